@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The few compiler extensions that tracekit uses, each under a name of ours. */
+#ifndef TK_BASE_COMPILER_H
+#define TK_BASE_COMPILER_H
+
+/* Run `fn(&variable)` when the variable leaves its scope. */
+#define TK_CLEANUP(fn) __attribute__((cleanup(fn)))
+
+/* printf-like: parameter `fmt_index` is the format, its arguments start at `args_index`. */
+#define TK_PRINTF(fmt_index, args_index) __attribute__((format(printf, fmt_index, args_index)))
+
+/* The caller must look at the result. */
+#define TK_MUST_USE __attribute__((warn_unused_result))
+
+#define TK_COUNTOF(array) (sizeof(array) / sizeof((array)[0]))
+
+#endif
