@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define LOAD_STEP 65536
+
+void tk_fd_close(int *fd)
+{
+    if (*fd >= 0) {
+        int saved = errno;
+        close(*fd);
+        errno = saved;
+    }
+    *fd = -1;
+}
+
+int tk_file_read(int dirfd, const char *path, char *buf, size_t cap, tk_str *ret_text,
+                 struct tk_err *err)
+{
+    TK_CLEANUP(tk_fd_close) int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return tk_fail_errno(err, "%s", path);
+
+    size_t n = 0;
+    for (;;) {
+        ssize_t got = read(fd, buf + n, cap - n);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return tk_fail_errno(err, "%s", path);
+        if (got == 0)
+            break;
+        n += (size_t)got;
+        if (n == cap)
+            return tk_fail(err, -EMSGSIZE, "%s: larger than %zu bytes", path, cap - 1);
+    }
+    *ret_text = (tk_str){buf, n};
+    return 0;
+}
+
+int tk_file_load(int dirfd, const char *path, struct tk_buf *buf, struct tk_err *err)
+{
+    TK_CLEANUP(tk_fd_close) int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return tk_fail_errno(err, "%s", path);
+
+    struct stat st;
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0)
+        (void)tk_buf_reserve(buf, (size_t)st.st_size + 1);
+    for (;;) {
+        size_t room = buf->cap - buf->n;
+        char *to = tk_buf_reserve(buf, room > 0 ? room : LOAD_STEP);
+        if (!to)
+            return tk_buf_check(buf, path, err);
+        ssize_t got = read(fd, to, buf->cap - buf->n);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return tk_fail_errno(err, "%s", path);
+        if (got == 0)
+            return 0;
+        buf->n += (size_t)got;
+    }
+}
+
+int tk_fd_write(int fd, tk_str text, const char *name, struct tk_err *err)
+{
+    while (text.n > 0) {
+        ssize_t put = write(fd, text.p, text.n);
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put < 0)
+            return tk_fail_errno(err, "%s", name);
+        text.p += put;
+        text.n -= (size_t)put;
+    }
+    return 0;
+}
+
+/* The folder of `path` as a descriptor of its own, so that the rename can be made durable. */
+static int parent_open(int dirfd, const char *path, int *ret_fd, struct tk_err *err)
+{
+    char parent[PATH_MAX];
+    tk_str text = tk_str_from(path);
+    size_t slash = tk_str_find_last(text, '/');
+    tk_str head = slash == text.n ? TK_STR(".") : (tk_str){path, slash ? slash : 1};
+    if (!tk_str_to_cstr(head, parent, sizeof(parent)))
+        return tk_fail(err, -ENAMETOOLONG, "%s: path longer than %d bytes", path, PATH_MAX - 1);
+    return tk_dir_open(dirfd, parent, ret_fd, err);
+}
+
+static int write_and_sync(int fd, tk_str text, const char *path, struct tk_err *err)
+{
+    int rc = tk_fd_write(fd, text, path, err);
+    if (rc < 0)
+        return rc;
+    if (fsync(fd) < 0)
+        return tk_fail_errno(err, "%s", path);
+    return 0;
+}
+
+int tk_file_write(int dirfd, const char *path, tk_str text, mode_t mode, struct tk_err *err)
+{
+    TK_CLEANUP(tk_fd_close) int parent = -1;
+    int rc = parent_open(dirfd, path, &parent, err);
+    if (rc < 0)
+        return rc;
+
+    const char *slash = strrchr(path, '/');
+    const char *name = slash ? slash + 1 : path;
+    char temporary[NAME_MAX + 1];
+    int n = snprintf(temporary, sizeof(temporary), ".%s.%ld", name, (long)getpid());
+    if (n < 0 || (size_t)n >= sizeof(temporary))
+        return tk_fail(err, -ENAMETOOLONG, "%s: name too long", path);
+
+    (void)unlinkat(parent, temporary, 0);
+    TK_CLEANUP(tk_fd_close)
+    int fd = openat(parent, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+    if (fd < 0)
+        return tk_fail_errno(err, "%s", path);
+    rc = write_and_sync(fd, text, path, err);
+    if (rc == 0 && renameat(parent, temporary, parent, name) < 0)
+        rc = tk_fail_errno(err, "%s", path);
+    if (rc == 0 && fsync(parent) < 0)
+        rc = tk_fail_errno(err, "%s", path);
+    if (rc < 0)
+        (void)unlinkat(parent, temporary, 0);
+    return rc;
+}
+
+int tk_dir_open(int dirfd, const char *path, int *ret_fd, struct tk_err *err)
+{
+    int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return tk_fail_errno(err, "%s", path);
+    *ret_fd = fd;
+    return 0;
+}
+
+int tk_dir_make(int dirfd, const char *path, struct tk_err *err)
+{
+    char part[PATH_MAX];
+    if (!tk_str_to_cstr(tk_str_from(path), part, sizeof(part)))
+        return tk_fail(err, -ENAMETOOLONG, "%s: path longer than %d bytes", path, PATH_MAX - 1);
+    for (char *slash = strchr(part + (part[0] == '/'), '/');; slash = strchr(slash + 1, '/')) {
+        if (slash)
+            *slash = '\0';
+        if (part[0] && mkdirat(dirfd, part, 0777) < 0 && errno != EEXIST)
+            return tk_fail_errno(err, "%s", path);
+        if (!slash)
+            break;
+        *slash = '/';
+    }
+    struct stat st;
+    if (fstatat(dirfd, path, &st, 0) < 0)
+        return tk_fail_errno(err, "%s", path);
+    if (!S_ISDIR(st.st_mode))
+        return tk_fail(err, -ENOTDIR, "%s: is a file, expected a folder", path);
+    return 0;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Files: read whole, write whole and durably, make folders. Paths are relative to `dirfd`
+ * (AT_FDCWD for the working folder). Errors name the path. Thread-safe. */
+#ifndef TK_BASE_FILE_H
+#define TK_BASE_FILE_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "base/compiler.h"
+#include "base/err.h"
+#include "base/str.h"
+
+/* For TK_CLEANUP: close *fd unless it is negative, and set it to -1. Keeps errno. */
+void tk_fd_close(int *fd);
+
+/* Read a small file whole into buf; -EMSGSIZE when it does not fit (`cap` - 1 bytes at most). */
+TK_MUST_USE int tk_file_read(int dirfd, const char *path, char *buf, size_t cap, tk_str *ret_text,
+                             struct tk_err *err);
+
+/* Append a file of any size to `buf`, up to the cap of `buf`. */
+TK_MUST_USE int tk_file_load(int dirfd, const char *path, struct tk_buf *buf, struct tk_err *err);
+
+/* Replace or make a file: write beside it, fsync, rename, fsync the folder. Readers see the old
+ * or the new content, never a part. `mode` is subject to umask. */
+TK_MUST_USE int tk_file_write(int dirfd, const char *path, tk_str text, mode_t mode,
+                              struct tk_err *err);
+
+/* Write all bytes to a descriptor, through short writes and EINTR. `name` is for the message. */
+TK_MUST_USE int tk_fd_write(int fd, tk_str text, const char *name, struct tk_err *err);
+
+/* Open an existing folder. */
+TK_MUST_USE int tk_dir_open(int dirfd, const char *path, int *ret_fd, struct tk_err *err);
+
+/* Make a folder and its missing parents (0777 subject to umask); one that exists is fine. */
+TK_MUST_USE int tk_dir_make(int dirfd, const char *path, struct tk_err *err);
+
+#endif

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/opt.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+#define MAX_OPTIONS 64
+#define HELP_LETTER 'h'
+/* getopt_long() returns this plus the index for an option of the table: above any letter. */
+#define FIRST_LONG 256
+
+static const struct {
+    const char *unit;
+    double ns;
+} duration_units[] = {
+    {"", 1e6}, {"ms", 1e6}, {"s", 1e9},    {"us", 1e3},
+    {"ns", 1}, {"m", 60e9}, {"h", 3600e9}, {"d", 86400e9},
+};
+
+bool tk_duration_parse(const char *text, int64_t *ret_ns)
+{
+    /* Digits and one point only: strtod() alone would take "inf", "0x1p3" and "1e9". */
+    size_t digits = strspn(text, "0123456789.");
+    char number[32];
+    if (digits == 0 || digits >= sizeof(number))
+        return false;
+    memcpy(number, text, digits);
+    number[digits] = '\0';
+    char *end;
+    double value = strtod(number, &end);
+    if (*end != '\0')
+        return false;
+    for (size_t i = 0; i < TK_COUNTOF(duration_units); i++) {
+        if (strcmp(text + digits, duration_units[i].unit) != 0)
+            continue;
+        double ns = value * duration_units[i].ns;
+        if (ns >= 9e18)
+            return false;
+        *ret_ns = (int64_t)(ns + 0.5);
+        return true;
+    }
+    return false;
+}
+
+static bool in_range(const struct tk_opt *option, int64_t value)
+{
+    if (option->min == 0 && option->max == 0)
+        return value >= 0;
+    return value >= option->min && value <= option->max;
+}
+
+static bool int_parse(const char *text, int64_t *ret)
+{
+    char *end;
+    errno = 0;
+    long long value = strtoll(text, &end, 10);
+    if (end == text || *end != '\0' || errno != 0)
+        return false;
+    *ret = value;
+    return true;
+}
+
+static int set_choice(const struct tk_opt *option, void *field, const char *text,
+                      const char *source, struct tk_err *err)
+{
+    TK_CLEANUP(tk_buf_release) struct tk_buf words;
+    tk_buf_init(&words, 400);
+    for (int i = 0; option->choices[i]; i++) {
+        if (strcmp(option->choices[i], text) == 0) {
+            memcpy(field, &i, sizeof(i));
+            return 0;
+        }
+        tk_buf_printf(&words, "%s%s", i ? ", " : "", option->choices[i]);
+    }
+    return tk_fail(err, -EINVAL, "%s: '%s' is none of %.*s", source, text,
+                   TK_STR_ARG(tk_buf_str(&words)));
+}
+
+static int set_number(const struct tk_opt *option, void *field, const char *text,
+                      const char *source, struct tk_err *err)
+{
+    bool duration = option->type == TK_OPT_DURATION;
+    int64_t value;
+    if (!(duration ? tk_duration_parse(text, &value) : int_parse(text, &value)))
+        return tk_fail(err, -EINVAL, "%s: '%s' is not a %s", source, text,
+                       duration ? "duration" : "whole number");
+    if (!in_range(option, value)) {
+        if (duration)
+            return tk_fail(err, -EINVAL, "%s: '%s' is out of range, expected %gs to %gs", source,
+                           text, (double)option->min / 1e9, (double)option->max / 1e9);
+        return tk_fail(err, -EINVAL, "%s: %s is out of range, expected %lld to %lld", source, text,
+                       (long long)option->min, (long long)option->max);
+    }
+    memcpy(field, &value, sizeof(value));
+    return 0;
+}
+
+/* `source` is how the message names where the value came from: "option '--interval'". */
+static int set_value(const struct tk_opt *option, void *opts, const char *text, const char *source,
+                     struct tk_err *err)
+{
+    void *field = (char *)opts + option->offset;
+    switch (option->type) {
+    case TK_OPT_FLAG:
+        *(bool *)field = !text || strcmp(text, "1") == 0;
+        return 0;
+    case TK_OPT_STRING:
+        memcpy(field, &text, sizeof(text));
+        return 0;
+    case TK_OPT_CHOICE:
+        return set_choice(option, field, text, source, err);
+    case TK_OPT_INT:
+    case TK_OPT_DURATION:
+        return set_number(option, field, text, source, err);
+    }
+    return tk_fail(err, -EINVAL, "%s: unknown type", source);
+}
+
+static int apply_environment(const struct tk_opt *options, void *opts, struct tk_err *err)
+{
+    for (const struct tk_opt *option = options; option->name; option++) {
+        /* NOLINTNEXTLINE(concurrency-mt-unsafe): nothing in tracekit changes the environment */
+        const char *text = option->env ? getenv(option->env) : NULL;
+        if (!text || !*text)
+            continue;
+        char source[64];
+        (void)snprintf(source, sizeof(source), "environment variable %s", option->env);
+        int rc = set_value(option, opts, text, source, err);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+/* The same table in getopt's two forms. Returns the number of options. */
+static int to_getopt(const struct tk_opt *options, struct option *longs, char *shorts)
+{
+    int n = 0;
+    *shorts++ = '+'; /* stop at the first positional argument */
+    *shorts++ = ':'; /* tell a missing value from an unknown option */
+    *shorts++ = HELP_LETTER;
+    for (; options[n].name && n < MAX_OPTIONS - 2; n++) {
+        int has_arg = options[n].type == TK_OPT_FLAG ? no_argument : required_argument;
+        longs[n] = (struct option){options[n].name, has_arg, NULL, FIRST_LONG + n};
+        if (options[n].letter) {
+            *shorts++ = options[n].letter;
+            if (has_arg == required_argument)
+                *shorts++ = ':';
+        }
+    }
+    longs[n] = (struct option){"help", no_argument, NULL, HELP_LETTER};
+    longs[n + 1] = (struct option){0};
+    *shorts = '\0';
+    return n;
+}
+
+static int index_of(const struct tk_opt *options, int count, int code)
+{
+    if (code >= FIRST_LONG)
+        return code - FIRST_LONG;
+    for (int i = 0; i < count; i++)
+        if (options[i].letter == code)
+            return i;
+    return -1;
+}
+
+static int usage_error(int code, char **argv, struct tk_err *err)
+{
+    char letter[3] = {'-', (char)optopt, '\0'};
+    bool is_letter = optopt > 0 && optopt < FIRST_LONG;
+    const char *name = is_letter ? letter : argv[optind - 1];
+    if (code == ':')
+        return tk_fail(err, -EINVAL, "option '%s' needs a value", name);
+    return tk_fail(err, -EINVAL, "unknown option '%s'", name);
+}
+
+int tk_opt_parse(const struct tk_opt *options, void *opts, int argc, char **argv, int *ret_first,
+                 struct tk_err *err)
+{
+    int rc = apply_environment(options, opts, err);
+    if (rc < 0)
+        return rc;
+
+    struct option longs[MAX_OPTIONS];
+    char shorts[3 + 2 * MAX_OPTIONS];
+    int count = to_getopt(options, longs, shorts);
+    opterr = 0;
+    optind = 0; /* glibc: start anew and read the leading '+' */
+    for (;;) {
+        /* NOLINTNEXTLINE(concurrency-mt-unsafe): options are parsed before any thread starts */
+        int code = getopt_long(argc, argv, shorts, longs, NULL);
+        if (code == -1)
+            break;
+        if (code == HELP_LETTER)
+            return 1;
+        int i = code == '?' || code == ':' ? -1 : index_of(options, count, code);
+        if (i < 0)
+            return usage_error(code, argv, err);
+        char source[64];
+        (void)snprintf(source, sizeof(source), "option '--%s'", options[i].name);
+        rc = set_value(&options[i], opts, optarg, source, err);
+        if (rc < 0)
+            return rc;
+    }
+    *ret_first = optind;
+    return 0;
+}
+
+static int option_width(const struct tk_opt *option)
+{
+    return (int)strlen(option->name) + (option->arg ? (int)strlen(option->arg) + 1 : 0);
+}
+
+void tk_opt_help(const struct tk_opt *options, struct tk_buf *out)
+{
+    int width = (int)strlen("help");
+    for (const struct tk_opt *option = options; option->name; option++)
+        if (option_width(option) > width)
+            width = option_width(option);
+    for (const struct tk_opt *option = options; option->name; option++) {
+        if (option->letter)
+            tk_buf_printf(out, "  -%c, ", option->letter);
+        else
+            tk_buf_lit(out, "      ");
+        tk_buf_printf(out, "--%s%s%s%*s  %s", option->name, option->arg ? " " : "",
+                      option->arg ? option->arg : "", width - option_width(option), "",
+                      option->help);
+        if (option->env)
+            tk_buf_printf(out, " [%s]", option->env);
+        tk_buf_putc(out, '\n');
+    }
+    tk_buf_printf(out, "  -h, --help%*s  show this help\n", width - (int)strlen("help"), "");
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+
+#include "cmd/cmd.h"
+
+static const struct tk_opt options[] = {{0}};
+
+static void show_commands(void)
+{
+    puts("usage: tracekit COMMAND [options] [arguments]\n\n"
+         "Record what ran on a machine, explain it, shrink it, hand it on.\n");
+    for (const struct tk_cmd *const *cmd = tk_commands; *cmd; cmd++)
+        if (!(*cmd)->hidden)
+            printf("  %-10s %s\n", (*cmd)->name, (*cmd)->help);
+    puts("\n`tracekit COMMAND --help` shows the options, `man tracekit-COMMAND` the manual.");
+}
+
+static int run(const struct tk_cmd *cmd, int argc, char **argv)
+{
+    int first = 1;
+    int status;
+    if (!tk_cmd_parse(cmd, NULL, argc, argv, &first, &status))
+        return status;
+    if (first == argc) {
+        show_commands();
+        return TK_EXIT_OK;
+    }
+    const struct tk_cmd *about = tk_cmd_find(argv[first]);
+    if (!about)
+        return tk_cmd_usage(cmd, "'%s' is no command", argv[first]);
+    tk_cmd_show_help(about);
+    return TK_EXIT_OK;
+}
+
+const struct tk_cmd tk_cmd_help = {
+    .name = "help",
+    .args = "[COMMAND]",
+    .help = "show the list of commands, or the help of one",
+    .options = options,
+    .run = run,
+};

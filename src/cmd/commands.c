@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/cmd.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+const struct tk_cmd *const tk_commands[] = {
+    &tk_cmd_help,
+    &tk_cmd_version,
+    NULL,
+};
+
+const struct tk_cmd *tk_cmd_find(const char *name)
+{
+    for (const struct tk_cmd *const *cmd = tk_commands; *cmd; cmd++)
+        if (strcmp((*cmd)->name, name) == 0)
+            return *cmd;
+    return NULL;
+}
+
+bool tk_cmd_parse(const struct tk_cmd *cmd, void *opts, int argc, char **argv, int *ret_first,
+                  int *ret_status)
+{
+    struct tk_err err;
+    int rc = tk_opt_parse(cmd->options, opts, argc, argv, ret_first, &err);
+    if (rc < 0) {
+        *ret_status = tk_cmd_usage(cmd, "%s", err.msg);
+        return false;
+    }
+    if (rc > 0) {
+        tk_cmd_show_help(cmd);
+        *ret_status = TK_EXIT_OK;
+        return false;
+    }
+    return true;
+}
+
+int tk_cmd_usage(const struct tk_cmd *cmd, const char *fmt, ...)
+{
+    (void)fprintf(stderr, "tracekit %s: ", cmd->name);
+    va_list args;
+    va_start(args, fmt);
+    (void)vfprintf(stderr, fmt, args);
+    va_end(args);
+    (void)fprintf(stderr, " (see tracekit %s --help)\n", cmd->name);
+    return TK_EXIT_USAGE;
+}
+
+int tk_cmd_fail(const struct tk_cmd *cmd, const struct tk_err *err)
+{
+    (void)fprintf(stderr, "tracekit %s: %s\n", cmd->name, err->msg);
+    return TK_EXIT_FAILED;
+}
+
+void tk_cmd_show_help(const struct tk_cmd *cmd)
+{
+    TK_CLEANUP(tk_buf_release) struct tk_buf out;
+    tk_buf_init(&out, 65536);
+    tk_buf_printf(&out, "usage: tracekit %s [options]%s%s\n\n%s\n\n", cmd->name,
+                  *cmd->args ? " " : "", cmd->args, cmd->help);
+    tk_opt_help(cmd->options, &out);
+    if (cmd->about)
+        tk_buf_printf(&out, "\n%s\n", cmd->about);
+    (void)fwrite(out.p, 1, out.n, stdout);
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/opt.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "tk_test.h"
+
+struct opts {
+    bool once;
+    const char *root; /* borrowed: dies with argv */
+    int64_t count;
+    int64_t interval_ns;
+    int tier;
+};
+
+static const char *const tiers[] = {"auto", "P", "P0", NULL};
+
+static const struct tk_opt options[] = {
+    {"once", TK_OPT_FLAG, offsetof(struct opts, once), NULL, "one tick"},
+    {"root", TK_OPT_STRING, offsetof(struct opts, root), "DIR", "read DIR/proc", .letter = 'r'},
+    {"count", TK_OPT_INT, offsetof(struct opts, count), "N", "ticks", .min = 1, .max = 10},
+    {"interval", TK_OPT_DURATION, offsetof(struct opts, interval_ns), "TIME", "between ticks",
+     .env = "TK_TEST_INTERVAL"},
+    {"tier", TK_OPT_CHOICE, offsetof(struct opts, tier), "TIER", "source", .choices = tiers},
+    {0},
+};
+
+static int parse(struct opts *opts, int *first, struct tk_err *err, const char *const *words)
+{
+    static char name[] = "x";
+    char *argv[16] = {name};
+    int argc = 1;
+    for (; words[argc - 1]; argc++)
+        argv[argc] = strdup(words[argc - 1]);
+    int rc = tk_opt_parse(options, opts, argc, argv, first, err);
+    while (--argc > 0)
+        free(argv[argc]);
+    return rc;
+}
+
+#define ARGV(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static void values_of_each_type_are_read(void **state)
+{
+    (void)state;
+    struct opts opts = {0};
+    struct tk_err err;
+    int first = 0;
+    assert_int_equal(parse(&opts, &first, &err,
+                           ARGV("--once", "-r", "d", "--count=7", "--interval", "1.5s", "--tier",
+                                "P0", "--", "cmd", "--count")),
+                     0);
+    assert_true(opts.once);
+    assert_non_null(opts.root);
+    assert_int_equal(opts.count, 7);
+    assert_int_equal(opts.interval_ns, 1500000000);
+    assert_int_equal(opts.tier, 2);
+    assert_int_equal(first, 10);
+}
+
+static void errors_name_the_option_and_the_value(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *word;
+        const char *message;
+    } cases[] = {
+        {"--interval=soon", "option '--interval': 'soon' is not a duration"},
+        {"--interval=1e3", "option '--interval': '1e3' is not a duration"},
+        {"--count=11", "option '--count': 11 is out of range, expected 1 to 10"},
+        {"--count=1x", "option '--count': '1x' is not a whole number"},
+        {"--tier=B9", "option '--tier': 'B9' is none of auto, P, P0"},
+        {"--colour", "unknown option '--colour'"},
+        {"-z", "unknown option '-z'"},
+        {"--root", "option '--root' needs a value"},
+    };
+    for (size_t i = 0; i < TK_COUNTOF(cases); i++) {
+        struct opts opts = {0};
+        struct tk_err err;
+        int first;
+        assert_int_equal(parse(&opts, &first, &err, ARGV(cases[i].word)), -EINVAL);
+        assert_string_equal(err.msg, cases[i].message);
+    }
+}
+
+static void the_command_line_beats_the_environment(void **state)
+{
+    (void)state;
+    struct opts opts = {0};
+    struct tk_err err;
+    int first;
+    setenv("TK_TEST_INTERVAL", "200", 1);
+    assert_int_equal(parse(&opts, &first, &err, ARGV("--once")), 0);
+    assert_int_equal(opts.interval_ns, 200000000);
+    assert_int_equal(parse(&opts, &first, &err, ARGV("--interval=1s")), 0);
+    assert_int_equal(opts.interval_ns, 1000000000);
+    setenv("TK_TEST_INTERVAL", "often", 1);
+    assert_int_equal(parse(&opts, &first, &err, ARGV("--once")), -EINVAL);
+    assert_string_equal(err.msg,
+                        "environment variable TK_TEST_INTERVAL: 'often' is not a duration");
+    unsetenv("TK_TEST_INTERVAL");
+}
+
+static void help_lists_every_option(void **state)
+{
+    (void)state;
+    TK_CLEANUP(tk_buf_release) struct tk_buf out;
+    tk_buf_init(&out, 4096);
+    tk_opt_help(options, &out);
+    assert_str_equal(tk_buf_str(&out), "      --once           one tick\n"
+                                       "  -r, --root DIR       read DIR/proc\n"
+                                       "      --count N        ticks\n"
+                                       "      --interval TIME  between ticks [TK_TEST_INTERVAL]\n"
+                                       "      --tier TIER      source\n"
+                                       "  -h, --help           show this help\n");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(values_of_each_type_are_read),
+        cmocka_unit_test(errors_name_the_option_and_the_value),
+        cmocka_unit_test(the_command_line_beats_the_environment),
+        cmocka_unit_test(help_lists_every_option),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What every unit test includes: cmocka with the headers it wants first, and the few asserts that
+ * cmocka 1.1.5 lacks. */
+#ifndef TK_TEST_H
+#define TK_TEST_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/str.h"
+
+/* A view equals a literal. */
+#define assert_str_equal(view, literal)                                                            \
+    do {                                                                                           \
+        tk_str view_ = (view);                                                                     \
+        if (!tk_str_eq(view_, tk_str_from(literal))) {                                             \
+            print_error("\"%.*s\" != \"%s\"\n", TK_STR_ARG(view_), (literal));                     \
+            fail();                                                                                \
+        }                                                                                          \
+    } while (0)
+
+/* A double lies within `epsilon` of what is expected. */
+#define assert_near(value, expected, epsilon)                                                      \
+    do {                                                                                           \
+        double value_ = (value), expected_ = (expected);                                           \
+        if (!(value_ >= expected_ - (epsilon) && value_ <= expected_ + (epsilon))) {               \
+            print_error("%.17g is not within %g of %.17g\n", value_, (double)(epsilon),            \
+                        expected_);                                                                \
+            fail();                                                                                \
+        }                                                                                          \
+    } while (0)
+
+#endif
