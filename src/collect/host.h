@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The host: CPU in all and per core, memory, disks, links, pressure, load. A const table of
+ * sources, each a kernel file that is kept open and a parser; sources run at the period of their
+ * class (collector.md section 3). Two readings make the rows of one interval. */
+#ifndef TK_COLLECT_HOST_H
+#define TK_COLLECT_HOST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "collect/kernel.h"
+#include "run/rows.h"
+
+struct tk_host;
+
+struct tk_host_options {
+    const char *node, *stage, *host; /* identity of each row; borrowed for the host's life */
+    const char *iface;               /* NIC of the link rows `NODE.nic`; "" = none */
+    bool per_core;                   /* add per_core_util */
+};
+
+/* Opens the sources that this kernel has; one that is missing is left out for good. */
+TK_MUST_USE int tk_host_new(const struct tk_kernel *kernel, const struct tk_host_options *options,
+                            struct tk_host **ret_host, struct tk_err *err);
+void tk_host_free(struct tk_host *host);
+
+/* Take one reading and, from the second on, append the rows of the interval: host_metrics (one CPU
+ * row, one memory row), link_metrics per link, disk_metrics per disk. A source that fails to parse
+ * is counted and its fields are absent; no row is ever made up. */
+void tk_host_tick(struct tk_host *host, struct tk_rows *rows);
+
+/* `processes` of /proc/stat at the last reading: forks since boot; -1 = unknown. */
+int64_t tk_host_forks(const struct tk_host *host);
+
+/* Times that a source did not parse, and the first message ("" = none). */
+int64_t tk_host_errors(const struct tk_host *host, const char **ret_first);
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The recorder: a sampler whose rows go to the files of a run folder. Rows are written at each
+ * second at the latest, so that kill -9 loses no more; run.json is rewritten as counters move. When
+ * a write fails (disk full, folder gone) the failure is told once through `on_failure`, the file is
+ * cut back to its last whole line, rows are dropped and counted, and writing is tried again each
+ * second. */
+#ifndef TK_COLLECT_RECORDER_H
+#define TK_COLLECT_RECORDER_H
+
+#include "collect/node.h"
+#include "collect/sampler.h"
+#include "run/run.h"
+
+struct tk_recorder;
+
+struct tk_recorder_options {
+    const char *root;   /* "/" */
+    const char *folder; /* of the run; made when missing */
+    struct tk_node_options node;
+    struct tk_procs_options procs; /* node and host are filled in by the recorder */
+    bool no_procs;                 /* PROC_SAMPLING other than 1 */
+    bool per_core;
+    int64_t interval_ns, host_interval_ns;
+    char *const *argv; /* recorded in run.json, secrets redacted; NULL = none */
+
+    /* Told once per kind of trouble, one line; may be NULL. */
+    void (*on_failure)(void *context, const char *message);
+    void *context;
+};
+
+/* Make the folder and its meta files, open the sources, write the first tick. */
+TK_MUST_USE int tk_recorder_new(const struct tk_recorder_options *options,
+                                struct tk_recorder **ret_recorder, struct tk_err *err);
+
+/* Poll this, then step. A step fails only when recording cannot go on. */
+int tk_recorder_fd(const struct tk_recorder *recorder);
+TK_MUST_USE int tk_recorder_step(struct tk_recorder *recorder, struct tk_err *err);
+
+/* For record: the child whose tree is to be followed. */
+void tk_recorder_set_tree_root(struct tk_recorder *recorder, pid_t pid);
+
+/* What is under it, for the report. Borrowed. */
+const struct tk_kernel *tk_recorder_kernel(const struct tk_recorder *recorder);
+struct tk_procs *tk_recorder_procs(struct tk_recorder *recorder);
+
+/* For rows that the owner adds (the invocation). */
+struct tk_rows *tk_recorder_rows(struct tk_recorder *recorder);
+
+/* Last tick, tail rows, stop time, counters, fsync. */
+TK_MUST_USE int tk_recorder_finish(struct tk_recorder *recorder, struct tk_err *err);
+void tk_recorder_free(struct tk_recorder *recorder);
+
+#endif

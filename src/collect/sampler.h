@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The sampling loop: absolute deadlines on the monotonic clock (timerfd), rate classes, missed
+ * ticks counted and never replayed, own cost measured on each tick (collector.md section 4). It is
+ * driven from outside: poll tk_sampler_fd(), then call tk_sampler_step(). */
+#ifndef TK_COLLECT_SAMPLER_H
+#define TK_COLLECT_SAMPLER_H
+
+#include <stdint.h>
+
+#include "collect/cgroups.h"
+#include "collect/host.h"
+#include "collect/procs.h"
+
+struct tk_sampler;
+
+struct tk_sampler_options {
+    int64_t interval_ns;        /* of processes, 1 ms to 1 h */
+    int64_t host_interval_ns;   /* of host, links, disks, cgroups; a multiple of nothing */
+    struct tk_host *host;       /* borrowed; NULL = none */
+    struct tk_procs *procs;     /* borrowed; NULL = none */
+    struct tk_cgroups *cgroups; /* borrowed; NULL = none */
+};
+
+struct tk_sampler_stats {
+    int64_t ticks;
+    int64_t missed_ticks; /* deadlines that passed while a tick was late; not replayed */
+    int64_t late_max_ns, late_p50_ns, late_p99_ns;
+    int64_t achieved_ns; /* mean distance of ticks; 0 before the second */
+    int64_t drift_ns;    /* last tick's deadline against start + n * interval: 0 by design */
+    int64_t cpu_ns;      /* own CPU in ticks */
+};
+
+TK_MUST_USE int tk_sampler_new(const struct tk_sampler_options *options,
+                               struct tk_sampler **ret_sampler, struct tk_err *err);
+void tk_sampler_free(struct tk_sampler *sampler);
+
+/* Readable when a tick is due or kernel events wait. */
+int tk_sampler_fd(const struct tk_sampler *sampler);
+
+/* Do what is due and flush `rows`. Fails only as the sink of `rows` does. */
+TK_MUST_USE int tk_sampler_step(struct tk_sampler *sampler, struct tk_rows *rows,
+                                struct tk_err *err);
+
+/* One last tick now, and the tail rows. */
+TK_MUST_USE int tk_sampler_finish(struct tk_sampler *sampler, struct tk_rows *rows,
+                                  struct tk_err *err);
+
+void tk_sampler_read_stats(const struct tk_sampler *sampler, struct tk_sampler_stats *ret_stats);
+
+#endif

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The run folder: where it is, who owns it, its tables and how they are written and read
+ * (collect-and-cctf.md sections 2, 10, 11).
+ *
+ *   schemas.h  every table of a run, as const tables
+ *   rows.h     rows on their way from a source to a sink
+ *   run.h      this page: names, folders, writing and reading table files
+ *   parse.h    run folder to cctf/
+ *   import.h   raw logs of old runs to tables
+ *   verify.h   check a run
+ *   summary.h  what happened in a run, in figures
+ */
+#ifndef TK_RUN_RUN_H
+#define TK_RUN_RUN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "run/rows.h"
+#include "run/schemas.h"
+
+/* Names ----------------------------------------------------------------------- */
+
+#define TK_RUN_ID_MAX 128
+
+/* [A-Za-z0-9._()-]+, neither "." nor "..", shorter than TK_RUN_ID_MAX. */
+bool tk_run_id_ok(tk_str id);
+
+/* Order of node folders of one run, as RUN(c0), RUN(c1), RUN(c10), RUN: by run, then the number in
+ * parentheses, without number last, then by name. As strcmp. */
+int tk_run_id_cmp(tk_str a, tk_str b);
+
+/* RUN_ID by section 2: `given`, else $RUN_ID, else run_id.env in the working folder, else the time
+ * now (`for_parse` false) or the last folder of logs/ (true). */
+TK_MUST_USE int tk_run_id_resolve(const char *given, bool for_parse, char ret_id[TK_RUN_ID_MAX],
+                                  struct tk_err *err);
+
+/* The folder that a user means: an existing folder as it stands, else logs/NAME. */
+TK_MUST_USE int tk_run_path_resolve(const char *given, char *ret_path, size_t cap,
+                                    struct tk_err *err);
+
+/* Single-object files (node_meta.json, link_meta.json, run.json) ---------------- */
+
+/* Write the only row of `batch` as NAME in the folder, whole and durably. */
+TK_MUST_USE int tk_object_write(int dirfd, const char *name, const struct tk_batch *batch,
+                                struct tk_err *err);
+
+/* Read NAME into a new batch of one row. -ENOENT when the file is missing. */
+TK_MUST_USE int tk_object_read(int dirfd, const char *name, const struct tk_schema *schema,
+                               struct tk_batch **ret_batch, struct tk_err *err);
+
+/* Writing ----------------------------------------------------------------------- */
+
+/* Appends rows to the table files of a folder: encodes into a buffer per table and writes with
+ * O_APPEND, one write of whole lines. */
+struct tk_run_writer;
+
+/* Opens the folder; files are made with their first row. A torn last line that an earlier writer
+ * left is cut off and counted. */
+TK_MUST_USE int tk_run_writer_new(const char *folder, struct tk_run_writer **ret_writer,
+                                  struct tk_err *err);
+
+/* The sink to give to tk_rows_new(): keeps rows in memory until tk_run_writer_flush(). */
+struct tk_sink tk_run_writer_sink(struct tk_run_writer *writer);
+
+/* Write what is buffered. On failure (-ENOSPC, -EIO, -ESTALE, ...) the file is cut back to whole
+ * lines, what could not be written is dropped and counted, and the next call tries again. */
+TK_MUST_USE int tk_run_writer_flush(struct tk_run_writer *writer, struct tk_err *err);
+
+/* Flush and fsync every file. */
+TK_MUST_USE int tk_run_writer_sync(struct tk_run_writer *writer, struct tk_err *err);
+
+struct tk_run_writer_stats {
+    int64_t rows[TK_TABLE_COUNT]; /* written */
+    int64_t bytes;
+    int64_t dropped_rows; /* lost by failed writes */
+    int64_t torn_lines;   /* cut off when a file was opened */
+};
+void tk_run_writer_read_stats(const struct tk_run_writer *writer,
+                              struct tk_run_writer_stats *ret_stats);
+
+/* The folder's descriptor, borrowed. */
+int tk_run_writer_dirfd(const struct tk_run_writer *writer);
+
+void tk_run_writer_free(struct tk_run_writer *writer);
+
+/* Reading ----------------------------------------------------------------------- */
+
+/* Reads a table file batch by batch, in bounded memory. */
+struct tk_run_reader;
+
+/* Open `name` (such as "resources.jsonl") below `dirfd`. -ENOENT when it is missing. */
+TK_MUST_USE int tk_run_reader_new(int dirfd, const char *name, const struct tk_schema *schema,
+                                  struct tk_run_reader **ret_reader, struct tk_err *err);
+
+/* The next rows in `*ret_batch`, borrowed until the next call: 0, or 1 at the end. */
+TK_MUST_USE int tk_run_reader_next(struct tk_run_reader *reader, const struct tk_batch **ret_batch,
+                                   struct tk_err *err);
+
+const struct tk_decode_stats *tk_run_reader_stats(const struct tk_run_reader *reader);
+void tk_run_reader_free(struct tk_run_reader *reader);
+
+/* Lock -------------------------------------------------------------------------- */
+
+/* collector.pid: one line of JSON {pid, start_ticks, boot_id}, held under an advisory lock while
+ * the recorder runs. */
+struct tk_run_owner {
+    pid_t pid;
+    int64_t start_ticks;
+    char boot_id[40];
+};
+
+/* Take the lock and write the file: -EBUSY when a live recorder holds it (its pid is in `err`).
+ * The descriptor keeps the lock; closing it gives it back. */
+TK_MUST_USE int tk_run_lock(int dirfd, const struct tk_run_owner *owner, int *ret_fd,
+                            struct tk_err *err);
+
+/* Who records into the folder now: 0; -ENOENT when nobody; -ESRCH when the file is stale (its
+ * process is gone or another one). */
+TK_MUST_USE int tk_run_owner_read(int dirfd, struct tk_run_owner *ret_owner, struct tk_err *err);
+
+#endif
