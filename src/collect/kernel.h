@@ -21,13 +21,14 @@ struct tk_kernel {
     int64_t (*mono_ns)(void *world);
 
     /* CPU time of a process: all threads, live and dead, in ns. 0, or -ESRCH when it is gone.
-     * NULL = this kernel has no such clock (tier P0). */
+     * NULL = this kernel has no such clock, or its pids are not those of our /proc (tier P0). */
     int (*cpu_clock)(void *world, pid_t pid, int64_t *ret_ns);
     void *world;
 };
 
 /* The running kernel. `root` is "/" as a rule; with another one (tests, a container's view of the
- * host) the CPU clocks are left out. */
+ * host) the CPU clocks are left out. Fails when the root or its proc folder cannot be opened; the
+ * struct is then as tk_kernel_close() leaves it. */
 TK_MUST_USE int tk_kernel_open(struct tk_kernel *kernel, const char *root, struct tk_err *err);
 
 /* Accepts a zeroed struct. */

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "collect/kernel.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/str.h"
+
+/* Scheduler time of a process: the complement of the pid shifted by 3, low bits 2
+ * (include/linux/posix-timers_types.h; clock_getcpuclockid(3) makes the same number, with one more
+ * system call). */
+#define CPUCLOCK_SCHED 2
+
+static int64_t host_mono_ns(void *world)
+{
+    (void)world;
+    return tk_clock_mono_ns();
+}
+
+static int host_cpu_clock(void *world, pid_t pid, int64_t *ret_ns)
+{
+    (void)world;
+    struct timespec t;
+    clockid_t id = (clockid_t)(~(unsigned)pid << 3 | CPUCLOCK_SCHED);
+    if (clock_gettime(id, &t) < 0)
+        return -ESRCH;
+    *ret_ns = (int64_t)t.tv_sec * TK_NS_PER_S + t.tv_nsec;
+    return 0;
+}
+
+/* CPU clocks take the pids of our own namespace, so the /proc at hand must be of the same one (a
+ * container may see the host's /proc); and some kernels have no such clocks at all. */
+static bool has_cpu_clock(const struct tk_kernel *kernel)
+{
+    char self[16] = "";
+    int64_t ns;
+    return readlinkat(kernel->procfd, "self", self, sizeof(self) - 1) > 0 &&
+           strtol(self, NULL, 10) == (long)getpid() && host_cpu_clock(NULL, getpid(), &ns) == 0;
+}
+
+/* "" when this kernel has none: identity is then (pid, start ticks) alone. */
+static void read_boot_id(struct tk_kernel *kernel)
+{
+    char buf[sizeof(kernel->boot_id) + 1];
+    tk_str text;
+    struct tk_err ignored;
+    if (tk_file_read(kernel->procfd, "sys/kernel/random/boot_id", buf, sizeof(buf), &text,
+                     &ignored) == 0)
+        (void)tk_str_to_cstr(tk_str_trim(text), kernel->boot_id, sizeof(kernel->boot_id));
+}
+
+int tk_kernel_open(struct tk_kernel *kernel, const char *root, struct tk_err *err)
+{
+    *kernel = (struct tk_kernel){
+        .rootfd = -1,
+        .procfd = -1,
+        .clk_tck = sysconf(_SC_CLK_TCK),
+        .page_bytes = sysconf(_SC_PAGESIZE),
+        .anchor = tk_anchor_now(),
+        .mono_ns = host_mono_ns,
+    };
+    int rc = tk_dir_open(AT_FDCWD, root, &kernel->rootfd, err);
+    if (rc == 0)
+        rc = tk_dir_open(kernel->rootfd, "proc", &kernel->procfd, err);
+    if (rc < 0) {
+        tk_kernel_close(kernel);
+        return rc;
+    }
+    read_boot_id(kernel);
+    if (strcmp(root, "/") == 0 && has_cpu_clock(kernel))
+        kernel->cpu_clock = host_cpu_clock;
+    return 0;
+}
+
+void tk_kernel_close(struct tk_kernel *kernel)
+{
+    if (!kernel->mono_ns)
+        return;
+    tk_fd_close(&kernel->rootfd);
+    tk_fd_close(&kernel->procfd);
+    *kernel = (struct tk_kernel){0};
+}
