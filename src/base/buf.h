@@ -31,6 +31,7 @@ void tk_buf_release(struct tk_buf *buf);
 /* Empty it, forget a failure, keep the memory. */
 void tk_buf_reset(struct tk_buf *buf);
 
+/* False after the first append that failed. */
 static inline bool tk_buf_ok(const struct tk_buf *buf)
 {
     return buf->failure == 0;
@@ -39,6 +40,7 @@ static inline bool tk_buf_ok(const struct tk_buf *buf)
 /* 0, or the failure with a message that names `what`. */
 TK_MUST_USE int tk_buf_check(const struct tk_buf *buf, const char *what, struct tk_err *err);
 
+/* A view of the bytes, valid until the next append. */
 static inline tk_str tk_buf_str(const struct tk_buf *buf)
 {
     return (tk_str){buf->p, buf->n};
@@ -48,6 +50,7 @@ static inline tk_str tk_buf_str(const struct tk_buf *buf)
  * most `more` bytes there and then adds what it wrote to `n`. */
 char *tk_buf_reserve(struct tk_buf *buf, size_t more);
 
+/* Append bytes. */
 static inline void tk_buf_put(struct tk_buf *buf, tk_str text)
 {
     char *to = tk_buf_reserve(buf, text.n);
@@ -57,6 +60,7 @@ static inline void tk_buf_put(struct tk_buf *buf, tk_str text)
     buf->n += text.n;
 }
 
+/* Append one byte. */
 static inline void tk_buf_putc(struct tk_buf *buf, char c)
 {
     char *to = tk_buf_reserve(buf, 1);

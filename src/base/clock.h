@@ -33,12 +33,13 @@ struct tk_anchor {
 /* Read the three clocks as close together as one try in several gets them. */
 struct tk_anchor tk_anchor_now(void);
 
-/* Epoch time of a monotonic or a boot-time stamp. */
+/* Epoch time of a CLOCK_MONOTONIC stamp. */
 static inline int64_t tk_anchor_from_mono(const struct tk_anchor *anchor, int64_t mono_ns)
 {
     return anchor->real_ns + (mono_ns - anchor->mono_ns);
 }
 
+/* Epoch time of a CLOCK_BOOTTIME stamp. */
 static inline int64_t tk_anchor_from_boot(const struct tk_anchor *anchor, int64_t boot_ns)
 {
     return anchor->real_ns + (boot_ns - anchor->boot_ns);

@@ -25,9 +25,10 @@ static bool debug_wanted(const char *module)
     /* NOLINTNEXTLINE(concurrency-mt-unsafe): nothing in tracekit changes the environment */
     tk_str list = tk_str_from(getenv("TK_DEBUG"));
     tk_str name;
-    while (tk_str_take_until(&list, ',', &name))
+    while (tk_str_take_until(&list, ',', &name)) {
         if (tk_str_eq(name, tk_str_from(module)) || tk_str_eq(name, TK_STR("all")))
             return true;
+    }
     return false;
 }
 
@@ -37,7 +38,8 @@ static void put_quoted(struct tk_buf *line, const char *text)
     for (const char *c = text; *c; c++) {
         if (*c == '"' || *c == '\\')
             tk_buf_putc(line, '\\');
-        tk_buf_putc(line, (unsigned char)*c < ' ' ? ' ' : *c);
+        bool control = (unsigned char)*c < ' ';
+        tk_buf_putc(line, control ? ' ' : *c);
     }
     tk_buf_putc(line, '"');
 }

@@ -57,9 +57,10 @@ static int grow(struct tk_map *map)
     struct tk_map bigger = {.slots = calloc(slots, sizeof(*bigger.slots)), .mask = slots - 1};
     if (!bigger.slots)
         return -ENOMEM;
-    for (size_t i = 0; map->slots && i <= map->mask; i++)
+    for (size_t i = 0; map->slots && i <= map->mask; i++) {
         if (map->slots[i].used)
             bigger.slots[slot_of(&bigger, map->slots[i].key)] = map->slots[i];
+    }
     bigger.count = map->count;
     free(map->slots);
     *map = bigger;

@@ -81,21 +81,28 @@ static int set_choice(const struct tk_opt *option, void *field, const char *text
                    TK_STR_ARG(tk_buf_str(&words)));
 }
 
+static int out_of_range(const struct tk_opt *option, const char *text, const char *source,
+                        struct tk_err *err)
+{
+    if (option->type == TK_OPT_DURATION) {
+        return tk_fail(err, -EINVAL, "%s: '%s' is out of range, expected %gs to %gs", source, text,
+                       (double)option->min / 1e9, (double)option->max / 1e9);
+    }
+    return tk_fail(err, -EINVAL, "%s: %s is out of range, expected %lld to %lld", source, text,
+                   (long long)option->min, (long long)option->max);
+}
+
 static int set_number(const struct tk_opt *option, void *field, const char *text,
                       const char *source, struct tk_err *err)
 {
     bool duration = option->type == TK_OPT_DURATION;
     int64_t value;
-    if (!(duration ? tk_duration_parse(text, &value) : int_parse(text, &value)))
+    if (!(duration ? tk_duration_parse(text, &value) : int_parse(text, &value))) {
         return tk_fail(err, -EINVAL, "%s: '%s' is not a %s", source, text,
                        duration ? "duration" : "whole number");
-    if (!in_range(option, value)) {
-        if (duration)
-            return tk_fail(err, -EINVAL, "%s: '%s' is out of range, expected %gs to %gs", source,
-                           text, (double)option->min / 1e9, (double)option->max / 1e9);
-        return tk_fail(err, -EINVAL, "%s: %s is out of range, expected %lld to %lld", source, text,
-                       (long long)option->min, (long long)option->max);
     }
+    if (!in_range(option, value))
+        return out_of_range(option, text, source, err);
     memcpy(field, &value, sizeof(value));
     return 0;
 }
@@ -163,9 +170,10 @@ static int index_of(const struct tk_opt *options, int count, int code)
 {
     if (code >= FIRST_LONG)
         return code - FIRST_LONG;
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < count; i++) {
         if (options[i].letter == code)
             return i;
+    }
     return -1;
 }
 
@@ -219,14 +227,16 @@ static int option_width(const struct tk_opt *option)
 void tk_opt_help(const struct tk_opt *options, struct tk_buf *out)
 {
     int width = (int)strlen("help");
-    for (const struct tk_opt *option = options; option->name; option++)
+    for (const struct tk_opt *option = options; option->name; option++) {
         if (option_width(option) > width)
             width = option_width(option);
+    }
     for (const struct tk_opt *option = options; option->name; option++) {
-        if (option->letter)
+        if (option->letter) {
             tk_buf_printf(out, "  -%c, ", option->letter);
-        else
+        } else {
             tk_buf_lit(out, "      ");
+        }
         tk_buf_printf(out, "--%s%s%s%*s  %s", option->name, option->arg ? " " : "",
                       option->arg ? option->arg : "", width - option_width(option), "",
                       option->help);

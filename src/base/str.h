@@ -26,6 +26,7 @@ static inline tk_str tk_str_from(const char *text)
     return (tk_str){text, text ? strlen(text) : 0};
 }
 
+/* The same bytes. */
 static inline bool tk_str_eq(tk_str a, tk_str b)
 {
     return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
@@ -34,6 +35,7 @@ static inline bool tk_str_eq(tk_str a, tk_str b)
 /* Order by bytes, as memcmp; a prefix comes first. */
 int tk_str_cmp(tk_str a, tk_str b);
 
+/* The first or last bytes of `text` are those of `prefix` or `suffix`; both may be empty. */
 bool tk_str_starts_with(tk_str text, tk_str prefix);
 bool tk_str_ends_with(tk_str text, tk_str suffix);
 

@@ -9,9 +9,10 @@ static void show_commands(void)
 {
     puts("usage: tracekit COMMAND [options] [arguments]\n\n"
          "Record what ran on a machine, explain it, shrink it, hand it on.\n");
-    for (const struct tk_cmd *const *cmd = tk_commands; *cmd; cmd++)
+    for (const struct tk_cmd *const *cmd = tk_commands; *cmd; cmd++) {
         if (!(*cmd)->hidden)
             printf("  %-10s %s\n", (*cmd)->name, (*cmd)->help);
+    }
     puts("\n`tracekit COMMAND --help` shows the options, `man tracekit-COMMAND` the manual.");
 }
 

@@ -13,9 +13,10 @@ const struct tk_cmd *const tk_commands[] = {
 
 const struct tk_cmd *tk_cmd_find(const char *name)
 {
-    for (const struct tk_cmd *const *cmd = tk_commands; *cmd; cmd++)
+    for (const struct tk_cmd *const *cmd = tk_commands; *cmd; cmd++) {
         if (strcmp((*cmd)->name, name) == 0)
             return *cmd;
+    }
     return NULL;
 }
 

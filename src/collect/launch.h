@@ -44,6 +44,7 @@ struct tk_launch_result {
 TK_MUST_USE int tk_launch_start(const struct tk_launch_options *options,
                                 struct tk_launch **ret_launch, struct tk_err *err);
 
+/* Of the command; valid until the struct is freed, also after its end. */
 pid_t tk_launch_pid(const struct tk_launch *launch);
 
 /* Readable when tk_launch_step() has something to do. */

@@ -56,6 +56,8 @@ struct tk_procs;
 
 TK_MUST_USE int tk_procs_new(const struct tk_kernel *kernel, const struct tk_procs_options *options,
                              struct tk_procs **ret_procs, struct tk_err *err);
+
+/* Accepts NULL. */
 void tk_procs_free(struct tk_procs *procs);
 
 /* Put the root of the tree in, once the child exists. */

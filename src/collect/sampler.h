@@ -32,6 +32,8 @@ struct tk_sampler_stats {
 
 TK_MUST_USE int tk_sampler_new(const struct tk_sampler_options *options,
                                struct tk_sampler **ret_sampler, struct tk_err *err);
+
+/* Accepts NULL; leaves what it borrowed alone. */
 void tk_sampler_free(struct tk_sampler *sampler);
 
 /* Readable when a tick is due or kernel events wait. */
@@ -45,6 +47,7 @@ TK_MUST_USE int tk_sampler_step(struct tk_sampler *sampler, struct tk_rows *rows
 TK_MUST_USE int tk_sampler_finish(struct tk_sampler *sampler, struct tk_rows *rows,
                                   struct tk_err *err);
 
+/* Figures since the start. */
 void tk_sampler_read_stats(const struct tk_sampler *sampler, struct tk_sampler_stats *ret_stats);
 
 #endif

@@ -85,6 +85,7 @@ void tk_run_writer_read_stats(const struct tk_run_writer *writer,
 /* The folder's descriptor, borrowed. */
 int tk_run_writer_dirfd(const struct tk_run_writer *writer);
 
+/* Does not flush. Accepts NULL. */
 void tk_run_writer_free(struct tk_run_writer *writer);
 
 /* Reading ----------------------------------------------------------------------- */
@@ -100,7 +101,10 @@ TK_MUST_USE int tk_run_reader_new(int dirfd, const char *name, const struct tk_s
 TK_MUST_USE int tk_run_reader_next(struct tk_run_reader *reader, const struct tk_batch **ret_batch,
                                    struct tk_err *err);
 
+/* What was read and skipped so far; borrowed. */
 const struct tk_decode_stats *tk_run_reader_stats(const struct tk_run_reader *reader);
+
+/* Accepts NULL. */
 void tk_run_reader_free(struct tk_run_reader *reader);
 
 /* Lock -------------------------------------------------------------------------- */

@@ -62,6 +62,7 @@ static inline void tk_batch_drop(struct tk_batch *batch)
     batch->rows--;
 }
 
+/* Where a value lives; for the setters here. */
 static inline union tk_value *tk_batch_slot(struct tk_batch *batch, size_t row, size_t column)
 {
     return &batch->values[column * batch->max_rows + row];
@@ -74,6 +75,7 @@ static inline void tk_batch_set_i64(struct tk_batch *batch, size_t column, int64
     batch->present[batch->rows - 1] |= 1ULL << column;
 }
 
+/* As set_i64, with 0 or 1. */
 static inline void tk_batch_set_bool(struct tk_batch *batch, size_t column, bool value)
 {
     tk_batch_set_i64(batch, column, value);
@@ -99,6 +101,7 @@ static inline bool tk_batch_has(const struct tk_batch *batch, size_t row, size_t
     return (batch->present[row] >> column & 1) != 0;
 }
 
+/* The value of a cell that is present. */
 static inline const union tk_value *tk_batch_at(const struct tk_batch *batch, size_t row,
                                                 size_t column)
 {
@@ -112,6 +115,7 @@ static inline int64_t tk_batch_i64(const struct tk_batch *batch, size_t row, siz
     return tk_batch_has(batch, row, column) ? tk_batch_at(batch, row, column)->i64 : otherwise;
 }
 
+/* The value, or `otherwise` when it is absent. */
 static inline double tk_batch_f64(const struct tk_batch *batch, size_t row, size_t column,
                                   double otherwise)
 {
