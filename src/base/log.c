@@ -38,8 +38,11 @@ static void put_quoted(struct tk_buf *line, const char *text)
     for (const char *c = text; *c; c++) {
         if (*c == '"' || *c == '\\')
             tk_buf_putc(line, '\\');
-        bool control = (unsigned char)*c < ' ';
-        tk_buf_putc(line, control ? ' ' : *c);
+        if ((unsigned char)*c < ' ') {
+            tk_buf_putc(line, ' ');
+        } else {
+            tk_buf_putc(line, *c);
+        }
     }
     tk_buf_putc(line, '"');
 }
