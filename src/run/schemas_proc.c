@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tables of processes (collect-and-cctf.md sections 10 and 11). */
+#include "run/schemas.h"
+
+static const struct tk_column proc_metrics[TK_PROC_METRICS_COUNT] = {
+    [TK_PROC_METRICS_TS_MS] = {"ts_ms", TK_I64, "ms", "time of the reading, epoch",
+                               TK_REQUIRED | TK_CCTF1},
+    [TK_PROC_METRICS_PID] = {"pid", TK_I64, "", "process id on the host", TK_REQUIRED | TK_CCTF1},
+    [TK_PROC_METRICS_UTIME] = {"utime", TK_I64, "ticks", "CPU time in user mode, cumulative",
+                               TK_REQUIRED | TK_CCTF1},
+    [TK_PROC_METRICS_STIME] = {"stime", TK_I64, "ticks", "CPU time in the kernel, cumulative",
+                               TK_REQUIRED | TK_CCTF1},
+    [TK_PROC_METRICS_RSS_KB] = {"rss_kb", TK_I64, "KiB", "resident set", TK_REQUIRED | TK_CCTF1},
+    [TK_PROC_METRICS_THREADS] = {"threads", TK_I64, "", "threads", TK_CCTF1},
+    [TK_PROC_METRICS_TS_US] = {"ts_us", TK_I64, "us", "time of the reading, epoch"},
+    [TK_PROC_METRICS_NODE] = {"node", TK_TEXT, "", "node label"},
+    [TK_PROC_METRICS_HOST] = {"host", TK_TEXT, "", "host name"},
+    [TK_PROC_METRICS_START_TICKS] =
+        {"start_ticks", TK_I64, "ticks",
+         "start since boot; with pid and boot id the identity of the process"},
+    [TK_PROC_METRICS_PPID] = {"ppid", TK_I64, "", "parent"},
+    [TK_PROC_METRICS_NS_PID] = {"ns_pid", TK_I64, "",
+                                "process id in its innermost namespace, where it differs"},
+    [TK_PROC_METRICS_COMM] = {"comm", TK_TEXT, "", "name, at most 15 bytes"},
+    [TK_PROC_METRICS_STATE] = {"state", TK_TEXT, "", "state letter of /proc/PID/stat"},
+    [TK_PROC_METRICS_UID] = {"uid", TK_I64, "", "effective user"},
+    [TK_PROC_METRICS_CGROUP] = {"cgroup", TK_TEXT, "", "control group path"},
+    [TK_PROC_METRICS_CONTAINER] = {"container", TK_TEXT, "", "name or id of its container"},
+    [TK_PROC_METRICS_CPU_NS] = {"cpu_ns", TK_I64, "ns", "CPU time of all threads, cumulative"},
+    [TK_PROC_METRICS_PSS_KB] = {"pss_kb", TK_I64, "KiB",
+                                "resident set with shared pages divided among their users"},
+    [TK_PROC_METRICS_SWAP_KB] = {"swap_kb", TK_I64, "KiB", "swapped out"},
+    [TK_PROC_METRICS_RD_BYTES] = {"rd_bytes", TK_I64, "bytes",
+                                  "read from block devices, cumulative"},
+    [TK_PROC_METRICS_WR_BYTES] = {"wr_bytes", TK_I64, "bytes",
+                                  "written to block devices, cumulative"},
+    [TK_PROC_METRICS_MINFLT] = {"minflt", TK_I64, "", "minor page faults, cumulative"},
+    [TK_PROC_METRICS_MAJFLT] = {"majflt", TK_I64, "", "major page faults, cumulative"},
+    [TK_PROC_METRICS_NVCSW] = {"nvcsw", TK_I64, "", "voluntary context switches, cumulative"},
+    [TK_PROC_METRICS_NIVCSW] = {"nivcsw", TK_I64, "", "involuntary context switches, cumulative"},
+    [TK_PROC_METRICS_DT_MS] = {"dt_ms", TK_I64, "ms",
+                               "generation 2 only: length of the interval that ends here"},
+    [TK_PROC_METRICS_CPU_MS] = {"cpu_ms", TK_I64, "ms", "generation 2 only: CPU time within dt"},
+};
+
+const struct tk_schema tk_schema_proc_metrics = {
+    "proc_metrics", "counters of one process at a time", proc_metrics, TK_PROC_METRICS_COUNT};
+
+static const struct tk_column proc_cpu[TK_PROC_CPU_COUNT] = {
+    [TK_PROC_CPU_TS_MS] = {"ts_ms", TK_I64, "ms", "end of the interval, epoch",
+                           TK_REQUIRED | TK_CCTF1},
+    [TK_PROC_CPU_PID] = {"pid", TK_I64, "", "process id on the host", TK_REQUIRED | TK_CCTF1},
+    [TK_PROC_CPU_CPU_MS] = {"cpu_ms", TK_I64, "ms",
+                            "CPU time, difference of truncated cumulative values",
+                            TK_REQUIRED | TK_CCTF1},
+    [TK_PROC_CPU_DT_MS] = {"dt_ms", TK_I64, "ms", "length of the interval", TK_REQUIRED | TK_CCTF1},
+    [TK_PROC_CPU_TS_US] = {"ts_us", TK_I64, "us", "end of the interval, epoch"},
+    [TK_PROC_CPU_NODE] = {"node", TK_TEXT, "", "node label"},
+    [TK_PROC_CPU_START_TICKS] =
+        {"start_ticks", TK_I64, "ticks",
+         "start since boot; with pid and boot id the identity of the process"},
+    [TK_PROC_CPU_CPU_NS] = {"cpu_ns", TK_I64, "ns", "CPU time"},
+    [TK_PROC_CPU_DT_US] = {"dt_us", TK_I64, "us", "length of the interval"},
+};
+
+const struct tk_schema tk_schema_proc_cpu = {
+    "proc_cpu", "CPU time of one process within (ts - dt, ts]", proc_cpu, TK_PROC_CPU_COUNT};
+
+static const struct tk_column proc_rss[TK_PROC_RSS_COUNT] = {
+    [TK_PROC_RSS_TS_MS] = {"ts_ms", TK_I64, "ms", "time of the reading, epoch",
+                           TK_REQUIRED | TK_CCTF1},
+    [TK_PROC_RSS_PID] = {"pid", TK_I64, "", "process id on the host", TK_REQUIRED | TK_CCTF1},
+    [TK_PROC_RSS_RSS_KB] = {"rss_kb", TK_I64, "KiB", "resident set", TK_REQUIRED | TK_CCTF1},
+    [TK_PROC_RSS_NODE] = {"node", TK_TEXT, "", "node label"},
+    [TK_PROC_RSS_START_TICKS] =
+        {"start_ticks", TK_I64, "ticks",
+         "start since boot; with pid and boot id the identity of the process"},
+};
+
+const struct tk_schema tk_schema_proc_rss = {"proc_rss", "resident set of one process at a time",
+                                             proc_rss, TK_PROC_RSS_COUNT};
+
+static const struct tk_column proc_events[TK_PROC_EVENTS_COUNT] = {
+    [TK_PROC_EVENTS_TS_MS] = {"ts_ms", TK_I64, "ms", "time of the event, epoch", TK_REQUIRED},
+    [TK_PROC_EVENTS_TS_US] = {"ts_us", TK_I64, "us", "time of the event, epoch"},
+    [TK_PROC_EVENTS_NODE] = {"node", TK_TEXT, "", "node label"},
+    [TK_PROC_EVENTS_EVENT] = {"event", TK_TEXT, "", "fork, exec or exit", TK_REQUIRED},
+    [TK_PROC_EVENTS_PID] = {"pid", TK_I64, "", "process id on the host", TK_REQUIRED},
+    [TK_PROC_EVENTS_START_TICKS] =
+        {"start_ticks", TK_I64, "ticks",
+         "start since boot; with pid and boot id the identity of the process"},
+    [TK_PROC_EVENTS_PARENT_PID] = {"parent_pid", TK_I64, "", "parent"},
+    [TK_PROC_EVENTS_COMM] = {"comm", TK_TEXT, "", "name, at most 15 bytes"},
+    [TK_PROC_EVENTS_EXIT_CODE] = {"exit_code", TK_I64, "", "exit code, of exit"},
+    [TK_PROC_EVENTS_EXIT_SIGNAL] = {"exit_signal", TK_I64, "",
+                                    "signal that ended it, of exit; absent = none"},
+};
+
+const struct tk_schema tk_schema_proc_events = {"proc_events",
+                                                "a process was made, changed its program or ended",
+                                                proc_events, TK_PROC_EVENTS_COUNT};
+
+static const struct tk_column proc_exit[TK_PROC_EXIT_COUNT] = {
+    [TK_PROC_EXIT_TS_MS] = {"ts_ms", TK_I64, "ms", "time of the exit, epoch", TK_REQUIRED},
+    [TK_PROC_EXIT_TS_US] = {"ts_us", TK_I64, "us", "time of the exit, epoch"},
+    [TK_PROC_EXIT_NODE] = {"node", TK_TEXT, "", "node label"},
+    [TK_PROC_EXIT_PID] = {"pid", TK_I64, "", "process id on the host", TK_REQUIRED},
+    [TK_PROC_EXIT_START_TICKS] =
+        {"start_ticks", TK_I64, "ticks",
+         "start since boot; with pid and boot id the identity of the process"},
+    [TK_PROC_EXIT_COMM] = {"comm", TK_TEXT, "", "name, at most 15 bytes"},
+    [TK_PROC_EXIT_UTIME_US] = {"utime_us", TK_I64, "us", "CPU time in user mode"},
+    [TK_PROC_EXIT_STIME_US] = {"stime_us", TK_I64, "us", "CPU time in the kernel"},
+    [TK_PROC_EXIT_CPU_NS] = {"cpu_ns", TK_I64, "ns", "CPU time of all threads", TK_REQUIRED},
+    [TK_PROC_EXIT_MAX_RSS_KB] = {"max_rss_kb", TK_I64, "KiB", "largest resident set"},
+    [TK_PROC_EXIT_RD_BYTES] = {"rd_bytes", TK_I64, "bytes", "read from block devices"},
+    [TK_PROC_EXIT_WR_BYTES] = {"wr_bytes", TK_I64, "bytes", "written to block devices"},
+    [TK_PROC_EXIT_ELAPSED_US] = {"elapsed_us", TK_I64, "us", "life from birth to exit"},
+    [TK_PROC_EXIT_EXIT_CODE] = {"exit_code", TK_I64, "", "exit code"},
+    [TK_PROC_EXIT_EXIT_SIGNAL] = {"exit_signal", TK_I64, "", "signal that ended it; absent = none"},
+    [TK_PROC_EXIT_THREADS] = {"threads", TK_I64, "", "threads that it ever had"},
+    [TK_PROC_EXIT_SOURCE] =
+        {"source", TK_TEXT, "",
+         "taskstats, rusage, cgroup, or clock: the last reading of its CPU clock", TK_REQUIRED},
+    [TK_PROC_EXIT_PPID] = {"ppid", TK_I64, "", "parent"},
+    [TK_PROC_EXIT_START_US] = {"start_us", TK_I64, "us", "birth, epoch"},
+    [TK_PROC_EXIT_IN_TREE] = {"in_tree", TK_BOOL, "", "descends from the recorded command"},
+    [TK_PROC_EXIT_RUN_DELAY_US] = {"run_delay_us", TK_I64, "us",
+                                   "time runnable but waiting for a CPU"},
+    [TK_PROC_EXIT_BLKIO_DELAY_US] =
+        {"blkio_delay_us", TK_I64, "us",
+         "time waiting for block I/O; absent unless the kernel accounts for delays"},
+    [TK_PROC_EXIT_MINFLT] = {"minflt", TK_I64, "", "minor page faults"},
+    [TK_PROC_EXIT_MAJFLT] = {"majflt", TK_I64, "", "major page faults"},
+    [TK_PROC_EXIT_NVCSW] = {"nvcsw", TK_I64, "", "voluntary context switches"},
+    [TK_PROC_EXIT_NIVCSW] = {"nivcsw", TK_I64, "", "involuntary context switches"},
+};
+
+const struct tk_schema tk_schema_proc_exit = {"proc_exit", "what a process had used when it ended",
+                                              proc_exit, TK_PROC_EXIT_COUNT};
