@@ -79,15 +79,16 @@ char *tk_duration_format(int64_t ns, char buf[TK_HUMAN_MAX])
     if (is_fraction(ns))
         return fraction_format(ns, buf);
     int64_t s = (ns + TK_NS_PER_S / 2) / TK_NS_PER_S;
-    if (ns < 60 * TK_NS_PER_S - 5 * TK_NS_PER_MS)
+    if (ns < 60 * TK_NS_PER_S - 5 * TK_NS_PER_MS) {
         (void)snprintf(buf, TK_HUMAN_MAX, "%.2f s", (double)ns / 1e9);
-    else if (s < 3600)
+    } else if (s < 3600) {
         (void)snprintf(buf, TK_HUMAN_MAX, "%d min %02d s", (int)(s / 60), (int)(s % 60));
-    else if (s < 86400)
+    } else if (s < 86400) {
         (void)snprintf(buf, TK_HUMAN_MAX, "%d h %02d min", (int)(s / 3600), (int)(s / 60 % 60));
-    else
+    } else {
         (void)snprintf(buf, TK_HUMAN_MAX, "%lld d %02d h", (long long)(s / 86400),
                        (int)(s / 3600 % 24));
+    }
     return buf;
 }
 
@@ -112,12 +113,13 @@ char *tk_share_format(double ratio, char buf[TK_HUMAN_MAX])
     double percent = ratio * 100;
     if (!(percent >= 0) || !isfinite(percent))
         return unknown(buf);
-    if (percent == 0)
+    if (percent == 0) {
         (void)snprintf(buf, TK_HUMAN_MAX, "0 %%");
-    else if (percent < 0.05)
+    } else if (percent < 0.05) {
         (void)snprintf(buf, TK_HUMAN_MAX, "<0.1 %%");
-    else
+    } else {
         (void)snprintf(buf, TK_HUMAN_MAX, "%.*f %%", percent < 9.95 ? 1 : 0, percent);
+    }
     return buf;
 }
 

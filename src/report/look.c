@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "report/look.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define MIN_WIDTH     40
+#define MAX_WIDTH     400
+#define DEFAULT_WIDTH 80
+
+/* "" when it is unset: for every variable here empty means unset. */
+static const char *environment(const char *name)
+{
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): nothing in tracekit changes the environment */
+    const char *text = getenv(name);
+    return text ? text : "";
+}
+
+static bool locale_is_utf8(void)
+{
+    static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
+    for (size_t i = 0; i < TK_COUNTOF(names); i++) {
+        const char *text = environment(names[i]);
+        if (*text)
+            return strcasestr(text, "utf-8") || strcasestr(text, "utf8");
+    }
+    return false;
+}
+
+static int bounded(long width)
+{
+    if (width < MIN_WIDTH)
+        return MIN_WIDTH;
+    return width > MAX_WIDTH ? MAX_WIDTH : (int)width;
+}
+
+static int find_width(int fd)
+{
+    struct winsize size;
+    if (ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+        return bounded(size.ws_col);
+    long columns = strtol(environment("COLUMNS"), NULL, 10);
+    return columns > 0 ? bounded(columns) : DEFAULT_WIDTH;
+}
+
+void tk_look_init_plain(struct tk_look *look, bool utf8, int width)
+{
+    *look = (struct tk_look){.width = bounded(width)};
+    if (utf8)
+        look->locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+    look->utf8 = look->locale != (locale_t)0;
+}
+
+void tk_look_init(struct tk_look *look, int fd)
+{
+    const char *term = environment("TERM");
+    bool dumb = strcmp(term, "dumb") == 0;
+    tk_look_init_plain(look, !dumb && locale_is_utf8(), find_width(fd));
+    look->colour = isatty(fd) == 1 && *term && !dumb && !*environment("NO_COLOR");
+}
+
+void tk_look_release(struct tk_look *look)
+{
+    if (look->locale)
+        freelocale(look->locale);
+    *look = (struct tk_look){0};
+}
+
+locale_t tk_look_enter(const struct tk_look *look)
+{
+    return look->utf8 ? uselocale(look->locale) : (locale_t)0;
+}
+
+void tk_look_leave(locale_t before)
+{
+    if (before)
+        uselocale(before);
+}
+
+const char *tk_style_begin(const struct tk_look *look, enum tk_style style)
+{
+    static const char *const sequences[TK_STYLE_COUNT] = {
+        [TK_STYLE_PLAIN] = "",         [TK_STYLE_TITLE] = "\033[1m", [TK_STYLE_DIM] = "\033[2m",
+        [TK_STYLE_CHART] = "\033[36m", [TK_STYLE_GOOD] = "\033[32m", [TK_STYLE_WARN] = "\033[33m",
+        [TK_STYLE_BAD] = "\033[31m",
+    };
+    return look->colour ? sequences[style] : "";
+}
+
+void tk_style_printf(struct tk_buf *out, const struct tk_look *look, enum tk_style style,
+                     const char *fmt, ...)
+{
+    char text[1024];
+    va_list args;
+    va_start(args, fmt);
+    (void)vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    const char *begin = tk_style_begin(look, style);
+    tk_buf_puts(out, begin);
+    tk_buf_puts(out, text);
+    if (*begin)
+        tk_buf_lit(out, "\033[0m");
+}

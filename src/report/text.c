@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "report/text.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <wchar.h>
+
+/* Marks that show nothing themselves but hide or reorder their neighbours. */
+static bool is_invisible(wchar_t c)
+{
+    return (c >= 0x200b && c <= 0x200f) || (c >= 0x202a && c <= 0x202e) ||
+           (c >= 0x2060 && c <= 0x206f) || c == 0xfeff;
+}
+
+/* One character at the front of `text`: its bytes and its columns. Bytes that are no character
+ * of the current locale give one byte and -1 columns, as do characters that are not printable. */
+static size_t take_char(tk_str text, int *ret_columns)
+{
+    mbstate_t state = {0};
+    wchar_t c;
+    size_t n = mbrtowc(&c, text.p, text.n, &state);
+    if (n == 0 || n > text.n) {
+        *ret_columns = -1;
+        return 1;
+    }
+    *ret_columns = is_invisible(c) ? -1 : wcwidth(c);
+    return n;
+}
+
+int tk_text_width(const struct tk_look *look, tk_str text)
+{
+    locale_t before = tk_look_enter(look);
+    int width = 0;
+    while (text.n > 0) {
+        int columns;
+        size_t n = take_char(text, &columns);
+        width += columns > 0 ? columns : 0;
+        text.p += n;
+        text.n -= n;
+    }
+    tk_look_leave(before);
+    return width;
+}
+
+static bool is_space(char c)
+{
+    return c == '\t' || c == '\n' || c == '\r' || c == ' ';
+}
+
+static bool is_printable_ascii(char c)
+{
+    return c >= ' ' && c <= '~';
+}
+
+void tk_text_put_clean(struct tk_buf *out, const struct tk_look *look, tk_str text)
+{
+    locale_t before = tk_look_enter(look);
+    while (text.n > 0) {
+        int columns = -1;
+        size_t n = 1;
+        if (look->utf8) {
+            n = take_char(text, &columns);
+        } else if (is_printable_ascii(text.p[0])) {
+            columns = 1;
+        }
+        if (columns >= 0) {
+            tk_buf_put(out, (tk_str){text.p, n});
+        } else {
+            tk_buf_putc(out, is_space(text.p[0]) ? ' ' : '?');
+        }
+        text.p += n;
+        text.n -= n;
+    }
+    tk_look_leave(before);
+}
+
+/* Bytes of the longest front of `text` that takes at most `width` columns. */
+static size_t fitting(const struct tk_look *look, tk_str text, int width)
+{
+    locale_t before = tk_look_enter(look);
+    size_t used = 0;
+    while (used < text.n) {
+        int columns;
+        size_t n = take_char((tk_str){text.p + used, text.n - used}, &columns);
+        width -= columns > 0 ? columns : 0;
+        if (width < 0)
+            break;
+        used += n;
+    }
+    tk_look_leave(before);
+    return used;
+}
+
+void tk_text_put_cut(struct tk_buf *out, const struct tk_look *look, tk_str text, int width)
+{
+    if (fitting(look, text, width) == text.n) {
+        tk_buf_put(out, text);
+        return;
+    }
+    tk_str ellipsis = look->utf8 ? TK_STR("\u2026") : TK_STR("...");
+    int kept = width - (look->utf8 ? 1 : 3);
+    tk_buf_put(out, (tk_str){text.p, fitting(look, text, kept > 0 ? kept : 0)});
+    tk_buf_put(out, ellipsis);
+}
+
+void tk_text_put_wrapped(struct tk_buf *out, const struct tk_look *look, tk_str text, int column,
+                         int indent)
+{
+    bool at_start = true; /* of a line: no space before the word */
+    tk_str word;
+    while (tk_str_take_until(&text, ' ', &word)) {
+        if (word.n == 0)
+            continue;
+        int width = tk_text_width(look, word);
+        if (!at_start && column + 1 + width > look->width) {
+            tk_buf_printf(out, "\n%*s", indent, "");
+            column = indent;
+            at_start = true;
+        }
+        if (!at_start)
+            tk_buf_putc(out, ' ');
+        tk_buf_put(out, word);
+        column += width + !at_start;
+        at_start = false;
+    }
+    tk_buf_putc(out, '\n');
+}
