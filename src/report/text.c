@@ -18,6 +18,7 @@ static size_t take_char(tk_str text, int *ret_columns)
 {
     mbstate_t state = {0};
     wchar_t c;
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): the state is our own */
     size_t n = mbrtowc(&c, text.p, text.n, &state);
     if (n == 0 || n > text.n) {
         *ret_columns = -1;
