@@ -2,67 +2,69 @@
 /* The yardstick of the collectors' benchmark: what a plain C sampler costs, collector.md 10, 11.
  *
  * At each tick it walks /proc and opens, reads and closes `stat` and `statm` of every process
- * (with -5 also `io`, `schedstat` and `cgroup`), and appends to FILE one row per process in the
- * form of the original sampler:
+ * (--five: also `io`, `schedstat` and `cgroup`), and appends to the output one row per process in
+ * the form of the original sampler:
  *
  *     {"ts_ms": 1758059310000, "pid": 1, "rss_kb": 1064, "utime": 5, "stime": 6}
  *
- * Nothing is kept open and nothing is skipped. The CPU of a tick is the difference of
- * CLOCK_PROCESS_CPUTIME_ID around it. At the end (after TICKS, or at SIGTERM) one JSON object goes
- * to stdout: the CPU of every tick and its median, rows and bytes of the last tick. */
+ * Nothing is kept open and nothing is skipped; host files are not read. The CPU of a tick is the
+ * difference of the process CPU clock around it. At the end (after --ticks, or at SIGTERM) one JSON
+ * object goes to stdout: the CPU of every tick and its median, rows and bytes of the last tick. */
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "base/compiler.h"
-
-#define NS_PER_MS INT64_C(1000000)
-#define NS_PER_S  INT64_C(1000000000)
+#include "base/clock.h"
+#include "base/file.h"
+#include "bench.h"
 
 enum {
     TICKS_MAX = 100000,
     ROW_MAX = 160,
-    ROWS_BYTES = 40000 * ROW_MAX, /* pid_max is 32768 unless raised */
+    ROWS_MAX = 40000 * ROW_MAX, /* bytes of one tick; pid_max is 32768 unless raised */
 };
 
-struct sampler {
-    int out_fd;
+struct plainc_opts {
     int64_t interval_ns;
-    size_t ticks_max;
-    bool five_files;
-    size_t cold_bytes;
-    long page_kb;
-    char *rows; /* [ROWS_BYTES], the rows of one tick */
-    size_t rows_bytes;
-    size_t rows_count;
-    char *cold;           /* [cold_bytes], touched between ticks to empty the caches */
-    int64_t *tick_cpu_ns; /* [ticks_max] */
-    size_t ticks;
+    int64_t ticks;
+    int64_t cold_mb;
+    bool five;
+    const char *output;
 };
 
-static const char usage[] = "usage: plainc [-i INTERVAL_MS] [-n TICKS] [-c MB] [-5] -o FILE\n"
-                            "  -i INTERVAL_MS  between ticks (1000); 0 = back to back\n"
-                            "  -n TICKS        then stop (until SIGTERM, at most 100000)\n"
-                            "  -c MB           touch MB of memory between ticks: cold caches\n"
-                            "  -5              five files per process instead of two\n"
-                            "  -o FILE         where the rows go; it is emptied first\n";
+static const struct tk_opt options[] = {
+    {"interval", TK_OPT_DURATION, offsetof(struct plainc_opts, interval_ns), "TIME",
+     "between ticks (1s); 0ms = back to back", .letter = 'i', .max = 3600 * TK_NS_PER_S},
+    {"ticks", TK_OPT_INT, offsetof(struct plainc_opts, ticks), "N",
+     "stop after N ticks (100000); SIGTERM stops earlier", .letter = 'n', .min = 1,
+     .max = TICKS_MAX},
+    {"cold", TK_OPT_INT, offsetof(struct plainc_opts, cold_mb), "MB",
+     "touch MB of memory before each tick, uncounted: cold caches", .max = 4096},
+    {"five", TK_OPT_FLAG, offsetof(struct plainc_opts, five), NULL,
+     "read five files per process instead of two"},
+    {"output", TK_OPT_STRING, offsetof(struct plainc_opts, output), "FILE",
+     "where the rows go (/dev/null); emptied first", .letter = 'o'},
+    {0},
+};
 
-static int64_t clock_ns(clockid_t clock)
-{
-    struct timespec now;
-    (void)clock_gettime(clock, &now);
-    return now.tv_sec * NS_PER_S + now.tv_nsec;
-}
+/* The rows of one tick, and what the ticks so far cost. */
+struct plainc {
+    const struct plainc_opts *opts;
+    int out_fd;
+    struct tk_buf rows;
+    int64_t rows_count;
+    char *cold;           /* [opts->cold_mb MB], NULL when 0 */
+    int64_t *tick_cpu_ns; /* [opts->ticks] */
+    int64_t ticks;
+};
 
 /* Read /proc/PID/NAME into `text`, ended by NUL; false when the process is gone or refuses. */
 static bool read_file(const char *pid, const char *name, char *text, size_t cap)
@@ -94,7 +96,7 @@ static bool parse_stat(const char *text, uint64_t *ret_utime, uint64_t *ret_stim
     return true;
 }
 
-static void sample_process(struct sampler *sampler, const char *pid, int64_t ts_ms)
+static void sample_process(struct plainc *plainc, const char *pid, int64_t ts_ms)
 {
     char stat[1024];
     char other[4096];
@@ -105,51 +107,55 @@ static void sample_process(struct sampler *sampler, const char *pid, int64_t ts_
     if (!read_file(pid, "statm", other, sizeof(other)))
         return;
     const char *resident = strchr(other, ' ');
-    uint64_t rss_kb = resident ? strtoull(resident, NULL, 10) * (uint64_t)sampler->page_kb : 0;
-    if (sampler->five_files) {
+    uint64_t page_kb = (uint64_t)sysconf(_SC_PAGESIZE) / 1024;
+    uint64_t rss_kb = resident ? strtoull(resident, NULL, 10) * page_kb : 0;
+    if (plainc->opts->five) {
         (void)read_file(pid, "io", other, sizeof(other));
         (void)read_file(pid, "schedstat", other, sizeof(other));
         (void)read_file(pid, "cgroup", other, sizeof(other));
     }
-    if (sampler->rows_bytes + ROW_MAX > ROWS_BYTES)
+    char *row = tk_buf_reserve(&plainc->rows, ROW_MAX);
+    if (!row)
         return;
-    int bytes = snprintf(sampler->rows + sampler->rows_bytes, ROW_MAX,
+    int bytes = snprintf(row, ROW_MAX,
                          "{\"ts_ms\": %" PRId64 ", \"pid\": %s, \"rss_kb\": %" PRIu64
                          ", \"utime\": %" PRIu64 ", \"stime\": %" PRIu64 "}\n",
                          ts_ms, pid, rss_kb, utime, stime);
-    sampler->rows_bytes += (size_t)bytes;
-    sampler->rows_count++;
+    plainc->rows.n += (size_t)bytes;
+    plainc->rows_count++;
 }
 
-/* One sweep of /proc and one write; false when the write failed. */
-static bool tick(struct sampler *sampler)
+/* One sweep of /proc and one write. */
+static int tick(struct plainc *plainc, struct tk_err *err)
 {
     DIR *proc = opendir("/proc");
     if (!proc)
-        return false;
-    int64_t ts_ms = clock_ns(CLOCK_REALTIME) / NS_PER_MS;
-    sampler->rows_bytes = 0;
-    sampler->rows_count = 0;
-    for (const struct dirent *entry;
-         (entry = readdir(proc));) /* NOLINT(concurrency-mt-unsafe): one thread */
+        return tk_fail_errno(err, "open /proc");
+    int64_t ts_ms = tk_clock_real_ns() / TK_NS_PER_MS;
+    tk_buf_reset(&plainc->rows);
+    plainc->rows_count = 0;
+    const struct dirent *entry;
+    while ((entry = readdir(proc))) { /* NOLINT(concurrency-mt-unsafe): one thread */
         if (isdigit((unsigned char)entry->d_name[0]))
-            sample_process(sampler, entry->d_name, ts_ms);
+            sample_process(plainc, entry->d_name, ts_ms);
+    }
     (void)closedir(proc);
-    ssize_t wrote = write(sampler->out_fd, sampler->rows, sampler->rows_bytes);
-    return wrote == (ssize_t)sampler->rows_bytes;
+    int rc = tk_buf_check(&plainc->rows, "the rows of a tick", err);
+    if (rc < 0)
+        return rc;
+    return tk_fd_write(plainc->out_fd, tk_buf_str(&plainc->rows), plainc->opts->output, err);
 }
 
-/* Sleep until the deadline of tick `index`; true when SIGTERM or SIGINT came meanwhile. */
-static bool wait_for_tick(const struct sampler *sampler, int64_t start_ns, const sigset_t *stop)
+/* Sleep until the next deadline; true when SIGTERM or SIGINT came meanwhile. */
+static bool wait_for_tick(const struct plainc *plainc, int64_t start_ns, const sigset_t *stop)
 {
-    int64_t due_ns = start_ns + (int64_t)(sampler->ticks + 1) * sampler->interval_ns;
-    struct timespec due = {due_ns / NS_PER_S, due_ns % NS_PER_S};
-    if (sampler->interval_ns > 0)
-        (void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &due, NULL);
+    int64_t due_ns = start_ns + (plainc->ticks + 1) * plainc->opts->interval_ns;
+    struct timespec due = {due_ns / TK_NS_PER_S, due_ns % TK_NS_PER_S};
+    (void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &due, NULL);
     return sigtimedwait(stop, NULL, &(struct timespec){0}) > 0;
 }
 
-static int sample(struct sampler *sampler)
+static int sample(struct plainc *plainc, struct tk_err *err)
 {
     sigset_t stop;
     sigemptyset(&stop);
@@ -157,100 +163,67 @@ static int sample(struct sampler *sampler)
     sigaddset(&stop, SIGINT);
     (void)pthread_sigmask(SIG_BLOCK, &stop, NULL);
 
-    int64_t start_ns = clock_ns(CLOCK_MONOTONIC);
-    while (sampler->ticks < sampler->ticks_max && !wait_for_tick(sampler, start_ns, &stop)) {
-        if (sampler->cold_bytes > 0)
-            memset(sampler->cold, (int)sampler->ticks, sampler->cold_bytes);
-        int64_t before_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
-        if (!tick(sampler)) {
-            fprintf(stderr, "plainc: cannot write the rows: %s\n", strerror(errno));
-            return 1;
-        }
-        sampler->tick_cpu_ns[sampler->ticks++] = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - before_ns;
+    int64_t start_ns = tk_clock_mono_ns();
+    while (plainc->ticks < plainc->opts->ticks && !wait_for_tick(plainc, start_ns, &stop)) {
+        if (plainc->cold)
+            memset(plainc->cold, (int)plainc->ticks, (size_t)plainc->opts->cold_mb << 20);
+        int64_t before_ns = tk_bench_cpu_ns();
+        int rc = tick(plainc, err);
+        if (rc < 0)
+            return rc;
+        plainc->tick_cpu_ns[plainc->ticks++] = tk_bench_cpu_ns() - before_ns;
     }
     return 0;
 }
 
-static int compare_i64(const void *a, const void *b)
+static int compare_ns(const void *a, const void *b)
 {
     int64_t x = *(const int64_t *)a;
     int64_t y = *(const int64_t *)b;
     return (x > y) - (x < y);
 }
 
-static int print_summary(struct sampler *sampler)
+/* Sorts tick_cpu_ns after it has been printed in order. */
+static int print_summary(struct plainc *plainc, struct tk_err *err)
 {
-    printf("{\"ticks\": %zu, \"rows\": %zu, \"bytes\": %zu, \"cpu_ns\": [", sampler->ticks,
-           sampler->rows_count, sampler->rows_bytes);
-    for (size_t i = 0; i < sampler->ticks; i++)
-        printf("%s%" PRId64, i > 0 ? ", " : "", sampler->tick_cpu_ns[i]);
-    qsort(sampler->tick_cpu_ns, sampler->ticks, sizeof(int64_t), compare_i64);
-    int64_t median_ns = sampler->ticks > 0 ? sampler->tick_cpu_ns[sampler->ticks / 2] : 0;
+    printf("{\"ticks\": %" PRId64 ", \"rows\": %" PRId64 ", \"bytes\": %zu, \"cpu_ns\": [",
+           plainc->ticks, plainc->rows_count, plainc->rows.n);
+    for (int64_t i = 0; i < plainc->ticks; i++)
+        printf("%s%" PRId64, i > 0 ? ", " : "", plainc->tick_cpu_ns[i]);
+    qsort(plainc->tick_cpu_ns, (size_t)plainc->ticks, sizeof(int64_t), compare_ns);
+    int64_t median_ns = plainc->ticks > 0 ? plainc->tick_cpu_ns[plainc->ticks / 2] : 0;
     printf("], \"cpu_ns_median\": %" PRId64 "}\n", median_ns);
-    return fflush(stdout) == 0 ? 0 : 1;
+    return fflush(stdout) == 0 ? 0 : tk_fail_errno(err, "stdout");
 }
 
-/* An option's number, or exit 2 with a line that names the option and its range. */
-static int64_t number_arg(int option, const char *text, int64_t min, int64_t max)
+static int run(struct plainc *plainc, struct tk_err *err)
 {
-    char *end;
-    errno = 0;
-    long long value = strtoll(text, &end, 10);
-    if (errno == 0 && end != text && *end == '\0' && value >= min && value <= max)
-        return value;
-    fprintf(stderr, "plainc: -%c: '%s' is not a number from %lld to %lld\n", option, text,
-            (long long)min, (long long)max);
-    exit(2); /* NOLINT(concurrency-mt-unsafe): one thread */
-}
-
-/* Fills `sampler` and returns the output's path, or NULL after a wrong option. */
-static const char *parse_args(struct sampler *sampler, int argc, char **argv)
-{
-    const char *path = NULL;
-    for (int option; (option = getopt(argc, argv, "i:n:c:5o:")) !=
-                     -1;) { /* NOLINT(concurrency-mt-unsafe): one thread */
-        if (option == 'i')
-            sampler->interval_ns = number_arg(option, optarg, 0, 3600000) * NS_PER_MS;
-        else if (option == 'n')
-            sampler->ticks_max = (size_t)number_arg(option, optarg, 1, TICKS_MAX);
-        else if (option == 'c')
-            sampler->cold_bytes = (size_t)number_arg(option, optarg, 1, 4096) << 20;
-        else if (option == '5')
-            sampler->five_files = true;
-        else if (option == 'o')
-            path = optarg;
-        else
-            return NULL;
-    }
-    return optind == argc ? path : NULL;
+    const struct plainc_opts *opts = plainc->opts;
+    plainc->out_fd = open(opts->output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (plainc->out_fd < 0)
+        return tk_fail_errno(err, "open %s", opts->output);
+    plainc->tick_cpu_ns = calloc((size_t)opts->ticks, sizeof(int64_t));
+    plainc->cold = opts->cold_mb > 0 ? malloc((size_t)opts->cold_mb << 20) : NULL;
+    if (!plainc->tick_cpu_ns || (opts->cold_mb > 0 && !plainc->cold))
+        return tk_fail(err, -ENOMEM, "out of memory");
+    int rc = sample(plainc, err);
+    return rc < 0 ? rc : print_summary(plainc, err);
 }
 
 int main(int argc, char **argv)
 {
-    struct sampler sampler = {
-        .interval_ns = NS_PER_S, .ticks_max = TICKS_MAX, .page_kb = sysconf(_SC_PAGESIZE) / 1024};
-    const char *path = parse_args(&sampler, argc, argv);
-    if (!path) {
-        fputs(usage, stderr);
-        return 2;
-    }
-    sampler.out_fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644);
-    if (sampler.out_fd < 0) {
-        fprintf(stderr, "plainc: open %s: %s\n", path, strerror(errno));
-        return 1;
-    }
-    sampler.rows = malloc(ROWS_BYTES);
-    sampler.cold = malloc(sampler.cold_bytes + 1);
-    sampler.tick_cpu_ns = calloc(sampler.ticks_max, sizeof(*sampler.tick_cpu_ns));
-    int rc = 1;
-    if (sampler.rows && sampler.cold && sampler.tick_cpu_ns)
-        rc = sample(&sampler);
-    else
-        fprintf(stderr, "plainc: out of memory\n");
-    if (rc == 0)
-        rc = print_summary(&sampler);
-    free(sampler.rows);
-    free(sampler.cold);
-    free(sampler.tick_cpu_ns);
-    return rc;
+    struct plainc_opts opts = {
+        .interval_ns = TK_NS_PER_S, .ticks = TICKS_MAX, .output = "/dev/null"};
+    int status;
+    if (!tk_bench_parse("plainc", options, &opts, argc, argv, &status))
+        return status;
+    struct plainc plainc = {.opts = &opts, .out_fd = -1};
+    tk_buf_init(&plainc.rows, ROWS_MAX);
+    struct tk_err err = {0};
+    int rc = run(&plainc, &err);
+    tk_fd_close(&plainc.out_fd);
+    tk_buf_release(&plainc.rows);
+    free(plainc.cold);
+    free(plainc.tick_cpu_ns);
+    return rc < 0 ? tk_bench_fail("plainc", &err) : 0;
 }
