@@ -153,5 +153,5 @@ def method(view: Result, machine: dict) -> str:
         "Not counted: starting up, the client that scrapes the exporters, what the kernel does "
         "outside the tool's own processes. RSS is the sum of the peaks of a tool's processes, so "
         "shared pages count in each; PSS does not. Samples are counted in the output where it "
-        "shows them, else one per second is taken. System calls are counted by strace -f -c in a "
+        "shows each at once, else one per second is taken, which favours a tool that drifts. System calls are counted by strace -f -c in a "
         "window of their own.")

@@ -46,7 +46,7 @@ class Tool:
     options: str = ""  # as shown in the table, where the command line is not telling enough
     interval_s: float = 1.0
     sizes: tuple[int, ...] = ()  # process counts to measure at; () = every one asked for
-    samples: Callable[[Path], int] | None = None  # taken so far, where the output shows it
+    samples: Callable[[Path], int] | None = None  # taken so far, where the output shows each
     pids_file: str = ""  # JSON Lines with a "pid" in each row: shows how many were seen
     scrape: tuple[tuple[int, str], ...] = ()  # (port, path) fetched at each interval
     warmup_s: float = 0.0  # beyond the common one
@@ -70,12 +70,6 @@ class Tool:
 def first_line(text: str) -> str:
     lines = text.strip().splitlines()
     return lines[0] if lines else "no output"
-
-
-def count_lines(name: str, pattern: str) -> Callable[[Path], int]:
-    """Count the samples in a text output by the line that opens each of them."""
-    regex = re.compile(pattern.encode(), re.M)
-    return lambda folder: len(regex.findall((folder / name).read_bytes()))
 
 
 def count_stamps(name: str) -> Callable[[Path], int]:
@@ -313,11 +307,10 @@ TOOLS = [
          version=["pidstat", "-V"], package="sysstat"),
     Tool("pidstat -urdw", "per process: CPU, wait, RSS, faults, I/O, switches",
          single("pidstat", "-urdw", "-h", "-p", "ALL", "1"), version=["pidstat", "-V"],
-         package="sysstat", samples=count_lines("pidstat.out", "^# +Time"),
-         options="pidstat -urdw -h -p ALL 1"),
+         package="sysstat", options="pidstat -urdw -h -p ALL 1 (writes unbuffered)"),
     Tool("top -b", "per process: CPU, RSS, VIRT, SHR, state, nice",
          single("top", "-b", "-d", "1"), version=["top", "-V"], package="procps",
-         samples=count_lines("top.out", "^top - ")),
+         options="top -b -d 1"),
     Tool("atop -w", "per process: 60 fields; host: CPU, memory, disks, links, pressure",
          single("atop", "-w", "FOLDER/atop.raw", "1", env={"ATOPACCT": ""}),
          version=["atop", "-V"], package="atop", options="atop -w FILE 1, no process accounting"),
