@@ -13,6 +13,7 @@ import http.client
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -329,7 +330,8 @@ class Running:
         counts: dict[str, int] = {}
 
         def trace(duration: float) -> None:
-            counts.update(strace_counts(self.group.pids(), duration, self.folder / "strace.out"))
+            counts.update(strace_counts(self.group.pids(), self.folder / "strace.out",
+                                        lambda: time.sleep(duration)))
 
         return counts, self.measure(seconds, during=trace)
 
@@ -361,19 +363,23 @@ def running(hierarchy: Hierarchy, folder: Path, commands: list[Command],
             process.wait()
 
 
-def strace_counts(pids: list[int], seconds: float, summary: Path) -> dict[str, int]:
-    """Trace `pids`, their threads and children for `seconds`; calls by name."""
+def strace_counts(pids: list[int], summary: Path, during: Callable[[], None]) -> dict[str, int]:
+    """Trace `pids`, their threads and children until `during` returns; calls by name."""
     argv = ["strace", "-f", "-c", "-U", "calls,name", "-o", str(summary)]
     for pid in pids:
         argv += ["-p", str(pid)]
-    with subprocess.Popen(argv, stderr=subprocess.PIPE, text=True) as strace:
-        said = strace.stderr.readline()
-        if "attached" not in said:
-            strace.wait()
-            raise Unavailable(f"strace cannot attach: {said.strip()}")
-        time.sleep(seconds)
-        strace.send_signal(signal.SIGINT)
-        strace.communicate()
+    if not shutil.which("strace"):
+        raise Unavailable("strace is missing")
+    said = summary.with_suffix(".err")
+    with open(said, "wb") as stderr:
+        strace = subprocess.Popen(argv, stderr=stderr)
+    while strace.poll() is None and "attached" not in said.read_text():
+        time.sleep(0.005)
+    if strace.poll() is not None:
+        raise Unavailable(f"strace cannot attach: {said.read_text().strip()}")
+    during()
+    strace.send_signal(signal.SIGINT)
+    strace.wait()
     rows = re.findall(r"^\s*(\d+)\s+([a-z_]\w*)\s*$", summary.read_text(), re.M)
     return {name: int(calls) for calls, name in rows if name != "total"}
 

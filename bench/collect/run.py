@@ -40,6 +40,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--tools", default="", help="only tools whose name matches this regex")
     parser.add_argument("--window", type=float, default=15.0, help="seconds measured (15)")
     parser.add_argument("--warmup", type=float, default=5.0, help="seconds before (5)")
+    parser.add_argument("--rounds", type=int, default=1,
+                        help="measure everything so many times and take the medians (1)")
     parser.add_argument("--syscalls-at", type=int, default=585,
                         help="count system calls at this many processes (585); 0 = never")
     parser.add_argument("--cgroup", type=int, choices=(0, 1, 2), default=0,
@@ -74,9 +76,9 @@ def describe_machine(hierarchy: Hierarchy, args: argparse.Namespace) -> dict:
     return {"date": time.strftime("%Y-%m-%d", time.gmtime()), "kernel": platform.release(),
             "cpu": model[1] if model else platform.machine(), "cpus": os.cpu_count(),
             "memory_mb": memory_kb // 1024, "cpu_counter": hierarchy.describe(),
-            "window_s": args.window, "warmup_s": args.warmup, "syscalls_at": args.syscalls_at,
-            "commit": output_of("git", "-C", str(ROOT), "describe", "--always", "--dirty"),
-            "load_before": os.getloadavg()[0]}
+            "window_s": args.window, "warmup_s": args.warmup, "rounds": args.rounds,
+            "syscalls_at": args.syscalls_at,
+            "commit": output_of("git", "-C", str(ROOT), "describe", "--always", "--dirty")}
 
 
 # One tool at one setting --------------------------------------------------------------------------
@@ -176,11 +178,13 @@ def measure_all(args: argparse.Namespace) -> dict:
     rows = tool_rows(args)
     able = {row["name"] for row in rows if row["status"] == "ok"}
     result = {"machine": describe_machine(hierarchy, args), "tools": rows, "results": []}
-    for processes, active in settings:
-        tools = [tool for tool in TOOLS if tool.name in able and applies(tool, processes, common)]
-        if tools:
-            result["results"] += measure_setting(tools, processes, active, hierarchy, args)
-            args.output.write_text(json.dumps(result, indent=1) + "\n")
+    for _ in range(args.rounds):
+        for processes, active in settings:
+            tools = [tool for tool in TOOLS
+                     if tool.name in able and applies(tool, processes, common)]
+            if tools:
+                result["results"] += measure_setting(tools, processes, active, hierarchy, args)
+                args.output.write_text(json.dumps(result, indent=1) + "\n")
     return result
 
 

@@ -1,0 +1,167 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The gates on the recorder's own cost, as TAP: system calls, a ratio, memory. Never wall time.
+
+The ratio is taken against the plain C loop that runs at the same time, half a second out of step,
+so that both meet the same machine, load and caches. Each gate skips with its reason where the
+machine cannot answer (no cgroup of our own, strace refused). Goals: collector.md section 9.
+
+    gate.py [BUILD]
+"""
+
+from __future__ import annotations
+
+import contextlib
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import harness
+from harness import Failed, Hierarchy, Running, Unavailable
+from tools import Place, single, tracekit
+
+ROOT = Path(__file__).resolve().parents[2]
+
+SYSCALL_PROCESSES = 300
+SYSCALL_TICKS = 10
+PER_CHANGED, PER_TICK = 3, 16  # calls <= processes + 3 per changed process + 16
+
+RATIO_PROCESSES = 2000
+RATIO_TICKS = 15
+RATIO_GOAL, GATE_SHARE = 3.5, 0.7
+
+RSS_BASE_KB, RSS_PER_PROCESS_KB = 3 * 1024, 0.2
+
+
+@contextlib.contextmanager
+def recorder(hierarchy: Hierarchy, build: Path, folder: str, commands=None):
+    """A tool, tracekit's tier P at 1 Hz unless said otherwise, in a folder of its own."""
+    with tempfile.TemporaryDirectory(prefix="tk-gate-") as parent:
+        place = Place(Path(parent) / folder, build)
+        place.folder.mkdir()
+        commands = commands or tracekit("P", "1s")
+        with harness.running(hierarchy, place.folder, commands(place)) as run:
+            yield run
+
+
+# System calls -------------------------------------------------------------------------------------
+
+
+def trace_and_count_changes(run: Running, ticks: int) -> tuple[dict[str, int], float]:
+    """Calls by name over `ticks` ticks, and how many processes ran between two of them."""
+    changed: list[int] = []
+
+    def sweep_each_second() -> None:
+        before = harness.cpu_clocks()
+        for _ in range(ticks):
+            time.sleep(1.0)
+            after = harness.cpu_clocks()
+            changed.append(harness.changed_count(before, after))
+            before = after
+
+    run.await_quiet()
+    counts = harness.strace_counts(run.group.pids(), run.folder / "strace.out", sweep_each_second)
+    run.check()
+    return counts, statistics.mean(changed)
+
+
+def gate_syscalls(hierarchy: Hierarchy, build: Path) -> str:
+    with harness.load(build / "loadgen", SYSCALL_PROCESSES, 10), \
+            recorder(hierarchy, build, "run") as run:
+        time.sleep(3.0)
+        counts, changed = trace_and_count_changes(run, SYSCALL_TICKS)
+        processes = len(harness.process_ids())
+    calls = sum(counts.values()) / SYSCALL_TICKS
+    limit = processes + PER_CHANGED * changed + PER_TICK
+    most = sorted(counts.items(), key=lambda item: -item[1])[:6]
+    text = (f"{calls:.1f} calls per tick, at most {limit:.1f} = {processes} processes "
+            f"+ {PER_CHANGED} x {changed:.1f} changed + {PER_TICK} ("
+            + ", ".join(f"{name} {count / SYSCALL_TICKS:.1f}" for name, count in most) + ")")
+    if calls > limit:
+        raise Failed(text)
+    return text
+
+
+# The ratio ----------------------------------------------------------------------------------------
+
+
+def cpu_of_ticks(ours: Running, other: Running, ticks: int) -> tuple[list[int], list[int]]:
+    """CPU of each of `ticks` seconds of two tools; read a quarter second after the second one."""
+    ours.await_quiet()
+    due = time.monotonic() + 0.7
+    readings = []
+    for _ in range(ticks + 1):
+        time.sleep(max(0.0, due - time.monotonic()))
+        readings.append((ours.group.cpu_ns(), other.group.cpu_ns()))
+        due += 1.0
+    pairs = list(zip(readings, readings[1:]))
+    return [b[0] - a[0] for a, b in pairs], [b[1] - a[1] for a, b in pairs]
+
+
+def gate_ratio(hierarchy: Hierarchy, build: Path) -> str:
+    plainc = single("BUILD/plainc", "-o", "FOLDER/proc.jsonl")
+    with harness.load(build / "loadgen", RATIO_PROCESSES, 10) as load, \
+            recorder(hierarchy, build, "run") as ours:
+        time.sleep(2.0)
+        ours.await_quiet()
+        time.sleep(0.4)  # plainc's ticks fall half way between ours
+        with recorder(hierarchy, build, "plainc", plainc) as other:
+            time.sleep(2.5)
+            our_ns, other_ns = cpu_of_ticks(ours, other, RATIO_TICKS)
+        rss_kb, _ = ours.memory_kb()
+    ratio = statistics.median(other_ns) / statistics.median(our_ns)
+    text = (f"plain C loop / tracekit = {ratio:.2f} at {load.processes} processes, "
+            f"{statistics.median(other_ns) / 1e6:.2f} and {statistics.median(our_ns) / 1e6:.2f} ms "
+            f"a tick; goal {RATIO_GOAL}, gate {RATIO_GOAL * GATE_SHARE:.2f}; RSS {rss_kb} KB")
+    if ratio < RATIO_GOAL * GATE_SHARE:
+        raise Failed(text)
+    return text
+
+
+# Memory -------------------------------------------------------------------------------------------
+
+
+def gate_memory(hierarchy: Hierarchy, build: Path) -> str:
+    with harness.load(build / "loadgen", RATIO_PROCESSES, 10), \
+            recorder(hierarchy, build, "run") as run:
+        time.sleep(5.0)
+        run.check()
+        rss_kb, _ = run.memory_kb()
+        processes = len(harness.process_ids())
+    limit_kb = RSS_BASE_KB + RSS_PER_PROCESS_KB * processes
+    text = f"peak RSS {rss_kb} KB, at most {limit_kb:.0f} KB at {processes} processes"
+    if rss_kb > limit_kb:
+        raise Failed(text)
+    return text
+
+
+# TAP ----------------------------------------------------------------------------------------------
+
+GATES: list[tuple[str, Callable[[Hierarchy, Path], str]]] = [
+    ("system calls per tick stay within N + 3 per changed + 16", gate_syscalls),
+    ("a tick costs a fraction of the plain C loop's", gate_ratio),
+    ("memory stays within 3 MB + 0.2 KB per process", gate_memory),
+]
+
+
+def main() -> int:
+    build = Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "build").resolve()
+    print(f"1..{len(GATES)}")
+    failed = 0
+    for number, (name, gate) in enumerate(GATES, 1):
+        try:
+            text = gate(harness.find_hierarchy(), build)
+            print(f"ok {number} - {name}\n# {text}")
+        except Unavailable as why:
+            print(f"ok {number} - {name} # SKIP {why}")
+        except Failed as why:
+            print(f"not ok {number} - {name}\n# {why}")
+            failed += 1
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
