@@ -6,7 +6,9 @@
 #ifndef TK_BASE_ARENA_H
 #define TK_BASE_ARENA_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/compiler.h"
 #include "base/err.h"
@@ -33,5 +35,12 @@ void *tk_arena_alloc(struct tk_arena *arena, size_t n);
 /* A copy of `text` that lives as long as the arena; p is NULL when the cap is reached and
  * text.n > 0. */
 tk_str tk_arena_copy(struct tk_arena *arena, tk_str text);
+
+/* True when `p` points into what the arena has handed out. */
+static inline bool tk_arena_has(const struct tk_arena *arena, const void *p)
+{
+    uintptr_t start = (uintptr_t)arena->p;
+    return arena->p && (uintptr_t)p - start < arena->n;
+}
 
 #endif

@@ -6,12 +6,13 @@
  *     struct tk_json json;
  *     tk_json_init(&json, text);
  *     if (tk_json_enter_object(&json, err) < 0) ...
- *     while ((rc = tk_json_next_key(&json, &key, err)) == 0)
+ *     while ((rc = tk_json_next_key(&json, NULL, &key, err)) == 0)
  *         if (tk_str_eq(key, TK_STR("pid"))) rc = tk_json_read_i64(&json, &pid, err);
  *         else rc = tk_json_skip(&json, &raw, err);
  *
  * Each error names the byte offset: "byte 17: expected ':'". Nesting deeper than TK_JSON_DEPTH is
- * -EMSGSIZE. A scanner belongs to one thread; nothing is allocated.
+ * -EMSGSIZE. After a failure the scanner stands at the byte to blame: at json.end when the text was
+ * right as far as it went. A scanner belongs to one thread; nothing is allocated.
  */
 #ifndef TK_BASE_JSON_H
 #define TK_BASE_JSON_H
@@ -63,8 +64,10 @@ TK_MUST_USE int tk_json_next_element(struct tk_json *json, struct tk_err *err);
 
 /* Read one value of a type. tk_json_read_i64() takes "12", "12.0", "1.2e1" and, as the old files
  * have it, the strings "12" and "12.0"; -ERANGE when it is no exact int64. tk_json_read_f64() takes
- * numbers and strings that hold one. A string is a view of the text, or decoded into `scratch`
- * (must not be NULL) when it holds escapes; invalid UTF-8 or a lone surrogate is -EBADMSG. */
+ * numbers and strings that hold one; -ERANGE when it is larger than a double. A value of another
+ * type or range is not consumed, so that the caller may skip it. A string is a view of the text, or
+ * decoded into `scratch` (must not be NULL) when it holds escapes; invalid UTF-8 or a lone
+ * surrogate is -EBADMSG, one that does not fit -EMSGSIZE. */
 TK_MUST_USE int tk_json_read_i64(struct tk_json *json, int64_t *ret, struct tk_err *err);
 TK_MUST_USE int tk_json_read_f64(struct tk_json *json, double *ret, struct tk_err *err);
 TK_MUST_USE int tk_json_read_bool(struct tk_json *json, bool *ret, struct tk_err *err);

@@ -5,6 +5,7 @@
 #ifndef TK_TABLE_BATCH_H
 #define TK_TABLE_BATCH_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -47,12 +48,13 @@ void tk_batch_freep(struct tk_batch **batch);
 /* Drop all rows and texts, keep the memory. */
 void tk_batch_reset(struct tk_batch *batch);
 
-/* True when another row fits, by count and with some room for its text. */
+/* True when another row fits, by count and with an eighth of the text left; always when empty. */
 bool tk_batch_has_room(const struct tk_batch *batch);
 
 /* Begin a row with all values absent; the batch must have room. */
 static inline void tk_batch_begin(struct tk_batch *batch)
 {
+    assert(batch->rows < batch->max_rows);
     batch->present[batch->rows++] = 0;
 }
 
@@ -71,6 +73,7 @@ static inline union tk_value *tk_batch_slot(struct tk_batch *batch, size_t row, 
 /* Set a value of the last row. The type must be the column's (asserted). */
 static inline void tk_batch_set_i64(struct tk_batch *batch, size_t column, int64_t value)
 {
+    assert(batch->schema->columns[column].type == TK_I64);
     tk_batch_slot(batch, batch->rows - 1, column)->i64 = value;
     batch->present[batch->rows - 1] |= 1ULL << column;
 }
@@ -78,19 +81,23 @@ static inline void tk_batch_set_i64(struct tk_batch *batch, size_t column, int64
 /* As set_i64, with 0 or 1. */
 static inline void tk_batch_set_bool(struct tk_batch *batch, size_t column, bool value)
 {
-    tk_batch_set_i64(batch, column, value);
+    assert(batch->schema->columns[column].type == TK_BOOL);
+    tk_batch_slot(batch, batch->rows - 1, column)->i64 = value;
+    batch->present[batch->rows - 1] |= 1ULL << column;
 }
 
 /* NaN and infinity leave the value absent. */
 static inline void tk_batch_set_f64(struct tk_batch *batch, size_t column, double value)
 {
+    assert(batch->schema->columns[column].type == TK_F64);
     if (!__builtin_isfinite(value))
         return;
     tk_batch_slot(batch, batch->rows - 1, column)->f64 = value;
     batch->present[batch->rows - 1] |= 1ULL << column;
 }
 
-/* Copies the text (or the items and their texts) into the batch. */
+/* Copies the text (or the items and their texts) into the batch. What does not fit stays absent and
+ * sets `overflow`. */
 void tk_batch_set_text(struct tk_batch *batch, size_t column, tk_str text);
 void tk_batch_set_f64_list(struct tk_batch *batch, size_t column, const double *items, size_t n);
 void tk_batch_set_text_list(struct tk_batch *batch, size_t column, const tk_str *items, size_t n);

@@ -40,8 +40,9 @@ struct tk_schema {
     size_t column_count; /* 1..64 */
 };
 
-/* Index of a column by name; schema->column_count when there is none. Tries `hint` first, so that
- * a reader that expects the order of the last row compares one name as a rule. */
+/* Index of a column by name; schema->column_count when there is none. Tries `hint` first and then
+ * those after it, so that a reader that expects the order of the last row compares one name as a
+ * rule. */
 size_t tk_schema_find(const struct tk_schema *schema, tk_str name, size_t hint);
 
 #endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inline pieces of text scanners, eight bytes at a time. They never read past `end`. Pure
+ * functions, safe from any thread. */
+#ifndef TK_BASE_SCAN_H
+#define TK_BASE_SCAN_H
+
+#include <endian.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#define TK_EACH_BYTE(byte) (0x0101010101010101ULL * (byte))
+
+/* Eight bytes as a number; the first is the lowest. */
+static inline uint64_t tk_load8(const char *p)
+{
+    uint64_t bytes;
+    memcpy(&bytes, p, sizeof(bytes));
+    return le64toh(bytes);
+}
+
+/* The top bit of each byte that cannot stand for itself in a JSON string or needs a closer look: a
+ * quote, a backslash, a control character, not ASCII. Bits above the lowest may be wrong. */
+static inline uint64_t tk_special8(uint64_t bytes)
+{
+    uint64_t quote = bytes ^ TK_EACH_BYTE('"');
+    uint64_t backslash = bytes ^ TK_EACH_BYTE('\\');
+    uint64_t low =
+        (bytes - TK_EACH_BYTE(0x20)) | (quote - TK_EACH_BYTE(1)) | (backslash - TK_EACH_BYTE(1));
+    return (low | bytes) & TK_EACH_BYTE(0x80);
+}
+
+/* The first byte that tk_special8() marks, or `end`. */
+static inline const char *tk_skip_plain(const char *p, const char *end)
+{
+    while ((size_t)(end - p) >= 8) {
+        uint64_t special = tk_special8(tk_load8(p));
+        if (special != 0)
+            return p + (__builtin_ctzll(special) >> 3);
+        p += 8;
+    }
+    for (; p < end; p++)
+        if (*p == '"' || *p == '\\' || (unsigned char)*p < 0x20 || (unsigned char)*p >= 0x80)
+            break;
+    return p;
+}
+
+/* Length of the UTF-8 sequence at p < end (Unicode 15, table 3-7): 1..4; 0 when it is none; -1
+ * when it is right so far but cut off by `end`. */
+static inline int tk_utf8_length(const char *p, const char *end)
+{
+    unsigned char lead = (unsigned char)*p;
+    if (lead < 0x80)
+        return 1;
+    if (lead < 0xC2 || lead > 0xF4)
+        return 0;
+    int n = lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+    unsigned char low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
+    unsigned char high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
+    for (int i = 1; i < n; i++) {
+        if (p + i == end)
+            return -1;
+        if ((unsigned char)p[i] < low || (unsigned char)p[i] > high)
+            return 0;
+        low = 0x80;
+        high = 0xBF;
+    }
+    return n;
+}
+
+#endif
