@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Run a command and account for it exactly: shared by record, wrap and build steps.
  *
- * The command keeps our standard descriptors, terminal, process group, signal dispositions and
- * environment. While it runs, SIGINT and SIGQUIT from the terminal are left to it, SIGTERM, SIGHUP,
- * SIGUSR1 and SIGUSR2 sent to us are passed on, and when it stops (SIGTSTP) we stop too. We are its
- * subreaper, so that descendants which outlive their parent are waited for by us, and their usage
- * is counted. */
+ * The command keeps our standard descriptors, terminal, process group, signal dispositions, mask
+ * and environment, as if the shell had started it. While it runs,
+ *
+ *   - signals that the terminal sends (Ctrl-C, Ctrl-\, hang-up) reach it from the terminal: we
+ *     survive them and go on recording;
+ *   - SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2 and SIGTSTP that somebody sends to us with
+ *     kill() are passed on;
+ *   - when the terminal stops it (Ctrl-Z) we stop too, so that the shell gets its prompt back, and
+ *     what continues us continues it.
+ *
+ * We are its subreaper: descendants that outlive their parent are waited for by us, and their usage
+ * is counted. One launch at a time per process: it owns SIGCHLD and waits for all children. */
 #ifndef TK_COLLECT_LAUNCH_H
 #define TK_COLLECT_LAUNCH_H
 
@@ -14,15 +21,22 @@
 #include <sys/types.h>
 
 #include "base/err.h"
-#include "collect/cgroups.h"
 
 struct tk_launch;
 
 struct tk_launch_options {
-    char *const *argv;           /* NULL-terminated; argv[0] is searched in PATH */
-    struct tk_cgroup_leaf *leaf; /* to run in; NULL = ours. Borrowed */
-    const char *cpuset;          /* CPUs to run on, "0-3,6"; NULL = ours */
-    const char *pid_file;        /* made before exec, removed at the end; NULL = none */
+    char *const *argv;  /* NULL-terminated; argv[0] is searched in PATH */
+    const char *cpuset; /* CPUs to run on, "0-3,6"; NULL or "" = ours */
+
+    /* Called once when the command's process exists and has executed nothing yet: the place to
+     * begin to follow it. May be NULL. */
+    void (*on_fork)(void *context, pid_t pid);
+
+    /* Called in the new process after that, to enter a control group and the like; 0 or a negative
+     * errno, async-signal-safe. May be NULL. */
+    int (*prepare)(void *context);
+
+    void *context; /* of both */
 };
 
 struct tk_launch_result {
@@ -37,10 +51,12 @@ struct tk_launch_result {
     int64_t minflt, majflt, nvcsw, nivcsw;
     int64_t reaped; /* processes that we waited for ourselves */
     int64_t left;   /* descendants still alive when the command ended */
+    int prepare_error;          /* what options.prepare returned; the command ran all the same */
+    int cpuset_error;           /* likewise, when the kernel refused options.cpuset */
 };
 
-/* Start the command. When it cannot be executed: -ENOENT (a shell would exit with 127) or -EACCES
- * and others (126), with a message that names it. */
+/* Start the command, and return once it executes. When it cannot: -ENOENT (a shell would exit with
+ * 127) or -EACCES and others (126), with a message that names it; -EINVAL for a bad cpuset. */
 TK_MUST_USE int tk_launch_start(const struct tk_launch_options *options,
                                 struct tk_launch **ret_launch, struct tk_err *err);
 
@@ -50,13 +66,14 @@ pid_t tk_launch_pid(const struct tk_launch *launch);
 /* Readable when tk_launch_step() has something to do. */
 int tk_launch_fd(const struct tk_launch *launch);
 
-/* Handle signals and reap. Returns 1 when the command has ended, else 0. */
+/* Handle signals and reap; stops the calling process for as long as the terminal stops the command.
+ * Returns 1 when the command has ended, else 0. */
 int tk_launch_step(struct tk_launch *launch);
 
 /* After the end. */
 void tk_launch_read_result(const struct tk_launch *launch, struct tk_launch_result *ret_result);
 
-/* Restore our signal dispositions and free. */
+/* Restore our signal mask and dispositions and free. Accepts NULL. */
 void tk_launch_free(struct tk_launch *launch);
 
 #endif
