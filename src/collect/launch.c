@@ -315,8 +315,8 @@ static void read_kin(DIR *proc, struct tk_buf *out)
         long pid = strtol(entry->d_name, NULL, 10);
         pid_t parent = pid > 0 ? parent_of(dirfd(proc), entry->d_name) : 0;
         if (parent > 0)
-            tk_buf_put(out, (tk_str){(const char *)&(struct kin){(pid_t)pid, parent},
-                                     sizeof(struct kin)});
+            tk_buf_put(
+                out, (tk_str){(const char *)&(struct kin){(pid_t)pid, parent}, sizeof(struct kin)});
     }
 }
 

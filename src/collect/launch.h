@@ -49,10 +49,10 @@ struct tk_launch_result {
     int64_t max_rss_bytes; /* of the largest single process */
     int64_t rd_bytes, wr_bytes; /* block I/O by rusage, in 512-byte units */
     int64_t minflt, majflt, nvcsw, nivcsw;
-    int64_t reaped; /* processes that we waited for ourselves */
-    int64_t left;   /* descendants still alive when the command ended */
-    int prepare_error;          /* what options.prepare returned; the command ran all the same */
-    int cpuset_error;           /* likewise, when the kernel refused options.cpuset */
+    int64_t reaped;    /* processes that we waited for ourselves */
+    int64_t left;      /* descendants still alive when the command ended */
+    int prepare_error; /* what options.prepare returned; the command ran all the same */
+    int cpuset_error;  /* likewise, when the kernel refused options.cpuset */
 };
 
 /* Start the command, and return once it executes. When it cannot: -ENOENT (a shell would exit with

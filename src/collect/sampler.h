@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The sampling loop: absolute deadlines on the monotonic clock (timerfd), rate classes, missed
- * ticks counted and never replayed, own cost measured on each tick (collector.md section 4). It is
- * driven from outside: poll tk_sampler_fd(), then call tk_sampler_step(). */
+ * ticks counted and never replayed (collector.md section 4). It is driven from outside: poll
+ * tk_sampler_fd(), then call tk_sampler_step().
+ *
+ * A timerfd has no slack, so that PR_SET_TIMERSLACK, which a recorded command would inherit, is
+ * left alone. Kernel events wait in their socket for the next tick, or for a quarter of a second
+ * where ticks are further apart: woken by each event, a fork storm would be ours as well. */
 #ifndef TK_COLLECT_SAMPLER_H
 #define TK_COLLECT_SAMPLER_H
 
@@ -15,7 +19,7 @@ struct tk_sampler;
 
 struct tk_sampler_options {
     int64_t interval_ns;        /* of processes, 1 ms to 1 h */
-    int64_t host_interval_ns;   /* of host, links, disks, cgroups; a multiple of nothing */
+    int64_t host_interval_ns;   /* of host, links, disks, cgroups; need not be a multiple */
     struct tk_host *host;       /* borrowed; NULL = none */
     struct tk_procs *procs;     /* borrowed; NULL = none */
     struct tk_cgroups *cgroups; /* borrowed; NULL = none */
@@ -24,10 +28,11 @@ struct tk_sampler_options {
 struct tk_sampler_stats {
     int64_t ticks;
     int64_t missed_ticks; /* deadlines that passed while a tick was late; not replayed */
-    int64_t late_max_ns, late_p50_ns, late_p99_ns;
-    int64_t achieved_ns; /* mean distance of ticks; 0 before the second */
-    int64_t drift_ns;    /* last tick's deadline against start + n * interval: 0 by design */
-    int64_t cpu_ns;      /* own CPU in ticks */
+    int64_t late_max_ns, late_p50_ns, late_p99_ns; /* start of a tick after its deadline; the
+                                                      percentiles to 1/8 */
+    int64_t achieved_ns;                           /* mean distance of ticks; 0 before the second */
+    int64_t drift_ns; /* last deadline minus (start + (ticks + missed - 1) * interval): 0 unless
+                         a deadline was neither kept nor counted */
 };
 
 TK_MUST_USE int tk_sampler_new(const struct tk_sampler_options *options,
@@ -43,7 +48,7 @@ int tk_sampler_fd(const struct tk_sampler *sampler);
 TK_MUST_USE int tk_sampler_step(struct tk_sampler *sampler, struct tk_rows *rows,
                                 struct tk_err *err);
 
-/* One last tick now, and the tail rows. */
+/* One last tick now, whatever is due, and the tail rows. */
 TK_MUST_USE int tk_sampler_finish(struct tk_sampler *sampler, struct tk_rows *rows,
                                   struct tk_err *err);
 
