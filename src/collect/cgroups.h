@@ -58,6 +58,19 @@ TK_MUST_USE int tk_cgroup_leaf_new(const struct tk_kernel *kernel, const char *n
  * async-signal-safe. 0 or a negative errno. */
 int tk_cgroup_leaf_enter(const struct tk_cgroup_leaf *leaf);
 
+/* What a command may use; zero = not limited. */
+struct tk_cgroup_limits {
+    int64_t cpu_percent; /* of one CPU: 250 = two and a half */
+    int64_t cpu_weight;  /* 1..10000, the default of the kernel is 100 */
+    const char *cpuset;  /* CPUs to run on, "0-3,6"; NULL = all of ours */
+};
+
+/* Set limits (cpu.max, cpu.weight, cpuset.cpus, or their files of version 1). All that can be set
+ * are set; the first that cannot is reported, -EOPNOTSUPP where no hierarchy of the leaf has the
+ * controller. */
+TK_MUST_USE int tk_cgroup_leaf_limit(struct tk_cgroup_leaf *leaf,
+                                     const struct tk_cgroup_limits *limits, struct tk_err *err);
+
 /* Its path as /proc/PID/cgroup shows it. */
 const char *tk_cgroup_leaf_path(const struct tk_cgroup_leaf *leaf);
 
