@@ -5,9 +5,12 @@
 #define TK_BASE_SCAN_H
 
 #include <endian.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+
+#include "base/str.h"
 
 #define TK_EACH_BYTE(byte) (0x0101010101010101ULL * (byte))
 
@@ -66,6 +69,19 @@ static inline int tk_utf8_length(const char *p, const char *end)
         high = 0xBF;
     }
     return n;
+}
+
+/* All of `text` is UTF-8. */
+static inline bool tk_utf8_ok(tk_str text)
+{
+    const char *end = text.n > 0 ? text.p + text.n : text.p;
+    for (const char *p = text.p; p < end;) {
+        int n = tk_utf8_length(p, end);
+        if (n <= 0)
+            return false;
+        p += n;
+    }
+    return true;
 }
 
 #endif

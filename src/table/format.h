@@ -16,13 +16,14 @@ struct tk_encoder {
     const char *help; /* one line */
 
     /* Append to `out`: head once, then batch any number of times. NULL = nothing to write there.
-     * `out` is sticky: the caller asks tk_buf_ok() before it drains. */
+     * `out` is sticky: the caller asks tk_buf_ok() before it drains; it then holds whole rows only.
+     * Its cap should leave 8 KiB more than the longest row needs. */
     void (*head)(const struct tk_schema *schema, struct tk_buf *out);
     void (*batch)(const struct tk_batch *batch, struct tk_buf *out);
 };
 
 extern const struct tk_encoder tk_encoder_jsonl; /* one object a line */
-extern const struct tk_encoder tk_encoder_csv;   /* RFC 4180, header line, absent = empty */
+extern const struct tk_encoder tk_encoder_csv;   /* RFC 4180 with LF, header line, absent = empty */
 
 /* Ends with NULL. */
 extern const struct tk_encoder *const tk_encoders[];
@@ -44,12 +45,18 @@ struct tk_decoder {
     /* Consume whole lines from the front of `*text` and append their rows to `out`, until the
      * text or the batch is used up. An incomplete last line stays in `*text`, unless `last` says
      * that nothing follows: then it is decoded, or counted as torn. A value of the wrong type is
-     * a bad row. Fails only with -EMSGSIZE when one line is larger than the batch can hold. */
+     * a bad row. Fails with -EMSGSIZE when one row is larger than the empty batch can hold, and
+     * with -EBADMSG when a header does not fit the schema; what is left in `*text` starts there. */
     int (*batch)(void *state, tk_str *text, bool last, struct tk_batch *out,
                  struct tk_decode_stats *stats, struct tk_err *err);
 };
 
+/* Takes numbers in strings, whole numbers in float form, null for absent, fields in any order; also
+ * objects over several lines or several on one line. Of a key that repeats the last value counts.
+ */
 extern const struct tk_decoder tk_decoder_jsonl;
-extern const struct tk_decoder tk_decoder_csv; /* columns found by the header's names */
+
+/* Takes LF and CRLF, a byte order mark, columns in any order, found by the header's names. */
+extern const struct tk_decoder tk_decoder_csv;
 
 #endif

@@ -3,28 +3,12 @@
  * several lines and several on one line, and both are taken. What is no row is skipped whole when
  * it is an object or array, otherwise to the end of the line on which it started, so that a line
  * torn by a crash costs nothing but itself. */
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
-
-#include "base/json.h"
-#include "table/format.h"
 #include "table/format_internal.h"
 
 /* The key layout of the rows so far: which column followed which. */
 struct jsonl_state {
     uint8_t
         next[65]; /* [c + 1] is 1 + the column that came after c, [0] of the first; 0 = unknown */
-};
-
-struct decoding {
-    struct jsonl_state *state;
-    struct tk_batch *out;
-    struct tk_decode_stats *stats;
-    const char *p; /* next byte */
-    const char *end;
-    const char *line_start;
-    bool last;
 };
 
 /* Read a value of `column` into the last row; null makes it absent. */
@@ -50,10 +34,11 @@ static int read_value(struct tk_json *json, struct tk_batch *out, size_t column,
 /* Rows --------------------------------------------------------------------------- */
 
 /* Read one object into the last row of the batch, which is empty so far. */
-static int read_row(struct decoding *in, struct tk_json *json, struct tk_err *err)
+static int read_row(struct tk_decoding *in, struct jsonl_state *state, struct tk_json *json,
+                    struct tk_err *err)
 {
     const struct tk_schema *schema = in->out->schema;
-    uint8_t *next = &in->state->next[0];
+    uint8_t *next = &state->next[0];
     uint64_t unknown = 0;
     tk_str key;
     int rc = tk_json_enter_object(json, err);
@@ -61,7 +46,7 @@ static int read_row(struct decoding *in, struct tk_json *json, struct tk_err *er
         rc = tk_json_next_key(json, &in->out->text, &key, err);
         if (rc != 0)
             break;
-        size_t guess = *next > 0 ? *next - 1U : (size_t)(next - in->state->next);
+        size_t guess = *next > 0 ? *next - 1U : (size_t)(next - state->next);
         size_t column = tk_schema_find(schema, key, guess);
         if (column == schema->column_count) {
             unknown++;
@@ -69,7 +54,7 @@ static int read_row(struct decoding *in, struct tk_json *json, struct tk_err *er
             continue;
         }
         *next = (uint8_t)(column + 1);
-        next = &in->state->next[column + 1];
+        next = &state->next[column + 1];
         rc = read_value(json, in->out, column, err);
     }
     if (rc < 0)
@@ -78,59 +63,20 @@ static int read_row(struct decoding *in, struct tk_json *json, struct tk_err *er
     return 0;
 }
 
-/* Take all up to `to`, counting lines. */
-static void advance(struct decoding *in, const char *to)
-{
-    while (in->p < to) {
-        const char *newline = memchr(in->p, '\n', (size_t)(to - in->p));
-        if (!newline) {
-            in->p = to;
-            return;
-        }
-        in->p = newline + 1;
-        in->line_start = in->p;
-        in->stats->line++;
-    }
-}
-
-static void note_bad(struct decoding *in, const struct tk_err *why)
-{
-    struct tk_decode_stats *stats = in->stats;
-    stats->bad_rows++;
-    if (!stats->first_bad[0])
-        (void)snprintf(stats->first_bad, sizeof(stats->first_bad), "line %llu: %.100s",
-                       (unsigned long long)stats->line + 1, why->msg);
-}
-
-/* What at in->p did not become a row, as `why` tells. Skip it and return 0; 1 when decoding stops
- * before it: more text is needed, or a batch with more room. */
-static int recover(struct decoding *in, struct tk_err *why, struct tk_err *err)
+/* Go on after what did not become a row. */
+static int recover(struct tk_decoding *in, const struct tk_err *why, struct tk_err *err)
 {
     struct tk_err ignored;
     struct tk_json probe;
     tk_json_init(&probe, (tk_str){in->p, (size_t)(in->end - in->p)});
     bool container = *in->p == '{' || *in->p == '[';
     bool whole = container && tk_json_skip(&probe, NULL, &ignored) == 0;
-    if (whole && why->code == -EMSGSIZE) {
-        if (in->out->rows > 0)
-            return 1;
-        return tk_fail(err, -EMSGSIZE, "line %llu: a row of %zu bytes is too large: %s",
-                       (unsigned long long)in->stats->line + 1, tk_json_offset(&probe), why->msg);
-    }
-    const char *newline = memchr(in->p, '\n', (size_t)(in->end - in->p));
-    bool cut_off = !whole && (!newline || probe.p == in->end);
-    if (cut_off && !in->last)
-        return 1;
-    if (cut_off && !newline)
-        in->stats->torn_rows = 1;
-    else
-        note_bad(in, why);
-    advance(in, whole ? probe.p : newline ? newline + 1 : in->end);
-    return 0;
+    bool cut_off = container && !whole && probe.p == probe.end;
+    return tk_decoding_recover(in, whole ? probe.p : NULL, cut_off, why, err);
 }
 
-/* Decode one row at in->p. As recover() when it fails. */
-static int decode_row(struct decoding *in, struct tk_err *err)
+/* Decode one row at in->p: 0, or as tk_decoding_recover(). */
+static int decode_row(struct tk_decoding *in, struct jsonl_state *state, struct tk_err *err)
 {
     struct tk_batch *out = in->out;
     size_t text_before = out->text.n;
@@ -140,9 +86,9 @@ static int decode_row(struct decoding *in, struct tk_err *err)
     json.start = in->line_start;
 
     tk_batch_begin(out);
-    if (read_row(in, &json, &why) == 0) {
+    if (read_row(in, state, &json, &why) == 0) {
         in->stats->rows++;
-        advance(in, json.p);
+        tk_decoding_take(in, json.p);
         return 0;
     }
     tk_batch_drop(out);
@@ -158,28 +104,18 @@ static bool is_space(char c)
 static int jsonl_decode(void *state, tk_str *text, bool last, struct tk_batch *out,
                         struct tk_decode_stats *stats, struct tk_err *err)
 {
-    if (text->n == 0)
-        return 0;
-    struct decoding in = {.state = state,
-                          .out = out,
-                          .stats = stats,
-                          .p = text->p,
-                          .end = text->p + text->n,
-                          .line_start = text->p,
-                          .last = last};
+    struct tk_decoding in = tk_decoding_begin(*text, last, out, stats);
     int rc = 0;
     while (rc == 0) {
         const char *start = in.p;
         while (start < in.end && is_space(*start))
             start++;
-        advance(&in, start);
+        tk_decoding_take(&in, start);
         if (in.p == in.end || !tk_batch_has_room(out))
             break;
-        rc = decode_row(&in, err);
+        rc = decode_row(&in, state, err);
     }
-    if (last && in.p == in.end && in.p[-1] != '\n')
-        stats->line++;
-    *text = (tk_str){in.p, (size_t)(in.end - in.p)};
+    tk_decoding_finish(&in, text);
     return rc < 0 ? rc : 0;
 }
 
