@@ -75,7 +75,7 @@ static int take_cell(const struct tk_decoding *in, const char **p, struct cell *
         ++*p;
         if (!take_quoted(p, in->end, ret_cell))
             return fail_at(in, *p, "a quote", err);
-        if (*p + 1 < in->end && (*p)[0] == '\r' && (*p)[1] == '\n')
+        if (*p < in->end && **p == '\r' && (*p + 1 == in->end || (*p)[1] == '\n'))
             ++*p;
     } else {
         take_bare(p, in->end, ret_cell);
