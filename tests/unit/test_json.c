@@ -396,10 +396,8 @@ static void jansson_agrees_on_real_files(void **state)
     static const char folder[] = TK_SHARED_DATA "/crisp/test_cases";
     TK_CLEANUP(tk_fd_close) int dirfd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *dir = dirfd < 0 ? NULL : fdopendir(dup(dirfd));
-    if (!dir) {
-        print_message("# %s is absent\n", folder);
-        skip();
-    }
+    if (!dir)
+        return_without(folder);
     TK_CLEANUP(tk_buf_release) struct tk_buf text;
     tk_buf_init(&text, 1 << 24);
     int files = 0;

@@ -318,7 +318,7 @@ static void the_locale_has_no_say(void **state)
     for (size_t i = 0; i < TK_COUNTOF(names) && !set; i++)
         set = setlocale(LC_ALL, names[i]);
     if (!set)
-        skip();
+        return_without("locale with a decimal comma");
     char text[TK_F64_MAX];
     double back;
     size_t n = tk_f64_format(1.2345678901234567e-5, TK_SHORTEST, text);
