@@ -6,7 +6,8 @@
  *   rows.h     rows on their way from a source to a sink
  *   run.h      this page: names, folders, writing and reading table files
  *   parse.h    run folder to cctf/
- *   import.h   raw logs of old runs to tables
+ *   rawlog.h   logs of mpstat, vmstat and ifstat to rows
+ *   import.h   old run folders to run folders of today
  *   verify.h   check a run
  *   summary.h  what happened in a run, in figures
  */
