@@ -20,7 +20,7 @@ static void a_running_container_gives_its_id_node_and_stage(void **state)
         "\"STAGE_TWO=x\"]},\"Mounts\":[{\"Type\":\"bind\"}]}\n";
     struct tk_container container = {0};
     struct tk_err err = {0};
-    assert_int_equal(tk_container_parse(TK_STR(response), &container, &err), 0);
+    assert_int_equal(tk_container_parse(tk_str_from(response), &container, &err), 0);
     assert_string_equal(container.id, ID);
     assert_string_equal(container.node, "edge7");
     assert_string_equal(container.stage, "edge");
