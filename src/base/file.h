@@ -15,6 +15,14 @@
 /* For TK_CLEANUP: close *fd unless it is negative, and set it to -1. Keeps errno. */
 void tk_fd_close(int *fd);
 
+/* The descriptor, out of the hands of the cleanup: *fd is -1 then. */
+static inline int tk_fd_take(int *fd)
+{
+    int taken = *fd;
+    *fd = -1;
+    return taken;
+}
+
 /* Read a small file whole into buf; -EMSGSIZE when it does not fit (`cap` - 1 bytes at most). */
 TK_MUST_USE int tk_file_read(int dirfd, const char *path, char *buf, size_t cap, tk_str *ret_text,
                              struct tk_err *err);
