@@ -35,6 +35,11 @@ TK_MUST_USE int tk_file_load(int dirfd, const char *path, struct tk_buf *buf, st
 TK_MUST_USE int tk_file_write(int dirfd, const char *path, tk_str text, mode_t mode,
                               struct tk_err *err);
 
+/* Likewise without waiting for the disk. Readers see the old or the new content as long as the
+ * machine runs; after a power failure the file may be either, or empty. */
+TK_MUST_USE int tk_file_refresh(int dirfd, const char *path, tk_str text, mode_t mode,
+                                struct tk_err *err);
+
 /* Write all bytes to a descriptor, through short writes and EINTR. `name` is for the message. */
 TK_MUST_USE int tk_fd_write(int fd, tk_str text, const char *name, struct tk_err *err);
 

@@ -14,7 +14,8 @@
 #include "base/number.h"
 #include "run/run_internal.h"
 
-#define PID_FILE "collector.pid"
+#define PID_FILE     "collector.pid"
+#define BOOT_ID_FILE "/proc/sys/kernel/random/boot_id"
 
 static int read_member(struct tk_json *json, tk_str key, struct tk_run_owner *owner,
                        struct tk_err *err)
@@ -67,7 +68,7 @@ static int load_owner(int dirfd, struct tk_run_owner *ret_owner, struct tk_err *
 
 /* Start of a process in ticks since boot: field 22 of /proc/PID/stat, proc(5). The name in field 2
  * may hold anything, so count from its last parenthesis. */
-static bool read_start_ticks(pid_t pid, int64_t *ret_ticks)
+bool tk_run_start_ticks(pid_t pid, int64_t *ret_ticks)
 {
     char path[32];
     char buf[2048];
@@ -88,13 +89,28 @@ static bool read_start_ticks(pid_t pid, int64_t *ret_ticks)
     return tk_parse_i64(word, ret_ticks);
 }
 
+int tk_run_owner_self(struct tk_run_owner *ret_owner, struct tk_err *err)
+{
+    struct tk_run_owner owner = {.pid = getpid()};
+    char buf[sizeof(owner.boot_id) + 1];
+    tk_str text;
+    if (!tk_run_start_ticks(owner.pid, &owner.start_ticks))
+        return tk_fail(err, -ENOENT, "/proc/%ld/stat: expected the start of this process",
+                       (long)owner.pid);
+    /* Without one the start time decides alone. */
+    struct tk_err ignored;
+    if (tk_file_read(AT_FDCWD, BOOT_ID_FILE, buf, sizeof(buf), &text, &ignored) == 0)
+        (void)tk_str_to_cstr(tk_str_trim(text), owner.boot_id, sizeof(owner.boot_id));
+    *ret_owner = owner;
+    return 0;
+}
+
 static bool is_this_boot(const char *boot_id)
 {
     char buf[64];
     tk_str text;
     struct tk_err ignored;
-    if (tk_file_read(AT_FDCWD, "/proc/sys/kernel/random/boot_id", buf, sizeof(buf), &text,
-                     &ignored) < 0)
+    if (tk_file_read(AT_FDCWD, BOOT_ID_FILE, buf, sizeof(buf), &text, &ignored) < 0)
         return true; /* not told: the start time must decide */
     return !*boot_id || tk_str_eq(tk_str_trim(text), tk_str_from(boot_id));
 }
@@ -102,7 +118,7 @@ static bool is_this_boot(const char *boot_id)
 static bool is_alive(const struct tk_run_owner *owner)
 {
     int64_t start_ticks;
-    return is_this_boot(owner->boot_id) && read_start_ticks(owner->pid, &start_ticks) &&
+    return is_this_boot(owner->boot_id) && tk_run_start_ticks(owner->pid, &start_ticks) &&
            start_ticks == owner->start_ticks;
 }
 

@@ -8,7 +8,11 @@
 
 #define OBJECT_MAX ((size_t)1 << 20)
 
-int tk_object_write(int dirfd, const char *name, const struct tk_batch *batch, struct tk_err *err)
+/* tk_file_write() or tk_file_refresh(). */
+typedef int (*file_fn)(int dirfd, const char *path, tk_str text, mode_t mode, struct tk_err *err);
+
+static int write_with(file_fn write_file, int dirfd, const char *name, const struct tk_batch *batch,
+                      struct tk_err *err)
 {
     TK_CLEANUP(tk_buf_release) struct tk_buf out;
     tk_buf_init(&out, OBJECT_MAX);
@@ -16,10 +20,20 @@ int tk_object_write(int dirfd, const char *name, const struct tk_batch *batch, s
     int rc = tk_buf_check(&out, name, err);
     if (rc < 0)
         return rc;
-    rc = tk_file_write(dirfd, name, tk_buf_str(&out), 0644, err);
+    rc = write_file(dirfd, name, tk_buf_str(&out), 0644, err);
     if (rc == 0)
         tk_run_adopt_name(dirfd, name);
     return rc;
+}
+
+int tk_object_write(int dirfd, const char *name, const struct tk_batch *batch, struct tk_err *err)
+{
+    return write_with(tk_file_write, dirfd, name, batch, err);
+}
+
+int tk_object_refresh(int dirfd, const char *name, const struct tk_batch *batch, struct tk_err *err)
+{
+    return write_with(tk_file_refresh, dirfd, name, batch, err);
 }
 
 /* The text is one object and nothing else; it may spread over lines. */

@@ -63,6 +63,11 @@ TK_MUST_USE int tk_run_folder_make(const char *path, struct tk_err *err);
 TK_MUST_USE int tk_object_write(int dirfd, const char *name, const struct tk_batch *batch,
                                 struct tk_err *err);
 
+/* Likewise without waiting for the disk: for a file that is rewritten again and again. Readers see
+ * the old or the new content; after a power failure either may be lost. */
+TK_MUST_USE int tk_object_refresh(int dirfd, const char *name, const struct tk_batch *batch,
+                                  struct tk_err *err);
+
 /* Read NAME into a new batch of one row. -ENOENT when the file is missing. */
 TK_MUST_USE int tk_object_read(int dirfd, const char *name, const struct tk_schema *schema,
                                struct tk_batch **ret_batch, struct tk_err *err);
@@ -140,6 +145,13 @@ struct tk_run_owner {
     int64_t start_ticks;
     char boot_id[40];
 };
+
+/* Start of a live process in ticks since boot: with its pid and the boot id its identity. False
+ * when there is no such process. */
+bool tk_run_start_ticks(pid_t pid, int64_t *ret_ticks);
+
+/* The identity of the calling process. */
+TK_MUST_USE int tk_run_owner_self(struct tk_run_owner *ret_owner, struct tk_err *err);
 
 /* Take the lock and write the file: -EBUSY when a live recorder holds it (its pid is in `err`).
  * The descriptor keeps the lock; closing it gives it back. */
