@@ -24,13 +24,23 @@ TK_MUST_USE int tk_host_new(const struct tk_kernel *kernel, const struct tk_host
                             struct tk_host **ret_host, struct tk_err *err);
 void tk_host_free(struct tk_host *host);
 
-/* Take one reading and, from the second on, append the rows of the interval: host_metrics (one CPU
- * row, one memory row), link_metrics per link, disk_metrics per disk. A source that fails to parse
- * is counted and its fields are absent; no row is ever made up. */
+/* Take one reading of each source that is due and append the rows of what was read: host_metrics
+ * (one CPU row, one memory row), link_metrics per link, disk_metrics per disk. All but the memory
+ * row cover an interval, so they come from the second reading on. Any distance of ticks is fine:
+ * columns of a slower class are present in the rows at which their source was read, and hold its
+ * own interval. A source that fails to parse is counted and its columns are absent; no row is ever
+ * made up.
+ *
+ * Links: the NIC of the options always, others once they carried traffic. Disks: whole disks;
+ * loop, ram and zram once they had I/O; the host's sums hold what reached a disk, once. */
 void tk_host_tick(struct tk_host *host, struct tk_rows *rows);
 
-/* `processes` of /proc/stat at the last reading: forks since boot; -1 = unknown. */
-int64_t tk_host_forks(const struct tk_host *host);
+/* The last tick: every source is due. */
+void tk_host_finish(struct tk_host *host, struct tk_rows *rows);
+
+/* Forks since boot, read now (`processes` of /proc/stat, only when the last pid of /proc/loadavg
+ * moved: 0.4 us where nothing was born, whatever the number of CPUs); -1 = unknown. */
+int64_t tk_host_forks(struct tk_host *host);
 
 /* Times that a source did not parse, and the first message ("" = none). */
 int64_t tk_host_errors(const struct tk_host *host, const char **ret_first);

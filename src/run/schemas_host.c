@@ -38,9 +38,13 @@ static const struct tk_column host_metrics[TK_HOST_METRICS_COUNT] = {
     [TK_HOST_METRICS_PGMAJFAULT_PS] = {"pgmajfault_ps", TK_F64, "1/s",
                                        "major page faults per second", 0, 2},
     [TK_HOST_METRICS_OOM_KILLS] = {"oom_kills", TK_I64, "",
-                                   "processes killed for lack of memory within dt"},
+                                   "processes killed for lack of memory since the row "
+                                   "before that has it"},
     [TK_HOST_METRICS_TCP_RETRANS_PS] = {"tcp_retrans_ps", TK_F64, "1/s",
                                         "TCP segments sent again per second", 0, 2},
+    [TK_HOST_METRICS_TCP_LISTEN_DROPS] =
+        {"tcp_listen_drops", TK_I64, "",
+         "connections dropped by listeners since the row before that has it"},
     [TK_HOST_METRICS_SWAP_IN_BPS] = {"swap_in_Bps", TK_I64, "bytes/s", "read from swap"},
     [TK_HOST_METRICS_SWAP_OUT_BPS] = {"swap_out_Bps", TK_I64, "bytes/s", "written to swap"},
     [TK_HOST_METRICS_PSI_CPU_SOME] = {"psi_cpu_some", TK_F64, "%",
