@@ -40,7 +40,6 @@ struct tk_sampler {
     struct tk_sampler_options options;
     int timer_fd;
     int64_t start_ns;
-    int64_t forks; /* of /proc/stat, when the host class ran in this step; else -1 */
     struct rate_class classes[CLASS_COUNT];
     int64_t ticks, missed, late_max_ns;
     int64_t last_deadline_ns, last_tick_ns;
@@ -91,10 +90,17 @@ static void run_events(struct tk_sampler *sampler, struct tk_rows *rows)
 
 static void run_host(struct tk_sampler *sampler, struct tk_rows *rows)
 {
-    if (sampler->options.host) {
+    if (sampler->options.host)
         tk_host_tick(sampler->options.host, rows);
-        sampler->forks = tk_host_forks(sampler->options.host);
-    }
+    if (sampler->options.cgroups)
+        tk_cgroups_tick(sampler->options.cgroups, rows);
+}
+
+/* Readings of the slow classes too, so that a short run has them. */
+static void finish_host(struct tk_sampler *sampler, struct tk_rows *rows)
+{
+    if (sampler->options.host)
+        tk_host_finish(sampler->options.host, rows);
     if (sampler->options.cgroups)
         tk_cgroups_tick(sampler->options.cgroups, rows);
 }
@@ -103,8 +109,9 @@ static void run_procs(struct tk_sampler *sampler, struct tk_rows *rows)
 {
     if (!sampler->options.procs)
         return;
+    int64_t forks = sampler->options.host ? tk_host_forks(sampler->options.host) : -1;
     tk_procs_drain(sampler->options.procs, rows);
-    tk_procs_tick(sampler->options.procs, sampler->forks, rows);
+    tk_procs_tick(sampler->options.procs, forks, rows);
 }
 
 static void set_classes(struct tk_sampler *sampler)
@@ -165,7 +172,6 @@ int tk_sampler_step(struct tk_sampler *sampler, struct tk_rows *rows, struct tk_
 {
     int64_t now = tk_clock_mono_ns();
     bool ran = false;
-    sampler->forks = -1;
     for (size_t i = 0; i < CLASS_COUNT; i++) {
         const struct rate_class *class = &sampler->classes[i];
         if (class->interval_ns == 0 || class->deadline_ns > now)
@@ -180,9 +186,8 @@ int tk_sampler_step(struct tk_sampler *sampler, struct tk_rows *rows, struct tk_
 int tk_sampler_finish(struct tk_sampler *sampler, struct tk_rows *rows, struct tk_err *err)
 {
     int64_t now = tk_clock_mono_ns();
-    sampler->forks = -1;
     if (now - sampler->classes[CLASS_HOST].last_ns >= MIN_HOST_NS)
-        run_host(sampler, rows);
+        finish_host(sampler, rows);
     run_procs(sampler, rows);
     if (sampler->options.procs)
         tk_procs_finish(sampler->options.procs, rows);
