@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -95,17 +96,13 @@ static int parent_open(int dirfd, const char *path, int *ret_fd, struct tk_err *
     return tk_dir_open(dirfd, parent, ret_fd, err);
 }
 
-static int write_and_sync(int fd, tk_str text, const char *path, struct tk_err *err)
+static int sync_fd(int fd, const char *path, struct tk_err *err)
 {
-    int rc = tk_fd_write(fd, text, path, err);
-    if (rc < 0)
-        return rc;
-    if (fsync(fd) < 0)
-        return tk_fail_errno(err, "%s", path);
-    return 0;
+    return fsync(fd) < 0 ? tk_fail_errno(err, "%s", path) : 0;
 }
 
-int tk_file_write(int dirfd, const char *path, tk_str text, mode_t mode, struct tk_err *err)
+static int replace(int dirfd, const char *path, tk_str text, mode_t mode, bool durable,
+                   struct tk_err *err)
 {
     TK_CLEANUP(tk_fd_close) int parent = -1;
     int rc = parent_open(dirfd, path, &parent, err);
@@ -124,14 +121,26 @@ int tk_file_write(int dirfd, const char *path, tk_str text, mode_t mode, struct 
     int fd = openat(parent, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
     if (fd < 0)
         return tk_fail_errno(err, "%s", path);
-    rc = write_and_sync(fd, text, path, err);
+    rc = tk_fd_write(fd, text, path, err);
+    if (rc == 0 && durable)
+        rc = sync_fd(fd, path, err);
     if (rc == 0 && renameat(parent, temporary, parent, name) < 0)
         rc = tk_fail_errno(err, "%s", path);
-    if (rc == 0 && fsync(parent) < 0)
-        rc = tk_fail_errno(err, "%s", path);
+    if (rc == 0 && durable)
+        rc = sync_fd(parent, path, err);
     if (rc < 0)
         (void)unlinkat(parent, temporary, 0);
     return rc;
+}
+
+int tk_file_write(int dirfd, const char *path, tk_str text, mode_t mode, struct tk_err *err)
+{
+    return replace(dirfd, path, text, mode, true, err);
+}
+
+int tk_file_refresh(int dirfd, const char *path, tk_str text, mode_t mode, struct tk_err *err)
+{
+    return replace(dirfd, path, text, mode, false, err);
 }
 
 int tk_dir_open(int dirfd, const char *path, int *ret_fd, struct tk_err *err)

@@ -15,6 +15,14 @@
 /* For TK_CLEANUP: close *fd unless it is negative, and set it to -1. Keeps errno. */
 void tk_fd_close(int *fd);
 
+/* The descriptor, out of the hands of the cleanup: *fd is -1 then. */
+static inline int tk_fd_take(int *fd)
+{
+    int taken = *fd;
+    *fd = -1;
+    return taken;
+}
+
 /* Read a small file whole into buf; -EMSGSIZE when it does not fit (`cap` - 1 bytes at most). */
 TK_MUST_USE int tk_file_read(int dirfd, const char *path, char *buf, size_t cap, tk_str *ret_text,
                              struct tk_err *err);
@@ -26,6 +34,11 @@ TK_MUST_USE int tk_file_load(int dirfd, const char *path, struct tk_buf *buf, st
  * or the new content, never a part. `mode` is subject to umask. */
 TK_MUST_USE int tk_file_write(int dirfd, const char *path, tk_str text, mode_t mode,
                               struct tk_err *err);
+
+/* Likewise without waiting for the disk. Readers see the old or the new content as long as the
+ * machine runs; after a power failure the file may be either, or empty. */
+TK_MUST_USE int tk_file_refresh(int dirfd, const char *path, tk_str text, mode_t mode,
+                                struct tk_err *err);
 
 /* Write all bytes to a descriptor, through short writes and EINTR. `name` is for the message. */
 TK_MUST_USE int tk_fd_write(int fd, tk_str text, const char *name, struct tk_err *err);

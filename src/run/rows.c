@@ -7,7 +7,7 @@
 /* 64 rows of the widest table are 54 KB: a batch stays in the cache, and a table with one row per
  * tick touches little memory. */
 #define ROWS_PER_BATCH 64
-#define TEXT_PER_BATCH (256 * 1024)
+#define TEXT_PER_BATCH ((size_t)256 << 10)
 
 struct tk_rows {
     struct tk_sink sink;
@@ -20,9 +20,10 @@ struct tk_rows {
 static const struct tk_schema *widest_schema(void)
 {
     const struct tk_schema *widest = tk_tables[0].schema;
-    for (size_t i = 1; i < TK_TABLE_COUNT; i++)
+    for (size_t i = 1; i < TK_TABLE_COUNT; i++) {
         if (tk_tables[i].schema->column_count > widest->column_count)
             widest = tk_tables[i].schema;
+    }
     return widest;
 }
 
@@ -62,7 +63,7 @@ static void drain(struct tk_rows *rows, enum tk_table table)
     struct tk_batch *batch = rows->batches[table];
     struct tk_err failure;
     if (batch->overflow) {
-        tk_fail(&failure, -EMSGSIZE, "%s: a text of more than %d bytes was left out",
+        tk_fail(&failure, -EMSGSIZE, "%s: a text of more than %zu bytes was left out",
                 batch->schema->name, TEXT_PER_BATCH);
         remember(rows, &failure);
     }

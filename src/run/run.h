@@ -34,20 +34,39 @@ bool tk_run_id_ok(tk_str id);
  * parentheses, without number last, then by name. As strcmp. */
 int tk_run_id_cmp(tk_str a, tk_str b);
 
+/* The value of NAME in the text of a run_id.env: lines `NAME=value`, also quoted or after `export`,
+ * `#` comments; the last one counts. A view of `text`. */
+bool tk_run_env_find(tk_str text, tk_str name, tk_str *ret_value);
+
+/* Put the variables of section 3 that run_id.env in the working folder assigns into the
+ * environment, unless they are there already. No file is fine. To be called before the options are
+ * parsed; not thread-safe. */
+TK_MUST_USE int tk_run_env_load(struct tk_err *err);
+
 /* RUN_ID by section 2: `given`, else $RUN_ID, else run_id.env in the working folder, else the time
- * now (`for_parse` false) or the last folder of logs/ (true). */
+ * now (`for_parse` false) or the last folder of logs/ (true). NULL or "" = not given. */
 TK_MUST_USE int tk_run_id_resolve(const char *given, bool for_parse, char ret_id[TK_RUN_ID_MAX],
                                   struct tk_err *err);
 
-/* The folder that a user means: an existing folder as it stands, else logs/NAME. */
+/* The folder that a user means: an existing folder as it stands (without slashes at its end), else
+ * logs/NAME; NULL or "" is the run that parse takes. -ENOENT when there is none. */
 TK_MUST_USE int tk_run_path_resolve(const char *given, char *ret_path, size_t cap,
                                     struct tk_err *err);
+
+/* Make the folder of a run and its missing parents. Started through sudo, the new ones belong to
+ * the calling user. */
+TK_MUST_USE int tk_run_folder_make(const char *path, struct tk_err *err);
 
 /* Single-object files (node_meta.json, link_meta.json, run.json) ---------------- */
 
 /* Write the only row of `batch` as NAME in the folder, whole and durably. */
 TK_MUST_USE int tk_object_write(int dirfd, const char *name, const struct tk_batch *batch,
                                 struct tk_err *err);
+
+/* Likewise without waiting for the disk: for a file that is rewritten again and again. Readers see
+ * the old or the new content; after a power failure either may be lost. */
+TK_MUST_USE int tk_object_refresh(int dirfd, const char *name, const struct tk_batch *batch,
+                                  struct tk_err *err);
 
 /* Read NAME into a new batch of one row. -ENOENT when the file is missing. */
 TK_MUST_USE int tk_object_read(int dirfd, const char *name, const struct tk_schema *schema,
@@ -56,7 +75,8 @@ TK_MUST_USE int tk_object_read(int dirfd, const char *name, const struct tk_sche
 /* Writing ----------------------------------------------------------------------- */
 
 /* Appends rows to the table files of a folder: encodes into a buffer per table and writes with
- * O_APPEND, one write of whole lines. */
+ * O_APPEND, one write of whole lines. Files are 0644 subject to umask; when root writes into a
+ * folder of another user, they get the owner of the folder. */
 struct tk_run_writer;
 
 /* Opens the folder; files are made with their first row. A torn last line that an earlier writer
@@ -64,11 +84,19 @@ struct tk_run_writer;
 TK_MUST_USE int tk_run_writer_new(const char *folder, struct tk_run_writer **ret_writer,
                                   struct tk_err *err);
 
-/* The sink to give to tk_rows_new(): keeps rows in memory until tk_run_writer_flush(). */
+/* Give the file of a table another name than tk_tables has, before its first row: for invocations
+ * "events.PROGRAM.jsonl". */
+TK_MUST_USE int tk_run_writer_set_name(struct tk_run_writer *writer, enum tk_table table,
+                                       const char *name, struct tk_err *err);
+
+/* The sink to give to tk_rows_new(): keeps rows in memory until tk_run_writer_flush(), or until
+ * 256 KiB of one table wait, which are then written as if flushed. */
 struct tk_sink tk_run_writer_sink(struct tk_run_writer *writer);
 
 /* Write what is buffered. On failure (-ENOSPC, -EIO, -ESTALE, ...) the file is cut back to whole
- * lines, what could not be written is dropped and counted, and the next call tries again. */
+ * lines, what could not be written is dropped and counted, and the next call tries again. A file
+ * that was removed is made again; when the folder is gone, that is a failure (-ENOENT). `err` has
+ * the first failure of the call, all other tables are written nevertheless. */
 TK_MUST_USE int tk_run_writer_flush(struct tk_run_writer *writer, struct tk_err *err);
 
 /* Flush and fsync every file. */
@@ -117,6 +145,13 @@ struct tk_run_owner {
     int64_t start_ticks;
     char boot_id[40];
 };
+
+/* Start of a live process in ticks since boot: with its pid and the boot id its identity. False
+ * when there is no such process. */
+bool tk_run_start_ticks(pid_t pid, int64_t *ret_ticks);
+
+/* The identity of the calling process. */
+TK_MUST_USE int tk_run_owner_self(struct tk_run_owner *ret_owner, struct tk_err *err);
 
 /* Take the lock and write the file: -EBUSY when a live recorder holds it (its pid is in `err`).
  * The descriptor keeps the lock; closing it gives it back. */

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Totals of processes from the exit records of their threads. A record comes per thread; those of
+ * one process are added up until the one of its last thread. No system calls; one thread at a time.
+ *
+ * How exact: memory, I/O, faults and switches are the kernel's own counters. CPU time is not in the
+ * record as such, since the kernel copies the scheduler's count as of its last look at the thread,
+ * which happens at each switch and each timer tick: a 5 ms busy loop lacks 40 % of its CPU time on
+ * average, /bin/true 88 % (measured, HZ=250). The rest is in the record all the same: a thread that
+ * never slept was on a CPU all its life but for the time that it waited for one, and both are there
+ * in us. For a thread that did sleep only the stretch since its last switch or tick is unknown; it
+ * is taken as a third of its mean stretch, at most half a tick and at most what its life leaves.
+ * After the record follows the work of exiting (freeing memory), up to the exit event: counted as
+ * CPU time up to 100 us + 0.1 us per KiB of peak memory, since it may also be waiting.
+ *
+ *   against rusage of wait4(2), sums:  5 ms loops +0.1 %, 20 ms loops 0.0 %, /bin/true +0.5 %,
+ *   sh with children +2 %, gcc -c +0.4 %, python3 start -1 %, sleep 0.02 +11 % (0.1 ms each)
+ */
+#ifndef TK_COLLECT_EXITS_SUM_H
+#define TK_COLLECT_EXITS_SUM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/map.h"
+#include "collect/exits_parse.h"
+
+/* What a process had used at its end. */
+struct tk_exit_total {
+    pid_t pid, ppid;
+    int status; /* as wait(2) gives it */
+    int64_t uid;
+    char comm[TK_COMM_MAX];
+    int64_t threads;            /* records that were added up */
+    int64_t cpu_ns;             /* completed as said above, without the work of exiting */
+    int64_t user_us, system_us; /* by tick: only their ratio is good */
+    int64_t elapsed_us;         /* life of the process */
+    int64_t max_rss_kb;
+    int64_t rd_bytes, wr_bytes, minflt, majflt, nvcsw, nivcsw;
+    int64_t run_delay_ns, blkio_delay_ns;
+};
+
+struct tk_exit_entry;
+
+struct tk_exit_sums {
+    struct tk_exit_entry *entries; /* owned */
+    uint32_t entry_count, entry_cap;
+    uint32_t free_entry;          /* head of the list of unused ones */
+    uint32_t cursor;              /* where tk_exit_sums_next() looks on */
+    struct tk_map first_of_pid;   /* pid to its oldest entry */
+    struct tk_map pid_of_tid;     /* kernels before version 12: what fork events said */
+    struct tk_map threads_of_pid; /* same: threads alive, beside the main one */
+    int64_t tick_us;              /* shortest tick seen */
+    int64_t finished;             /* entries that wait to be taken */
+    int64_t refused;              /* records that found no room */
+};
+
+/* No memory is taken before the first record. */
+void tk_exit_sums_init(struct tk_exit_sums *sums);
+void tk_exit_sums_release(struct tk_exit_sums *sums);
+
+/* A thread other than the main one was made. Only kernels before version 12 need to be told. */
+void tk_exit_sums_add_thread(struct tk_exit_sums *sums, pid_t tid, pid_t pid);
+
+/* A new process has this pid: forget threads of an earlier one whose end was missed. */
+void tk_exit_sums_forget(struct tk_exit_sums *sums, pid_t pid);
+
+/* Add the 1 or 2 records of one message. */
+void tk_exit_sums_add(struct tk_exit_sums *sums, const struct tk_task_record *records, int n);
+
+/* Take out the oldest finished total of a process. False when it has none. */
+bool tk_exit_sums_take(struct tk_exit_sums *sums, pid_t pid, struct tk_exit_total *ret);
+
+/* Take out any finished total. False when there is none left. */
+bool tk_exit_sums_next(struct tk_exit_sums *sums, struct tk_exit_total *ret);
+
+/* Name that a process ended with; NULL unless it has finished and was not taken. */
+const char *tk_exit_sums_comm(const struct tk_exit_sums *sums, pid_t pid);
+
+/* CPU time of the work of exiting, of at most `wall_ns` between record and exit event. */
+int64_t tk_exit_work_ns(const struct tk_exit_total *total, int64_t wall_ns);
+
+#endif

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Run folders and who owns what lies in them (collect-and-cctf.md section 2). */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/number.h"
+#include "run/run_internal.h"
+
+/* The owner for what lies in a folder of `folder_owner`; false when it is to stay as it is. */
+static bool other_owner(int dirfd, struct stat *ret_folder)
+{
+    return geteuid() == 0 && fstat(dirfd, ret_folder) == 0 && ret_folder->st_uid != 0;
+}
+
+void tk_run_adopt(int dirfd, int fd)
+{
+    struct stat folder;
+    if (other_owner(dirfd, &folder) && fchown(fd, folder.st_uid, folder.st_gid) < 0)
+        errno = 0;
+}
+
+void tk_run_adopt_name(int dirfd, const char *name)
+{
+    struct stat folder;
+    if (other_owner(dirfd, &folder) &&
+        fchownat(dirfd, name, folder.st_uid, folder.st_gid, AT_SYMLINK_NOFOLLOW) < 0)
+        errno = 0;
+}
+
+/* Who called sudo. */
+static bool sudo_caller(uid_t *ret_uid, gid_t *ret_gid)
+{
+    /* NOLINTBEGIN(concurrency-mt-unsafe): no thread changes the environment */
+    uint64_t uid;
+    uint64_t gid;
+    if (geteuid() != 0 || !tk_parse_u64(tk_str_from(getenv("SUDO_UID")), &uid) ||
+        !tk_parse_u64(tk_str_from(getenv("SUDO_GID")), &gid) || uid >= UINT32_MAX ||
+        gid >= UINT32_MAX)
+        return false;
+    /* NOLINTEND(concurrency-mt-unsafe) */
+    *ret_uid = (uid_t)uid;
+    *ret_gid = (gid_t)gid;
+    return true;
+}
+
+/* Length of the part of `path` up to and without the next slash after `from`. */
+static size_t next_part(const char *path, size_t from)
+{
+    while (path[from] == '/')
+        from++;
+    while (path[from] && path[from] != '/')
+        from++;
+    return from;
+}
+
+/* Length of the first part of `path` that does not exist; past its end when all do. */
+static size_t first_missing(const char *path)
+{
+    char part[PATH_MAX];
+    for (size_t n = next_part(path, 0);; n = next_part(path, n)) {
+        struct stat st;
+        if (!tk_str_to_cstr((tk_str){path, n}, part, sizeof(part)) || stat(part, &st) < 0)
+            return n;
+        if (!path[n])
+            return n + 1;
+    }
+}
+
+int tk_run_folder_make(const char *path, struct tk_err *err)
+{
+    size_t n = first_missing(path);
+    size_t end = strlen(path);
+    int rc = tk_dir_make(AT_FDCWD, path, err);
+    uid_t uid;
+    gid_t gid;
+    if (rc < 0 || !sudo_caller(&uid, &gid))
+        return rc;
+    for (; n <= end; n = n < end ? next_part(path, n) : end + 1) {
+        char part[PATH_MAX];
+        if (tk_str_to_cstr((tk_str){path, n}, part, sizeof(part)) &&
+            fchownat(AT_FDCWD, part, uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
+            return tk_fail_errno(err, "%s: give it to user %ld", part, (long)uid);
+    }
+    return 0;
+}

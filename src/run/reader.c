@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "run/run_internal.h"
+
+#define ROWS_PER_BATCH 256
+#define TEXT_PER_BATCH ((size_t)2 << 20)
+#define CHUNK          ((size_t)256 << 10)
+#define ROW_MAX_BYTES  ((size_t)1 << 20) /* a longer one is a bad row */
+
+struct tk_run_reader {
+    int fd;
+    char name[256];
+    bool at_end;        /* of the file */
+    bool skips;         /* the rest of an endless line */
+    struct tk_buf text; /* read, from `used` on not yet decoded */
+    size_t used;
+    void *state;
+    struct tk_batch *batch;
+    struct tk_decode_stats stats;
+};
+
+int tk_run_reader_new(int dirfd, const char *name, const struct tk_schema *schema,
+                      struct tk_run_reader **ret_reader, struct tk_err *err)
+{
+    struct tk_run_reader *reader = calloc(1, sizeof(*reader));
+    if (!reader)
+        return tk_fail(err, -ENOMEM, "%s: out of memory", name);
+    tk_buf_init(&reader->text, ROW_MAX_BYTES + 2 * CHUNK);
+    (void)snprintf(reader->name, sizeof(reader->name), "%s", name);
+
+    int rc = 0;
+    reader->fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC);
+    if (reader->fd < 0) {
+        rc = tk_fail_errno(err, "%s", name);
+        goto fail;
+    }
+    reader->state = calloc(1, tk_decoder_jsonl.state_size + 1);
+    if (!reader->state) {
+        rc = tk_fail(err, -ENOMEM, "%s: out of memory", name);
+        goto fail;
+    }
+    rc = tk_batch_new(schema, ROWS_PER_BATCH, TEXT_PER_BATCH, &reader->batch, err);
+    if (rc < 0)
+        goto fail;
+    *ret_reader = reader;
+    return 0;
+
+fail:
+    tk_run_reader_free(reader);
+    return rc;
+}
+
+void tk_run_reader_free(struct tk_run_reader *reader)
+{
+    if (!reader)
+        return;
+    tk_fd_close(&reader->fd);
+    tk_buf_release(&reader->text);
+    tk_batch_free(reader->batch);
+    free(reader->state);
+    free(reader);
+}
+
+const struct tk_decode_stats *tk_run_reader_stats(const struct tk_run_reader *reader)
+{
+    return &reader->stats;
+}
+
+static int read_more(struct tk_run_reader *reader, struct tk_err *err)
+{
+    tk_buf_consume(&reader->text, reader->used);
+    reader->used = 0;
+    char *to = tk_buf_reserve(&reader->text, CHUNK);
+    if (!to)
+        return tk_buf_check(&reader->text, reader->name, err);
+    ssize_t got;
+    do {
+        got = read(reader->fd, to, CHUNK);
+    } while (got < 0 && errno == EINTR);
+    if (got < 0)
+        return tk_fail_errno(err, "%s", reader->name);
+    reader->text.n += (size_t)got;
+    reader->at_end = got == 0;
+    return 0;
+}
+
+static void count_bad_line(struct tk_run_reader *reader)
+{
+    struct tk_decode_stats *stats = &reader->stats;
+    stats->line++;
+    stats->bad_rows++;
+    if (!stats->first_bad[0]) {
+        (void)snprintf(stats->first_bad, sizeof(stats->first_bad),
+                       "line %llu: longer than %zu bytes", (unsigned long long)stats->line,
+                       ROW_MAX_BYTES);
+    }
+}
+
+/* Pass over the line at hand, as far as it was read. */
+static void skip_line(struct tk_run_reader *reader)
+{
+    tk_str rest = {reader->text.p + reader->used, reader->text.n - reader->used};
+    size_t n = tk_str_find(rest, '\n');
+    reader->skips = n == rest.n;
+    reader->used += reader->skips ? n : n + 1;
+}
+
+/* Decode what was read. A row that no batch can hold, or that does not end for long, is one bad
+ * row, not the end of the file. */
+static void decode(struct tk_run_reader *reader)
+{
+    struct tk_err too_long;
+    tk_str rest = {reader->text.p + reader->used, reader->text.n - reader->used};
+    int rc = tk_decoder_jsonl.batch(reader->state, &rest, reader->at_end, reader->batch,
+                                    &reader->stats, &too_long);
+    reader->used = reader->text.n - rest.n;
+    if (rc < 0 || (rest.n > ROW_MAX_BYTES && reader->batch->rows == 0)) {
+        count_bad_line(reader);
+        skip_line(reader);
+    }
+}
+
+int tk_run_reader_next(struct tk_run_reader *reader, const struct tk_batch **ret_batch,
+                       struct tk_err *err)
+{
+    tk_batch_reset(reader->batch);
+    for (;;) {
+        if (reader->skips) {
+            skip_line(reader);
+        } else {
+            decode(reader);
+        }
+        if (reader->batch->rows > 0) {
+            *ret_batch = reader->batch;
+            return 0;
+        }
+        if (reader->at_end && reader->used == reader->text.n)
+            return 1;
+        if (reader->at_end)
+            continue;
+        int rc = read_more(reader, err);
+        if (rc < 0)
+            return rc;
+    }
+}
