@@ -3,16 +3,10 @@
  * several lines and several on one line, and both are taken. What is no row is skipped whole when
  * it is an object or array, otherwise to the end of the line on which it started, so that a line
  * torn by a crash costs nothing but itself. */
-#include "table/format_internal.h"
+#include "table/jsonl_internal.h"
 
-/* The key layout of the rows so far: which column followed which. */
-struct jsonl_state {
-    uint8_t
-        next[65]; /* [c + 1] is 1 + the column that came after c, [0] of the first; 0 = unknown */
-};
-
-/* Read a value of `column` into the last row; null makes it absent. */
-static int read_value(struct tk_json *json, struct tk_batch *out, size_t column, struct tk_err *err)
+int tk_jsonl_read_value(struct tk_json *json, struct tk_batch *out, size_t column,
+                        struct tk_err *err)
 {
     uint64_t bit = 1ULL << column;
     uint64_t *present = &out->present[out->rows - 1];
@@ -34,7 +28,7 @@ static int read_value(struct tk_json *json, struct tk_batch *out, size_t column,
 /* Rows --------------------------------------------------------------------------- */
 
 /* Read one object into the last row of the batch, which is empty so far. */
-static int read_row(struct tk_decoding *in, struct jsonl_state *state, struct tk_json *json,
+static int read_row(struct tk_decoding *in, struct tk_jsonl_state *state, struct tk_json *json,
                     struct tk_err *err)
 {
     const struct tk_schema *schema = in->out->schema;
@@ -46,8 +40,7 @@ static int read_row(struct tk_decoding *in, struct jsonl_state *state, struct tk
         rc = tk_json_next_key(json, &in->out->text, &key, err);
         if (rc != 0)
             break;
-        size_t guess = *next > 0 ? *next - 1U : (size_t)(next - state->next);
-        size_t column = tk_schema_find(schema, key, guess);
+        size_t column = tk_schema_find(schema, key, tk_jsonl_expected(state, next));
         if (column == schema->column_count) {
             unknown++;
             rc = tk_json_skip(json, NULL, err);
@@ -55,7 +48,7 @@ static int read_row(struct tk_decoding *in, struct jsonl_state *state, struct tk
         }
         *next = (uint8_t)(column + 1);
         next = &state->next[column + 1];
-        rc = read_value(json, in->out, column, err);
+        rc = tk_jsonl_read_value(json, in->out, column, err);
     }
     if (rc < 0)
         return rc;
@@ -75,12 +68,13 @@ static int recover(struct tk_decoding *in, const struct tk_err *why, struct tk_e
     return tk_decoding_recover(in, whole ? probe.p : NULL, cut_off, why, err);
 }
 
-/* Decode one row at in->p: 0, or as tk_decoding_recover(). */
-static int decode_row(struct tk_decoding *in, struct jsonl_state *state, struct tk_err *err)
+/* Decode what the hot path has declined. */
+static int decode_unusual_row(struct tk_decoding *in, struct tk_jsonl_state *state,
+                              struct tk_err *err)
 {
     struct tk_batch *out = in->out;
     size_t text_before = out->text.n;
-    struct tk_err why = {0};
+    struct tk_err why;
     struct tk_json json;
     tk_json_init(&json, (tk_str){in->p, (size_t)(in->end - in->p)});
     json.start = in->line_start;
@@ -96,14 +90,34 @@ static int decode_row(struct tk_decoding *in, struct jsonl_state *state, struct 
     return recover(in, &why, err);
 }
 
+/* Decode one row at in->p: 0, or as tk_decoding_recover(). */
+static int decode_row(struct tk_decoding *in, struct tk_jsonl_state *state, struct tk_err *err)
+{
+    struct tk_batch *out = in->out;
+    size_t text_before = out->text.n;
+    tk_batch_begin(out);
+    const char *row_end = tk_jsonl_take_row(in, state);
+    if (row_end) {
+        in->stats->rows++;
+        tk_decoding_take(in, row_end);
+        return 0;
+    }
+    tk_batch_drop(out);
+    out->text.n = text_before;
+    return decode_unusual_row(in, state, err);
+}
+
 static bool is_space(char c)
 {
     return c == ' ' || c == '\n' || c == '\r' || c == '\t';
 }
 
-static int jsonl_decode(void *state, tk_str *text, bool last, struct tk_batch *out,
+static int jsonl_decode(void *private, tk_str *text, bool last, struct tk_batch *out,
                         struct tk_decode_stats *stats, struct tk_err *err)
 {
+    struct tk_jsonl_state *state = private;
+    if (state->schema != out->schema)
+        tk_jsonl_state_init(state, out->schema);
     struct tk_decoding in = tk_decoding_begin(*text, last, out, stats);
     int rc = 0;
     while (rc == 0) {
@@ -121,6 +135,6 @@ static int jsonl_decode(void *state, tk_str *text, bool last, struct tk_batch *o
 
 const struct tk_decoder tk_decoder_jsonl = {
     .name = "jsonl",
-    .state_size = sizeof(struct jsonl_state),
+    .state_size = sizeof(struct tk_jsonl_state),
     .batch = jsonl_decode,
 };

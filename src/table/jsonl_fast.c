@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* JSON Lines, the hot path of reading: rows that look as we write them.
+ *
+ *     {"ts_ms":1763716800000,"pid":4711,"comm":"make","cpu_util":12.50}\n
+ *     |\______/ \___________/|
+ *     | key     value        separator: ',' or '}', one space may follow
+ *     8 bytes at a time: compared with the key that followed the last column in the row before,
+ *     digits turned into a number, a string searched for its end
+ *
+ * A value or key that is not as expected (null, an escape, 1e3, a number in a string, a list, an
+ * unknown field) goes through the pull scanner alone and the row goes on here. Whatever is wrong,
+ * other white space and the last SLACK bytes of the text are left to the pull scanner, which reads
+ * the whole row again and words the error. All reads lie within the text: no padding is needed.
+ *
+ * Measured cost: bench/RESULTS.md, section json. */
+#include <string.h>
+
+#include "base/scan.h"
+#include "table/jsonl_internal.h"
+
+/* Bytes that may be read from a separator on without asking: the separator, a key, two numbers of
+ * 24 bytes, with room to spare. */
+#define SLACK 128
+
+#define MAX_DIGITS 18 /* what fits an int64 for sure */
+
+static const uint64_t powers_u64[] = {
+    1ULL,
+    10ULL,
+    100ULL,
+    1000ULL,
+    10000ULL,
+    100000ULL,
+    1000000ULL,
+    10000000ULL,
+    100000000ULL,
+    1000000000ULL,
+    10000000000ULL,
+    100000000000ULL,
+    1000000000000ULL,
+    10000000000000ULL,
+    100000000000000ULL,
+    1000000000000000ULL,
+    10000000000000000ULL,
+    100000000000000000ULL,
+    1000000000000000000ULL,
+};
+
+void tk_jsonl_state_init(struct tk_jsonl_state *state, const struct tk_schema *schema)
+{
+    *state = (struct tk_jsonl_state){.schema = schema};
+    for (size_t i = 0; i < schema->column_count; i++) {
+        struct tk_jsonl_key *key = &state->keys[i];
+        char text[sizeof(key->words)] = {'"'};
+        size_t n = strlen(schema->columns[i].name);
+        assert(n > 0 && n + 3 <= TK_JSONL_KEY_BYTES);
+        memcpy(text + 1, schema->columns[i].name, n);
+        memcpy(text + 1 + n, "\":", 2);
+        key->n = n + 3;
+        key->tail_mask = (1ULL << (key->n % 8 * 8)) - 1;
+        for (size_t w = 0; w < TK_COUNTOF(key->words); w++)
+            key->words[w] = tk_load8(text + 8 * w);
+    }
+}
+
+/* The end of `key` when it stands at p, else NULL. */
+static inline const char *match_key(const struct tk_jsonl_key *key, const char *p)
+{
+    size_t i = 0;
+    for (; i + 8 <= key->n; i += 8)
+        if (tk_load8(p + i) != key->words[i / 8])
+            return NULL;
+    return ((tk_load8(p + i) ^ key->words[i / 8]) & key->tail_mask) == 0 ? p + key->n : NULL;
+}
+
+/* Take up to 8 digits: returns how many. The digits are moved to the top bytes, so that those in
+ * front count as zeros; then neighbours are joined: 8 digits, 4 pairs, 2 fours, 1 number. */
+static inline unsigned take_8_digits(const char *p, uint64_t *ret)
+{
+    uint64_t digits = tk_load8(p) ^ TK_EACH_BYTE('0');
+    uint64_t other = (digits | (digits + TK_EACH_BYTE(0x76))) & TK_EACH_BYTE(0x80);
+    unsigned n = other ? (unsigned)__builtin_ctzll(other) >> 3 : 8;
+    if (n == 0)
+        return 0;
+    digits <<= 64 - 8 * n;
+    digits = digits * 10 + (digits >> 8);
+    *ret = ((digits & 0x000000FF000000FF) * 0x000F424000000064 +
+            ((digits >> 16) & 0x000000FF000000FF) * 0x0000271000000001) >>
+           32;
+    return n;
+}
+
+/* Take digits: returns how many, MAX_DIGITS + 1 for too many; 0 leaves *ret alone. */
+static inline unsigned take_digits(const char *p, uint64_t *ret)
+{
+    uint64_t part = 0;
+    unsigned n = take_8_digits(p, ret);
+    if (n < 8)
+        return n;
+    unsigned more = take_8_digits(p + 8, &part);
+    *ret = *ret * powers_u64[more] + part;
+    if (more < 8)
+        return 8 + more;
+    part = 0;
+    more = take_8_digits(p + 16, &part);
+    if (more > MAX_DIGITS - 16)
+        return MAX_DIGITS + 1;
+    *ret = *ret * powers_u64[more] + part;
+    return 16 + more;
+}
+
+/* The whole part of a number as JSON has it: no leading zero, 1..18 digits. */
+static inline const char *take_whole(const char *p, uint64_t *ret)
+{
+    unsigned n = take_digits(p, ret);
+    bool plain = n - 1 < MAX_DIGITS && (n == 1 || *p != '0');
+    return plain ? p + n : NULL;
+}
+
+static inline const char *take_i64(const char *p, int64_t *ret)
+{
+    uint64_t magnitude = 0;
+    bool negative = *p == '-';
+    p = take_whole(p + negative, &magnitude);
+    if (!p || (*p != ',' && *p != '}'))
+        return NULL;
+    *ret = negative ? -(int64_t)magnitude : (int64_t)magnitude;
+    return p;
+}
+
+/* All digits as one integer below 2^53, divided by a power of ten below 10^22: both are doubles
+ * exactly, so the quotient is the double nearest to the text. */
+static inline const char *take_f64(const char *p, double *ret)
+{
+    uint64_t mantissa = 0;
+    bool negative = *p == '-';
+    const char *start = p + negative;
+    p = take_whole(start, &mantissa);
+    if (!p)
+        return NULL;
+    double divisor = 1;
+    if (*p == '.') {
+        uint64_t fraction = 0;
+        unsigned n = take_digits(p + 1, &fraction);
+        if (n == 0 || (p - start) + n > MAX_DIGITS)
+            return NULL;
+        mantissa = mantissa * powers_u64[n] + fraction;
+        divisor = (double)powers_u64[n];
+        p += 1 + n;
+    }
+    if (mantissa > 1ULL << 53 || (*p != ',' && *p != '}'))
+        return NULL;
+    double magnitude = (double)mantissa / divisor;
+    *ret = negative ? -magnitude : magnitude;
+    return p;
+}
+
+/* A string of plain ASCII, copied in blocks of 16 bytes. */
+static inline const char *take_text(const char *p, const char *end, struct tk_arena *arena,
+                                    tk_str *ret)
+{
+    const char *start = p + 1;
+    if (*p != '"')
+        return NULL;
+    uint64_t special = 0;
+    for (p = start; end - p >= 8; p += 8) {
+        special = tk_special8(tk_load8(p));
+        if (special != 0)
+            break;
+    }
+    if (special == 0)
+        return NULL;
+    p += __builtin_ctzll(special) >> 3;
+    size_t n = (size_t)(p - start);
+    size_t blocks = (n + 15) & ~(size_t)15;
+    if (*p != '"' || (size_t)(end - start) < blocks || arena->max - arena->n < blocks)
+        return NULL;
+    char *to = arena->p + arena->n;
+    for (size_t i = 0; i < n; i += 16)
+        memcpy(to + i, start + i, 16);
+    arena->n += n;
+    *ret = (tk_str){to, n};
+    return p + 1;
+}
+
+static inline const char *take_bool(const char *p, int64_t *ret)
+{
+    *ret = *p == 't';
+    if (memcmp(p, "true", 4) == 0)
+        return p + 4;
+    return memcmp(p, "false", 5) == 0 ? p + 5 : NULL;
+}
+
+/* A value by the pull scanner; NULL when it is bad. */
+static const char *take_slowly(const struct tk_decoding *in, const char *p, size_t column)
+{
+    struct tk_err ignored;
+    struct tk_json json;
+    tk_json_init(&json, (tk_str){p, (size_t)(in->end - p)});
+    json.depth = 1; /* in the row's object */
+    int rc = tk_jsonl_read_value(&json, in->out, column, &ignored);
+    return rc == 0 ? json.p : NULL;
+}
+
+static inline const char *take_value(const struct tk_decoding *in, const char *p, size_t column)
+{
+    struct tk_batch *out = in->out;
+    size_t row = out->rows - 1;
+    union tk_value *value = tk_batch_slot(out, row, column);
+    const char *after = NULL;
+    switch (out->schema->columns[column].type) {
+    case TK_I64:
+        after = take_i64(p, &value->i64);
+        break;
+    case TK_F64:
+        after = take_f64(p, &value->f64);
+        break;
+    case TK_BOOL:
+        after = take_bool(p, &value->i64);
+        break;
+    case TK_TEXT:
+        after = take_text(p, in->end, &out->text, &value->text);
+        break;
+    case TK_F64_LIST:
+    case TK_TEXT_LIST:
+        break;
+    }
+    if (!after)
+        return take_slowly(in, p, column);
+    out->present[row] |= 1ULL << column;
+    return after;
+}
+
+/* A member that is not the one expected: find its column, or skip it when the schema has none.
+ * Returns where its value starts, and for a skipped one where it ends; NULL when it is bad. */
+static const char *take_other_key(const struct tk_decoding *in, const char *p, size_t expected,
+                                  size_t *ret_column)
+{
+    struct tk_err ignored;
+    const char *name = p + 1;
+    if (*p != '"')
+        return NULL;
+    p = tk_skip_plain(name, in->end);
+    if (in->end - p < SLACK || p[0] != '"' || p[1] != ':')
+        return NULL;
+    const struct tk_schema *schema = in->out->schema;
+    *ret_column = tk_schema_find(schema, (tk_str){name, (size_t)(p - name)}, expected + 1);
+    p += 2;
+    p += *p == ' ';
+    if (*ret_column < schema->column_count)
+        return p;
+    struct tk_json json;
+    tk_json_init(&json, (tk_str){p, (size_t)(in->end - p)});
+    json.depth = 1; /* in the row's object */
+    return tk_json_skip(&json, NULL, &ignored) == 0 ? json.p : NULL;
+}
+
+const char *tk_jsonl_take_row(const struct tk_decoding *in, struct tk_jsonl_state *state)
+{
+    const size_t column_count = in->out->schema->column_count;
+    uint64_t unknown = 0;
+    uint8_t *next = state->next;
+    const char *p = in->p;
+    char separator = '{';
+    for (;; separator = ',') {
+        if (in->end - p < SLACK)
+            return NULL;
+        if (*p != separator)
+            break;
+        p++;
+        p += *p == ' ';
+        size_t column = tk_jsonl_expected(state, next);
+        const char *value = column < column_count ? match_key(&state->keys[column], p) : NULL;
+        if (value) {
+            value += *value == ' ';
+        } else {
+            value = take_other_key(in, p, column, &column);
+            if (!value)
+                return NULL;
+            if (column == column_count) {
+                unknown++;
+                p = value;
+                continue;
+            }
+            *next = (uint8_t)(column + 1);
+        }
+        p = take_value(in, value, column);
+        if (!p)
+            return NULL;
+        next = &state->next[column + 1];
+    }
+    if (*p != '}' || separator == '{')
+        return NULL;
+    in->stats->unknown_fields += unknown;
+    return p + 1;
+}
