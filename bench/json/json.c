@@ -20,6 +20,11 @@
 #define ROWS       20000 /* about 8 MB of text */
 #define BATCH_ROWS 256
 
+#define WORD(literal)                                                                              \
+    {                                                                                              \
+        "" literal, sizeof(literal) - 1                                                            \
+    }
+
 struct opts {
     int64_t rounds;
 };
@@ -34,7 +39,7 @@ struct corpus {
     const char *name;
     const struct tk_schema *schema;
     void (*fill)(struct tk_batch *batch, int64_t i);
-    const char *wanted[6]; /* fields that a consumer extracts */
+    tk_str wanted[6]; /* fields that a consumer extracts */
 };
 
 /* The 20 columns that a process row has on a common machine. */
@@ -81,11 +86,11 @@ static const struct corpus corpora[] = {
     {"proc_metrics",
      &tk_schema_proc_metrics,
      fill_proc,
-     {"ts_ms", "pid", "rss_kb", "comm", "cpu_ns", "nivcsw"}},
+     {WORD("ts_ms"), WORD("pid"), WORD("rss_kb"), WORD("comm"), WORD("cpu_ns"), WORD("nivcsw")}},
     {"host_metrics",
      &tk_schema_host_metrics,
      fill_host,
-     {"ts_ms", "node", "cpu_util", "usr", "idle", "load1"}},
+     {WORD("ts_ms"), WORD("node"), WORD("cpu_util"), WORD("usr"), WORD("idle"), WORD("load1")}},
 };
 
 /* Time it ----------------------------------------------------------------------------- */
@@ -100,12 +105,12 @@ struct work {
 /* Each returns the rows that it dealt with, so that no work can be lost unseen. */
 typedef size_t (*job)(struct work *work);
 
-static double best_ns(job job, struct work *work, int64_t rounds)
+static double best_ns(job run, struct work *work, int64_t rounds)
 {
     double best = 1e18;
     for (int64_t i = 0; i < rounds; i++) {
         int64_t start = tk_bench_cpu_ns();
-        if (job(work) != ROWS) {
+        if (run(work) != ROWS) {
             (void)fputs("json: rows were lost\n", stderr);
             exit(1);
         }
@@ -178,7 +183,7 @@ static size_t pull_six(struct work *work)
             tk_str word;
             bool wanted = false;
             for (size_t i = 0; i < 6 && !wanted; i++)
-                wanted = tk_str_eq(key, tk_str_from(work->corpus->wanted[i]));
+                wanted = tk_str_eq(key, work->corpus->wanted[i]);
             bool is_text = tk_json_peek(&json) == TK_JSON_STRING;
             int rc = !wanted   ? tk_json_skip(&json, NULL, &err)
                      : is_text ? tk_json_read_str(&json, &work->batch->text, &word, &err)
@@ -200,7 +205,7 @@ static size_t jansson_six(struct work *work)
     while (tk_str_take_line(&text, &line)) {
         json_t *row = json_loadb(line.p, line.n, 0, NULL);
         for (size_t i = 0; i < 6; i++) {
-            const json_t *value = json_object_get(row, work->corpus->wanted[i]);
+            const json_t *value = json_object_get(row, work->corpus->wanted[i].p);
             found += json_number_value(value) != 0 || json_string_value(value) || value != NULL;
         }
         json_decref(row);

@@ -27,9 +27,10 @@ static int fail_here(const struct tk_json *json, const char *expected, struct tk
 
 static void skip_space(struct tk_json *json)
 {
-    while (json->p < json->end &&
-           (*json->p == ' ' || *json->p == '\n' || *json->p == '\r' || *json->p == '\t'))
-        json->p++;
+    const char *p = json->p;
+    while (p < json->end && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t'))
+        p++;
+    json->p = p;
 }
 
 static bool take(struct tk_json *json, char c)
@@ -207,29 +208,43 @@ static int take_text(struct tk_json *json, struct tk_arena *scratch, tk_str *ret
 
 /* Numbers and words ------------------------------------------------------------------ */
 
-static bool take_digits(struct tk_json *json)
+/* Where the digits at `p` end. */
+static const char *skip_digits(const char *p, const char *end)
 {
-    const char *start = json->p;
-    while (json->p < json->end && tk_is_digit(*json->p))
-        json->p++;
-    return json->p > start;
+    while (p < end && tk_is_digit(*p))
+        p++;
+    return p;
 }
 
-/* Take a number by the grammar of RFC 8259. */
+/* The number at `start` by the grammar of RFC 8259: true and its end, or false and the byte where a
+ * digit is missing. */
+static bool skip_number(const char *start, const char *end, const char **ret_p)
+{
+    const char *p = start + (*start == '-');
+    const char *digits = p;
+    p = p < end && *p == '0' ? p + 1 : skip_digits(p, end);
+    *ret_p = p;
+    if (p == digits)
+        return false;
+    if (p < end && *p == '.') {
+        digits = p + 1;
+        *ret_p = p = skip_digits(digits, end);
+        if (p == digits)
+            return false;
+    }
+    if (p < end && (*p | 0x20) == 'e') {
+        digits = p + 1;
+        digits += digits < end && (*digits == '-' || *digits == '+');
+        *ret_p = p = skip_digits(digits, end);
+    }
+    return p > digits;
+}
+
 static int take_number(struct tk_json *json, tk_str *ret_text, struct tk_err *err)
 {
     const char *start = json->p;
-    (void)take(json, '-');
-    if (!take(json, '0') && !take_digits(json))
+    if (!skip_number(start, json->end, &json->p))
         return fail_here(json, "a digit", err);
-    if (take(json, '.') && !take_digits(json))
-        return fail_here(json, "a digit", err);
-    if (take(json, 'e') || take(json, 'E')) {
-        if (!take(json, '+'))
-            (void)take(json, '-');
-        if (!take_digits(json))
-            return fail_here(json, "a digit", err);
-    }
     *ret_text = (tk_str){start, (size_t)(json->p - start)};
     return 0;
 }

@@ -220,8 +220,36 @@ static double magnitude_f64(const struct decimal *decimal)
                                  : mantissa * powers_f64[decimal->exponent];
 }
 
+/* The common case in one pass: up to 18 digits, no exponent. Returns the length; 0 for others. */
+static size_t scan_plain_f64(tk_str text, double *ret)
+{
+    uint64_t mantissa = 0;
+    size_t negative = text.n > 0 && text.p[0] == '-';
+    size_t point = 0; /* index behind it */
+    size_t i = negative;
+    for (; i < text.n && i < 20; i++) {
+        if (tk_is_digit(text.p[i]))
+            mantissa = mantissa * 10 + (uint64_t)(text.p[i] - '0');
+        else if (text.p[i] == '.' && point == 0 && i + 1 < text.n && tk_is_digit(text.p[i + 1]))
+            point = i + 1;
+        else
+            break;
+    }
+    bool unusual = i < text.n && (tk_is_digit(text.p[i]) || (text.p[i] | 0x20) == 'e');
+    if (unusual || i == negative || mantissa > MAX_EXACT || i >= 20)
+        return 0;
+    double magnitude = (double)mantissa / (point ? powers_f64[i - point] : 1);
+    *ret = negative ? -magnitude : magnitude;
+    return i;
+}
+
 bool tk_scan_f64(tk_str *text, double *ret)
 {
+    size_t plain = scan_plain_f64(*text, ret);
+    if (plain > 0) {
+        *text = (tk_str){text->p + plain, text->n - plain};
+        return true;
+    }
     struct decimal decimal;
     size_t n = scan_decimal(*text, &decimal);
     if (n == 0)

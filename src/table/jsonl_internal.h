@@ -9,8 +9,8 @@
 
 /* `"name":` of one column. */
 struct tk_jsonl_key {
-    uint64_t words[TK_JSONL_KEY_BYTES / 8 + 1];
-    uint64_t tail_mask; /* of the last word */
+    uint64_t words[TK_JSONL_KEY_BYTES / 8];
+    uint64_t masks[TK_JSONL_KEY_BYTES / 8]; /* the bits of each word that belong to the key */
     size_t n;
 };
 
