@@ -77,20 +77,32 @@ static inline const char *match_key(const struct tk_jsonl_key *key, const char *
     return differs == 0 ? p + key->n : NULL;
 }
 
-/* Take up to 8 digits: returns how many. The digits are moved to the top bytes, so that those in
- * front count as zeros; then neighbours are joined: 8 digits, 4 pairs, 2 fours, 1 number. */
+/* The top bit of each byte that is no digit, of bytes xor '0'. Bits above the lowest may be wrong.
+ */
+static inline uint64_t no_digit_8(uint64_t digits)
+{
+    return (digits | (digits + TK_EACH_BYTE(0x76))) & TK_EACH_BYTE(0x80);
+}
+
+/* The number that the `n` lowest bytes are the digits of, 1..8. They are moved to the top, so that
+ * those in front count as zeros; then neighbours are joined: 8 digits, 4 pairs, 2 fours. */
+static inline uint64_t join_8_digits(uint64_t digits, unsigned n)
+{
+    digits <<= 64 - 8 * n;
+    digits = digits * 10 + (digits >> 8);
+    return ((digits & 0x000000FF000000FF) * 0x000F424000000064 +
+            ((digits >> 16) & 0x000000FF000000FF) * 0x0000271000000001) >>
+           32;
+}
+
+/* Take up to 8 digits: returns how many. */
 static inline unsigned take_8_digits(const char *p, uint64_t *ret)
 {
     uint64_t digits = tk_load8(p) ^ TK_EACH_BYTE('0');
-    uint64_t other = (digits | (digits + TK_EACH_BYTE(0x76))) & TK_EACH_BYTE(0x80);
+    uint64_t other = no_digit_8(digits);
     unsigned n = other ? (unsigned)__builtin_ctzll(other) >> 3 : 8;
-    if (n == 0)
-        return 0;
-    digits <<= 64 - 8 * n;
-    digits = digits * 10 + (digits >> 8);
-    *ret = ((digits & 0x000000FF000000FF) * 0x000F424000000064 +
-            ((digits >> 16) & 0x000000FF000000FF) * 0x0000271000000001) >>
-           32;
+    if (n > 0)
+        *ret = join_8_digits(digits, n);
     return n;
 }
 
@@ -132,31 +144,55 @@ static inline const char *take_i64(const char *p, int64_t *ret)
     return p;
 }
 
+/* A decimal of up to 7 bytes, "12.50", without sign: the digits behind the point close up to those
+ * before it, and one integer is left. */
+static inline const char *take_short_f64(const char *p, double *ret)
+{
+    uint64_t digits = tk_load8(p) ^ TK_EACH_BYTE('0');
+    uint64_t other = no_digit_8(digits);
+    if (other == 0)
+        return NULL;
+    unsigned whole = (unsigned)__builtin_ctzll(other) >> 3;
+    other &= other - 1;
+    if (p[whole] != '.' || other == 0 || whole == 0)
+        return NULL;
+    unsigned end = (unsigned)__builtin_ctzll(other) >> 3;
+    unsigned fraction = end - whole - 1;
+    if ((p[end] != ',' && p[end] != '}') || fraction == 0 || (*p == '0' && whole > 1))
+        return NULL;
+    uint64_t front = digits & ((1ULL << 8 * whole) - 1);
+    uint64_t back = digits >> 8 * (whole + 1) << 8 * whole;
+    *ret = (double)join_8_digits(front | back, whole + fraction) / (double)powers_u64[fraction];
+    return p + end;
+}
+
 /* All digits as one integer below 2^53, divided by a power of ten below 10^22: both are doubles
  * exactly, so the quotient is the double nearest to the text. */
 static inline const char *take_f64(const char *p, double *ret)
 {
+    const char *short_end = take_short_f64(p, ret);
+    if (short_end)
+        return short_end;
     uint64_t mantissa = 0;
     bool negative = *p == '-';
     const char *start = p + negative;
     p = take_whole(start, &mantissa);
     if (!p)
         return NULL;
-    double divisor = 1;
+    unsigned n = 0;
     if (*p == '.') {
         uint64_t fraction = 0;
-        unsigned n = take_digits(p + 1, &fraction);
+        n = take_digits(p + 1, &fraction);
         if (n == 0 || (p - start) + n > MAX_DIGITS)
             return NULL;
         mantissa = mantissa * powers_u64[n] + fraction;
-        divisor = (double)powers_u64[n];
         p += 1 + n;
     }
     /* Not -0, whose sign the integer would lose. */
     if (mantissa > 1ULL << 53 || mantissa < negative || (*p != ',' && *p != '}'))
         return NULL;
     int64_t units = negative ? -(int64_t)mantissa : (int64_t)mantissa;
-    *ret = (double)units / divisor;
+    *ret = (double)units / (double)powers_u64[n];
     return p;
 }
 

@@ -230,6 +230,156 @@ static void a_row_with_more_text_than_fits_waits_for_an_empty_batch(void **state
     decoded_release(&decoded);
 }
 
+/* Decode one row with blanks behind it: none leaves it to the pull scanner, many to the hot path.
+ */
+static void decode_padded(struct decoded *decoded, const char *row, size_t blanks)
+{
+    char text[1024];
+    size_t n = strlen(row);
+    size_t left;
+    memcpy(text, row, n);
+    memset(text + n, '\n', blanks);
+    decoded_init(decoded, 8, 4096);
+    assert_int_equal(decode(decoded, (tk_str){text, n + blanks}, true, &left), 0);
+    assert_int_equal(left, 0);
+}
+
+static void assert_read_alike(const char *row)
+{
+    struct decoded slow;
+    struct decoded hot;
+    TK_CLEANUP(tk_buf_release) struct tk_buf expected;
+    decode_padded(&slow, row, 0);
+    decode_padded(&hot, row, 200);
+    tk_buf_init(&expected, 4096);
+    tk_encoder_jsonl.batch(slow.batch, &expected);
+    tk_buf_putc(&expected, '\0');
+    assert_encodes(hot.batch, expected.p);
+    assert_int_equal(hot.stats.rows, slow.stats.rows);
+    assert_int_equal(hot.stats.unknown_fields, slow.stats.unknown_fields);
+    assert_int_equal(hot.stats.bad_rows, slow.stats.bad_rows + slow.stats.torn_rows);
+    decoded_release(&slow);
+    decoded_release(&hot);
+}
+
+static void the_hot_path_and_the_pull_scanner_read_the_same(void **state)
+{
+    (void)state;
+    static const char *const keys[] = {"id", "load", "exact", "up", "name", "cores", "tags", "new"};
+    static const char *const values[] = {
+        "0",
+        "-0",
+        "7",
+        "-7",
+        "12345678",
+        "123456789",
+        "1763716800000",
+        "1763716800000123",
+        "123456789012345678",
+        "1234567890123456789",
+        "9223372036854775807",
+        "-9223372036854775808",
+        "9223372036854775808",
+        "00",
+        "01",
+        "-",
+        "",
+        "+1",
+        "1.0",
+        "1.5",
+        "-1.5",
+        "0.5",
+        "00.5",
+        "1.",
+        ".5",
+        "-.5",
+        "1.2.3",
+        "12.50",
+        "99999.5",
+        "999999.5",
+        "1234567.25",
+        "12345678.5",
+        "123456789.123456789",
+        "9007199254740993",
+        "0.1234567890123456789",
+        "-0.0",
+        "1e3",
+        "1E-3",
+        "1.5e2",
+        "1e400",
+        "null",
+        "nul",
+        "true",
+        "false",
+        "tru",
+        "\"\"",
+        "\"x\"",
+        "\"12\"",
+        "\"1234567\"",
+        "\"12345678\"",
+        "\"a longer text, sixteen and more\"",
+        "\"\\n\"",
+        "\"\xC3\xA9\"",
+        "\"\xFF\"",
+        "\"a\tb\"",
+        "\"open",
+        "[]",
+        "[1,2.5]",
+        "[\"a\",\"b\"]",
+        "{}",
+        "{\"x\":[1]}",
+        "1 ",
+        " 1",
+        "  1",
+        "1\n",
+        "\n1",
+        "x",
+    };
+    static const struct {
+        const char *before, *between, *after;
+    } shapes[] = {
+        {"{\"", "\":", "}"},
+        {"{\"", "\": ", "}"},
+        {"{\"id\":1,\"", "\":", ",\"note\":\"n\"}"},
+        {"{\"id\":1, \"", "\":", " }"},
+        {"{\"", "\":", "}{\"id\":2}"},
+        {"{\"note\":\"n\",\"", "\":", "}\n{\"id\":3}"},
+        {"{\"", "\" :", "}"},
+        {"{\"", "\":", ",}"},
+        {"{\"", "\":", ""},
+    };
+    for (size_t k = 0; k < TK_COUNTOF(keys); k++)
+        for (size_t i = 0; i < TK_COUNTOF(values); i++)
+            for (size_t s = 0; s < TK_COUNTOF(shapes); s++) {
+                char row[256];
+                (void)snprintf(row, sizeof(row), "%s%s%s%s%s", shapes[s].before, keys[k],
+                               shapes[s].between, values[i], shapes[s].after);
+                assert_read_alike(row);
+            }
+}
+
+static void the_hot_path_learns_another_key_order(void **state)
+{
+    (void)state;
+    char text[2048];
+    int n = 0;
+    for (int i = 0; i < 20; i++)
+        n += snprintf(
+            text + n, sizeof(text) - (size_t)n,
+            i % 3 ? "{\"name\":\"x\",\"id\":%d,\"up\":true}\n" : "{\"id\":%d,\"load\":1}\n", i);
+    struct decoded decoded;
+    size_t left;
+    decoded_init(&decoded, 32, 4096);
+    assert_int_equal(decode(&decoded, (tk_str){text, (size_t)n}, true, &left), 0);
+    assert_int_equal(decoded.stats.rows, 20);
+    for (size_t i = 0; i < 20; i++) {
+        assert_int_equal(tk_batch_i64(decoded.batch, i, ID, -1), i);
+        assert_int_equal(tk_batch_has(decoded.batch, i, NAME), i % 3 != 0);
+        assert_int_equal(tk_batch_has(decoded.batch, i, LOAD), i % 3 == 0);
+    }
+    decoded_release(&decoded);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -238,6 +388,8 @@ int main(void)
         cmocka_unit_test(a_bad_row_is_skipped_counted_and_named),
         cmocka_unit_test(text_that_comes_in_pieces_gives_the_same_rows),
         cmocka_unit_test(a_full_batch_leaves_the_rest_in_the_text),
+        cmocka_unit_test(the_hot_path_and_the_pull_scanner_read_the_same),
+        cmocka_unit_test(the_hot_path_learns_another_key_order),
         cmocka_unit_test(a_row_with_more_text_than_fits_waits_for_an_empty_batch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
