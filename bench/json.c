@@ -2,7 +2,7 @@
 /* What JSON Lines costs: rows of proc_metrics and host_metrics as a recorder writes them, encoded
  * and decoded by us and by jansson in the same run. CPU time, best of several rounds.
  *
- *     meson setup build-bench --buildtype=release -Dbench=true && ninja -C build-bench
+ *     meson setup build-bench -Dbench=true && ninja -C build-bench
  *     build-bench/json
  */
 #include "bench.h"
