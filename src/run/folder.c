@@ -32,6 +32,16 @@ void tk_run_adopt_name(int dirfd, const char *name)
         errno = 0;
 }
 
+tk_str tk_run_path_name(tk_str path)
+{
+    while (path.n > 1 && path.p[path.n - 1] == '/')
+        path.n--;
+    size_t slash = tk_str_find_last(path, '/');
+    if (slash == path.n)
+        return path;
+    return (tk_str){path.p + slash + 1, path.n - slash - 1};
+}
+
 /* Who called sudo. */
 static bool sudo_caller(uid_t *ret_uid, gid_t *ret_gid)
 {

@@ -14,6 +14,9 @@ void tk_run_adopt(int dirfd, int fd);
 /* Same, for a file that was put there by name. */
 void tk_run_adopt_name(int dirfd, const char *name);
 
+/* The last part of a path: the name of the run. */
+tk_str tk_run_path_name(tk_str path);
+
 /* Append the one object that `text` holds as a row of `batch`, which must have room. -EBADMSG names
  * the byte, not the file. */
 TK_MUST_USE int tk_object_decode(tk_str text, struct tk_batch *batch, struct tk_err *err);

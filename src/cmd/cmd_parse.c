@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "cmd/cmd.h"
+#include "run/parse.h"
+#include "run/run.h"
+
+enum layout { LAYOUT_CCTF, LAYOUT_CTS };
+
+static const char *const layouts[] = {"cctf", "cts", NULL};
+
+struct parse_opts {
+    const char *output;
+    int layout;
+    const char *node;
+    const char *stage;
+    const char *app_id;
+    const char *module_id;
+    const char *service_name;
+    const char *module_type;
+};
+
+static const struct tk_opt options[] = {
+    {"output", TK_OPT_STRING, offsetof(struct parse_opts, output), "DIR",
+     "write events.jsonl, cctf/ and CTS/ to DIR, not to the run folder", .letter = 'o'},
+    {"layout", TK_OPT_CHOICE, offsetof(struct parse_opts, layout), "LAYOUT",
+     "cctf; or cts: write the layout of generation 2 besides", .choices = layouts},
+    {"node", TK_OPT_STRING, offsetof(struct parse_opts, node), "NODE",
+     "node label where node_meta.json has none", .env = "NODE_ID"},
+    {"stage", TK_OPT_STRING, offsetof(struct parse_opts, stage), "STAGE",
+     "role of the node where node_meta.json has none", .env = "STAGE"},
+    {"app-id", TK_OPT_STRING, offsetof(struct parse_opts, app_id), "ID",
+     "application, for a missing module_inventory.json", .env = "APP_ID"},
+    {"module-id", TK_OPT_STRING, offsetof(struct parse_opts, module_id), "ID",
+     "module, for a missing module_inventory.json", .env = "MODULE_ID"},
+    {"service-name", TK_OPT_STRING, offsetof(struct parse_opts, service_name), "NAME",
+     "its display name", .env = "SERVICE_NAME"},
+    {"module-type", TK_OPT_STRING, offsetof(struct parse_opts, module_type), "TYPE",
+     "SOURCE, MODULE or SINK", .env = "MODULE_TYPE"},
+    {0},
+};
+
+static void say(void *context, enum tk_parse_note note, const char *line)
+{
+    const struct tk_cmd *const *cmd = context;
+    if (note == TK_PARSE_WARNING) {
+        (void)fprintf(stderr, "tracekit %s: %s\n", (*cmd)->name, line);
+    } else {
+        puts(line);
+    }
+}
+
+/* A path below the working folder is shown, and so used, relative to it. */
+static const char *relative(const char *path)
+{
+    char here[PATH_MAX];
+    tk_str rest = tk_str_from(path);
+    if (getcwd(here, sizeof(here)) && tk_str_take_prefix(&rest, tk_str_from(here)) &&
+        tk_str_take_prefix(&rest, TK_STR("/")) && rest.n > 0)
+        return rest.p;
+    return path;
+}
+
+static int parse_one(const struct tk_cmd *cmd, const struct parse_opts *opts, const char *given)
+{
+    struct tk_err err;
+    char folder[PATH_MAX];
+    if (tk_run_path_resolve(given, folder, sizeof(folder), &err) < 0)
+        return tk_cmd_fail(cmd, &err);
+    struct tk_parse_options parse = {
+        .folder = relative(folder),
+        .output = opts->output,
+        .cts = opts->layout == LAYOUT_CTS,
+        .node = opts->node,
+        .stage = opts->stage,
+        .app_id = opts->app_id,
+        .module_id = opts->module_id,
+        .service_name = opts->service_name,
+        .module_type = opts->module_type,
+        .say = say,
+        .context = &cmd,
+    };
+    struct tk_parse_result result;
+    return tk_parse(&parse, &result, &err) < 0 ? tk_cmd_fail(cmd, &err) : TK_EXIT_OK;
+}
+
+/* Nodes of one run in the order of their numbers. */
+static int compare_runs(const void *a, const void *b)
+{
+    return tk_run_id_cmp(tk_str_from(*(char *const *)a), tk_str_from(*(char *const *)b));
+}
+
+static int run(const struct tk_cmd *cmd, int argc, char **argv)
+{
+    struct parse_opts opts = {0};
+    struct tk_err err;
+    int first;
+    int status;
+    if (tk_run_env_load(&err) < 0)
+        return tk_cmd_fail(cmd, &err);
+    if (!tk_cmd_parse(cmd, &opts, argc, argv, &first, &status))
+        return status;
+    if (opts.output && argc - first > 1)
+        return tk_cmd_usage(cmd, "--output takes one run, not %d", argc - first);
+    if (first == argc)
+        return parse_one(cmd, &opts, NULL);
+
+    status = TK_EXIT_OK;
+    qsort(argv + first, (size_t)(argc - first), sizeof(*argv), compare_runs);
+    for (; first < argc; first++) {
+        if (parse_one(cmd, &opts, argv[first]) != TK_EXIT_OK)
+            status = TK_EXIT_FAILED;
+    }
+    return status;
+}
+
+const struct tk_cmd tk_cmd_parse_run = {
+    .name = "parse",
+    .args = "[RUN...]",
+    .help = "standardise a run folder: merge events, derive cctf/",
+    .about = "RUN is a folder, or the name of one in logs/. Without it: $RUN_ID, run_id.env, the\n"
+             "last folder of logs/. Several are parsed one after the other.\n"
+             "\n"
+             "  tracekit parse\n"
+             "  tracekit parse logs/20261121T090229Z\n"
+             "  tracekit parse --layout cts 'RUN(c0)'",
+    .options = options,
+    .run = run,
+};

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "run/out.h"
+
+#include <dirent.h>
+#include <errno.h>
+
+#include "run/schemas.h"
+#include "tk_folder.h"
+
+static char folder[PATH_MAX];
+static int dirfd_of_folder = -1;
+
+static int open_folder(void **state)
+{
+    (void)state;
+    struct tk_err err;
+    folder_make(folder);
+    return tk_dir_open(AT_FDCWD, folder, &dirfd_of_folder, &err);
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    tk_fd_close(&dirfd_of_folder);
+    folder_remove(folder);
+    return 0;
+}
+
+static size_t count_files(void)
+{
+    DIR *dir = opendir(folder);
+    size_t n = 0;
+    const struct dirent *entry;
+    while ((entry = readdir(dir)))
+        n += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+    (void)closedir(dir);
+    return n;
+}
+
+static void readers_see_the_old_file_until_the_close(void **state)
+{
+    (void)state;
+    TK_CLEANUP(tk_out_release) struct tk_out out = TK_OUT_NONE;
+    struct tk_err err;
+    folder_put(folder, "x", "old");
+    assert_int_equal(tk_out_open(&out, dirfd_of_folder, "x", &tk_schema_proc_rss, &err), 0);
+    tk_out_put_line(&out, TK_STR("{}"));
+    struct tk_batch *row = tk_out_begin(&out);
+    tk_batch_set_i64(row, TK_PROC_RSS_TS_MS, 1);
+    assert_file(folder, "x", "old");
+    assert_int_equal(tk_out_close(&out, &err), 0);
+    assert_file(folder, "x", "{}\n{\"ts_ms\":1}\n");
+    assert_int_equal(out.row_count, 2);
+    assert_int_equal(count_files(), 1);
+}
+
+static void what_is_not_closed_leaves_nothing_behind(void **state)
+{
+    (void)state;
+    struct tk_out out;
+    struct tk_err err;
+    folder_put(folder, "x", "old");
+    assert_int_equal(tk_out_open(&out, dirfd_of_folder, "x", NULL, &err), 0);
+    for (int i = 0; i < 100000; i++)
+        tk_out_put_line(&out, TK_STR("{\"some\":\"line\"}"));
+    assert_true(out.bytes > 0);
+    tk_out_release(&out);
+    assert_file(folder, "x", "old");
+    assert_int_equal(count_files(), 1);
+}
+
+static void the_first_failure_is_told_by_the_close(void **state)
+{
+    (void)state;
+    struct tk_out out;
+    struct tk_err err;
+    assert_int_equal(tk_out_open(&out, dirfd_of_folder, "x", NULL, &err), 0);
+    int broken = open("/dev/full", O_WRONLY | O_CLOEXEC);
+    assert_true(broken >= 0);
+    assert_int_equal(dup2(broken, out.fd), out.fd);
+    tk_fd_close(&broken);
+    tk_out_put_line(&out, TK_STR("{}"));
+    assert_int_equal(tk_out_close(&out, &err), -ENOSPC);
+    assert_string_equal(err.msg, "x: No space left on device");
+    tk_out_release(&out);
+    assert_int_equal(count_files(), 0);
+}
+
+#define in_folder(test) cmocka_unit_test_setup_teardown(test, open_folder, remove_folder)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        in_folder(readers_see_the_old_file_until_the_close),
+        in_folder(what_is_not_closed_leaves_nothing_behind),
+        in_folder(the_first_failure_is_told_by_the_close),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
