@@ -325,6 +325,11 @@ class Running:
                 pss += int(re.search(r"^Pss:\s+(\d+)", rollup, re.M)[1])
         return rss, pss
 
+    def settle(self, seconds: float) -> None:
+        """Let the tool run for so long, and fail when it does not."""
+        time.sleep(seconds)
+        self.check()
+
     def count_syscalls(self, seconds: float) -> tuple[dict[str, int], Window]:
         """System calls by name, counted by strace attached to all processes of the tool."""
         counts: dict[str, int] = {}
@@ -368,6 +373,8 @@ def strace_counts(pids: list[int], summary: Path, during: Callable[[], None]) ->
     argv = ["strace", "-f", "-c", "-U", "calls,name", "-o", str(summary)]
     for pid in pids:
         argv += ["-p", str(pid)]
+    if not pids:
+        raise Failed("no process to trace")
     if not shutil.which("strace"):
         raise Unavailable("strace is missing")
     said = summary.with_suffix(".err")
@@ -376,7 +383,7 @@ def strace_counts(pids: list[int], summary: Path, during: Callable[[], None]) ->
     while strace.poll() is None and "attached" not in said.read_text():
         time.sleep(0.005)
     if strace.poll() is not None:
-        raise Unavailable(f"strace cannot attach: {said.read_text().strip()}")
+        raise Unavailable(f"strace cannot attach: {' '.join(said.read_text().split())}")
     during()
     strace.send_signal(signal.SIGINT)
     strace.wait()

@@ -22,6 +22,8 @@ def table(header: list[str], rows: list[list[str]]) -> str:
 
 
 def kilo(size: float) -> str:
+    if size == 0:
+        return "buffered"
     if size >= 1e6:
         return f"{size / 1e6:.2f} M"
     return f"{size / 1e3:.1f} K" if size >= 1000 else f"{size:.0f}"
@@ -83,8 +85,9 @@ class Result:
         for tool in self.once:
             why = self.why_not(tool)
             cells = [self.cpu_cell(tool["name"], setting) for setting in self.settings]
-            rows.append([tool["name"], *([why] + ["-"] * (len(cells) - 1) if why else cells)])
-        return table(["tool", *(setting_title(*s) for s in self.settings)], rows)
+            goal = f"{tool['goal']:g}x" if tool.get("goal") else ""
+            rows.append([tool["name"], *([why] + ["-"] * (len(cells) - 1) if why else cells), goal])
+        return table(["tool", *(setting_title(*s) for s in self.settings), "goal at 2,000"], rows)
 
     def per_setting(self, tool: str, one: str) -> str:
         """A figure at each setting that is not "all active"; at least one was measured."""

@@ -95,7 +95,7 @@ def measure(tool: Tool, place: Place, hierarchy: Hierarchy, args: argparse.Names
         if tool.scrape:
             run.scraper = harness.Scraper(tool.scrape, tool.interval_s)
             run.scraper.start()
-        time.sleep(args.warmup + tool.warmup_s)
+        run.settle(args.warmup + tool.warmup_s)
         window = run.measure(args.window)
         rss_kb, pss_kb = run.memory_kb()
         result = {"status": "ok", "cpu_ns": window.cpu_ns / window.samples,
@@ -145,7 +145,7 @@ def tool_rows(args: argparse.Namespace) -> list[dict]:
         if not re.search(args.tools, tool.name):
             continue
         row = {"name": tool.name, "captures": tool.captures, "options": tool.options or tool.name,
-               "interval_s": tool.interval_s, "version": "", "status": "ok"}
+               "interval_s": tool.interval_s, "goal": tool.goal, "version": "", "status": "ok"}
         try:
             row["version"] = tool.version_text(place)
         except Unavailable as error:

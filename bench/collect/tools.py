@@ -50,6 +50,7 @@ class Tool:
     pids_file: str = ""  # JSON Lines with a "pid" in each row: shows how many were seen
     scrape: tuple[tuple[int, str], ...] = ()  # (port, path) fetched at each interval
     warmup_s: float = 0.0  # beyond the common one
+    goal: float = 0.0  # times tracekit's tier P at 2,000 processes, 10 % active; 0 = none is set
 
     def version_text(self, place: Place) -> str:
         """The version, or Unavailable with the reason why the tool cannot run here."""
@@ -286,7 +287,7 @@ TOOLS = [
     tracekit_tool("tracekit P, 100 Hz", "P", "10ms", interval_s=0.01, sizes=(200, 2000)),
     Tool("plain C loop", "per process: utime and stime (10 ms), RSS; no host files",
          single("BUILD/plainc", "-o", "FOLDER/proc.jsonl"), version=["BUILD/plainc", "--help"],
-         pids_file="proc.jsonl", options="stat + statm, open/read/close, JSON Lines"),
+         pids_file="proc.jsonl", options="stat + statm, open/read/close, JSON Lines", goal=3.5),
     Tool("plain C loop, five files", "the same, and reads io, schedstat, cgroup",
          single("BUILD/plainc", "--five", "-o", "FOLDER/proc.jsonl"),
          version=["BUILD/plainc", "--help"], pids_file="proc.jsonl",
@@ -294,7 +295,8 @@ TOOLS = [
     Tool("original set", "per process: utime and stime (10 ms), RSS; host: CPU, memory, one link",
          original_set, version=["mpstat", "-V"], package="sysstat ifstat",
          samples=count_stamps("proc.jsonl"), pids_file="proc.jsonl",
-         options="mpstat 1, vmstat -Sm -t 1, ifstat -t 1, Python sampler with PROC_MATCH='.*'"),
+         options="mpstat 1, vmstat -Sm -t 1, ifstat -t 1, Python sampler with PROC_MATCH='.*'",
+         goal=10),
     Tool("mpstat + vmstat + ifstat", "host only: CPU, memory, one link", original_host,
          version=["mpstat", "-V"], package="sysstat ifstat",
          options="mpstat 1, vmstat -Sm -t 1, ifstat -t 1"),
@@ -302,27 +304,29 @@ TOOLS = [
          single(PYTHON, "HERE/psutil_sampler.py", "FOLDER/proc.jsonl", "1"),
          version=[PYTHON, "-c", "import psutil; print(psutil.__version__)"],
          package="python3-psutil", samples=count_stamps("proc.jsonl"), pids_file="proc.jsonl",
-         options="process_iter, JSON Lines"),
+         options="process_iter, JSON Lines", goal=15),
     Tool("pidstat 1", "active processes: CPU, wait", single("pidstat", "1"),
          version=["pidstat", "-V"], package="sysstat"),
     Tool("pidstat -urdw", "per process: CPU, wait, RSS, faults, I/O, switches",
          single("pidstat", "-urdw", "-h", "-p", "ALL", "1"), version=["pidstat", "-V"],
-         package="sysstat", options="pidstat -urdw -h -p ALL 1 (writes unbuffered)"),
+         package="sysstat", options="pidstat -urdw -h -p ALL 1 (writes unbuffered)", goal=10),
     Tool("top -b", "per process: CPU, RSS, VIRT, SHR, state, nice",
          single("top", "-b", "-d", "1"), version=["top", "-V"], package="procps",
-         options="top -b -d 1"),
+         options="top -b -d 1", goal=4),
     Tool("atop -w", "per process: 60 fields; host: CPU, memory, disks, links, pressure",
          single("atop", "-w", "FOLDER/atop.raw", "1", env={"ATOPACCT": ""}),
-         version=["atop", "-V"], package="atop", options="atop -w FILE 1, no process accounting"),
+         version=["atop", "-V"], package="atop", options="atop -w FILE 1, no process accounting",
+         goal=10),
     Tool("collectd", "sums per name: CPU, RSS, VM, faults, I/O, switches; host: CPU, memory, "
          "disks, links, vmem", collectd, version=["collectd", "-h"], package="collectd-core",
-         options="cpu memory interface disk vmem load processes (20 names), csv, Interval 1"),
+         options="cpu memory interface disk vmem load processes (20 names), csv, Interval 1",
+         goal=7),
     Tool("PCP", "per process: CPU, RSS, faults, threads, switches, I/O, run delay; host: CPU, "
          "memory, disks, links, pressure", pcp, version=["pminfo", "--version"], package="pcp",
-         options="pmcd + pmdaproc + pmdalinux + pmlogger, 11 proc metrics"),
+         options="pmcd + pmdaproc + pmdalinux + pmlogger, 11 proc metrics", goal=8),
     Tool("netdata", "per application group: CPU, memory, I/O, files; host: all of proc",
          netdata, version=["netdata", "-V"], package="netdata-core", warmup_s=10.0,
-         options="plugins proc, apps, cgroups, diskspace; dbengine (buffered)"),
+         options="plugins proc, apps, cgroups, diskspace; dbengine (buffered)", goal=9),
     Tool("node_exporter", "host only", lambda _place: [node_exporter()],
          version=["prometheus-node-exporter", "--version"], package="prometheus-node-exporter",
          scrape=(NODE_URL,), options="defaults, one scrape a second"),
@@ -330,7 +334,8 @@ TOOLS = [
          "switches, files, threads, states; host", exporters(),
          version=["prometheus-process-exporter", "-version"],
          package="prometheus-node-exporter prometheus-process-exporter",
-         scrape=(NODE_URL, PROCESS_URL), options="defaults (smaps, threads), grouped by name"),
+         scrape=(NODE_URL, PROCESS_URL), options="defaults (smaps, threads), grouped by name",
+         goal=60),
     Tool("node + process-exporter, lean", "the same without PSS and thread groups",
          exporters("-gather-smaps=false", "-threads=false"),
          version=["prometheus-process-exporter", "-version"],
