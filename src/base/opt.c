@@ -145,11 +145,12 @@ static int apply_environment(const struct tk_opt *options, void *opts, struct tk
 }
 
 /* The same table in getopt's two forms. Returns the number of options. */
-static int to_getopt(const struct tk_opt *options, struct option *longs, char *shorts)
+static int to_getopt(const struct tk_opt *options, bool mixed, struct option *longs, char *shorts)
 {
     int n = 0;
-    *shorts++ = '+'; /* stop at the first positional argument */
-    *shorts++ = ':'; /* tell a missing value from an unknown option */
+    if (!mixed)
+        *shorts++ = '+'; /* stop at the first positional argument */
+    *shorts++ = ':';     /* tell a missing value from an unknown option */
     *shorts++ = HELP_LETTER;
     for (; options[n].name && n < MAX_OPTIONS - 2; n++) {
         int has_arg = options[n].type == TK_OPT_FLAG ? no_argument : required_argument;
@@ -187,7 +188,7 @@ static int usage_error(int code, char **argv, struct tk_err *err)
     return tk_fail(err, -EINVAL, "unknown option '%s'", name);
 }
 
-int tk_opt_parse(const struct tk_opt *options, void *opts, int argc, char **argv, int *ret_first,
+static int parse(const struct tk_opt *options, void *opts, bool mixed, int argc, char **argv,
                  struct tk_err *err)
 {
     int rc = apply_environment(options, opts, err);
@@ -196,7 +197,7 @@ int tk_opt_parse(const struct tk_opt *options, void *opts, int argc, char **argv
 
     struct option longs[MAX_OPTIONS];
     char shorts[3 + 2 * MAX_OPTIONS];
-    int count = to_getopt(options, longs, shorts);
+    int count = to_getopt(options, mixed, longs, shorts);
     opterr = 0;
     optind = 0; /* glibc: start anew and read the leading '+' */
     for (;;) {
@@ -215,8 +216,25 @@ int tk_opt_parse(const struct tk_opt *options, void *opts, int argc, char **argv
         if (rc < 0)
             return rc;
     }
-    *ret_first = optind;
     return 0;
+}
+
+int tk_opt_parse(const struct tk_opt *options, void *opts, int argc, char **argv, int *ret_first,
+                 struct tk_err *err)
+{
+    int rc = parse(options, opts, false, argc, argv, err);
+    if (rc == 0)
+        *ret_first = optind;
+    return rc;
+}
+
+int tk_opt_parse_mixed(const struct tk_opt *options, void *opts, int argc, char **argv,
+                       int *ret_first, struct tk_err *err)
+{
+    int rc = parse(options, opts, true, argc, argv, err);
+    if (rc == 0)
+        *ret_first = optind;
+    return rc;
 }
 
 static int option_width(const struct tk_opt *option)

@@ -45,6 +45,11 @@ struct tk_opt {
 TK_MUST_USE int tk_opt_parse(const struct tk_opt *options, void *opts, int argc, char **argv,
                              int *ret_first, struct tk_err *err);
 
+/* The same with options also after and between the positional arguments, which are moved to the end
+ * of argv ("show RUN --json"). */
+TK_MUST_USE int tk_opt_parse_mixed(const struct tk_opt *options, void *opts, int argc, char **argv,
+                                   int *ret_first, struct tk_err *err);
+
 /* Append the option list of --help, one option a line, aligned. */
 void tk_opt_help(const struct tk_opt *options, struct tk_buf *out);
 

@@ -29,6 +29,7 @@ struct tk_cmd {
     const struct tk_opt *options; /* ends with {0}; never NULL */
     const char *const *verbs;     /* first-argument words such as "start"; NULL = none */
     bool hidden;                  /* an alias: works, is not listed */
+    bool mixed; /* options may stand after arguments too: all but what runs a command */
 
     /* argv[0] is the command's name. Returns the exit status of the program. */
     int (*run)(const struct tk_cmd *cmd, int argc, char **argv);

@@ -25,7 +25,8 @@ bool tk_cmd_parse(const struct tk_cmd *cmd, void *opts, int argc, char **argv, i
                   int *ret_status)
 {
     struct tk_err err;
-    int rc = tk_opt_parse(cmd->options, opts, argc, argv, ret_first, &err);
+    int rc = cmd->mixed ? tk_opt_parse_mixed(cmd->options, opts, argc, argv, ret_first, &err)
+                        : tk_opt_parse(cmd->options, opts, argc, argv, ret_first, &err);
     if (rc < 0) {
         *ret_status = tk_cmd_usage(cmd, "%s", err.msg);
         return false;

@@ -59,6 +59,25 @@ static void values_of_each_type_are_read(void **state)
     assert_int_equal(first, 10);
 }
 
+static void options_may_follow_arguments_where_no_command_is_run(void **state)
+{
+    (void)state;
+    char words[][12] = {"x", "run1", "--once", "--count=7", "run2", "--", "--root"};
+    char *argv[TK_COUNTOF(words) + 1] = {0};
+    for (size_t i = 0; i < TK_COUNTOF(words); i++)
+        argv[i] = words[i];
+    struct opts opts = {0};
+    struct tk_err err;
+    int first = 0;
+    assert_int_equal(tk_opt_parse_mixed(options, &opts, TK_COUNTOF(words), argv, &first, &err), 0);
+    assert_true(opts.once);
+    assert_int_equal(opts.count, 7);
+    assert_int_equal(first, 4);
+    assert_string_equal(argv[4], "run1");
+    assert_string_equal(argv[5], "run2");
+    assert_string_equal(argv[6], "--root");
+}
+
 static void errors_name_the_option_and_the_value(void **state)
 {
     (void)state;
@@ -120,6 +139,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_of_each_type_are_read),
+        cmocka_unit_test(options_may_follow_arguments_where_no_command_is_run),
         cmocka_unit_test(errors_name_the_option_and_the_value),
         cmocka_unit_test(the_command_line_beats_the_environment),
         cmocka_unit_test(help_lists_every_option),
