@@ -22,8 +22,10 @@ static void note(struct tk_grid *grid, int rc)
 
 static int column_add(struct tk_grid *grid, const struct tk_grid_column *column)
 {
-    int flags = (column->right ? SCOLS_FL_RIGHT : 0) | (column->cut ? SCOLS_FL_TRUNC : 0);
-    struct libscols_column *made = scols_table_new_column(grid->table, column->name, 0, flags);
+    int flags = (column->right ? SCOLS_FL_RIGHT : 0) | (column->cut ? SCOLS_FL_TRUNC : 0) |
+                (column->width ? SCOLS_FL_STRICTWIDTH : 0);
+    struct libscols_column *made =
+        scols_table_new_column(grid->table, column->name, column->width, flags);
     if (!made)
         return -ENOMEM;
     const char *heading = tk_style_begin(grid->look, TK_STYLE_DIM);

@@ -28,13 +28,32 @@ static size_t take_char(tk_str text, int *ret_columns)
     return n;
 }
 
+/* Bytes of a style sequence "ESC [ ... m" at the front; 0 = none. */
+static size_t sequence_length(tk_str text)
+{
+    if (text.n < 2 || text.p[0] != '\033' || text.p[1] != '[')
+        return 0;
+    size_t end = tk_str_find(text, 'm');
+    return end < text.n ? end + 1 : 0;
+}
+
+/* One character or one style sequence. */
+static size_t take_cell(tk_str text, int *ret_columns)
+{
+    size_t sequence = sequence_length(text);
+    if (sequence == 0)
+        return take_char(text, ret_columns);
+    *ret_columns = 0;
+    return sequence;
+}
+
 int tk_text_width(const struct tk_look *look, tk_str text)
 {
     locale_t before = tk_look_enter(look);
     int width = 0;
     while (text.n > 0) {
         int columns;
-        size_t n = take_char(text, &columns);
+        size_t n = take_cell(text, &columns);
         width += columns > 0 ? columns : 0;
         text.p += n;
         text.n -= n;
@@ -82,7 +101,7 @@ static size_t fitting(const struct tk_look *look, tk_str text, int width)
     size_t used = 0;
     while (used < text.n) {
         int columns;
-        size_t n = take_char((tk_str){text.p + used, text.n - used}, &columns);
+        size_t n = take_cell((tk_str){text.p + used, text.n - used}, &columns);
         width -= columns > 0 ? columns : 0;
         if (width < 0)
             break;

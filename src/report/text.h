@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Text on a terminal. What comes from outside (names of processes, arguments) may hold anything:
  * pass it through tk_text_put_clean() once, everything else here expects clean text, in which every
- * character is printable. Safe from any thread. */
+ * character is printable but for the sequences of tk_style_begin(), which take no column. Safe from
+ * any thread. */
 #ifndef TK_REPORT_TEXT_H
 #define TK_REPORT_TEXT_H
 

@@ -29,6 +29,7 @@ static void width_counts_columns_not_bytes(void **state)
     assert_int_equal(tk_text_width(&utf8, TK_STR("größe")), 5);
     assert_int_equal(tk_text_width(&utf8, TK_STR("日本")), 4);
     assert_int_equal(tk_text_width(&utf8, TK_STR("e\u0301")), 1);
+    assert_int_equal(tk_text_width(&utf8, TK_STR("\033[33mwarn\033[0m")), 4);
 }
 
 static void what_a_terminal_would_obey_is_replaced(void **state)

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Between the files of the summary: what is only known while it is made. */
+#ifndef TK_RUN_SUMMARY_INTERNAL_H
+#define TK_RUN_SUMMARY_INTERNAL_H
+
+#include "run/run.h"
+#include "run/summary.h"
+
+#define TK_SUMMARY_MAX_DISKS 64
+
+struct tk_disk_sums {
+    tk_str name;
+    double busy_ns, covered_ns;
+    double await_weighted, requests;
+};
+
+struct tk_summary_maker {
+    struct tk_summary *summary;
+    int dirfd;     /* borrowed */
+    bool has_span; /* summary->start_ns is known */
+    int64_t clk_tck;
+    int64_t boot_ns; /* epoch time of the boot; 0 = unknown */
+    int64_t root_pid, root_start_ticks;
+
+    /* Sums of value times ns, and the ns that they cover. */
+    double busy, full, iowait, steal;
+    double covered_ns, parts_ns;
+    int64_t cpu_prev_ns, memory_prev_ns, link_prev_ns; /* stamps of the rows before; 0 = none */
+    double link_max_Bps;
+    struct tk_disk_sums disks[TK_SUMMARY_MAX_DISKS];
+    size_t disk_count;
+};
+
+/* A summary of which nothing is known. */
+void tk_summary_init(struct tk_summary *summary);
+
+/* ns of a column in a smaller unit; -1 when absent, negative or absurd. */
+int64_t tk_summary_ns(const struct tk_batch *batch, size_t row, size_t column, int64_t unit_ns);
+
+/* Time of a row that has ts_us or ts_ms; -1 = neither. */
+int64_t tk_summary_stamp(const struct tk_batch *batch, size_t row, size_t us_column,
+                         size_t ms_column);
+
+/* Note that a row lies at `stamp_ns`: the span of the run grows to it where it is open. `dt_ns` is
+ * the time before the stamp that the row covers. */
+void tk_summary_extend(struct tk_summary_maker *maker, int64_t stamp_ns, int64_t dt_ns);
+
+/* Facts: run.json, node_meta.json or nodes.json, link_meta.json, clock.jsonl. Missing files leave
+ * everything unknown. */
+TK_MUST_USE int tk_summary_add_meta(struct tk_summary_maker *maker, struct tk_err *err);
+
+/* Rows of host_metrics, link_metrics, disk_metrics. */
+void tk_summary_add_host(struct tk_summary_maker *maker, const struct tk_batch *batch, size_t row);
+void tk_summary_add_link(struct tk_summary_maker *maker, const struct tk_batch *batch, size_t row);
+void tk_summary_add_disk(struct tk_summary_maker *maker, const struct tk_batch *batch, size_t row);
+
+/* Turn the sums into figures, once all host rows are in. */
+void tk_summary_finish_host(struct tk_summary_maker *maker);
+
+/* All invocations of the run, and which of them is the command. */
+TK_MUST_USE int tk_summary_add_invocations(struct tk_summary_maker *maker, struct tk_err *err);
+
+/* Open a table wherever this folder has it; NULL in `*ret_reader` when it has it nowhere. */
+TK_MUST_USE int tk_summary_open(const struct tk_summary_maker *maker, enum tk_table table,
+                                struct tk_run_reader **ret_reader, struct tk_err *err);
+
+/* Add what a reader met to the counts of the summary, and free it. */
+void tk_summary_close(struct tk_summary_maker *maker, const char *name,
+                      struct tk_run_reader *reader);
+
+/* Read a table to its end and give each row to `take`. */
+TK_MUST_USE int tk_summary_each(struct tk_summary_maker *maker, enum tk_table table,
+                                void (*take)(struct tk_summary_maker *maker,
+                                             const struct tk_batch *batch, size_t row),
+                                struct tk_err *err);
+
+#endif

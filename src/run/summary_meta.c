@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a run says about itself: run.json, node_meta.json or cctf/nodes.json, link_meta.json, the
+ * first line of clock.jsonl. */
+#include <errno.h>
+#include <math.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "run/summary_internal.h"
+
+#define OBJECT_MAX ((size_t)1024 * 1024)
+
+static tk_str copy(struct tk_summary *summary, tk_str text)
+{
+    return tk_arena_copy(&summary->text, text);
+}
+
+static const tk_str *copy_list(struct tk_summary *summary, const struct tk_batch *batch,
+                               size_t column, size_t *ret_count)
+{
+    *ret_count = 0;
+    if (!tk_batch_has(batch, 0, column))
+        return NULL;
+    const struct tk_list *list = &tk_batch_at(batch, 0, column)->list;
+    tk_str *texts = tk_arena_alloc(&summary->text, list->n * sizeof(*texts));
+    if (!texts)
+        return NULL;
+    const tk_str *items = list->items;
+    for (size_t i = 0; i < list->n; i++)
+        texts[i] = copy(summary, items[i]);
+    *ret_count = list->n;
+    return texts;
+}
+
+static double number_or_nan(const struct tk_batch *batch, size_t column)
+{
+    if (!tk_batch_has(batch, 0, column))
+        return NAN;
+    return batch->schema->columns[column].type == TK_F64
+               ? tk_batch_f64(batch, 0, column, NAN)
+               : (double)tk_batch_i64(batch, 0, column, 0);
+}
+
+static void set_quality(struct tk_summary *summary, const struct tk_batch *run)
+{
+    struct tk_summary_quality *quality = &summary->quality;
+    const struct {
+        int64_t *field;
+        size_t column;
+    } counts[] = {
+        {&quality->min_good_interval_ms, TK_RUN_MIN_GOOD_INTERVAL_MS},
+        {&quality->ticks, TK_RUN_TICKS},
+        {&quality->missed_ticks, TK_RUN_MISSED_TICKS},
+        {&quality->late_max_us, TK_RUN_LATE_MAX_US},
+        {&quality->late_p99_us, TK_RUN_LATE_P99_US},
+        {&quality->lost_exits, TK_RUN_LOST_EXITS},
+        {&quality->dropped_events, TK_RUN_DROPPED_EVENTS},
+        {&quality->dropped_rows, TK_RUN_DROPPED_ROWS},
+        {&quality->own_cpu_ms, TK_RUN_OWN_CPU_MS},
+        {&quality->own_rss_kb, TK_RUN_OWN_RSS_KB},
+    };
+    for (size_t i = 0; i < TK_COUNTOF(counts); i++)
+        *counts[i].field = tk_batch_i64(run, 0, counts[i].column, -1);
+    quality->tier = copy(summary, tk_batch_text(run, 0, TK_RUN_TIER));
+    quality->rung = copy(summary, tk_batch_text(run, 0, TK_RUN_RUNG));
+    quality->exit_source = copy(summary, tk_batch_text(run, 0, TK_RUN_EXIT_SOURCE));
+    quality->proc_rows = copy(summary, tk_batch_text(run, 0, TK_RUN_PROC_ROWS));
+    quality->interval_requested_ms = number_or_nan(run, TK_RUN_INTERVAL_REQUESTED_MS);
+    quality->interval_achieved_ms = number_or_nan(run, TK_RUN_INTERVAL_ACHIEVED_MS);
+    quality->host_interval_ms = number_or_nan(run, TK_RUN_HOST_INTERVAL_MS);
+    quality->rss_exact = (int)tk_batch_i64(run, 0, TK_RUN_RSS_EXACT, -1);
+    quality->notices = copy_list(summary, run, TK_RUN_NOTICES, &quality->notice_count);
+}
+
+static enum tk_state state_of(const struct tk_summary_maker *maker, const struct tk_batch *run)
+{
+    if (tk_batch_has(run, 0, TK_RUN_STOP_MS))
+        return TK_STATE_STOPPED;
+    struct tk_run_owner owner;
+    struct tk_err err;
+    return tk_run_owner_read(maker->dirfd, &owner, &err) == 0 ? TK_STATE_ACTIVE : TK_STATE_BROKEN;
+}
+
+static void set_run(struct tk_summary_maker *maker, const struct tk_batch *run)
+{
+    struct tk_summary *summary = maker->summary;
+    summary->state = state_of(maker, run);
+    summary->run_id = copy(summary, tk_batch_text(run, 0, TK_RUN_RUN_ID));
+    summary->node = copy(summary, tk_batch_text(run, 0, TK_RUN_NODE));
+    summary->host_name = copy(summary, tk_batch_text(run, 0, TK_RUN_HOST));
+    summary->tool_version = copy(summary, tk_batch_text(run, 0, TK_RUN_TOOL_VERSION));
+    summary->host.kernel = copy(summary, tk_batch_text(run, 0, TK_RUN_KERNEL));
+    maker->clk_tck = tk_batch_i64(run, 0, TK_RUN_CLK_TCK, 0);
+
+    int64_t start_ns = tk_summary_ns(run, 0, TK_RUN_START_MS, TK_NS_PER_MS);
+    int64_t stop_ns = tk_summary_ns(run, 0, TK_RUN_STOP_MS, TK_NS_PER_MS);
+    if (start_ns > 0)
+        tk_summary_extend(maker, start_ns, 0);
+    if (stop_ns > 0)
+        tk_summary_extend(maker, stop_ns, 0);
+
+    struct tk_summary_command *command = &summary->command;
+    command->argv = copy_list(summary, run, TK_RUN_COMMAND, &command->argc);
+    command->known = command->argc > 0;
+    command->exit_status = tk_batch_i64(run, 0, TK_RUN_EXIT_STATUS, -1);
+    set_quality(summary, run);
+}
+
+static void set_node_meta(struct tk_summary *summary, const struct tk_batch *node)
+{
+    struct tk_summary_host *host = &summary->host;
+    if (summary->run_id.n == 0)
+        summary->run_id = copy(summary, tk_batch_text(node, 0, TK_NODE_META_RUN_ID));
+    if (summary->node.n == 0)
+        summary->node = copy(summary, tk_batch_text(node, 0, TK_NODE_META_NODE));
+    if (summary->host_name.n == 0)
+        summary->host_name = copy(summary, tk_batch_text(node, 0, TK_NODE_META_HOST));
+    if (host->kernel.n == 0)
+        host->kernel = copy(summary, tk_batch_text(node, 0, TK_NODE_META_KERNEL));
+    summary->stage = copy(summary, tk_batch_text(node, 0, TK_NODE_META_STAGE));
+    host->iface = copy(summary, tk_batch_text(node, 0, TK_NODE_META_IFACE));
+    host->cpu_model = copy(summary, tk_batch_text(node, 0, TK_NODE_META_CPU_MODEL));
+    host->virt = copy(summary, tk_batch_text(node, 0, TK_NODE_META_VIRT));
+    host->cores = tk_batch_i64(node, 0, TK_NODE_META_CPU_CORES, -1);
+    host->cpu_limit_cores = number_or_nan(node, TK_NODE_META_CPU_LIMIT_CORES);
+    host->swap_total_bytes = tk_batch_i64(node, 0, TK_NODE_META_SWAP_BYTES, -1);
+    host->mem_total_bytes = tk_batch_i64(node, 0, TK_NODE_META_MEM_BYTES, -1);
+    if (host->mem_total_bytes < 0)
+        host->mem_total_bytes = tk_summary_ns(node, 0, TK_NODE_META_MEM_MB, 1024LL * 1024);
+}
+
+static void set_nodes(struct tk_summary *summary, const struct tk_batch *nodes)
+{
+    struct tk_summary_host *host = &summary->host;
+    if (summary->node.n == 0)
+        summary->node = copy(summary, tk_batch_text(nodes, 0, TK_NODES_NODE_ID));
+    if (summary->host_name.n == 0)
+        summary->host_name = copy(summary, tk_batch_text(nodes, 0, TK_NODES_HOST));
+    summary->stage = copy(summary, tk_batch_text(nodes, 0, TK_NODES_STAGE));
+    host->cpu_model = copy(summary, tk_batch_text(nodes, 0, TK_NODES_CPU_MODEL));
+    host->virt = copy(summary, tk_batch_text(nodes, 0, TK_NODES_VIRT));
+    host->cores = tk_batch_i64(nodes, 0, TK_NODES_CPU_CORES, -1);
+    host->cpu_limit_cores = number_or_nan(nodes, TK_NODES_CPU_LIMIT_CORES);
+    host->swap_total_bytes = tk_batch_i64(nodes, 0, TK_NODES_SWAP_BYTES, -1);
+    host->mem_total_bytes = tk_batch_i64(nodes, 0, TK_NODES_MEM_BYTES, -1);
+    if (host->mem_total_bytes < 0)
+        host->mem_total_bytes = tk_summary_ns(nodes, 0, TK_NODES_MEM_MB, 1024LL * 1024);
+}
+
+/* The first object of an array of objects, as one line: line ends never stand inside a string. */
+static int take_first(struct tk_buf *text, tk_str *ret_object, struct tk_err *err)
+{
+    struct tk_json json;
+    tk_json_init(&json, tk_buf_str(text));
+    int rc = tk_json_enter_array(&json, err);
+    if (rc == 0)
+        rc = tk_json_next_element(&json, err);
+    if (rc == 0)
+        rc = tk_json_skip(&json, ret_object, err);
+    for (size_t i = 0; rc == 0 && i < text->n; i++) {
+        if (text->p[i] == '\n' || text->p[i] == '\r')
+            text->p[i] = ' ';
+    }
+    return rc;
+}
+
+/* cctf/nodes.json holds an array; its first node is this one. 1 when the array is empty. */
+static int nodes_read(int dirfd, const char *path, struct tk_batch **ret_batch, struct tk_err *err)
+{
+    TK_CLEANUP(tk_buf_release) struct tk_buf text;
+    tk_buf_init(&text, OBJECT_MAX);
+    int rc = tk_file_load(dirfd, path, &text, err);
+    if (rc < 0)
+        return rc;
+    tk_str object;
+    rc = take_first(&text, &object, err);
+    if (rc != 0)
+        return rc < 0 ? tk_err_prefix(err, "%s", path) : 1;
+    TK_CLEANUP(tk_batch_freep) struct tk_batch *batch = NULL;
+    rc = tk_batch_new(&tk_schema_nodes, 1, OBJECT_MAX, &batch, err);
+    if (rc < 0)
+        return rc;
+    struct tk_decode_stats stats = {0};
+    rc = tk_decoder_jsonl.batch(NULL, &object, true, batch, &stats, err);
+    if (rc < 0 || batch->rows == 0)
+        return rc < 0 ? rc : tk_fail(err, -EBADMSG, "%s: %s", path, stats.first_bad);
+    *ret_batch = batch;
+    batch = NULL;
+    return 0;
+}
+
+/* 0, 1 when the folder has no such file, or an error. */
+static int object_read(const struct tk_summary_maker *maker, const char *name,
+                       const struct tk_schema *schema, struct tk_batch **ret_batch,
+                       struct tk_err *err)
+{
+    int rc = tk_object_read(maker->dirfd, name, schema, ret_batch, err);
+    return rc == -ENOENT ? 1 : rc;
+}
+
+static int add_run(struct tk_summary_maker *maker, struct tk_err *err)
+{
+    TK_CLEANUP(tk_batch_freep) struct tk_batch *batch = NULL;
+    int rc = object_read(maker, "run.json", &tk_schema_run, &batch, err);
+    if (rc == 1)
+        rc = object_read(maker, "cctf/run.json", &tk_schema_run, &batch, err);
+    if (rc == 0) {
+        set_run(maker, batch);
+    } else {
+        maker->summary->state = TK_STATE_FOREIGN;
+    }
+    return rc < 0 ? rc : 0;
+}
+
+static int add_node(struct tk_summary_maker *maker, struct tk_err *err)
+{
+    TK_CLEANUP(tk_batch_freep) struct tk_batch *batch = NULL;
+    int rc = object_read(maker, "node_meta.json", &tk_schema_node_meta, &batch, err);
+    if (rc == 0)
+        set_node_meta(maker->summary, batch);
+    if (rc != 1)
+        return rc;
+    rc = nodes_read(maker->dirfd, "cctf/nodes.json", &batch, err);
+    if (rc == -ENOENT)
+        rc = nodes_read(maker->dirfd, "nodes.json", &batch, err);
+    if (rc == 0)
+        set_nodes(maker->summary, batch);
+    return rc == -ENOENT || rc == 1 ? 0 : rc;
+}
+
+static int add_link_meta(struct tk_summary_maker *maker, struct tk_err *err)
+{
+    TK_CLEANUP(tk_batch_freep) struct tk_batch *batch = NULL;
+    int rc = object_read(maker, "link_meta.json", &tk_schema_link_meta, &batch, err);
+    if (rc != 0)
+        return rc < 0 ? rc : 0;
+    int64_t bits_per_s = tk_batch_i64(batch, 0, TK_LINK_META_BW_BPS, 0);
+    if (bits_per_s > 0)
+        maker->summary->host.link_Bps = (double)bits_per_s / 8;
+    return 0;
+}
+
+static void take_clock(struct tk_summary_maker *maker, const struct tk_batch *batch, size_t row)
+{
+    int64_t real_ns = tk_summary_ns(batch, row, TK_CLOCK_REALTIME_US, TK_NS_PER_US);
+    int64_t boot_ns = tk_summary_ns(batch, row, TK_CLOCK_BOOTTIME_US, TK_NS_PER_US);
+    if (maker->boot_ns == 0 && real_ns > 0 && boot_ns >= 0)
+        maker->boot_ns = real_ns - boot_ns;
+}
+
+int tk_summary_add_meta(struct tk_summary_maker *maker, struct tk_err *err)
+{
+    int rc = add_run(maker, err);
+    rc = rc < 0 ? rc : add_node(maker, err);
+    rc = rc < 0 ? rc : add_link_meta(maker, err);
+    return rc < 0 ? rc : tk_summary_each(maker, TK_TABLE_CLOCK, take_clock, err);
+}
