@@ -7,6 +7,7 @@
 
 const struct tk_cmd *const tk_commands[] = {
     &tk_cmd_parse_run,
+    &tk_cmd_show,
     &tk_cmd_help,
     &tk_cmd_version,
     NULL,

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From the top: a title, a table of resources (what the command used beside the course of the
+ * machine), the processes that used most CPU, what the run waited for, the quality of the data, the
+ * folder. Every figure says whose it is. */
+#include "cmd/screen.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/human.h"
+#include "cmd/screen_internal.h"
+#include "run/findings.h"
+
+#define TOP_FINDINGS 2
+#define TOP_NOTICES  2
+#define SCREEN_LINES 24
+
+static const char *separator(const struct tk_look *look)
+{
+    return look->utf8 ? " \u00b7 " : " - ";
+}
+
+const char *tk_cell_clean(const struct tk_look *look, tk_str text, struct tk_cell *cell)
+{
+    TK_CLEANUP(tk_buf_release) struct tk_buf out;
+    tk_buf_init(&out, (size_t)TK_CELL_MAX * 4);
+    tk_text_put_clean(&out, look, text);
+    (void)snprintf(cell->text, sizeof(cell->text), "%.*s", TK_STR_ARG(tk_buf_str(&out)));
+    return cell->text;
+}
+
+/* Title ------------------------------------------------------------------------------ */
+
+static void put_command(const struct tk_summary *summary, const struct tk_look *look,
+                        struct tk_buf *out)
+{
+    TK_CLEANUP(tk_buf_release) struct tk_buf text;
+    tk_buf_init(&text, TK_SCREEN_MAX);
+    for (size_t i = 0; i < summary->command.argc; i++) {
+        if (i > 0)
+            tk_buf_putc(&text, ' ');
+        tk_text_put_clean(&text, look, summary->command.argv[i]);
+    }
+    tk_buf_puts(out, tk_style_begin(look, TK_STYLE_TITLE));
+    tk_text_put_cut(out, look, tk_buf_str(&text), look->width);
+    tk_buf_puts(out, look->colour ? "\033[0m\n" : "\n");
+}
+
+/* "exit 0 after 41.23 s", or what became of the run. */
+static void put_outcome(const struct tk_summary *summary, const struct tk_look *look,
+                        struct tk_buf *out)
+{
+    static const char *const states[] = {
+        [TK_STATE_STOPPED] = "recorded ",
+        [TK_STATE_ACTIVE] = "still recording, so far ",
+        [TK_STATE_BROKEN] = "the recorder was killed, data of ",
+        [TK_STATE_FOREIGN] = "imported, ",
+    };
+    const struct tk_summary_command *command = &summary->command;
+    char wall[TK_HUMAN_MAX];
+    if (!command->known || command->exit_status < 0) {
+        enum tk_style style = summary->state == TK_STATE_BROKEN ? TK_STYLE_WARN : TK_STYLE_PLAIN;
+        tk_style_printf(out, look, style, "%s%s", states[summary->state],
+                        tk_duration_format(summary->end_ns - summary->start_ns, wall));
+        return;
+    }
+    int status = (int)command->exit_status;
+    const char *signal = status > 128 ? sigabbrev_np(status - 128) : NULL;
+    tk_style_printf(out, look, status ? TK_STYLE_BAD : TK_STYLE_GOOD, "exit %d%s%s%s", status,
+                    signal ? " (SIG" : "", signal ? signal : "", signal ? ")" : "");
+    tk_buf_printf(out, " after %s", tk_duration_format(command->end_ns - command->start_ns, wall));
+}
+
+/* "1.85 of 2 cores busy" */
+static void put_cores(const struct tk_summary *summary, const struct tk_look *look,
+                      struct tk_buf *out)
+{
+    const struct tk_summary_command *command = &summary->command;
+    const struct tk_summary_host *host = &summary->host;
+    double wall_ns = (double)(command->end_ns - command->start_ns);
+    double busy = command->known && command->cpu_ns >= 0 ? (double)command->cpu_ns / wall_ns
+                                                         : host->busy * (double)host->cores;
+    if (host->cores <= 0 || !isfinite(busy))
+        return;
+    tk_buf_printf(out, "%s%.2f of %lld core%s busy", separator(look), busy, (long long)host->cores,
+                  host->cores == 1 ? "" : "s");
+}
+
+/* "21 Nov 2026 09:26 UTC" */
+static void put_date(int64_t ns, struct tk_buf *out)
+{
+    static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                         "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    struct tk_civil civil = tk_civil_from_s(ns / TK_NS_PER_S);
+    tk_buf_printf(out, "%d %s %d %02d:%02d UTC", civil.day, months[civil.month - 1], civil.year,
+                  civil.hour, civil.minute);
+}
+
+static void put_title(const struct tk_summary *summary, const struct tk_look *look,
+                      struct tk_buf *out)
+{
+    struct tk_cell name;
+    if (summary->command.argc > 0) {
+        put_command(summary, look, out);
+    } else {
+        tk_style_printf(out, look, TK_STYLE_TITLE, "%s", tk_cell_clean(look, summary->name, &name));
+        tk_buf_putc(out, '\n');
+    }
+    TK_CLEANUP(tk_buf_release) struct tk_buf line;
+    tk_buf_init(&line, TK_SCREEN_MAX);
+    put_outcome(summary, look, &line);
+    put_cores(summary, look, &line);
+    tk_str label = summary->host_name.n ? summary->host_name : summary->node;
+    tk_buf_printf(&line, "%s%s, ", separator(look), tk_cell_clean(look, label, &name));
+    put_date(summary->start_ns, &line);
+    tk_text_put_cut(out, look, tk_buf_str(&line), look->width);
+    tk_buf_lit(out, "\n\n");
+}
+
+/* Findings, quality, folder ---------------------------------------------------------------- */
+
+/* A paragraph with its label; later lines are indented to the text. */
+static void put_paragraph(const struct tk_look *look, const char *label, const struct tk_buf *text,
+                          struct tk_buf *out)
+{
+    const int column = 1 + TK_LABEL_WIDTH + 2;
+    tk_buf_putc(out, ' ');
+    tk_style_printf(out, look, TK_STYLE_DIM, "%-*s", TK_LABEL_WIDTH + 2, label);
+    tk_text_put_wrapped(out, look, tk_buf_str(text), column, column);
+}
+
+/* The causes in bold, the evidence after each. */
+static void put_findings(const struct tk_summary *summary, const struct tk_look *look,
+                         struct tk_buf *out)
+{
+    struct tk_finding findings[TK_FINDINGS_MAX];
+    size_t count = tk_findings_find(summary, findings);
+    for (size_t i = 0; i < count && i < TOP_FINDINGS; i++) {
+        TK_CLEANUP(tk_buf_release) struct tk_buf text;
+        tk_buf_init(&text, TK_SCREEN_MAX);
+        tk_str sentence = tk_str_from(findings[i].text);
+        size_t colon = tk_str_find(sentence, ':');
+        tk_style_printf(&text, look, TK_STYLE_TITLE, "%.*s", (int)colon, sentence.p);
+        tk_text_put_clean(&text, look, (tk_str){sentence.p + colon, sentence.n - colon});
+        put_paragraph(look, i == 0 ? "waited for" : "", &text, out);
+    }
+}
+
+static void put_tasks(const struct tk_summary *summary, const struct tk_look *look,
+                      struct tk_buf *out)
+{
+    const struct tk_summary_invocations *invocations = &summary->invocations;
+    bool only_command = summary->command.known && invocations->count == 1;
+    if (invocations->count == 0 || only_command)
+        return;
+    char count[TK_HUMAN_MAX];
+    char median[TK_HUMAN_MAX];
+    char p99[TK_HUMAN_MAX];
+    char max[TK_HUMAN_MAX];
+    TK_CLEANUP(tk_buf_release) struct tk_buf text;
+    tk_buf_init(&text, TK_SCREEN_MAX);
+    tk_buf_printf(&text, "%s done: half of them within %s, 99 %% within %s, the longest %s; ",
+                  tk_count_format(invocations->count, count),
+                  tk_duration_format(invocations->median_ns, median),
+                  tk_duration_format(invocations->p99_ns, p99),
+                  tk_duration_format(invocations->max_ns, max));
+    tk_style_printf(&text, look, invocations->failed ? TK_STYLE_BAD : TK_STYLE_PLAIN, "%s failed",
+                    tk_count_format(invocations->failed, count));
+    put_paragraph(look, "tasks", &text, out);
+}
+
+/* Where the command's CPU time comes from. */
+static void put_cpu_source(const struct tk_summary *summary, const struct tk_look *look,
+                           struct tk_buf *text)
+{
+    static const struct {
+        const char *source, *text;
+    } sources[] = {
+        {"taskstats", "exact CPU time and exits (taskstats); "},
+        {"cgroup", "exact CPU time (cgroup); "},
+        {"rusage", "CPU time of all that was waited for (rusage); "},
+    };
+    const struct tk_summary_command *command = &summary->command;
+    if (!command->known || command->cpu_ns < 0)
+        return;
+    for (size_t i = 0; i < TK_COUNTOF(sources); i++) {
+        if (tk_str_eq(command->cpu_source, tk_str_from(sources[i].source))) {
+            tk_buf_puts(text, sources[i].text);
+            return;
+        }
+    }
+    tk_style_printf(text, look, TK_STYLE_WARN, "CPU time as far as it was sampled");
+    tk_buf_lit(text, "; ");
+}
+
+/* How ends of processes are seen, unless the source of the CPU time has said it. */
+static void put_exits(const struct tk_summary *summary, const struct tk_look *look,
+                      struct tk_buf *text)
+{
+    tk_str source = summary->quality.exit_source;
+    if (source.n == 0 || tk_str_eq(source, summary->command.cpu_source))
+        return;
+    if (tk_str_eq(source, TK_STR("none"))) {
+        tk_style_printf(text, look, TK_STYLE_WARN, "exits not seen");
+        tk_buf_lit(text, "; ");
+        return;
+    }
+    tk_buf_printf(text, "exits by %.*s; ", TK_STR_ARG(source));
+}
+
+/* A count that should be 0: shown always, emphasised when it is not. */
+static void put_loss(struct tk_buf *text, const struct tk_look *look, const char *before,
+                     int64_t count, const char *what)
+{
+    char number[TK_HUMAN_MAX];
+    if (count < 0)
+        return;
+    tk_buf_puts(text, before);
+    tk_style_printf(text, look, count > 0 ? TK_STYLE_WARN : TK_STYLE_PLAIN, "%s %s",
+                    tk_count_format(count, number), what);
+}
+
+static void put_interval(const struct tk_summary_quality *quality, const struct tk_look *look,
+                         struct tk_buf *text)
+{
+    double asked = quality->interval_requested_ms;
+    double kept = quality->interval_achieved_ms;
+    char number[TK_HUMAN_MAX];
+    tk_buf_printf(text, "every %.4g ms", asked);
+    if (fabs(kept - asked) > asked * 0.01)
+        tk_style_printf(text, look, TK_STYLE_WARN, " (%.4g in fact)", kept);
+    if (quality->min_good_interval_ms > 0 && asked < (double)quality->min_good_interval_ms) {
+        tk_style_printf(text, look, TK_STYLE_WARN, " (CPU shares are good from %lld ms)",
+                        (long long)quality->min_good_interval_ms);
+    }
+    (void)snprintf(number, sizeof(number), "of %lld missed", (long long)quality->ticks);
+    put_loss(text, look, ", ", quality->missed_ticks, number);
+    tk_buf_lit(text, "; ");
+}
+
+static void put_losses(const struct tk_summary_quality *quality, const struct tk_look *look,
+                       struct tk_buf *text)
+{
+    if (quality->lost_exits < 0 && quality->dropped_rows < 0) {
+        put_loss(text, look, "", quality->rows, "rows read");
+    } else {
+        put_loss(text, look, "lost: ", quality->lost_exits, "exits");
+        put_loss(text, look, quality->lost_exits < 0 ? "lost: " : ", ", quality->dropped_events,
+                 "events");
+        put_loss(text, look, ", ", quality->dropped_rows, "rows");
+    }
+    put_loss(text, look, ", ", quality->bad_rows, "unreadable");
+    if (quality->bad_rows > 0) {
+        tk_buf_lit(text, " (");
+        tk_text_put_clean(text, look, quality->first_bad);
+        tk_buf_putc(text, ')');
+    }
+}
+
+static void put_own_cost(const struct tk_summary *summary, struct tk_buf *text)
+{
+    const struct tk_summary_quality *quality = &summary->quality;
+    char share[TK_HUMAN_MAX];
+    char memory[TK_HUMAN_MAX];
+    double span_ms = (double)(summary->end_ns - summary->start_ns) / 1e6;
+    if (quality->own_cpu_ms < 0 || span_ms <= 0)
+        return;
+    tk_buf_printf(text, "; recorder: %s of a core, %s",
+                  tk_share_format((double)quality->own_cpu_ms / span_ms, share),
+                  tk_bytes_format((double)quality->own_rss_kb * 1024, memory));
+}
+
+static void put_quality(const struct tk_summary *summary, const struct tk_look *look,
+                        struct tk_buf *out)
+{
+    const struct tk_summary_quality *quality = &summary->quality;
+    TK_CLEANUP(tk_buf_release) struct tk_buf text;
+    tk_buf_init(&text, TK_SCREEN_MAX);
+    put_cpu_source(summary, look, &text);
+    put_exits(summary, look, &text);
+    if (quality->tier.n > 0)
+        tk_buf_printf(&text, "tier %.*s; ", TK_STR_ARG(quality->tier));
+    if (!isnan(quality->interval_requested_ms))
+        put_interval(quality, look, &text);
+    put_losses(quality, look, &text);
+    put_own_cost(summary, &text);
+    put_paragraph(look, "data", &text, out);
+}
+
+static void put_notices(const struct tk_summary *summary, const struct tk_look *look,
+                        struct tk_buf *out)
+{
+    const struct tk_summary_quality *quality = &summary->quality;
+    for (size_t i = 0; i < quality->notice_count && i < TOP_NOTICES; i++) {
+        TK_CLEANUP(tk_buf_release) struct tk_buf text;
+        tk_buf_init(&text, TK_SCREEN_MAX);
+        tk_text_put_clean(&text, look, quality->notices[i]);
+        if (i + 1 == TOP_NOTICES && quality->notice_count > TOP_NOTICES)
+            tk_buf_printf(&text, " (%zu more: --json)", quality->notice_count - TOP_NOTICES);
+        put_paragraph(look, i == 0 ? "note" : "", &text, out);
+    }
+}
+
+static void put_folder(const char *folder, const struct tk_look *look, struct tk_buf *out)
+{
+    TK_CLEANUP(tk_buf_release) struct tk_buf text;
+    tk_buf_init(&text, TK_SCREEN_MAX);
+    tk_text_put_clean(&text, look, tk_str_from(folder));
+    put_paragraph(look, "run folder", &text, out);
+}
+
+static int count_lines(const struct tk_buf *text)
+{
+    int lines = 0;
+    for (size_t i = 0; i < text->n; i++)
+        lines += text->p[i] == '\n';
+    return lines;
+}
+
+int tk_screen_format(const struct tk_summary *summary, const char *folder,
+                     const struct tk_look *look, struct tk_buf *out, struct tk_err *err)
+{
+    TK_CLEANUP(tk_buf_release) struct tk_buf end;
+    tk_buf_init(&end, TK_SCREEN_MAX);
+    put_findings(summary, look, &end);
+    put_tasks(summary, look, &end);
+    put_quality(summary, look, &end);
+    put_notices(summary, look, &end);
+    put_folder(folder, look, &end);
+
+    put_title(summary, look, out);
+    int rc = tk_screen_put_resources(summary, look, out, err);
+    /* Processes take what the rest leaves of a screen, with a blank line on both sides. */
+    int left = SCREEN_LINES - count_lines(out) - count_lines(&end) - 2;
+    rc = rc < 0 ? rc : tk_screen_put_processes(summary, look, left, out, err);
+    if (rc < 0)
+        return rc;
+    tk_buf_putc(out, '\n');
+    tk_buf_put(out, tk_buf_str(&end));
+    rc = tk_buf_check(&end, "report", err);
+    return rc < 0 ? rc : tk_buf_check(out, "report", err);
+}
+
+int tk_screen_write(const char *folder, int fd, struct tk_err *err)
+{
+    TK_CLEANUP(tk_summary_freep) struct tk_summary *summary = NULL;
+    int rc = tk_summary_new(folder, &summary, err);
+    if (rc < 0)
+        return rc;
+    TK_CLEANUP(tk_look_release) struct tk_look look;
+    tk_look_init(&look, fd);
+    TK_CLEANUP(tk_buf_release) struct tk_buf out;
+    tk_buf_init(&out, TK_SCREEN_MAX);
+    rc = tk_screen_format(summary, folder, &look, &out, err);
+    return rc < 0 ? rc : tk_fd_write(fd, tk_buf_str(&out), "report", err);
+}
