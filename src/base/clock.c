@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/number.h"
+
 #define S_PER_DAY 86400
 
 static int64_t read_clock(clockid_t id)
@@ -27,11 +29,10 @@ int64_t tk_clock_boot_ns(void)
 int64_t tk_clock_real_ns(void)
 {
     /* NOLINTNEXTLINE(concurrency-mt-unsafe): nothing in tracekit changes the environment */
-    const char *fixed = getenv("TK_CLOCK");
-    char *end = NULL;
-    double s = fixed ? strtod(fixed, &end) : 0;
-    if (fixed && end != fixed && *end == '\0')
-        return (int64_t)(s * 1e6) * TK_NS_PER_US;
+    tk_str fixed = tk_str_from(getenv("TK_CLOCK"));
+    int64_t ns;
+    if (tk_scan_fixed(&fixed, 9, &ns) && fixed.n == 0)
+        return ns;
     return read_clock(CLOCK_REALTIME);
 }
 

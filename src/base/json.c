@@ -114,7 +114,7 @@ static bool take_escape(struct tk_json *json, uint32_t *ret_code)
         *ret_code = unit;
         return true;
     }
-    uint32_t low;
+    uint32_t low = 0;
     if (unit > 0xDBFF || !take(json, '\\') || !take_unit(json, &low) || low < 0xDC00 ||
         low > 0xDFFF)
         return false;
@@ -195,8 +195,8 @@ static int decode(tk_str raw, struct tk_arena *scratch, tk_str *ret, struct tk_e
 static int take_text(struct tk_json *json, struct tk_arena *scratch, tk_str *ret,
                      struct tk_err *err)
 {
-    tk_str raw;
-    bool escaped;
+    tk_str raw = {NULL, 0};
+    bool escaped = false;
     int rc = take_string(json, &raw, &escaped, err);
     if (rc < 0)
         return rc;
@@ -251,9 +251,10 @@ static int take_number(struct tk_json *json, tk_str *ret_text, struct tk_err *er
 
 static int take_word(struct tk_json *json, const char *word, struct tk_err *err)
 {
-    for (const char *c = word; *c; c++)
+    for (const char *c = word; *c; c++) {
         if (!take(json, *c))
             return fail_here(json, word, err);
+    }
     return 0;
 }
 
@@ -264,9 +265,10 @@ static int enter(struct tk_json *json, char open, const char *what, struct tk_er
     skip_space(json);
     if (json->p == json->end || *json->p != open)
         return fail_here(json, what, err);
-    if (json->depth == TK_JSON_DEPTH)
+    if (json->depth == TK_JSON_DEPTH) {
         return tk_fail(err, -EMSGSIZE, "byte %zu: nested deeper than %d", tk_json_offset(json),
                        TK_JSON_DEPTH);
+    }
     json->p++;
     json->depth++;
     json->first = true;
@@ -360,10 +362,11 @@ int tk_json_skip(struct tk_json *json, tk_str *ret_raw, struct tk_err *err)
         int rc = take_or_enter(json, kind, err);
         if (rc < 0)
             return rc;
-        if (kind == TK_JSON_OBJECT)
+        if (kind == TK_JSON_OBJECT) {
             objects |= 1ULL << (json->depth - 1);
-        else if (kind == TK_JSON_ARRAY)
+        } else if (kind == TK_JSON_ARRAY) {
             objects &= ~(1ULL << (json->depth - 1));
+        }
 
         /* On to the next value, out of all containers that end here. */
         rc = 1;
@@ -406,7 +409,7 @@ static int refuse(struct tk_json *json, const char *start, const char *expected,
 int tk_json_read_i64(struct tk_json *json, int64_t *ret, struct tk_err *err)
 {
     const char *start;
-    tk_str text;
+    tk_str text = {NULL, 0};
     double ignored;
     int rc = take_numeric(json, &start, &text, err);
     if (rc < 0)
@@ -423,7 +426,7 @@ int tk_json_read_i64(struct tk_json *json, int64_t *ret, struct tk_err *err)
 int tk_json_read_f64(struct tk_json *json, double *ret, struct tk_err *err)
 {
     const char *start;
-    tk_str text;
+    tk_str text = {NULL, 0};
     int rc = take_numeric(json, &start, &text, err);
     if (rc < 0)
         return rc;
@@ -469,10 +472,11 @@ static void put_escaped(struct tk_buf *out, unsigned char c)
         ['\t'] = 't', ['"'] = '"',  ['\\'] = '\\',
     };
     static const char hex[] = "0123456789abcdef";
-    if (c < sizeof(names) && names[c])
+    if (c < sizeof(names) && names[c]) {
         tk_buf_put(out, (tk_str){(char[]){'\\', names[c]}, 2});
-    else
+    } else {
         tk_buf_put(out, (tk_str){(char[]){'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]}, 6});
+    }
 }
 
 void tk_json_put_str(struct tk_buf *out, tk_str text)
@@ -486,12 +490,13 @@ void tk_json_put_str(struct tk_buf *out, tk_str text)
         if (stop == end)
             break;
         int n = tk_utf8_length(stop, end);
-        if ((unsigned char)*stop < 0x80)
+        if ((unsigned char)*stop < 0x80) {
             put_escaped(out, (unsigned char)*stop);
-        else if (n > 0)
+        } else if (n > 0) {
             tk_buf_put(out, (tk_str){stop, (size_t)n});
-        else
+        } else {
             tk_buf_lit(out, "\xEF\xBF\xBD"); /* U+FFFD */
+        }
         p = stop + (n > 0 ? n : 1);
     }
     tk_buf_putc(out, '"');
@@ -499,7 +504,9 @@ void tk_json_put_str(struct tk_buf *out, tk_str text)
 
 void tk_json_put_comma(struct tk_buf *out)
 {
-    char before = out->n > 0 ? out->p[out->n - 1] : '{';
+    char before = '{';
+    if (out->n > 0)
+        before = out->p[out->n - 1];
     if (before != '{' && before != '[')
         tk_buf_putc(out, ',');
 }

@@ -151,9 +151,10 @@ static size_t scan_exponent(tk_str text, size_t i, int64_t *ret)
     if (at >= text.n || !tk_is_digit(text.p[at]))
         return i;
     int64_t value = 0;
-    for (; at < text.n && tk_is_digit(text.p[at]); at++)
+    for (; at < text.n && tk_is_digit(text.p[at]); at++) {
         if (value < INT32_MAX) /* far past what any double needs, far from overflow */
             value = value * 10 + (text.p[at] - '0');
+    }
     *ret = negative ? -value : value;
     return at;
 }
@@ -166,11 +167,12 @@ static size_t scan_decimal(tk_str text, struct decimal *ret)
     size_t digits = 0;
     for (; i < text.n && tk_is_digit(text.p[i]); i++, digits++)
         add_digit(ret, text.p[i]);
-    if (i + 1 < text.n && text.p[i] == '.' && tk_is_digit(text.p[i + 1]))
+    if (i + 1 < text.n && text.p[i] == '.' && tk_is_digit(text.p[i + 1])) {
         for (i++; i < text.n && tk_is_digit(text.p[i]); i++, digits++) {
             add_digit(ret, text.p[i]);
             ret->exponent--;
         }
+    }
     if (digits == 0)
         return 0;
     ret->digits = (tk_str){text.p + ret->negative, i - ret->negative};
@@ -228,12 +230,13 @@ static size_t scan_plain_f64(tk_str text, double *ret)
     size_t point = 0; /* index behind it */
     size_t i = negative;
     for (; i < text.n && i < 20; i++) {
-        if (tk_is_digit(text.p[i]))
+        if (tk_is_digit(text.p[i])) {
             mantissa = mantissa * 10 + (uint64_t)(text.p[i] - '0');
-        else if (text.p[i] == '.' && point == 0 && i + 1 < text.n && tk_is_digit(text.p[i + 1]))
+        } else if (text.p[i] == '.' && point == 0 && i + 1 < text.n && tk_is_digit(text.p[i + 1])) {
             point = i + 1;
-        else
+        } else {
             break;
+        }
     }
     bool unusual = i < text.n && (tk_is_digit(text.p[i]) || (text.p[i] | 0x20) == 'e');
     if (unusual || i == negative || mantissa > MAX_EXACT || i >= 20)
@@ -405,8 +408,9 @@ static size_t put_shortest(double value, char *to)
 size_t tk_f64_format(double value, int decimals, char *to)
 {
     if (!isfinite(value)) {
-        memcpy(to, "null", 4);
-        return 4;
+        static const char null[] = {'n', 'u', 'l', 'l'};
+        memcpy(to, null, sizeof(null));
+        return sizeof(null);
     }
     double magnitude = fabs(value);
     if (decimals == TK_SHORTEST || magnitude * powers_f64[decimals] >= (double)MAX_EXACT)

@@ -42,9 +42,10 @@ static inline const char *tk_skip_plain(const char *p, const char *end)
             return p + (__builtin_ctzll(special) >> 3);
         p += 8;
     }
-    for (; p < end; p++)
+    for (; p < end; p++) {
         if (*p == '"' || *p == '\\' || (unsigned char)*p < 0x20 || (unsigned char)*p >= 0x80)
             break;
+    }
     return p;
 }
 

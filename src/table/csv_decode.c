@@ -97,7 +97,7 @@ static int copy_text(const struct cell *cell, struct tk_batch *out, tk_str *ret,
     tk_str copy = tk_arena_copy(&out->text, cell->text);
     if (!copy.p && cell->text.n > 0)
         return tk_fail(err, -EMSGSIZE, "a text of %zu bytes does not fit", cell->text.n);
-    if (cell->doubled) {
+    if (cell->doubled && copy.p) {
         char *to = out->text.p + (copy.p - out->text.p);
         size_t n = 0;
         for (size_t i = 0; i < copy.n; i++) {
@@ -136,7 +136,7 @@ static int read_text(const struct cell *cell, struct tk_batch *out, union tk_val
 static int read_list(const struct cell *cell, struct tk_batch *out, enum tk_type type,
                      union tk_value *ret, struct tk_err *err)
 {
-    tk_str text;
+    tk_str text = {NULL, 0};
     struct tk_json json;
     int rc = copy_text(cell, out, &text, err);
     if (rc < 0)
@@ -207,10 +207,11 @@ static int read_record(struct tk_decoding *in, const struct csv_state *state, co
         if (fields == state->fields)
             return tk_fail(err, -EBADMSG, "more than the %zu fields of the header", fields);
         size_t column = state->columns[fields++];
-        if (column == NO_COLUMN)
+        if (column == NO_COLUMN) {
             unknown += cell.text.n > 0;
-        else
+        } else {
             rc = set_field(in, at, column, &cell, err);
+        }
         if (rc < 0)
             return rc;
     }
@@ -226,9 +227,10 @@ static int recover(struct tk_decoding *in, const struct tk_err *why, struct tk_e
     struct tk_err ignored;
     struct cell cell = {0};
     const char *p = in->p;
-    while (!cell.last)
+    while (!cell.last) {
         if (take_cell(in, &p, &cell, &ignored) < 0)
             return tk_decoding_recover(in, NULL, p == in->end, why, err);
+    }
     if (p[-1] != '\n' && why->code != -EMSGSIZE) /* the last line lacks its newline: it is torn */
         return tk_decoding_recover(in, NULL, true, why, err);
     return tk_decoding_recover(in, p, false, why, err);
@@ -298,12 +300,13 @@ static int csv_decode(void *private, tk_str *text, bool last, struct tk_batch *o
     int rc = 0;
     while (rc == 0 && in.p < in.end && tk_batch_has_room(out)) {
         size_t blank = blank_line(&in, state);
-        if (blank > 0)
+        if (blank > 0) {
             tk_decoding_take(&in, in.p + blank);
-        else if (state->fields == 0)
+        } else if (state->fields == 0) {
             rc = read_header(&in, state, err);
-        else
+        } else {
             rc = decode_record(&in, state, err);
+        }
     }
     tk_decoding_finish(&in, text);
     return rc < 0 ? rc : 0;

@@ -11,9 +11,10 @@
 
 static bool needs_quotes(tk_str text)
 {
-    for (size_t i = 0; i < text.n; i++)
+    for (size_t i = 0; i < text.n; i++) {
         if (text.p[i] == '"' || text.p[i] == ',' || text.p[i] == '\n' || text.p[i] == '\r')
             return true;
+    }
     return text.n == 0 || text.p[0] == ' ' || text.p[text.n - 1] == ' ';
 }
 
@@ -23,12 +24,13 @@ static void put_content(struct tk_buf *out, tk_str text)
     const char *p = text.p;
     for (const char *end = text.n > 0 ? p + text.n : p; p < end;) {
         int n = tk_utf8_length(p, end);
-        if (*p == '"')
+        if (*p == '"') {
             tk_buf_lit(out, "\"\"");
-        else if (n > 0)
+        } else if (n > 0) {
             tk_buf_put(out, (tk_str){p, (size_t)n});
-        else
+        } else {
             tk_buf_lit(out, "\xEF\xBF\xBD"); /* U+FFFD */
+        }
         p += n > 0 ? n : 1;
     }
 }

@@ -36,9 +36,10 @@ void tk_decoding_take(struct tk_decoding *in, const char *to)
 static void note_bad(struct tk_decode_stats *stats, const struct tk_err *why)
 {
     stats->bad_rows++;
-    if (!stats->first_bad[0])
+    if (!stats->first_bad[0]) {
         (void)snprintf(stats->first_bad, sizeof(stats->first_bad), "line %llu: %.100s",
                        (unsigned long long)stats->line + 1, why->msg);
+    }
 }
 
 int tk_decoding_recover(struct tk_decoding *in, const char *record_end, bool cut_off,
@@ -55,10 +56,11 @@ int tk_decoding_recover(struct tk_decoding *in, const char *record_end, bool cut
     bool incomplete = !record_end && (cut_off || !newline);
     if (incomplete && !in->last)
         return 1;
-    if (incomplete && !newline)
+    if (incomplete && !newline) {
         in->stats->torn_rows = 1;
-    else
+    } else {
         note_bad(in->stats, why);
+    }
     if (!record_end)
         record_end = newline ? newline + 1 : in->end;
     tk_decoding_take(in, record_end);

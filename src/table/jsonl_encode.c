@@ -51,14 +51,15 @@ static void layout_init(struct layout *layout, const struct tk_schema *schema)
 
 /* Write a text or a list through the buffer: `at` is the end of what the row has so far. Returns
  * where the row goes on, with room for all of it, or NULL. */
-static char *put_slowly(const struct tk_column *column, const union tk_value *value, char *at,
+static char *put_slowly(const struct tk_column *column, const union tk_value *value, const char *at,
                         size_t room, struct tk_buf *out)
 {
     out->n = (size_t)(at - out->p);
-    if (column->type == TK_TEXT)
+    if (column->type == TK_TEXT) {
         tk_json_put_str(out, value->text);
-    else
+    } else {
         tk_list_put_json(out, column, value->list);
+    }
     return tk_buf_reserve(out, room);
 }
 

@@ -55,7 +55,8 @@ void tk_jsonl_state_init(struct tk_jsonl_state *state, const struct tk_schema *s
         size_t n = strlen(schema->columns[i].name);
         assert(n > 0 && n + 3 <= TK_JSONL_KEY_BYTES);
         memcpy(text + 1, schema->columns[i].name, n);
-        memcpy(text + 1 + n, "\":", 2);
+        text[1 + n] = '"';
+        text[2 + n] = ':';
         key->n = n + 3;
         char mask[TK_JSONL_KEY_BYTES] = {0};
         memset(mask, 0xFF, key->n);
@@ -183,7 +184,7 @@ static inline const char *take_f64(const char *p, double *ret)
     if (*p == '.') {
         uint64_t fraction = 0;
         n = take_digits(p + 1, &fraction);
-        if (n == 0 || (p - start) + n > MAX_DIGITS)
+        if (n == 0 || n >= MAX_DIGITS || (p - start) + n > MAX_DIGITS)
             return NULL;
         mantissa = mantissa * powers_u64[n] + fraction;
         p += 1 + n;
@@ -296,9 +297,26 @@ static const char *take_other_key(const struct tk_decoding *in, const char *p, s
     return tk_json_skip(&json, NULL, &ignored) == 0 ? json.p : NULL;
 }
 
+/* A key of the schema, as a rule the one that followed `*next` in the row before. Returns as
+ * take_other_key(). */
+static inline const char *take_key(const struct tk_decoding *in, const struct tk_jsonl_state *state,
+                                   uint8_t *next, const char *p, size_t *ret_column)
+{
+    size_t column_count = in->out->schema->column_count;
+    size_t expected = tk_jsonl_expected(state, next);
+    const char *value = expected < column_count ? match_key(&state->keys[expected], p) : NULL;
+    if (value) {
+        *ret_column = expected;
+        return value + (*value == ' ');
+    }
+    value = take_other_key(in, p, expected, ret_column);
+    if (value && *ret_column < column_count)
+        *next = (uint8_t)(*ret_column + 1);
+    return value;
+}
+
 const char *tk_jsonl_take_row(const struct tk_decoding *in, struct tk_jsonl_state *state)
 {
-    const size_t column_count = in->out->schema->column_count;
     uint64_t unknown = 0;
     uint8_t *next = state->next;
     const char *p = in->p;
@@ -310,22 +328,15 @@ const char *tk_jsonl_take_row(const struct tk_decoding *in, struct tk_jsonl_stat
             break;
         p++;
         p += *p == ' ';
-        size_t column = tk_jsonl_expected(state, next);
-        const char *value = column < column_count ? match_key(&state->keys[column], p) : NULL;
-        if (value) {
-            value += *value == ' ';
-        } else {
-            value = take_other_key(in, p, column, &column);
-            if (!value)
-                return NULL;
-            if (column == column_count) {
-                unknown++;
-                p = value;
-                continue;
-            }
-            *next = (uint8_t)(column + 1);
+        size_t column = 0;
+        p = take_key(in, state, next, p, &column);
+        if (!p)
+            return NULL;
+        if (column == in->out->schema->column_count) {
+            unknown++;
+            continue;
         }
-        p = take_value(in, value, column);
+        p = take_value(in, p, column);
         if (!p)
             return NULL;
         next = &state->next[column + 1];

@@ -13,10 +13,11 @@ void tk_list_put_json(struct tk_buf *out, const struct tk_column *column, struct
     tk_buf_putc(out, '[');
     for (size_t i = 0; i < list.n; i++) {
         tk_json_put_comma(out);
-        if (column->type == TK_F64_LIST)
+        if (column->type == TK_F64_LIST) {
             tk_buf_put_f64(out, numbers[i], column->decimals);
-        else
+        } else {
             tk_json_put_str(out, texts[i]);
+        }
     }
     tk_buf_putc(out, ']');
 }
@@ -70,9 +71,10 @@ static int read_list(struct tk_json *json, struct tk_batch *out, enum tk_type ty
     rc = tk_json_enter_array(json, err);
     for (size_t i = 0; rc == 0; i++) {
         rc = tk_json_next_element(json, err);
-        if (rc == 0 && i < n)
+        if (rc == 0 && i < n) {
             rc = type == TK_F64_LIST ? tk_json_read_f64(json, (double *)items + i, err)
                                      : read_text(json, out, (tk_str *)items + i, err);
+        }
     }
     if (rc < 0)
         return rc;
