@@ -46,11 +46,12 @@ static const struct tk_opt options[] = {
 static void say(void *context, enum tk_parse_note note, const char *line)
 {
     const struct tk_cmd *const *cmd = context;
-    if (note == TK_PARSE_WARNING) {
-        (void)fprintf(stderr, "tracekit %s: %s\n", (*cmd)->name, line);
-    } else {
+    if (note != TK_PARSE_WARNING) {
         puts(line);
+        return;
     }
+    (void)fflush(stdout); /* so that 2>&1 shows the warning where it belongs */
+    (void)fprintf(stderr, "tracekit %s: %s\n", (*cmd)->name, line);
 }
 
 /* A path below the working folder is shown, and so used, relative to it. */

@@ -156,18 +156,24 @@ static int write_module(struct tk_parse *parse, struct tk_err *err)
     return rc;
 }
 
+/* Tables without a source are left out, but the module inventory is made. */
 static int copy_table(struct tk_parse *parse, enum tk_table table, struct tk_err *err)
 {
     char source[TK_SOURCE_MAX];
     const struct tk_table_files *files = &tk_tables[table];
-    if (!tk_parse_find_source(parse, table, source))
-        return table == TK_TABLE_MODULE_INVENTORY ? write_module(parse, err) : 0;
-    int rc = files->layout == TK_LAYOUT_LINES ? tk_parse_copy_lines(parse, table, err)
-                                              : tk_parse_copy_document(parse, table, err);
-    if (rc == 0) {
+    int rc;
+    if (!tk_parse_find_source(parse, table, source)) {
+        if (table != TK_TABLE_MODULE_INVENTORY)
+            return 0;
+        rc = write_module(parse, err);
+    } else if (files->layout == TK_LAYOUT_LINES) {
+        rc = tk_parse_copy_lines(parse, table, err);
+    } else {
+        rc = tk_parse_copy_document(parse, table, err);
+    }
+    if (rc == 0)
         tk_parse_say(parse, TK_PARSE_PROGRESS, "[parse] copied %s → %s/cctf/%s", files->raw,
                      parse->target, files->cctf);
-    }
     return rc;
 }
 

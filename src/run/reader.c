@@ -90,6 +90,13 @@ static int read_more(struct tk_run_reader *reader, struct tk_err *err)
     return 0;
 }
 
+/* What was read and not yet decoded. */
+static tk_str unread(const struct tk_run_reader *reader)
+{
+    size_t n = reader->text.n - reader->used;
+    return n > 0 ? (tk_str){reader->text.p + reader->used, n} : (tk_str){NULL, 0};
+}
+
 static void count_bad_line(struct tk_run_reader *reader)
 {
     struct tk_decode_stats *stats = &reader->stats;
@@ -105,7 +112,7 @@ static void count_bad_line(struct tk_run_reader *reader)
 /* Pass over the line at hand, as far as it was read. */
 static void skip_line(struct tk_run_reader *reader)
 {
-    tk_str rest = {reader->text.p + reader->used, reader->text.n - reader->used};
+    tk_str rest = unread(reader);
     size_t n = tk_str_find(rest, '\n');
     reader->skips = n == rest.n;
     reader->used += reader->skips ? n : n + 1;
@@ -116,7 +123,7 @@ static void skip_line(struct tk_run_reader *reader)
 static void decode(struct tk_run_reader *reader)
 {
     struct tk_err too_long;
-    tk_str rest = {reader->text.p + reader->used, reader->text.n - reader->used};
+    tk_str rest = unread(reader);
     int rc = tk_decoder_jsonl.batch(reader->state, &rest, reader->at_end, reader->batch,
                                     &reader->stats, &too_long);
     reader->used = reader->text.n - rest.n;
