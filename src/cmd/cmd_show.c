@@ -96,10 +96,12 @@ static int add_nodes(struct runs *runs, const char *given, struct tk_err *err)
     size_t before = runs->count;
     tk_str path = tk_str_from(given);
     size_t slash = tk_str_find_last(path, '/');
-    char folder[PATH_MAX] = "logs";
+    char folder[PATH_MAX] = ".";
     if (slash < path.n)
         (void)snprintf(folder, sizeof(folder), "%.*s", (int)slash, given);
     int rc = add_nodes_in(runs, folder, base_name(given), err);
+    if (rc == 0 && runs->count == before && slash == path.n)
+        rc = add_nodes_in(runs, "logs", base_name(given), err);
     if (rc == 0 && runs->count > before)
         qsort(runs->paths + before, runs->count - before, sizeof(*runs->paths), compare_paths);
     if (rc == 0 && runs->count == before)

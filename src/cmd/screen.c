@@ -59,7 +59,7 @@ static void put_outcome(const struct tk_summary *summary, const struct tk_look *
     static const char *const states[] = {
         [TK_STATE_STOPPED] = "recorded ",
         [TK_STATE_ACTIVE] = "still recording, so far ",
-        [TK_STATE_BROKEN] = "the recorder was killed, data of ",
+        [TK_STATE_BROKEN] = "recorder killed after ",
         [TK_STATE_FOREIGN] = "imported, ",
     };
     const struct tk_summary_command *command = &summary->command;
@@ -77,18 +77,18 @@ static void put_outcome(const struct tk_summary *summary, const struct tk_look *
     tk_buf_printf(out, " after %s", tk_duration_format(command->end_ns - command->start_ns, wall));
 }
 
-/* "1.85 of 2 cores busy" */
+/* "1.85 of 2 cores" */
 static void put_cores(const struct tk_summary *summary, const struct tk_look *look,
                       struct tk_buf *out)
 {
     const struct tk_summary_command *command = &summary->command;
     const struct tk_summary_host *host = &summary->host;
     double wall_ns = (double)(command->end_ns - command->start_ns);
-    double busy = command->known && command->cpu_ns >= 0 ? (double)command->cpu_ns / wall_ns
-                                                         : host->busy * (double)host->cores;
+    double busy =
+        command->measured ? (double)command->cpu_ns / wall_ns : host->busy * (double)host->cores;
     if (host->cores <= 0 || !isfinite(busy))
         return;
-    tk_buf_printf(out, "%s%.2f of %lld core%s busy", separator(look), busy, (long long)host->cores,
+    tk_buf_printf(out, "%s%.2f of %lld core%s", separator(look), busy, (long long)host->cores,
                   host->cores == 1 ? "" : "s");
 }
 
@@ -156,7 +156,7 @@ static void put_tasks(const struct tk_summary *summary, const struct tk_look *lo
                       struct tk_buf *out)
 {
     const struct tk_summary_invocations *invocations = &summary->invocations;
-    bool only_command = summary->command.known && invocations->count == 1;
+    bool only_command = summary->command.measured && invocations->count == 1;
     if (invocations->count == 0 || only_command)
         return;
     char count[TK_HUMAN_MAX];
@@ -182,21 +182,21 @@ static void put_cpu_source(const struct tk_summary *summary, const struct tk_loo
     static const struct {
         const char *source, *text;
     } sources[] = {
-        {"taskstats", "exact CPU time and exits (taskstats); "},
-        {"cgroup", "exact CPU time (cgroup); "},
-        {"rusage", "CPU time of all that was waited for (rusage); "},
+        {"taskstats", "CPU exact (taskstats)"},
+        {"cgroup", "CPU exact (cgroup)"},
+        {"rusage", "CPU of processes that were waited for (rusage)"},
     };
     const struct tk_summary_command *command = &summary->command;
-    if (!command->known || command->cpu_ns < 0)
+    if (!command->measured)
         return;
     for (size_t i = 0; i < TK_COUNTOF(sources); i++) {
         if (tk_str_eq(command->cpu_source, tk_str_from(sources[i].source))) {
-            tk_buf_puts(text, sources[i].text);
+            tk_buf_printf(text, "%s, ", sources[i].text);
             return;
         }
     }
-    tk_style_printf(text, look, TK_STYLE_WARN, "CPU time as far as it was sampled");
-    tk_buf_lit(text, "; ");
+    tk_style_printf(text, look, TK_STYLE_WARN, "CPU as far as it was sampled");
+    tk_buf_lit(text, ", ");
 }
 
 /* How ends of processes are seen, unless the source of the CPU time has said it. */
@@ -208,10 +208,10 @@ static void put_exits(const struct tk_summary *summary, const struct tk_look *lo
         return;
     if (tk_str_eq(source, TK_STR("none"))) {
         tk_style_printf(text, look, TK_STYLE_WARN, "exits not seen");
-        tk_buf_lit(text, "; ");
+        tk_buf_lit(text, ", ");
         return;
     }
-    tk_buf_printf(text, "exits by %.*s; ", TK_STR_ARG(source));
+    tk_buf_printf(text, "exits by %.*s, ", TK_STR_ARG(source));
 }
 
 /* A count that should be 0: shown always, emphasised when it is not. */
@@ -255,7 +255,10 @@ static void put_losses(const struct tk_summary_quality *quality, const struct tk
                  "events");
         put_loss(text, look, ", ", quality->dropped_rows, "rows");
     }
-    put_loss(text, look, ", ", quality->bad_rows, "unreadable");
+    if (quality->bad_rows > 0 || quality->lost_exits < 0)
+        put_loss(text, look, ", ", quality->bad_rows, "unreadable");
+    if (quality->torn_rows > 0)
+        put_loss(text, look, ", ", quality->torn_rows, "torn");
     if (quality->bad_rows > 0) {
         tk_buf_lit(text, " (");
         tk_text_put_clean(text, look, quality->first_bad);
@@ -271,7 +274,7 @@ static void put_own_cost(const struct tk_summary *summary, struct tk_buf *text)
     double span_ms = (double)(summary->end_ns - summary->start_ns) / 1e6;
     if (quality->own_cpu_ms < 0 || span_ms <= 0)
         return;
-    tk_buf_printf(text, "; recorder: %s of a core, %s",
+    tk_buf_printf(text, "; recorder: %s CPU, %s",
                   tk_share_format((double)quality->own_cpu_ms / span_ms, share),
                   tk_bytes_format((double)quality->own_rss_kb * 1024, memory));
 }

@@ -206,6 +206,7 @@ static void put_quality(struct tk_buf *out, const struct tk_summary_quality *qua
     put_i64(out, "dropped_rows", quality->dropped_rows);
     put_i64(out, "rows_read", quality->rows);
     put_i64(out, "rows_unreadable", quality->bad_rows);
+    put_i64(out, "rows_torn", quality->torn_rows);
     put_text(out, "first_unreadable", quality->first_bad);
     put_i64(out, "own_cpu_ms", quality->own_cpu_ms);
     put_i64(out, "own_rss_kb", quality->own_rss_kb);

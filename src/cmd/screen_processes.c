@@ -67,12 +67,12 @@ struct plan {
 
 static bool counts(const struct tk_summary *summary, const struct tk_tally_group *group)
 {
-    return group->in_tree || !summary->command.known;
+    return group->in_tree || !summary->command.measured;
 }
 
 static void plan_init(struct plan *plan, const struct tk_summary *summary, int lines)
 {
-    bool of_command = summary->command.known;
+    bool of_command = summary->command.measured;
     int64_t seen_ns = of_command ? summary->tree.cpu_ns : summary->others.cpu_ns;
     *plan = (struct plan){.whole_ns = fmax((double)summary->command.cpu_ns, (double)seen_ns)};
     double unseen_ns = plan->whole_ns - (double)seen_ns;
@@ -118,7 +118,7 @@ static void add_rows(struct tk_grid *grid, const struct tk_summary *summary,
             group_join(&more, group);
         } else {
             const char *name = tk_cell_clean(look, tk_str_from(group->comm), &cell);
-            add_group(grid, *name ? name : "(no name)", group, plan->whole_ns);
+            add_group(grid, name, group, plan->whole_ns);
             shown++;
         }
     }

@@ -25,7 +25,7 @@ static bool describe_cpu(const struct tk_summary *summary, struct tk_cell *cell)
     char cpu[TK_HUMAN_MAX];
     char part[TK_HUMAN_MAX];
     double busy_ns = host->busy * (double)host->cores * (double)host->covered_ns;
-    bool by_command = command->known && command->cpu_ns >= 0;
+    bool by_command = command->measured;
     if (!by_command && isnan(busy_ns))
         return false;
     tk_seconds_format(by_command ? command->cpu_ns : llround(busy_ns), cpu);
@@ -47,22 +47,24 @@ static bool describe_memory(const struct tk_summary *summary, struct tk_cell *ce
     const struct tk_summary_host *host = &summary->host;
     char peak[TK_HUMAN_MAX];
     char whole[TK_HUMAN_MAX];
-    if (command->known && command->mem_peak_bytes >= 0) {
+    if (command->measured && command->mem_peak_bytes >= 0) {
         (void)snprintf(cell->text, sizeof(cell->text), "%s peak of the whole tree",
                        tk_bytes_format((double)command->mem_peak_bytes, peak));
         return true;
     }
-    if (command->known && command->max_rss_bytes >= 0) {
+    if (command->measured && command->max_rss_bytes >= 0) {
         (void)snprintf(cell->text, sizeof(cell->text), "%s peak, largest process",
                        tk_bytes_format((double)command->max_rss_bytes, peak));
         return true;
     }
     if (host->mem_used_peak_bytes < 0)
         return false;
-    (void)snprintf(cell->text, sizeof(cell->text), "%s peak of %s%s",
-                   tk_bytes_format((double)host->mem_used_peak_bytes, peak),
-                   tk_bytes_format((double)host->mem_total_bytes, whole),
-                   host->mem_used_is_not_free ? ", with cache" : "");
+    tk_bytes_format((double)host->mem_used_peak_bytes, peak);
+    if (host->mem_used_is_not_free)
+        (void)snprintf(cell->text, sizeof(cell->text), "%s peak with page cache", peak);
+    else
+        (void)snprintf(cell->text, sizeof(cell->text), "%s peak of %s", peak,
+                       tk_bytes_format((double)host->mem_total_bytes, whole));
     return true;
 }
 
@@ -70,7 +72,7 @@ static bool describe_disk(const struct tk_summary *summary, struct tk_cell *cell
 {
     const struct tk_summary_command *command = &summary->command;
     const struct tk_summary_host *host = &summary->host;
-    bool by_command = command->known && (command->rd_bytes >= 0 || command->wr_bytes >= 0);
+    bool by_command = command->measured && (command->rd_bytes >= 0 || command->wr_bytes >= 0);
     int64_t read = by_command ? command->rd_bytes : host->disk_rd_bytes;
     int64_t written = by_command ? command->wr_bytes : host->disk_wr_bytes;
     char in[TK_HUMAN_MAX];
@@ -79,7 +81,7 @@ static bool describe_disk(const struct tk_summary *summary, struct tk_cell *cell
         return false;
     (void)snprintf(cell->text, sizeof(cell->text), "%s read, %s written%s",
                    tk_bytes_format((double)read, in), tk_bytes_format((double)written, out),
-                   command->known && !by_command ? " (machine)" : "");
+                   command->measured && !by_command ? " (machine)" : "");
     return true;
 }
 
@@ -170,19 +172,26 @@ static void set_course(struct tk_grid *grid, const struct tk_summary *summary,
     tk_grid_set(grid, RESOURCE_MAX, text);
 }
 
-/* Columns that the course may take: what the longest description leaves. */
-static int course_width(const struct tk_summary *summary, const struct tk_look *look)
+#define MAX_WIDTH 10
+
+static int widest_description(const struct tk_summary *summary, const struct tk_look *look)
 {
-    enum { INDENT = 1, GAPS = 3 * 2, MAX_COLUMN = 10, LEAST = 12, MOST = 64 };
-    int used = (int)strlen("used by the command");
+    int most = (int)strlen("used by the command");
     for (size_t i = 0; i < TK_COUNTOF(resource_rows); i++) {
         struct tk_cell cell = {.text = ""};
         if (!resource_rows[i].describe(summary, &cell))
             continue;
         int width = tk_text_width(look, tk_str_from(cell.text));
-        used = width > used ? width : used;
+        most = width > most ? width : most;
     }
-    int width = look->width - INDENT - TK_LABEL_WIDTH - GAPS - MAX_COLUMN - used;
+    return most;
+}
+
+/* What the other columns leave. */
+static int course_width(const struct tk_look *look, int used_width)
+{
+    enum { INDENT = 1, GAPS = 3 * 2, LEAST = 12, MOST = 64 };
+    int width = look->width - INDENT - TK_LABEL_WIDTH - GAPS - MAX_WIDTH - used_width;
     if (width < LEAST)
         return LEAST;
     return width > MOST ? MOST : width;
@@ -191,12 +200,16 @@ static int course_width(const struct tk_summary *summary, const struct tk_look *
 int tk_screen_put_resources(const struct tk_summary *summary, const struct tk_look *look,
                             struct tk_buf *out, struct tk_err *err)
 {
-    const char *used = summary->command.known ? "used by the command" : "used by the machine";
+    const char *used = summary->command.measured ? "used by the command" : "used by the machine";
+    int used_width = widest_description(summary, look);
+    int width = course_width(look, used_width);
+    const char *course =
+        width < (int)strlen("machine over time") ? "over time" : "machine over time";
     const struct tk_grid_column columns[RESOURCE_COLUMNS] = {
         [RESOURCE_LABEL] = {"", .width = TK_LABEL_WIDTH, .style = TK_STYLE_DIM},
-        [RESOURCE_USED] = {used, .cut = true},
-        [RESOURCE_COURSE] = {"machine over time", .style = TK_STYLE_CHART},
-        [RESOURCE_MAX] = {"highest", .right = true},
+        [RESOURCE_USED] = {used, .width = used_width},
+        [RESOURCE_COURSE] = {course, .width = width, .style = TK_STYLE_CHART},
+        [RESOURCE_MAX] = {"highest", .width = MAX_WIDTH, .right = true},
     };
     const struct tk_grid_options options = {
         .columns = columns, .column_count = RESOURCE_COLUMNS, .indent = 1};
@@ -204,7 +217,6 @@ int tk_screen_put_resources(const struct tk_summary *summary, const struct tk_lo
     int rc = tk_grid_new(look, &options, &grid, err);
     if (rc < 0)
         return rc;
-    int width = course_width(summary, look);
     for (size_t i = 0; i < TK_COUNTOF(resource_rows); i++) {
         const struct resource_row *row = &resource_rows[i];
         struct tk_cell cell = {.text = ""};

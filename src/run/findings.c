@@ -32,7 +32,7 @@ struct rule {
 static double wall_ns(const struct tk_summary *summary)
 {
     const struct tk_summary_command *command = &summary->command;
-    if (command->known)
+    if (command->measured)
         return (double)(command->end_ns - command->start_ns);
     return (double)(summary->end_ns - summary->start_ns);
 }
@@ -49,7 +49,7 @@ static double parallelism(const struct tk_summary *summary)
 {
     const struct tk_summary_command *command = &summary->command;
     double wall = wall_ns(summary);
-    if (!command->known || command->cpu_ns < 0 || wall <= 0)
+    if (!command->measured || wall <= 0)
         return NAN;
     return (double)command->cpu_ns / wall;
 }
@@ -254,7 +254,7 @@ static void explain_cpu(const struct tk_summary *summary, struct tk_finding *fin
 /* CPU that processes outside of the command took while the cores were full. */
 static double measure_others(const struct tk_summary *summary)
 {
-    if (!summary->command.known || summary->others.cpu_ns < 0 || !(fullness(summary) >= FULL))
+    if (!summary->command.measured || summary->others.cpu_ns < 0 || !(fullness(summary) >= FULL))
         return NAN;
     return (double)summary->others.cpu_ns / (wall_ns(summary) * cores(summary));
 }
@@ -336,7 +336,7 @@ static void explain_idle(const struct tk_summary *summary, struct tk_finding *fi
 {
     char cpu[TK_HUMAN_MAX];
     char wall[TK_HUMAN_MAX];
-    if (!summary->command.known) {
+    if (!summary->command.measured) {
         say(finding, "Nothing: the machine was mostly idle, its cores were busy %s of the time.",
             tk_share_format(summary->host.busy, cpu));
         return;

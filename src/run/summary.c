@@ -76,7 +76,8 @@ void tk_summary_close(struct tk_summary_maker *maker, const char *name,
     const struct tk_decode_stats *stats = tk_run_reader_stats(reader);
     struct tk_summary *summary = maker->summary;
     summary->quality.rows += (int64_t)stats->rows;
-    summary->quality.bad_rows += (int64_t)(stats->bad_rows + stats->torn_rows);
+    summary->quality.bad_rows += (int64_t)stats->bad_rows;
+    summary->quality.torn_rows += (int64_t)stats->torn_rows;
     if (stats->first_bad[0] && summary->quality.first_bad.n == 0) {
         char text[256];
         (void)snprintf(text, sizeof(text), "%s: %s", name, stats->first_bad);
@@ -251,6 +252,7 @@ static void finish(struct tk_summary *summary)
         if (*figures[i].figure < 0)
             *figures[i].figure = figures[i].otherwise;
     }
+    command->measured = command->cpu_ns >= 0;
     if (command->end_ns == 0) {
         command->start_ns = summary->start_ns;
         command->end_ns = summary->end_ns;

@@ -28,7 +28,8 @@ enum tk_state {
 
 /* The command that the run was made for. */
 struct tk_summary_command {
-    bool known;
+    bool known;         /* which command it was */
+    bool measured;      /* what it used: else the figures below are unknown */
     const tk_str *argv; /* secrets redacted when it was recorded */
     size_t argc;
     int64_t exit_status; /* 128 + signal when it was killed; -1 = not known */
@@ -104,9 +105,10 @@ struct tk_summary_quality {
     int rss_exact; /* 0, 1; -1 = unknown */
     const tk_str *notices;
     size_t notice_count;
-    int64_t rows;     /* read for this summary */
-    int64_t bad_rows; /* that did not parse, torn last lines among them */
-    tk_str first_bad; /* "proc_metrics.jsonl: line 17: ..."; "" = none */
+    int64_t rows;      /* read for this summary */
+    int64_t bad_rows;  /* that did not parse */
+    int64_t torn_rows; /* last lines that were cut short */
+    tk_str first_bad;  /* "proc_metrics.jsonl: line 17: ..."; "" = none */
 };
 
 struct tk_summary {

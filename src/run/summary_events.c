@@ -12,8 +12,8 @@
 #include "base/file.h"
 #include "run/summary_internal.h"
 
-/* Durations in powers of two, each in SUB_BUCKETS equal parts: quantiles are within 3 %. */
-#define SUB_BITS    5
+/* Durations in powers of two, each in SUB_BUCKETS equal parts: quantiles are within 1 %. */
+#define SUB_BITS    7
 #define SUB_BUCKETS (1 << SUB_BITS)
 #define BUCKETS     ((size_t)64 * SUB_BUCKETS)
 

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "run/run_internal.h"
 #include "run/summary_internal.h"
 
 #define OBJECT_MAX ((size_t)1024 * 1024)
@@ -148,43 +149,31 @@ static void set_nodes(struct tk_summary *summary, const struct tk_batch *nodes)
         host->mem_total_bytes = tk_summary_ns(nodes, 0, TK_NODES_MEM_MB, 1024LL * 1024);
 }
 
-/* The first object of an array of objects, as one line: line ends never stand inside a string. */
-static int take_first(struct tk_buf *text, tk_str *ret_object, struct tk_err *err)
+/* The first object of an array of objects; 1 when the array is empty. */
+static int first_decode(tk_str text, struct tk_batch *batch, struct tk_err *err)
 {
     struct tk_json json;
-    tk_json_init(&json, tk_buf_str(text));
+    tk_json_init(&json, text);
+    tk_str object;
     int rc = tk_json_enter_array(&json, err);
-    if (rc == 0)
-        rc = tk_json_next_element(&json, err);
-    if (rc == 0)
-        rc = tk_json_skip(&json, ret_object, err);
-    for (size_t i = 0; rc == 0 && i < text->n; i++) {
-        if (text->p[i] == '\n' || text->p[i] == '\r')
-            text->p[i] = ' ';
-    }
-    return rc;
+    rc = rc == 0 ? tk_json_next_element(&json, err) : rc;
+    rc = rc == 0 ? tk_json_skip(&json, &object, err) : rc;
+    return rc == 0 ? tk_object_decode(object, batch, err) : rc;
 }
 
-/* cctf/nodes.json holds an array; its first node is this one. 1 when the array is empty. */
+/* cctf/nodes.json holds an array; its first node is this one. 1 when it is missing or empty. */
 static int nodes_read(int dirfd, const char *path, struct tk_batch **ret_batch, struct tk_err *err)
 {
     TK_CLEANUP(tk_buf_release) struct tk_buf text;
     tk_buf_init(&text, OBJECT_MAX);
     int rc = tk_file_load(dirfd, path, &text, err);
     if (rc < 0)
-        return rc;
-    tk_str object;
-    rc = take_first(&text, &object, err);
-    if (rc != 0)
-        return rc < 0 ? tk_err_prefix(err, "%s", path) : 1;
+        return rc == -ENOENT ? 1 : rc;
     TK_CLEANUP(tk_batch_freep) struct tk_batch *batch = NULL;
     rc = tk_batch_new(&tk_schema_nodes, 1, OBJECT_MAX, &batch, err);
-    if (rc < 0)
-        return rc;
-    struct tk_decode_stats stats = {0};
-    rc = tk_decoder_jsonl.batch(NULL, &object, true, batch, &stats, err);
-    if (rc < 0 || batch->rows == 0)
-        return rc < 0 ? rc : tk_fail(err, -EBADMSG, "%s: %s", path, stats.first_bad);
+    rc = rc < 0 ? rc : first_decode(tk_buf_str(&text), batch, err);
+    if (rc != 0)
+        return rc < 0 ? tk_err_prefix(err, "%s", path) : 1;
     *ret_batch = batch;
     batch = NULL;
     return 0;
@@ -222,11 +211,11 @@ static int add_node(struct tk_summary_maker *maker, struct tk_err *err)
     if (rc != 1)
         return rc;
     rc = nodes_read(maker->dirfd, "cctf/nodes.json", &batch, err);
-    if (rc == -ENOENT)
+    if (rc == 1)
         rc = nodes_read(maker->dirfd, "nodes.json", &batch, err);
     if (rc == 0)
         set_nodes(maker->summary, batch);
-    return rc == -ENOENT || rc == 1 ? 0 : rc;
+    return rc < 0 ? rc : 0;
 }
 
 static int add_link_meta(struct tk_summary_maker *maker, struct tk_err *err)

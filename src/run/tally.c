@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -151,8 +152,10 @@ static int64_t moved(const struct counter *counter)
 }
 
 /* Add a process to its group and to the totals. */
-static int fold(struct tk_tally *tally, const struct process *process)
+static int fold(struct tk_tally *tally, struct process *process)
 {
+    if (process->comm[0] == '\0')
+        (void)snprintf(process->comm, sizeof(process->comm), "pid %lld", (long long)process->pid);
     struct tk_tally_group *group = group_of(tally, process->comm, process->in_tree);
     if (!group)
         return -ENOMEM;
@@ -431,7 +434,7 @@ int tk_tally_finish(struct tk_tally *tally)
 {
     for (size_t i = 0; tally->by_identity.slots && i <= tally->by_identity.mask; i++) {
         const struct tk_map_slot *slot = &tally->by_identity.slots[i];
-        const struct process *process = slot->used ? &tally->processes[slot->value] : NULL;
+        struct process *process = slot->used ? &tally->processes[slot->value] : NULL;
         if (!process || process->done_ns != 0)
             continue;
         int rc = fold(tally, process);

@@ -28,7 +28,7 @@ struct tk_tally_options {
 
 /* The processes of one name, in or out of the tree. Figures are -1 when no row had them. */
 struct tk_tally_group {
-    char comm[TK_COMM_MAX]; /* as recorded, may hold any byte; "" = files without names */
+    char comm[TK_COMM_MAX]; /* as recorded, may hold any byte; "pid 4711" in files without names */
     bool in_tree;
     int64_t processes;
     int64_t cpu_ns;        /* within the run */

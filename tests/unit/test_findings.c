@@ -15,7 +15,7 @@ static struct tk_summary command_run(double cpu_s)
 {
     struct tk_summary summary;
     tk_summary_init(&summary);
-    summary.command.known = true;
+    summary.command.measured = true;
     summary.command.end_ns = 100 * S;
     summary.command.cpu_ns = (int64_t)(cpu_s * 1e9);
     summary.end_ns = 100 * S;
@@ -219,7 +219,7 @@ static void a_machine_without_a_command_is_judged_as_a_whole(void **state)
 {
     (void)state;
     struct tk_summary summary = command_run(0);
-    summary.command.known = false;
+    summary.command.measured = false;
     summary.host.busy = 0.03;
     check_first(&summary, "idle",
                 "Nothing: the machine was mostly idle, its cores were busy 3.0 % of the time.");

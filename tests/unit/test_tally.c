@@ -180,6 +180,15 @@ static void without_start_ticks_a_falling_counter_is_another_process(void **stat
     assert_int_equal(group->cpu_ns, 800 * TK_NS_PER_MS);
 }
 
+static void a_process_without_a_name_goes_by_its_pid(void **state)
+{
+    struct tk_tally *tally = *state;
+    add_sample(tally, &(struct sample){1, 4711, 0, 0, NULL, 1000, 1, 0});
+    add_sample(tally, &(struct sample){2, 4711, 0, 0, NULL, 1500, 1, 0});
+    assert_int_equal(tk_tally_finish(tally), 0);
+    assert_int_equal(group_named(tally, "pid 4711")->cpu_ns, 500 * TK_NS_PER_MS);
+}
+
 static void the_tree_follows_parents_and_exit_records(void **state)
 {
     struct tk_tally *tally = *state;
@@ -251,6 +260,7 @@ int main(void)
         TALLY_TEST(a_late_sample_does_not_bring_a_process_back),
         TALLY_TEST(a_recycled_pid_is_another_process),
         TALLY_TEST(without_start_ticks_a_falling_counter_is_another_process),
+        TALLY_TEST(a_process_without_a_name_goes_by_its_pid),
         TALLY_TEST(the_tree_follows_parents_and_exit_records),
         TALLY_TEST(groups_come_by_cpu_then_name),
         TALLY_TEST(records_of_the_dead_are_used_again),

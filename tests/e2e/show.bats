@@ -1,0 +1,140 @@
+#!/usr/bin/env bats
+# tracekit show on small run folders under tests/data/show. What it draws is held in
+# tests/data/show/golden; TK_GOLDEN=write writes it anew for review.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+    cd "$TK_TEST_DATA/show" || return 1
+    unset NO_COLOR COLUMNS LC_ALL LC_CTYPE
+    export LANG=C.UTF-8 TERM=xterm
+}
+
+# golden NAME ARG...: what `show ARG...` prints is golden/NAME.
+golden() {
+    name=$1
+    shift
+    "$TK" show "$@" >"$BATS_TEST_TMPDIR/out"
+    if [ "${TK_GOLDEN:-}" = write ]; then cp "$BATS_TEST_TMPDIR/out" "golden/$name"; fi
+    diff -u "golden/$name" "$BATS_TEST_TMPDIR/out"
+}
+
+# fits FILE: no line is wider than 80 columns.
+fits() {
+    [ "$(wc -L <"$1")" -le 80 ]
+}
+
+@test "a recorded command is explained on one screen of 80 columns" {
+    golden compile.utf8 compile
+    fits golden/compile.utf8
+    [ "$(wc -l <golden/compile.utf8)" -le 24 ]
+}
+
+@test "without UTF-8 the same screen is ASCII" {
+    LANG=C golden compile.ascii compile
+    fits golden/compile.ascii
+    run ! grep -P '[^\x00-\x7F]' golden/compile.ascii
+}
+
+@test "a dumb terminal gets ASCII too" {
+    TERM=dumb golden compile.ascii compile
+}
+
+@test "a wider terminal gets longer courses, not wrapped lines" {
+    COLUMNS=120 golden compile.120 compile
+    [ "$(wc -L <golden/compile.120)" -le 120 ]
+}
+
+@test "a run whose recorder was killed is shown up to its last whole row" {
+    golden killed killed
+    fits golden/killed
+}
+
+@test "losses, missed ticks and a signal are told, and control characters are not obeyed" {
+    golden losses losses
+    fits golden/losses
+    run ! grep $'\033' golden/losses
+}
+
+@test "a run without a command shows the machine and its tasks" {
+    golden service service
+    fits golden/service
+}
+
+@test "cctf/ of generation 1 alone is enough, given as the run or as cctf/ itself" {
+    golden cctf1 cctf1
+    golden cctf1.cctf cctf1/cctf
+}
+
+@test "raw logs of an old run are shown without import" {
+    golden old "old(c0)"
+    fits golden/old
+}
+
+@test "the nodes of a run make a table in the order of their numbers" {
+    golden nodes old
+    fits golden/nodes
+}
+
+@test "runs named one by one make a table too" {
+    run -0 "$TK" show compile service
+    [ "${#lines[@]}" -eq 3 ]
+    [[ ${lines[1]} == compile\ * && ${lines[2]} == service\ * ]]
+}
+
+@test "colours appear on a terminal alone and NO_COLOR turns them off" {
+    run -0 script -qec "'$TK' show compile" /dev/null
+    [[ $output == *$'\033[1mmake -j2\033[0m'* ]]
+    NO_COLOR=1 run -0 script -qec "'$TK' show compile" /dev/null
+    [[ $output != *$'\033['* ]]
+}
+
+@test "--json is one object a run with units in its keys" {
+    run -0 "$TK" show --json compile service
+    [ "${#lines[@]}" -eq 2 ]
+    jq -e '.command.cpu_ns == 19396000000 and .command.exit_status == 0 and
+           .pressure.cpu_some_ns == 5791693000 and .state == "stopped" and
+           (.processes | map(select(.in_command)) | map(.count) | add) == 101 and
+           .waited_for[0].cause == "cpu" and .machine.disk_written_bytes == 63300000' <<<"${lines[0]}"
+    jq -e '.command == null and .invocations.count == 200 and .invocations.failed == 4 and
+           (.timeline.cpu_busy_ratio | length) == (.timeline.io_stall_ratio | length)' <<<"${lines[1]}"
+}
+
+@test "options may follow the run" {
+    run -0 "$TK" show compile --json
+    jq -e . <<<"$output"
+}
+
+@test "--json says of a killed recorder that it was" {
+    run -0 "$TK" show --json killed
+    jq -e '.state == "killed" and .quality.rows_torn == 2 and .command.cpu_ns == null' <<<"$output"
+}
+
+@test "every documented key of --json exists, and every key is documented" {
+    page=$BATS_TEST_DIRNAME/../../docs/man/tracekit-show.1.scd
+    "$TK" show --json compile | jq -r '[paths | map(select(type == "string")) | last] | unique[]' |
+        sort -u >"$BATS_TEST_TMPDIR/keys"
+    sed -n '/^# JSON/,/^# EXIT/s/^\*\([a-z0-9_]*\)\*$/\1/p' "$page" | sort -u >"$BATS_TEST_TMPDIR/documented"
+    diff "$BATS_TEST_TMPDIR/keys" "$BATS_TEST_TMPDIR/documented"
+}
+
+@test "the four real nodes are found and summarised from their raw logs" {
+    [ -d "$TK_SHARED_DATA/tracekit-runs" ] || skip "no shared data"
+    run -0 "$TK" show --json "$TK_SHARED_DATA/tracekit-runs/20250922002"
+    [ "${#lines[@]}" -eq 4 ]
+    for i in 0 1 2 3; do jq -r .host <<<"${lines[i]}"; done | diff - <(printf 'cloud%d\n' 0 1 2 3)
+    jq -e '.machine.cpu_busy_ratio > 0.512 and .machine.cpu_busy_ratio < 0.514' <<<"${lines[0]}"
+}
+
+@test "what is no run is refused by name" {
+    run -1 --separate-stderr "$TK" show nothing-here
+    [[ $stderr == "tracekit show: no run 'nothing-here'"* ]]
+    run -1 --separate-stderr "$TK" show "$BATS_TEST_TMPDIR"
+    [[ $stderr == "tracekit show: $BATS_TEST_TMPDIR: no run: "* ]]
+}
+
+@test "a full disk below stdout is a failure" {
+    [ -c /dev/full ] || skip "no /dev/full"
+    run -1 --separate-stderr bash -c "'$TK' show compile >/dev/full"
+    [[ $stderr == *"No space left on device"* ]]
+}
