@@ -11,7 +11,7 @@
 #include "base/number.h"
 #include "run/run_internal.h"
 
-/* The owner for what lies in a folder of `folder_owner`; false when it is to stay as it is. */
+/* The folder is another user's, and we are root. */
 static bool other_owner(int dirfd, struct stat *ret_folder)
 {
     return geteuid() == 0 && fstat(dirfd, ret_folder) == 0 && ret_folder->st_uid != 0;
@@ -20,16 +20,19 @@ static bool other_owner(int dirfd, struct stat *ret_folder)
 void tk_run_adopt(int dirfd, int fd)
 {
     struct stat folder;
-    if (other_owner(dirfd, &folder) && fchown(fd, folder.st_uid, folder.st_gid) < 0)
-        errno = 0;
+    if (other_owner(dirfd, &folder)) {
+        int refused = fchown(fd, folder.st_uid, folder.st_gid);
+        (void)refused; /* a file system without owners */
+    }
 }
 
 void tk_run_adopt_name(int dirfd, const char *name)
 {
     struct stat folder;
-    if (other_owner(dirfd, &folder) &&
-        fchownat(dirfd, name, folder.st_uid, folder.st_gid, AT_SYMLINK_NOFOLLOW) < 0)
-        errno = 0;
+    if (other_owner(dirfd, &folder)) {
+        int refused = fchownat(dirfd, name, folder.st_uid, folder.st_gid, AT_SYMLINK_NOFOLLOW);
+        (void)refused;
+    }
 }
 
 tk_str tk_run_path_name(tk_str path)
