@@ -129,5 +129,6 @@ const struct tk_cmd tk_cmd_parse_run = {
              "  tracekit parse logs/20261121T090229Z\n"
              "  tracekit parse --layout cts 'RUN(c0)'",
     .options = options,
+    .mixed = true,
     .run = run,
 };

@@ -35,6 +35,7 @@ struct tk_parse {
     struct tk_exits exits;
 };
 
+/* Tell the owner one line, printf-like. */
 void tk_parse_say(struct tk_parse *parse, enum tk_parse_note note, const char *fmt, ...)
     TK_PRINTF(3, 4);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Golden: each folder of tests/data/parse has a run folder `in` and what parse makes of it,
- * `expected`, with what it says in `expected/said`. TK_REGENERATE=1 writes `expected` anew; the
+ * `expected`, with what it says in `expected/said`. TK_GOLDEN=write writes `expected` anew; the
  * difference is to be reviewed. */
 #include "run/parse.h"
 
@@ -114,7 +114,7 @@ static void assert_golden(const char *name)
     tk_buf_putc(&said, '\0');
     folder_put(out, "said", said.p);
     describe(out, "", &got);
-    if (getenv("TK_REGENERATE")) {
+    if (getenv("TK_GOLDEN")) {
         folder_remove(expected);
         put_all(expected, tk_buf_str(&got));
     }

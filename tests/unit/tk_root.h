@@ -136,14 +136,14 @@ static inline const char *tk_root_take_rows(struct tk_root *root)
     return root->out.p;
 }
 
-/* The rows equal the file TK_TEST_DATA/NAME; with TK_UPDATE_GOLDEN=1 that is written anew. */
+/* The rows equal the file TK_TEST_DATA/NAME; with TK_GOLDEN=write that is written anew. */
 static inline void tk_root_assert_golden(struct tk_root *root, const char *name)
 {
     char path[PATH_MAX];
     struct tk_err err;
     const char *rows = tk_root_take_rows(root);
     (void)snprintf(path, sizeof(path), "%s/%s", TK_TEST_DATA, name);
-    if (getenv("TK_UPDATE_GOLDEN"))
+    if (getenv("TK_GOLDEN"))
         assert_int_equal(tk_file_write(AT_FDCWD, path, tk_str_from(rows), 0644, &err), 0);
     TK_CLEANUP(tk_buf_release) struct tk_buf expected;
     tk_buf_init(&expected, 1 << 20);
