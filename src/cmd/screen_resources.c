@@ -60,11 +60,12 @@ static bool describe_memory(const struct tk_summary *summary, struct tk_cell *ce
     if (host->mem_used_peak_bytes < 0)
         return false;
     tk_bytes_format((double)host->mem_used_peak_bytes, peak);
-    if (host->mem_used_is_not_free)
+    if (host->mem_used_is_not_free) {
         (void)snprintf(cell->text, sizeof(cell->text), "%s peak with page cache", peak);
-    else
+    } else {
         (void)snprintf(cell->text, sizeof(cell->text), "%s peak of %s", peak,
                        tk_bytes_format((double)host->mem_total_bytes, whole));
+    }
     return true;
 }
 

@@ -128,6 +128,7 @@ fits() {
 
 @test "what is no run is refused by name" {
     run -1 --separate-stderr "$TK" show nothing-here
+    # shellcheck disable=SC2154 # bats sets it
     [[ $stderr == "tracekit show: no run 'nothing-here'"* ]]
     run -1 --separate-stderr "$TK" show "$BATS_TEST_TMPDIR"
     [[ $stderr == "tracekit show: $BATS_TEST_TMPDIR: no run: "* ]]
