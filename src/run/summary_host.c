@@ -26,6 +26,15 @@ static int64_t interval_of(int64_t dt_ns, int64_t stamp_ns, int64_t *prev_ns)
     return gap > 0 && gap <= MAX_GAP_NS ? gap : DEFAULT_GAP_NS;
 }
 
+/* The same for columns that stand only in some CPU rows, because their source is read less often:
+ * they hold the time of all rows since they stood there last. */
+static int64_t source_interval(struct tk_summary_maker *maker, enum tk_summary_source source)
+{
+    double before = maker->covered_before[source];
+    maker->covered_before[source] = maker->covered_ns;
+    return llround(maker->covered_ns - before);
+}
+
 static double amount(const struct tk_batch *batch, size_t row, size_t column, int64_t dt_ns)
 {
     enum tk_type type = batch->schema->columns[column].type;
@@ -60,8 +69,8 @@ static const struct {
                               TK_RESOURCE_COUNT},
 };
 
-/* Stall time of one row: exact where the totals were read, else by the average of the kernel. -1
- * when not known. */
+/* Stall time of an interval: exact where the totals were read, else by the average of the kernel.
+ * -1 when not known. */
 static double stall_of(enum tk_stall stall, const struct tk_batch *batch, size_t row, int64_t dt_ns)
 {
     double stall_ns = (double)tk_summary_ns(batch, row, stalls[stall].total_us, TK_NS_PER_US);
@@ -71,54 +80,61 @@ static double stall_of(enum tk_stall stall, const struct tk_batch *batch, size_t
 }
 
 static void add_stalls(struct tk_summary_maker *maker, const struct tk_batch *batch, size_t row,
-                       int64_t stamp_ns, int64_t dt_ns)
+                       int64_t stamp_ns)
 {
     struct tk_summary_host *host = &maker->summary->host;
-    bool any = false;
+    if (!tk_batch_has(batch, row, TK_HOST_METRICS_PSI_CPU_SOME_US) &&
+        !tk_batch_has(batch, row, TK_HOST_METRICS_PSI_CPU_SOME))
+        return;
+    int64_t dt_ns = source_interval(maker, TK_SOURCE_STALL);
+    host->stall_covered_ns += dt_ns;
     for (int stall = 0; stall < TK_STALL_COUNT; stall++) {
         double stall_ns = stall_of(stall, batch, row, dt_ns);
         if (stall_ns < 0)
             continue;
-        any = true;
         add_rounded(&host->stall_ns[stall], stall_ns);
-        if (stalls[stall].resource != TK_RESOURCE_COUNT) {
+        if (stalls[stall].resource != TK_RESOURCE_COUNT)
             tk_timeline_add(&maker->summary->timeline, stalls[stall].resource, stamp_ns, dt_ns,
                             stall_ns / (double)dt_ns);
-        }
     }
-    if (any)
-        host->stall_covered_ns += dt_ns;
 }
 
 static void add_disk_rates(struct tk_summary_maker *maker, const struct tk_batch *batch, size_t row,
-                           int64_t stamp_ns, int64_t dt_ns)
+                           int64_t stamp_ns)
 {
     struct tk_summary_host *host = &maker->summary->host;
+    if (!tk_batch_has(batch, row, TK_HOST_METRICS_DISK_RD_BPS))
+        return;
+    int64_t dt_ns = source_interval(maker, TK_SOURCE_DISK);
     double read = amount(batch, row, TK_HOST_METRICS_DISK_RD_BPS, dt_ns);
     double written = amount(batch, row, TK_HOST_METRICS_DISK_WR_BPS, dt_ns);
     add_rounded(&host->disk_rd_bytes, read);
     add_rounded(&host->disk_wr_bytes, written);
-    if (read >= 0 && written >= 0) {
+    if (read >= 0 && written >= 0)
         tk_timeline_add(&maker->summary->timeline, TK_RESOURCE_DISK, stamp_ns, dt_ns,
                         (read + written) * 1e9 / (double)dt_ns);
-    }
 }
 
-static void add_events(struct tk_summary_host *host, const struct tk_batch *batch, size_t row,
-                       int64_t dt_ns)
+static void add_events(struct tk_summary_maker *maker, const struct tk_batch *batch, size_t row)
 {
+    struct tk_summary_host *host = &maker->summary->host;
     const struct {
         int64_t *sum;
         size_t column;
+        enum tk_summary_source source;
     } rates[] = {
-        {&host->forks, TK_HOST_METRICS_PROCESSES_PS},
-        {&host->major_faults, TK_HOST_METRICS_PGMAJFAULT_PS},
-        {&host->tcp_retransmits, TK_HOST_METRICS_TCP_RETRANS_PS},
-        {&host->swap_in_bytes, TK_HOST_METRICS_SWAP_IN_BPS},
-        {&host->swap_out_bytes, TK_HOST_METRICS_SWAP_OUT_BPS},
+        {&host->forks, TK_HOST_METRICS_PROCESSES_PS, TK_SOURCE_FORKS},
+        {&host->major_faults, TK_HOST_METRICS_PGMAJFAULT_PS, TK_SOURCE_FAULTS},
+        {&host->tcp_retransmits, TK_HOST_METRICS_TCP_RETRANS_PS, TK_SOURCE_TCP},
+        {&host->swap_in_bytes, TK_HOST_METRICS_SWAP_IN_BPS, TK_SOURCE_SWAP_IN},
+        {&host->swap_out_bytes, TK_HOST_METRICS_SWAP_OUT_BPS, TK_SOURCE_SWAP_OUT},
     };
-    for (size_t i = 0; i < TK_COUNTOF(rates); i++)
+    for (size_t i = 0; i < TK_COUNTOF(rates); i++) {
+        if (!tk_batch_has(batch, row, rates[i].column))
+            continue;
+        int64_t dt_ns = source_interval(maker, rates[i].source);
         add_rounded(rates[i].sum, amount(batch, row, rates[i].column, dt_ns));
+    }
     add_rounded(&host->oom_kills, (double)tk_batch_i64(batch, row, TK_HOST_METRICS_OOM_KILLS, -1));
     add_rounded(&host->throttled_ns,
                 (double)tk_summary_ns(batch, row, TK_HOST_METRICS_THROTTLED_US, TK_NS_PER_US));
@@ -144,9 +160,9 @@ static void add_cpu_row(struct tk_summary_maker *maker, const struct tk_batch *b
         maker->steal += tk_batch_f64(batch, row, TK_HOST_METRICS_STEAL, 0) / 100 * weight;
     }
     tk_timeline_add(&summary->timeline, TK_RESOURCE_CPU, stamp_ns, dt_ns, util / 100);
-    add_stalls(maker, batch, row, stamp_ns, dt_ns);
-    add_disk_rates(maker, batch, row, stamp_ns, dt_ns);
-    add_events(&summary->host, batch, row, dt_ns);
+    add_stalls(maker, batch, row, stamp_ns);
+    add_disk_rates(maker, batch, row, stamp_ns);
+    add_events(maker, batch, row);
 }
 
 /* Free memory in bytes, and whether it is what programs can get or only what nobody uses. */

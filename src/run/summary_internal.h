@@ -8,6 +8,18 @@
 
 #define TK_SUMMARY_MAX_DISKS 64
 
+/* Columns of a CPU row that are read together, at a period of their own. */
+enum tk_summary_source {
+    TK_SOURCE_STALL,
+    TK_SOURCE_DISK,
+    TK_SOURCE_FORKS,
+    TK_SOURCE_FAULTS,
+    TK_SOURCE_TCP,
+    TK_SOURCE_SWAP_IN,
+    TK_SOURCE_SWAP_OUT,
+    TK_SOURCE_COUNT
+};
+
 struct tk_disk_sums {
     tk_str name;
     double busy_ns, covered_ns;
@@ -26,6 +38,7 @@ struct tk_summary_maker {
     double busy, full, iowait, steal;
     double covered_ns, parts_ns;
     int64_t cpu_prev_ns, memory_prev_ns, link_prev_ns; /* stamps of the rows before; 0 = none */
+    double covered_before[TK_SOURCE_COUNT];            /* covered_ns at the last reading */
     double link_max_Bps;
     struct tk_disk_sums disks[TK_SUMMARY_MAX_DISKS];
     size_t disk_count;

@@ -73,6 +73,16 @@ static void rates_become_totals_by_the_length_of_their_interval(void **state)
     assert_near(host->link_Bps, 125e6, 0);
 }
 
+/* Rows of 100 ms; the disks were read with each, swap only with the last of ten. */
+static void a_slower_source_holds_the_time_since_it_was_read_last(void **state)
+{
+    (void)state;
+    TK_CLEANUP(tk_summary_freep) struct tk_summary *summary = summary_of("classes");
+    assert_int_equal(summary->host.covered_ns, TK_NS_PER_S);
+    assert_int_equal(summary->host.disk_wr_bytes, 1000000);
+    assert_int_equal(summary->host.swap_out_bytes, 4096000);
+}
+
 static void a_killed_recorder_leaves_a_run_up_to_its_last_whole_row(void **state)
 {
     (void)state;
@@ -141,6 +151,7 @@ int main(void)
         cmocka_unit_test(a_recorded_command_has_its_exact_bill),
         cmocka_unit_test(the_processes_of_the_tree_add_up_to_the_bill),
         cmocka_unit_test(rates_become_totals_by_the_length_of_their_interval),
+        cmocka_unit_test(a_slower_source_holds_the_time_since_it_was_read_last),
         cmocka_unit_test(a_killed_recorder_leaves_a_run_up_to_its_last_whole_row),
         cmocka_unit_test(generation_1_is_read_without_what_it_lacks),
         cmocka_unit_test(invocations_are_counted_with_their_quantiles),
