@@ -15,16 +15,19 @@
 struct tk_cgroup_reading {
     int64_t cpu_ns, user_ns, system_ns;
     int64_t nr_periods, nr_throttled, throttled_ns;
-    int64_t memory_bytes, memory_peak_bytes, memory_limit_bytes;
-    int64_t rd_bytes, wr_bytes;
-    double cpu_limit_cores; /* quota / period; 0 = none */
-    int64_t pids;
+    int64_t memory_bytes, memory_peak_bytes;
+    int64_t memory_limit_bytes; /* -1 also when there is no limit */
+    int64_t rd_bytes, wr_bytes; /* block I/O; version 1 knows direct and synchronous I/O only */
+    double cpu_limit_cores;     /* quota / period; 0 = none */
+    int64_t pids;               /* processes and threads now */
+    int64_t psi_cpu_some_us, psi_io_some_us, psi_memory_some_us; /* stall times since it was made */
 };
 
-/* Group of a process: the path that names it best (v2 if the process is in a v2 group other than
- * the root, else the v1 group of cpuacct or memory), and the container's name or id when the path
- * is one of docker, containerd, cri-o, podman, kubepods (both drivers); "" = none.
- * Pure parser of /proc/PID/cgroup. */
+/* Group of a process: the path that names it best (of version 2 unless that is the root, else of
+ * cpuacct, memory, pids, systemd's own hierarchy), and what runs there: the first 12 digits of the
+ * container's id (docker, containerd, cri-o, podman, kubepods; either driver), the container's name
+ * (lxc, nspawn), the pod, or the unit "nginx.service"; "" = none. Pure parser of /proc/PID/cgroup.
+ * Fails with -EBADMSG, or -EMSGSIZE when one of them does not fit. */
 TK_MUST_USE int tk_cgroup_parse(tk_str text, char *ret_path, size_t path_cap, char *ret_container,
                                 size_t container_cap, struct tk_err *err);
 
@@ -35,14 +38,27 @@ struct tk_cgroups_options {
     int64_t max_groups;      /* read at most so many, the rest is counted; 0 = 1,000 */
 };
 
-/* All groups below the mount points that have processes or children; found anew every 10 s. */
+/* All groups below the mount points, and in a container its own; found anew every 10 s. Fails with
+ * -ENOENT when no control groups are mounted. */
 TK_MUST_USE int tk_cgroups_new(const struct tk_kernel *kernel,
                                const struct tk_cgroups_options *options,
                                struct tk_cgroups **ret_groups, struct tk_err *err);
 void tk_cgroups_free(struct tk_cgroups *groups);
 
-/* Append a row of cgroup_metrics for each group that changed since its last row. */
+/* Append a row of cgroup_metrics for each group that changed since its last row: CPU time at each
+ * tick; memory, I/O, throttling, processes each second while its CPU time moves; limits and
+ * pressure, and all of idle groups, every 10 s. A row has the columns that were read for it. */
 void tk_cgroups_tick(struct tk_cgroups *groups, struct tk_rows *rows);
+
+/* The last tick: everything is read, new groups are found. */
+void tk_cgroups_finish(struct tk_cgroups *groups, struct tk_rows *rows);
+
+struct tk_cgroups_stats {
+    int64_t groups;  /* in the set now */
+    int64_t skipped; /* groups past max_groups when last looked for */
+    int64_t errors;  /* files that did not parse */
+};
+void tk_cgroups_read_stats(const struct tk_cgroups *groups, struct tk_cgroups_stats *ret_stats);
 
 /* 1, 2, or 3 for hybrid; 0 = none mounted. */
 int tk_cgroups_version(const struct tk_cgroups *groups);
@@ -50,12 +66,16 @@ int tk_cgroups_version(const struct tk_cgroups *groups);
 /* A leaf of our own, below our own group in each hierarchy that lets us. */
 struct tk_cgroup_leaf;
 
-/* Make the leaf `name`. -EACCES, -EROFS, -EPERM or -ENOENT when this host gives us none. */
+/* Make the leaf `name`, a file name without '/'. -EACCES, -EROFS, -EPERM or -ENOENT when this host
+ * gives us none, -EBUSY when a group of that name is in use. Leaves named "tracekit-...-PID" whose
+ * maker died and which are empty are removed on the way. A recorder that is killed leaves its leaf
+ * behind, with the command in it. */
 TK_MUST_USE int tk_cgroup_leaf_new(const struct tk_kernel *kernel, const char *name,
                                    struct tk_cgroup_leaf **ret_leaf, struct tk_err *err);
 
 /* Move the calling process in: to be called in the child between fork and exec, so it is
- * async-signal-safe. 0 or a negative errno. */
+ * async-signal-safe. 0, or a negative errno when one of the hierarchies refuses: the leaf then
+ * does not hold all of the command and its figures are of no use. */
 int tk_cgroup_leaf_enter(const struct tk_cgroup_leaf *leaf);
 
 /* What a command may use; zero = not limited. */
@@ -65,9 +85,9 @@ struct tk_cgroup_limits {
     const char *cpuset;  /* CPUs to run on, "0-3,6"; NULL = all of ours */
 };
 
-/* Set limits (cpu.max, cpu.weight, cpuset.cpus, or their files of version 1). All that can be set
- * are set; the first that cannot is reported, -EOPNOTSUPP where no hierarchy of the leaf has the
- * controller. */
+/* Before anything enters, set limits (cpu.max, cpu.weight, cpuset.cpus, or their files of version
+ * 1). All that can be set are set; the first that cannot is reported, -EOPNOTSUPP where no
+ * hierarchy of the leaf has the controller. */
 TK_MUST_USE int tk_cgroup_leaf_limit(struct tk_cgroup_leaf *leaf,
                                      const struct tk_cgroup_limits *limits, struct tk_err *err);
 
@@ -78,7 +98,8 @@ const char *tk_cgroup_leaf_path(const struct tk_cgroup_leaf *leaf);
 TK_MUST_USE int tk_cgroup_leaf_read(struct tk_cgroup_leaf *leaf, struct tk_cgroup_reading *ret,
                                     struct tk_err *err);
 
-/* Remove the leaf (processes left in it move to our own group first) and free. */
+/* Remove the leaf (processes left in it move to our own group first) and free. Takes up to 1 s for
+ * processes that are dying just then. Accepts NULL. */
 void tk_cgroup_leaf_free(struct tk_cgroup_leaf *leaf);
 
 #endif

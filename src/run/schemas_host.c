@@ -173,6 +173,12 @@ static const struct tk_column cgroup_metrics[TK_CGROUP_METRICS_COUNT] = {
     [TK_CGROUP_METRICS_CPU_LIMIT_CORES] = {"cpu_limit_cores", TK_F64, "",
                                            "CPU quota in cores; absent = none", 0, 3},
     [TK_CGROUP_METRICS_PIDS] = {"pids", TK_I64, "", "processes and threads now"},
+    [TK_CGROUP_METRICS_PSI_CPU_SOME_US] = {"psi_cpu_some_us", TK_I64, "us",
+                                           "time in which some task waited for a CPU, cumulative"},
+    [TK_CGROUP_METRICS_PSI_IO_SOME_US] = {"psi_io_some_us", TK_I64, "us",
+                                          "time in which some task waited for I/O, cumulative"},
+    [TK_CGROUP_METRICS_PSI_MEM_SOME_US] = {"psi_mem_some_us", TK_I64, "us",
+                                           "time in which some task waited for memory, cumulative"},
 };
 
 const struct tk_schema tk_schema_cgroup_metrics = {

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The files of a control group, as pure parsers into parts of a reading. Each sets what its file
+ * gives and leaves the rest. Format: Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/. */
+#ifndef TK_COLLECT_CGROUP_FILES_H
+#define TK_COLLECT_CGROUP_FILES_H
+
+#include "base/compiler.h"
+#include "base/str.h"
+#include "collect/cgroup_mounts.h"
+#include "collect/cgroups.h"
+
+/* Block devices whose I/O is counted on the devices below them as well (dm, md, loop), or that
+ * are memory: they are not added up. */
+struct tk_cgroup_devices {
+    struct {
+        int64_t major, minor;
+    } items[512];
+    size_t count;
+};
+
+/* How often a file is read. */
+enum tk_cgroup_class {
+    TK_CGROUP_FAST,   /* each tick */
+    TK_CGROUP_DETAIL, /* 1 s, of groups whose CPU time moved, and 10 s of others */
+    TK_CGROUP_SLOW,   /* 10 s */
+};
+
+struct tk_cgroup_file {
+    const char *name;
+    int hierarchy; /* enum tk_cgroup_controller or TK_CGROUP_V2 */
+    enum tk_cgroup_class class;
+
+    /* False when the text is not what it should be; `reading` may then hold a part. */
+    bool (*parse)(tk_str text, const struct tk_cgroup_devices *stacked,
+                  struct tk_cgroup_reading *reading);
+};
+
+/* Both versions; the files of version 2 last, so that they win where a host gives both. */
+extern const struct tk_cgroup_file tk_cgroup_files[];
+extern const size_t tk_cgroup_file_count;
+
+/* A reading in which nothing is known. */
+struct tk_cgroup_reading tk_cgroup_reading_none(void);
+
+/* "254:0" and blanks. */
+bool tk_cgroup_device_scan(tk_str *text, int64_t *ret_major, int64_t *ret_minor);
+
+/* Name of the container, pod or unit that a path tells, a view of the path; empty = none. */
+tk_str tk_cgroup_container(tk_str path);
+
+#endif

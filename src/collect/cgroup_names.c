@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the path of a control group says about who runs in it:
+ *
+ *     /docker/ID                                                          docker, cgroupfs
+ *     /system.slice/docker-ID.scope                                       docker, systemd
+ *     /kubepods/burstable/podUID/ID                                       kubepods, cgroupfs
+ *     /kubepods.slice/kubepods-podUID.slice/cri-containerd-ID.scope       kubepods, systemd
+ *     /kubepods-burstable-podUID.slice:cri-containerd:ID                  containerd in between
+ *     /machine.slice/libpod-ID.scope/container                            podman
+ *     /k8s.io/ID, /default/ID, /system.slice/nerdctl-ID.scope             containerd
+ *     /lxc.payload.NAME, /lxc/NAME, /machine.slice/machine-NAME.scope     lxc, nspawn
+ *     /system.slice/nginx.service                                         a unit of systemd
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "collect/cgroup_files.h"
+
+enum {
+    ID_DIGITS = 64,
+    SHORT_ID_DIGITS = 12, /* as the runtimes show it */
+    COMPONENTS_MAX = 64,
+};
+
+static bool is_hex(tk_str text)
+{
+    for (size_t i = 0; i < text.n; i++) {
+        char c = text.p[i];
+        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
+            return false;
+    }
+    return text.n > 0;
+}
+
+static bool take_suffix(tk_str *text, tk_str suffix)
+{
+    if (!tk_str_ends_with(*text, suffix))
+        return false;
+    text->n -= suffix.n;
+    return true;
+}
+
+/* "docker-ID.scope", "cri-containerd-ID.scope", "X:cri-containerd:ID", "ID": the id. The groups of
+ * conmon belong to the monitor of a container, not to the container. */
+static bool find_id(tk_str name, tk_str *ret_id)
+{
+    (void)(take_suffix(&name, TK_STR(".scope")) || take_suffix(&name, TK_STR(".service")));
+    if (name.n < ID_DIGITS)
+        return false;
+    tk_str id = {name.p + (name.n - ID_DIGITS), ID_DIGITS};
+    tk_str head = {name.p, name.n - ID_DIGITS};
+    if (!is_hex(id) || tk_str_ends_with(head, TK_STR("conmon-")))
+        return false;
+    if (head.n > 0 && !strchr("-:_", head.p[head.n - 1]))
+        return false;
+    *ret_id = (tk_str){id.p, SHORT_ID_DIGITS};
+    return true;
+}
+
+/* Names that are no 64-digit id. `next` is the component below. */
+static bool find_name(tk_str name, tk_str next, tk_str *ret)
+{
+    *ret = name;
+    if (tk_str_take_prefix(ret, TK_STR("lxc.payload.")))
+        return ret->n > 0;
+    if (tk_str_eq(name, TK_STR("lxc")) || tk_str_eq(name, TK_STR("lxc.payload"))) {
+        *ret = next;
+        return next.n > 0;
+    }
+    return tk_str_take_prefix(ret, TK_STR("machine-")) && take_suffix(ret, TK_STR(".scope"));
+}
+
+/* A pod whose container is not told: "podUID" or "kubepods-burstable-podUID.slice". */
+static bool find_pod(tk_str name, tk_str above, tk_str *ret)
+{
+    *ret = name;
+    if (tk_str_starts_with(name, TK_STR("kubepods")) && take_suffix(ret, TK_STR(".slice"))) {
+        size_t dash = tk_str_find_last(*ret, '-');
+        if (dash == ret->n)
+            return false;
+        *ret = (tk_str){ret->p + dash + 1, ret->n - dash - 1};
+        return tk_str_starts_with(*ret, TK_STR("pod"));
+    }
+    return tk_str_starts_with(name, TK_STR("pod")) && name.n > 30 &&
+           (tk_str_eq(above, TK_STR("burstable")) || tk_str_eq(above, TK_STR("besteffort")) ||
+            tk_str_eq(above, TK_STR("kubepods")));
+}
+
+static size_t split(tk_str path, tk_str *ret, size_t cap)
+{
+    size_t n = 0;
+    tk_str part;
+    while (n < cap && tk_str_take_until(&path, '/', &part)) {
+        if (part.n > 0)
+            ret[n++] = part;
+    }
+    return n;
+}
+
+/* The innermost container; else the innermost pod; else the innermost unit. */
+tk_str tk_cgroup_container(tk_str path)
+{
+    tk_str parts[COMPONENTS_MAX];
+    tk_str found = {NULL, 0};
+    size_t n = split(path, parts, COMPONENTS_MAX);
+    for (size_t i = n; i-- > 0;) {
+        if (find_id(parts[i], &found) ||
+            find_name(parts[i], i + 1 < n ? parts[i + 1] : (tk_str){NULL, 0}, &found))
+            return found;
+    }
+    for (size_t i = n; i-- > 0;) {
+        if (find_pod(parts[i], i > 0 ? parts[i - 1] : (tk_str){NULL, 0}, &found))
+            return found;
+    }
+    for (size_t i = n; i-- > 0;) {
+        if (tk_str_ends_with(parts[i], TK_STR(".service")))
+            return parts[i];
+    }
+    return (tk_str){NULL, 0};
+}
+
+/* How good a hierarchy is at naming a process; 0 = not at all. */
+static int rank_of(tk_str number, tk_str controllers)
+{
+    static const struct {
+        tk_str name;
+        int rank;
+    } ranks[] = {
+        {{"cpuacct", 7}, 4}, {{"memory", 6}, 3}, {{"pids", 4}, 2}, {{"name=systemd", 12}, 1}};
+    if (controllers.n == 0 && tk_str_eq(number, TK_STR("0")))
+        return 5;
+    int best = 0;
+    tk_str word;
+    while (tk_str_take_until(&controllers, ',', &word)) {
+        for (size_t i = 0; i < TK_COUNTOF(ranks); i++) {
+            if (tk_str_eq(word, ranks[i].name) && ranks[i].rank > best)
+                best = ranks[i].rank;
+        }
+    }
+    return best;
+}
+
+int tk_cgroup_parse(tk_str text, char *ret_path, size_t path_cap, char *ret_container,
+                    size_t container_cap, struct tk_err *err)
+{
+    tk_str path = {NULL, 0};
+    int best = -1;
+    tk_str line;
+    for (size_t i = 1; tk_str_take_line(&text, &line); i++) {
+        tk_str number;
+        tk_str controllers;
+        if (!tk_str_take_until(&line, ':', &number) ||
+            !tk_str_take_until(&line, ':', &controllers) || line.n == 0 || line.p[0] != '/')
+            return tk_fail(err, -EBADMSG, "line %zu: expected \"NUMBER:CONTROLLERS:/PATH\"", i);
+        int rank = line.n == 1 ? 0 : rank_of(number, controllers);
+        if (rank > best) {
+            best = rank;
+            path = line;
+        }
+    }
+    if (best < 0)
+        return tk_fail(err, -EBADMSG, "no line \"NUMBER:CONTROLLERS:/PATH\"");
+    tk_str container = tk_cgroup_container(path);
+    if (path.n >= path_cap || container.n >= container_cap)
+        return tk_fail(err, -EMSGSIZE, "a path of %zu bytes", path.n);
+    if (!tk_str_to_cstr(path, ret_path, path_cap) ||
+        !tk_str_to_cstr(container, ret_container, container_cap))
+        return tk_fail(err, -EBADMSG, "a path with a NUL byte");
+    return 0;
+}

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The set of control groups and its tick. Per group one descriptor is kept per version, of the file
+ * with its CPU time: 0.3 us (version 1) or 0.5 us (2) each tick. Everything else is opened when its
+ * turn comes. */
+#include "collect/cgroups.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "collect/cgroups_internal.h"
+
+#define DEFAULT_MAX_GROUPS 1000
+#define DETAIL_NS          TK_NS_PER_S
+#define SLOW_NS            (10 * TK_NS_PER_S)
+#define EARLY_NS           (50 * TK_NS_PER_MS) /* a turn comes a little early, not a tick late */
+
+/* Reading ----------------------------------------------------------------------------- */
+
+/* -ENOENT when the group has no such file. */
+static int open_file(const struct tk_cgroups *groups, const struct tk_cgroup *group,
+                     const struct tk_cgroup_file *file)
+{
+    char path[TK_CGROUP_PATH_MAX];
+    int rc = tk_cgroup_file_path(&groups->mounts, file->hierarchy, group->path, file->name, path,
+                                 sizeof(path));
+    if (rc < 0)
+        return rc;
+    int fd = openat(groups->kernel->rootfd, path, O_RDONLY | O_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+/* The slot of the descriptor that is kept for a file, NULL for files that are not kept. */
+static int *kept_slot(struct tk_cgroup *group, const struct tk_cgroup_file *file)
+{
+    return file->class == TK_CGROUP_FAST ? &group->fds[file->hierarchy == TK_CGROUP_V2] : NULL;
+}
+
+/* Read one file into `reading`. Returns 0; -ENOENT when this group lacks it; another code when the
+ * group is gone. */
+static int read_file(struct tk_cgroups *groups, struct tk_cgroup *group,
+                     const struct tk_cgroup_file *file, struct tk_cgroup_reading *reading)
+{
+    int *slot = kept_slot(group, file);
+    TK_CLEANUP(tk_fd_close) int opened = -1;
+    int fd = slot ? *slot : -1;
+    if (fd < 0)
+        fd = opened = open_file(groups, group, file);
+    if (fd < 0)
+        return fd;
+    ssize_t n = pread(fd, groups->buf, sizeof(groups->buf), 0);
+    if (n < 0) /* PSI and some controllers are there and cannot be read */
+        return errno == EOPNOTSUPP ? -ENOENT : -errno;
+    if (slot && opened >= 0 && groups->kept_fds < groups->max_kept_fds) {
+        *slot = tk_fd_take(&opened);
+        groups->kept_fds++;
+    }
+    if (!file->parse((tk_str){groups->buf, (size_t)n}, &groups->stacked, reading))
+        groups->errors++;
+    return 0;
+}
+
+static bool read_class(struct tk_cgroups *groups, struct tk_cgroup *group,
+                       enum tk_cgroup_class class, struct tk_cgroup_reading *reading)
+{
+    bool any = false;
+    for (size_t i = 0; i < tk_cgroup_file_count; i++) {
+        const struct tk_cgroup_file *file = &tk_cgroup_files[i];
+        if (file->class != class || !(group->hierarchies >> file->hierarchy & 1))
+            continue;
+        int rc = read_file(groups, group, file, reading);
+        any = any || rc == 0;
+        if (rc == -ENODEV)
+            group->gone = true;
+    }
+    return any;
+}
+
+/* Rows -------------------------------------------------------------------------------- */
+
+/* Where a counter of a reading goes, and in which unit. */
+struct column {
+    size_t offset;
+    size_t column;
+    enum tk_cgroup_class class;
+    int64_t divisor;
+};
+
+#define FIELD(field) offsetof(struct tk_cgroup_reading, field)
+
+static const struct column columns[] = {
+    {FIELD(cpu_ns), TK_CGROUP_METRICS_CPU_NS, TK_CGROUP_FAST, 1},
+    {FIELD(user_ns), TK_CGROUP_METRICS_USER_NS, TK_CGROUP_DETAIL, 1},
+    {FIELD(system_ns), TK_CGROUP_METRICS_SYSTEM_NS, TK_CGROUP_DETAIL, 1},
+    {FIELD(nr_periods), TK_CGROUP_METRICS_NR_PERIODS, TK_CGROUP_DETAIL, 1},
+    {FIELD(nr_throttled), TK_CGROUP_METRICS_NR_THROTTLED, TK_CGROUP_DETAIL, 1},
+    {FIELD(throttled_ns), TK_CGROUP_METRICS_THROTTLED_US, TK_CGROUP_DETAIL, 1000},
+    {FIELD(memory_bytes), TK_CGROUP_METRICS_MEM_BYTES, TK_CGROUP_DETAIL, 1},
+    {FIELD(memory_peak_bytes), TK_CGROUP_METRICS_MEM_PEAK_BYTES, TK_CGROUP_DETAIL, 1},
+    {FIELD(rd_bytes), TK_CGROUP_METRICS_RD_BYTES, TK_CGROUP_DETAIL, 1},
+    {FIELD(wr_bytes), TK_CGROUP_METRICS_WR_BYTES, TK_CGROUP_DETAIL, 1},
+    {FIELD(pids), TK_CGROUP_METRICS_PIDS, TK_CGROUP_DETAIL, 1},
+    {FIELD(memory_limit_bytes), TK_CGROUP_METRICS_MEM_LIMIT_BYTES, TK_CGROUP_SLOW, 1},
+    {FIELD(psi_cpu_some_us), TK_CGROUP_METRICS_PSI_CPU_SOME_US, TK_CGROUP_SLOW, 1},
+    {FIELD(psi_io_some_us), TK_CGROUP_METRICS_PSI_IO_SOME_US, TK_CGROUP_SLOW, 1},
+    {FIELD(psi_memory_some_us), TK_CGROUP_METRICS_PSI_MEM_SOME_US, TK_CGROUP_SLOW, 1},
+};
+
+static int64_t value_of(const struct tk_cgroup_reading *reading, const struct column *column)
+{
+    const char *field = (const char *)reading + column->offset;
+    return *(const int64_t *)(const void *)field;
+}
+
+/* Did anything change, or is there anything at all to tell of a new group? */
+static bool is_news(const struct tk_cgroup *group, const struct tk_cgroup_reading *now)
+{
+    if (now->cpu_limit_cores != group->last.cpu_limit_cores)
+        return true;
+    for (size_t i = 0; i < TK_COUNTOF(columns); i++) {
+        int64_t value = value_of(now, &columns[i]);
+        if (group->row_ns == 0 ? value > 0 : value != value_of(&group->last, &columns[i]))
+            return true;
+    }
+    return false;
+}
+
+/* Columns of classes up to `class`: those that were read now. */
+static void put_row(const struct tk_cgroups *groups, const struct tk_cgroup *group,
+                    const struct tk_cgroup_reading *now, enum tk_cgroup_class class, int64_t now_ns,
+                    struct tk_rows *rows)
+{
+    struct tk_batch *row = tk_rows_begin(rows, TK_TABLE_CGROUP_METRICS);
+    int64_t ns = tk_anchor_from_mono(&groups->kernel->anchor, now_ns);
+    tk_batch_set_i64(row, TK_CGROUP_METRICS_TS_MS, ns / TK_NS_PER_MS);
+    tk_batch_set_i64(row, TK_CGROUP_METRICS_TS_US, ns / TK_NS_PER_US);
+    tk_batch_set_text(row, TK_CGROUP_METRICS_NODE, tk_str_from(groups->options.node));
+    tk_batch_set_text(row, TK_CGROUP_METRICS_HOST, tk_str_from(groups->options.host));
+    tk_batch_set_text(row, TK_CGROUP_METRICS_CGROUP, tk_str_from(group->path));
+    if (group->container[0])
+        tk_batch_set_text(row, TK_CGROUP_METRICS_CONTAINER, tk_str_from(group->container));
+    if (group->row_ns > 0) {
+        int64_t before = tk_anchor_from_mono(&groups->kernel->anchor, group->row_ns);
+        tk_batch_set_i64(row, TK_CGROUP_METRICS_DT_MS, ns / TK_NS_PER_MS - before / TK_NS_PER_MS);
+    }
+    for (size_t i = 0; i < TK_COUNTOF(columns); i++) {
+        int64_t value = value_of(now, &columns[i]);
+        if (columns[i].class <= class && value >= 0)
+            tk_batch_set_i64(row, columns[i].column, value / columns[i].divisor);
+    }
+    if (class == TK_CGROUP_SLOW && now->cpu_limit_cores > 0)
+        tk_batch_set_f64(row, TK_CGROUP_METRICS_CPU_LIMIT_CORES, now->cpu_limit_cores);
+}
+
+/* Which classes are due for a group whose CPU time is now `cpu_ns`. */
+static enum tk_cgroup_class due_class(const struct tk_cgroup *group, int64_t cpu_ns, int64_t now_ns)
+{
+    if (group->slow_ns == 0 || now_ns - group->slow_ns >= SLOW_NS - EARLY_NS)
+        return TK_CGROUP_SLOW;
+    bool moved = cpu_ns < 0 || cpu_ns != group->cpu_at_detail_ns;
+    return moved && now_ns - group->detail_ns >= DETAIL_NS - EARLY_NS ? TK_CGROUP_DETAIL
+                                                                      : TK_CGROUP_FAST;
+}
+
+static void tick_group(struct tk_cgroups *groups, struct tk_cgroup *group, bool all,
+                       struct tk_rows *rows)
+{
+    struct tk_cgroup_reading now = group->last;
+    int64_t now_ns = groups->kernel->mono_ns(groups->kernel->world);
+    if (!read_class(groups, group, TK_CGROUP_FAST, &now) && group->last.cpu_ns >= 0)
+        group->gone = true;
+    enum tk_cgroup_class class = all ? TK_CGROUP_SLOW : due_class(group, now.cpu_ns, now_ns);
+    if (class >= TK_CGROUP_DETAIL) {
+        if (!read_class(groups, group, TK_CGROUP_DETAIL, &now) && now.cpu_ns < 0)
+            group->gone = true;
+        group->detail_ns = now_ns;
+        group->cpu_at_detail_ns = now.cpu_ns;
+    }
+    if (class == TK_CGROUP_SLOW) {
+        (void)read_class(groups, group, TK_CGROUP_SLOW, &now);
+        group->slow_ns = now_ns;
+    }
+    if (group->gone) {
+        tk_cgroups_close_fds(groups, group);
+        return;
+    }
+    if (!is_news(group, &now))
+        return;
+    put_row(groups, group, &now, class, now_ns, rows);
+    group->last = now;
+    group->row_ns = now_ns;
+}
+
+static void tick(struct tk_cgroups *groups, bool all, struct tk_rows *rows)
+{
+    int64_t now_ns = groups->kernel->mono_ns(groups->kernel->world);
+    if (all || now_ns >= groups->walk_ns) {
+        tk_cgroups_find(groups);
+        groups->walk_ns = now_ns + SLOW_NS - EARLY_NS;
+    }
+    for (size_t i = 0; i < groups->count; i++) {
+        if (!groups->groups[i].gone)
+            tick_group(groups, &groups->groups[i], all, rows);
+    }
+}
+
+void tk_cgroups_tick(struct tk_cgroups *groups, struct tk_rows *rows)
+{
+    tick(groups, false, rows);
+}
+
+void tk_cgroups_finish(struct tk_cgroups *groups, struct tk_rows *rows)
+{
+    tick(groups, true, rows);
+}
+
+/* Life -------------------------------------------------------------------------------- */
+
+/* A quarter of the descriptors that we may have; the processes need theirs. */
+static size_t fd_budget(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
+        return DEFAULT_MAX_GROUPS;
+    return (size_t)limit.rlim_cur / 4;
+}
+
+int tk_cgroups_new(const struct tk_kernel *kernel, const struct tk_cgroups_options *options,
+                   struct tk_cgroups **ret_groups, struct tk_err *err)
+{
+    struct tk_cgroups *groups = calloc(1, sizeof(*groups));
+    if (!groups)
+        return tk_fail(err, -ENOMEM, "control groups: out of memory");
+    groups->kernel = kernel;
+    groups->options = *options;
+    groups->max = options->max_groups > 0 ? (size_t)options->max_groups : DEFAULT_MAX_GROUPS;
+    groups->max_kept_fds = fd_budget();
+    groups->groups = calloc(groups->max, sizeof(*groups->groups));
+    int rc = groups->groups ? tk_cgroup_mounts_read(kernel, &groups->mounts, err)
+                            : tk_fail(err, -ENOMEM, "control groups: out of memory");
+    if (rc < 0) {
+        tk_cgroups_free(groups);
+        return rc;
+    }
+    *ret_groups = groups;
+    return 0;
+}
+
+void tk_cgroups_free(struct tk_cgroups *groups)
+{
+    if (!groups)
+        return;
+    for (size_t i = 0; i < groups->count; i++) {
+        tk_cgroups_close_fds(groups, &groups->groups[i]);
+        free(groups->groups[i].path);
+    }
+    tk_map_release(&groups->by_path);
+    free(groups->groups);
+    free(groups);
+}
+
+int tk_cgroups_version(const struct tk_cgroups *groups)
+{
+    return tk_cgroup_mounts_version(&groups->mounts);
+}
+
+void tk_cgroups_read_stats(const struct tk_cgroups *groups, struct tk_cgroups_stats *ret_stats)
+{
+    *ret_stats = (struct tk_cgroups_stats){
+        .groups = (int64_t)groups->count,
+        .skipped = groups->skipped,
+        .errors = groups->errors,
+    };
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What cgroups.c (the tick) and cgroup_walk.c (finding groups) share. */
+#ifndef TK_COLLECT_CGROUPS_INTERNAL_H
+#define TK_COLLECT_CGROUPS_INTERNAL_H
+
+#include "base/map.h"
+#include "collect/cgroup_files.h"
+#include "collect/cgroup_mounts.h"
+
+enum {
+    TK_CGROUP_FAST_FILES = 2, /* one of version 1, one of version 2 */
+    TK_CGROUP_FILE_MAX = 16384,
+    TK_CGROUP_CONTAINER_MAX = 80,
+};
+
+struct tk_cgroup {
+    char *path; /* "/a/b"; owned */
+    char container[TK_CGROUP_CONTAINER_MAX];
+    unsigned hierarchies;          /* bit per hierarchy in which it exists */
+    bool found;                    /* by the present walk */
+    bool gone;                     /* its files fail */
+    int fds[TK_CGROUP_FAST_FILES]; /* -1 = not kept */
+    struct tk_cgroup_reading last;
+    int64_t row_ns;    /* of its last row; 0 = none yet */
+    int64_t detail_ns; /* when the classes were read last; 0 = never */
+    int64_t slow_ns;
+    int64_t cpu_at_detail_ns; /* its CPU time then */
+};
+
+struct tk_cgroups {
+    const struct tk_kernel *kernel;
+    struct tk_cgroups_options options;
+    struct tk_cgroup_mounts mounts;
+    struct tk_cgroup_devices stacked;
+    struct tk_cgroup *groups; /* [max] */
+    size_t count, max;
+    struct tk_map by_path; /* hash of the path to its index */
+    size_t kept_fds, max_kept_fds;
+    int64_t walk_ns; /* of the next walk */
+    int64_t skipped, errors;
+    char buf[TK_CGROUP_FILE_MAX];
+};
+
+/* Bring the set up to date: new groups in, lost ones out. */
+void tk_cgroups_find(struct tk_cgroups *groups);
+
+/* Give up the descriptors of a group. */
+void tk_cgroups_close_fds(struct tk_cgroups *groups, struct tk_cgroup *group);
+
+/* The block devices of this host that lie on others or in memory. */
+void tk_cgroup_devices_find(int rootfd, struct tk_cgroup_devices *ret_stacked);
+
+#endif
