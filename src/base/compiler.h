@@ -12,6 +12,9 @@
 /* The caller must look at the result. */
 #define TK_MUST_USE __attribute__((warn_unused_result))
 
+/* The compiler has to have `variable` in a register here, and may not know its value after. */
+#define TK_OPAQUE(variable) __asm__ volatile("" : "+r"(variable))
+
 #define TK_COUNTOF(array) (sizeof(array) / sizeof((array)[0]))
 
 #endif

@@ -58,6 +58,7 @@ static void read_boot_id(struct tk_kernel *kernel)
 int tk_kernel_open(struct tk_kernel *kernel, const char *root, struct tk_err *err)
 {
     *kernel = (struct tk_kernel){
+        .live = strcmp(root, "/") == 0,
         .rootfd = -1,
         .procfd = -1,
         .clk_tck = sysconf(_SC_CLK_TCK),
@@ -73,7 +74,7 @@ int tk_kernel_open(struct tk_kernel *kernel, const char *root, struct tk_err *er
         return rc;
     }
     read_boot_id(kernel);
-    if (strcmp(root, "/") == 0 && has_cpu_clock(kernel))
+    if (kernel->live && has_cpu_clock(kernel))
         kernel->cpu_clock = host_cpu_clock;
     return 0;
 }

@@ -4,6 +4,7 @@
 #ifndef TK_COLLECT_KERNEL_H
 #define TK_COLLECT_KERNEL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -11,6 +12,7 @@
 #include "base/err.h"
 
 struct tk_kernel {
+    bool live;       /* the root is "/": system calls tell of the same machine as the files */
     int rootfd;      /* an open folder that stands for "/": rootfd + "proc/stat" */
     int procfd;      /* rootfd's "proc", open */
     int64_t clk_tck; /* ticks per second in /proc/PID/stat */
