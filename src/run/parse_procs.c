@@ -8,7 +8,8 @@
 #include "base/map.h"
 #include "run/parse_internal.h"
 
-#define NS_PER_MS 1000000
+#define NS_PER_MS  1000000
+#define RESTART_NS 100000000 /* no process loses so much CPU time */
 
 /* A process as far as its CPU time was put out. */
 struct process {
@@ -26,6 +27,7 @@ struct sample {
     int64_t us;
     int64_t cpu_ns;   /* cumulative; -1 = unknown */
     int64_t birth_us; /* INT64_MIN = unknown */
+    bool is_exit;     /* the total of an exit record */
     bool has_us;      /* the stamp is finer than a millisecond */
     bool has_cpu_ns;
     tk_str node;
@@ -167,19 +169,29 @@ static struct process begin_process(const struct procs *procs, const struct samp
     return process;
 }
 
-/* True when the sample goes on from the process' last reading; else it takes its place. */
+/* The counters fell: another process has this pid. Its start may be unknown, or the same ticks
+ * after a reboot within the run; readings of one process differ by a tick at most. */
+static bool is_another(const struct process *process, const struct sample *sample)
+{
+    int64_t tolerance_ns = process->start_ticks < 0 ? 0 : RESTART_NS;
+    return !sample->is_exit && sample->cpu_ns < process->base_ns - tolerance_ns;
+}
+
+/* True when the sample goes on from the process' last reading and makes a row. */
 static bool advances(struct procs *procs, struct process *process, const struct sample *sample)
 {
     int64_t cpu_ns = sample->cpu_ns;
-    if (process->start_ticks < 0 && cpu_ns < process->base_ns) { /* another one with this pid */
-        process->last_us = sample->us;
-        process->base_ns = cpu_ns;
+    if (sample->us < process->last_us) {
+        procs->backward++;
         return false;
     }
-    if (sample->us < process->last_us)
-        procs->backward++;
-    if (sample->us <= process->last_us) {
+    if (sample->us == process->last_us) {
         process->base_ns = cpu_ns > process->base_ns ? cpu_ns : process->base_ns;
+        return false;
+    }
+    if (is_another(process, sample)) {
+        process->last_us = sample->us;
+        process->base_ns = cpu_ns;
         return false;
     }
     /* Within one millisecond: the next reading covers it. */
@@ -245,6 +257,7 @@ static int take_exits_until(struct procs *procs, int64_t us, struct tk_err *err)
                                 .us = item->end_us,
                                 .cpu_ns = item->cpu_ns,
                                 .birth_us = item->start_us,
+                                .is_exit = true,
                                 .has_us = true,
                                 .has_cpu_ns = true,
                                 .node = item->node};

@@ -219,6 +219,17 @@ static void a_recycled_pid_is_another_process(void **state)
                     "", "{\"ts_ms\":3000,\"pid\":1,\"cpu_ms\":10,\"dt_ms\":1000}\n");
 }
 
+static void a_reboot_in_the_run_begins_every_process_anew(void **state)
+{
+    (void)state;
+    assert_proc_cpu("{\"ts_ms\":2000,\"pid\":9,\"start_ticks\":50,\"cpu_ns\":5000000000}\n"
+                    "{\"ts_ms\":3000,\"pid\":9,\"start_ticks\":50,\"cpu_ns\":20000000}\n"
+                    "{\"ts_ms\":4000,\"pid\":9,\"start_ticks\":50,\"cpu_ns\":50000000}\n",
+                    "",
+                    "{\"ts_ms\":4000,\"pid\":9,\"cpu_ms\":30,\"dt_ms\":1000,\"start_ticks\":50,"
+                    "\"cpu_ns\":30000000}\n");
+}
+
 static void an_exit_adds_what_was_used_since_the_last_sample(void **state)
 {
     (void)state;
@@ -325,6 +336,7 @@ int main(void)
         in_work(milliseconds_telescope_to_the_floor_of_the_total),
         in_work(samples_at_one_time_make_no_row),
         in_work(a_recycled_pid_is_another_process),
+        in_work(a_reboot_in_the_run_begins_every_process_anew),
         in_work(an_exit_adds_what_was_used_since_the_last_sample),
         in_work(a_process_between_two_samples_is_known_by_its_exit),
         in_work(two_clocks_of_one_process_never_run_back),
