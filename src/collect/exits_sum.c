@@ -12,13 +12,19 @@
 struct tk_exit_entry {
     struct tk_exit_total total;
     bool finished;
-    bool used;
-    uint32_t next; /* later process with the same pid; or next unused entry */
+    int64_t finished_ns;
+    uint32_t next;                           /* later process with the same pid, or next unused */
+    uint32_t older_finished, newer_finished; /* NONE at the ends */
 };
 
 void tk_exit_sums_init(struct tk_exit_sums *sums)
 {
-    *sums = (struct tk_exit_sums){.free_entry = NONE, .tick_us = LONGEST_TICK_US};
+    *sums = (struct tk_exit_sums){
+        .free_entry = NONE,
+        .first_finished = NONE,
+        .last_finished = NONE,
+        .tick_us = LONGEST_TICK_US,
+    };
 }
 
 void tk_exit_sums_release(struct tk_exit_sums *sums)
@@ -56,7 +62,7 @@ static uint32_t entry_new(struct tk_exit_sums *sums)
             return NONE;
         i = sums->entry_count++;
     }
-    sums->entries[i] = (struct tk_exit_entry){.used = true, .next = NONE};
+    sums->entries[i] = (struct tk_exit_entry){.next = NONE};
     return i;
 }
 
@@ -94,6 +100,35 @@ static struct tk_exit_entry *open_entry(struct tk_exit_sums *sums, pid_t pid)
     return &sums->entries[i];
 }
 
+static void finish_entry(struct tk_exit_sums *sums, struct tk_exit_entry *entry, int64_t now_ns)
+{
+    uint32_t i = (uint32_t)(entry - sums->entries);
+    entry->finished = true;
+    entry->finished_ns = now_ns;
+    entry->older_finished = sums->last_finished;
+    entry->newer_finished = NONE;
+    if (sums->last_finished != NONE) {
+        sums->entries[sums->last_finished].newer_finished = i;
+    } else {
+        sums->first_finished = i;
+    }
+    sums->last_finished = i;
+}
+
+static void leave_finished(struct tk_exit_sums *sums, const struct tk_exit_entry *entry)
+{
+    if (entry->older_finished != NONE) {
+        sums->entries[entry->older_finished].newer_finished = entry->newer_finished;
+    } else {
+        sums->first_finished = entry->newer_finished;
+    }
+    if (entry->newer_finished != NONE) {
+        sums->entries[entry->newer_finished].older_finished = entry->older_finished;
+    } else {
+        sums->last_finished = entry->older_finished;
+    }
+}
+
 /* Take the first entry of a process out of all lists. */
 static void drop_first(struct tk_exit_sums *sums, pid_t pid)
 {
@@ -102,7 +137,8 @@ static void drop_first(struct tk_exit_sums *sums, pid_t pid)
     (void)tk_map_remove(&sums->first_of_pid, (uint64_t)pid);
     if (next != NONE && tk_map_add(&sums->first_of_pid, (uint64_t)pid, next) < 0)
         sums->refused++;
-    sums->finished -= sums->entries[i].finished;
+    if (sums->entries[i].finished)
+        leave_finished(sums, &sums->entries[i]);
     sums->entries[i] = (struct tk_exit_entry){.next = sums->free_entry};
     sums->free_entry = i;
 }
@@ -213,6 +249,7 @@ static void add_record(struct tk_exit_sums *sums, struct tk_exit_total *total,
     total->blkio_delay_ns += record->blkio_delay_ns;
     total->elapsed_us =
         max_i64(total->elapsed_us, max_i64(record->elapsed_us, record->group_elapsed_us));
+    total->last_tid = record->tid;
     total->ppid = record->ppid;
     total->uid = record->uid;
     /* The main thread's name is the process's; status comes with whoever ended it. */
@@ -221,7 +258,8 @@ static void add_record(struct tk_exit_sums *sums, struct tk_exit_total *total,
     total->status = record->status;
 }
 
-void tk_exit_sums_add(struct tk_exit_sums *sums, const struct tk_task_record *records, int n)
+void tk_exit_sums_add(struct tk_exit_sums *sums, const struct tk_task_record *records, int n,
+                      int64_t now_ns)
 {
     if (n < 1 || records[0].group)
         return;
@@ -236,8 +274,8 @@ void tk_exit_sums_add(struct tk_exit_sums *sums, const struct tk_task_record *re
     /* The group's sum also holds threads that ended before we listened. */
     if (n == 2 && records[1].group)
         entry->total.cpu_ns = max_i64(entry->total.cpu_ns, records[1].cpu_ns);
-    entry->finished = last;
-    sums->finished += last;
+    if (last)
+        finish_entry(sums, entry, now_ns);
 }
 
 /* Taking --------------------------------------------------------------------------- */
@@ -250,25 +288,25 @@ void tk_exit_sums_forget(struct tk_exit_sums *sums, pid_t pid)
     (void)tk_map_remove(&sums->threads_of_pid, (uint64_t)pid);
 }
 
-bool tk_exit_sums_take(struct tk_exit_sums *sums, pid_t pid, struct tk_exit_total *ret)
+bool tk_exit_sums_take(struct tk_exit_sums *sums, pid_t pid, pid_t tid, struct tk_exit_total *ret)
 {
     uint32_t i = first_entry(sums, pid);
-    if (i == NONE || !sums->entries[i].finished)
+    if (i == NONE || !sums->entries[i].finished ||
+        (tid != 0 && sums->entries[i].total.last_tid != tid))
         return false;
     *ret = sums->entries[i].total;
     drop_first(sums, pid);
     return true;
 }
 
-bool tk_exit_sums_next(struct tk_exit_sums *sums, struct tk_exit_total *ret)
+bool tk_exit_sums_next(struct tk_exit_sums *sums, int64_t before_ns, struct tk_exit_total *ret)
 {
-    if (sums->finished == 0)
+    if (sums->first_finished == NONE)
         return false;
-    for (;;) {
-        uint32_t i = sums->cursor++ % sums->entry_count;
-        if (sums->entries[i].used && sums->entries[i].finished)
-            return tk_exit_sums_take(sums, sums->entries[i].total.pid, ret);
-    }
+    const struct tk_exit_entry *oldest = &sums->entries[sums->first_finished];
+    if (oldest->finished_ns >= before_ns)
+        return false;
+    return tk_exit_sums_take(sums, oldest->total.pid, oldest->total.last_tid, ret);
 }
 
 const char *tk_exit_sums_comm(const struct tk_exit_sums *sums, pid_t pid)

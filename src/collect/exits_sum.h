@@ -28,7 +28,8 @@
 /* What a process had used at its end. */
 struct tk_exit_total {
     pid_t pid, ppid;
-    int status; /* as wait(2) gives it */
+    pid_t last_tid; /* of the thread that ended last */
+    int status;     /* as wait(2) gives it */
     int64_t uid;
     char comm[TK_COMM_MAX];
     int64_t threads;            /* records that were added up */
@@ -45,14 +46,13 @@ struct tk_exit_entry;
 struct tk_exit_sums {
     struct tk_exit_entry *entries; /* owned */
     uint32_t entry_count, entry_cap;
-    uint32_t free_entry;          /* head of the list of unused ones */
-    uint32_t cursor;              /* where tk_exit_sums_next() looks on */
-    struct tk_map first_of_pid;   /* pid to its oldest entry */
-    struct tk_map pid_of_tid;     /* kernels before version 12: what fork events said */
-    struct tk_map threads_of_pid; /* same: threads alive, beside the main one */
-    int64_t tick_us;              /* shortest tick seen */
-    int64_t finished;             /* entries that wait to be taken */
-    int64_t refused;              /* records that found no room */
+    uint32_t free_entry;                    /* head of the list of unused ones */
+    uint32_t first_finished, last_finished; /* list of those that wait to be taken, oldest first */
+    struct tk_map first_of_pid;             /* pid to its oldest entry */
+    struct tk_map pid_of_tid;               /* kernels before version 12: what fork events said */
+    struct tk_map threads_of_pid;           /* same: threads alive, beside the main one */
+    int64_t tick_us;                        /* shortest tick seen */
+    int64_t refused;                        /* records that found no room */
 };
 
 /* No memory is taken before the first record. */
@@ -65,14 +65,15 @@ void tk_exit_sums_add_thread(struct tk_exit_sums *sums, pid_t tid, pid_t pid);
 /* A new process has this pid: forget threads of an earlier one whose end was missed. */
 void tk_exit_sums_forget(struct tk_exit_sums *sums, pid_t pid);
 
-/* Add the 1 or 2 records of one message. */
-void tk_exit_sums_add(struct tk_exit_sums *sums, const struct tk_task_record *records, int n);
+/* Add the 1 or 2 records of one message, read at `now_ns`. */
+void tk_exit_sums_add(struct tk_exit_sums *sums, const struct tk_task_record *records, int n,
+                      int64_t now_ns);
 
-/* Take out the oldest finished total of a process. False when it has none. */
-bool tk_exit_sums_take(struct tk_exit_sums *sums, pid_t pid, struct tk_exit_total *ret);
+/* Take out the oldest finished total of a process, if `tid` was its last thread; 0 = any. */
+bool tk_exit_sums_take(struct tk_exit_sums *sums, pid_t pid, pid_t tid, struct tk_exit_total *ret);
 
-/* Take out any finished total. False when there is none left. */
-bool tk_exit_sums_next(struct tk_exit_sums *sums, struct tk_exit_total *ret);
+/* Take out the oldest of all finished totals, if it finished before `before_ns`. */
+bool tk_exit_sums_next(struct tk_exit_sums *sums, int64_t before_ns, struct tk_exit_total *ret);
 
 /* Name that a process ended with; NULL unless it has finished and was not taken. */
 const char *tk_exit_sums_comm(const struct tk_exit_sums *sums, pid_t pid);

@@ -27,13 +27,17 @@ enum tk_tier {
 
 struct tk_procs_options {
     const char *node, *host; /* identity of each row; borrowed */
-    const char *match;     /* PROC_MATCH (section 3 of collect-and-cctf.md); NULL = every process */
-    bool refresh;          /* PROC_REFRESH: match again each tick, not only at start */
-    const char *container; /* CONTAINER whose processes alone are sampled; NULL = host mode */
-    const char *pid_dir;   /* PROC_PID_DIR whitelist; NULL = none */
-    pid_t tree_root;       /* always in the set, with its descendants; 0 = none */
-    enum tk_tier tier;
-    bool every_tick; /* a row per process and tick, as the original wrote */
+    const char *match;       /* PROC_MATCH (collect-and-cctf.md section 3), "" too; NULL = all */
+    bool refresh;            /* PROC_REFRESH: match again each tick; else the set at the start and
+                                its descendants */
+    const char *container;   /* id of the container (tk_container_find()), or another part of its
+                                control group's path: only its processes; NULL = the whole host */
+    const char *pid_dir;     /* PROC_PID_DIR: only pids that are file names in it, and their
+                                descendants; NULL = none */
+    pid_t tree_root;         /* always in the set, with its descendants; 0 = none */
+    enum tk_tier tier;       /* P without CPU clocks becomes P0 */
+    bool no_events;          /* do without proc connector and taskstats: rung C */
+    bool every_tick;         /* a row per process and tick, as the original wrote */
 };
 
 /* One process as last read. Times are ns, sizes bytes; -1 = not readable. */
@@ -42,62 +46,90 @@ struct tk_proc {
     pid_t ppid;
     int64_t start_ticks; /* since boot, of clk_tck */
     char comm[16];
-    char state;
-    bool in_tree; /* descends from options.tree_root */
-    bool alive;
+    char state;            /* letter of /proc/PID/stat; '?' = not known */
+    bool in_tree;          /* descends from options.tree_root */
+    const char *cgroup;    /* path, "" = not known; borrowed for the call */
+    const char *container; /* name or id, "" = none; borrowed for the call */
+    int64_t uid;
     int64_t cpu_ns, utime_ticks, stime_ticks;
     int64_t rss_bytes, threads;
     int64_t rd_bytes, wr_bytes, minflt, majflt, nvcsw, nivcsw;
-    int64_t cpu_delta_ns; /* over the last tick */
-    int64_t stamp_ns;     /* monotonic time of the last read */
+    int64_t cpu_delta_ns; /* within the last tick */
+    int64_t stamp_ns;     /* monotonic, end of the last sweep */
 };
 
 struct tk_procs;
 
+/* Opens the sources of events that this host allows; what happens from now on is not missed. Fails
+ * with -EBADMSG when `match` does not compile, -ENOMEM. `kernel` is borrowed for its life. */
 TK_MUST_USE int tk_procs_new(const struct tk_kernel *kernel, const struct tk_procs_options *options,
                              struct tk_procs **ret_procs, struct tk_err *err);
 
 /* Accepts NULL. */
 void tk_procs_free(struct tk_procs *procs);
 
-/* Put the root of the tree in, once the child exists. */
+/* Put the root of the tree in, once the child exists and before events are next taken. */
 void tk_procs_set_tree_root(struct tk_procs *procs, pid_t pid);
 
-/* One sweep: rows go to proc_metrics, proc_events and proc_exit. `forks` is the count of
- * /proc/stat (-1 = unknown): unchanged, the folder /proc is not listed again. */
+/* Take the events that wait, then one sweep: rows go to proc_metrics, proc_events and proc_exit.
+ * `forks` is the count of /proc/stat, for the count of lost exits; -1 = unknown. */
 void tk_procs_tick(struct tk_procs *procs, int64_t forks, struct tk_rows *rows);
 
-/* A descriptor that becomes readable when kernel events wait (poll it, or call tk_procs_drain() at
- * each tick); -1 when there is no event source. */
-int tk_procs_fd(const struct tk_procs *procs);
+/* Call tk_procs_drain() at least so often between ticks: events have little room (unprivileged) or
+ * do not exist, and new processes are looked for. */
+int64_t tk_procs_drain_interval_ns(const struct tk_procs *procs);
 
-/* Take the events that wait: forks, execs, exits with their accounting. */
+/* Take the events that wait: forks, execs, exits with their accounting; or look for new processes
+ * where there are none. Does nothing before the first tick. */
 void tk_procs_drain(struct tk_procs *procs, struct tk_rows *rows);
 
-/* Last rows of everything alive, and of those whose exit was seen but not yet written. */
+/* A last row of everything alive, and the exits whose last event did not come. */
 void tk_procs_finish(struct tk_procs *procs, struct tk_rows *rows);
 
 /* Sources and losses, for run.json, status and doctor. */
 struct tk_procs_stats {
     enum tk_tier tier;
     const char *exit_source; /* "taskstats", "proc_connector" or "none" */
-    const char *rung;        /* "A", "B" or "C" */
+    const char *rung;        /* "A": exits with their accounting; else "C" (the owner of a control
+                                group of its own may call it "B") */
     const char *why_not;     /* why the next better exit source is not in use; "" = best */
+    const char *notice;      /* something that the user should know about the options; "" = none */
     int64_t alive;           /* processes in the set now */
     int64_t births;          /* processes that ever were in the set */
     int64_t exits;           /* exits seen with a record */
-    int64_t lost_exits; /* processes that lived and died unseen: forks minus births; -1 unknown */
-    int64_t dropped_events; /* events that the kernel refused for lack of room (ENOBUFS) */
-    int64_t unreadable;     /* reads refused (hidepid, other users' io) */
-    int64_t sweep_ns;       /* length of the last sweep, first to last process */
+    int64_t lost_exits;      /* processes whose end was not accounted for. Without events: forks
+                                minus births seen, which counts threads as well, so it is the most
+                                that can have been lost. -1 = unknown */
+    int64_t dropped_events;  /* messages that the kernel had no room for */
+    int64_t unreadable;      /* processes that may not be read, in whole or their io */
+    int64_t sweep_ns;        /* length of the last sweep, first clock to last */
+    int64_t detail_ticks;    /* user and system time, faults and I/O of a process that runs all the
+                                time are up to so many ticks old, less one; 0 = nobody ran */
+    int64_t syscalls;        /* made so far, those for events not counted */
+    int64_t ran;             /* processes that the last sweep read more of than their clock */
 };
 void tk_procs_read_stats(const struct tk_procs *procs, struct tk_procs_stats *ret_stats);
 
-/* Exact CPU of the tree so far: exited processes by their records, live ones by their clocks.
- * `ret_exact` is false when a member may have been missed. */
+/* CPU time of the tree so far: exited processes by their records, live ones by their clocks at the
+ * last sweep. `*ret_exact` is false when a member may have been missed; how well records tell CPU
+ * time is said in exits_sum.h. */
 int64_t tk_procs_tree_cpu_ns(const struct tk_procs *procs, bool *ret_exact);
 
-/* Call `visit` for each process alive in the set. */
+/* Processes that the tree ever had. */
+int64_t tk_procs_tree_count(const struct tk_procs *procs);
+
+/* What this host would give: each question is tried, nothing stays open. */
+struct tk_procs_probe {
+    bool cpu_clock; /* tier P */
+    bool connector; /* fork, exec and exit events */
+    bool taskstats; /* exits with their accounting */
+    int taskstats_version;
+    bool hidepid;                                        /* other users' processes cannot be read */
+    char connector_why_not[128], taskstats_why_not[128]; /* "" = it works */
+};
+void tk_procs_try(const struct tk_kernel *kernel, struct tk_procs_probe *ret_probe);
+
+/* Call `visit` for each process alive in the set, in no order. */
 void tk_procs_each(const struct tk_procs *procs,
                    void (*visit)(void *context, const struct tk_proc *proc), void *context);
 

@@ -19,7 +19,6 @@
 #include "base/clock.h"
 #include "base/file.h"
 
-#define MAX_EVENT_INTERVAL_NS (250 * TK_NS_PER_MS)
 /* /proc/stat counts in ticks of 10 ms: shares over less are noise. */
 #define MIN_HOST_NS (20 * TK_NS_PER_MS)
 
@@ -110,7 +109,6 @@ static void run_procs(struct tk_sampler *sampler, struct tk_rows *rows)
     if (!sampler->options.procs)
         return;
     int64_t forks = sampler->options.host ? tk_host_forks(sampler->options.host) : -1;
-    tk_procs_drain(sampler->options.procs, rows);
     tk_procs_tick(sampler->options.procs, forks, rows);
 }
 
@@ -124,9 +122,8 @@ static void set_classes(struct tk_sampler *sampler)
     if (options->host || options->cgroups)
         classes[CLASS_HOST].interval_ns = options->host_interval_ns;
     classes[CLASS_EVENTS] = (struct rate_class){.run = run_events};
-    if (options->procs && tk_procs_fd(options->procs) >= 0 &&
-        options->interval_ns > MAX_EVENT_INTERVAL_NS)
-        classes[CLASS_EVENTS].interval_ns = MAX_EVENT_INTERVAL_NS;
+    if (options->procs && options->interval_ns > tk_procs_drain_interval_ns(options->procs))
+        classes[CLASS_EVENTS].interval_ns = tk_procs_drain_interval_ns(options->procs);
     for (size_t i = 0; i < CLASS_COUNT; i++)
         classes[i].deadline_ns = sampler->start_ns;
 }

@@ -33,7 +33,7 @@ static struct tk_task_record last_thread(pid_t tid, pid_t pid)
 
 static void add(struct tk_exit_sums *sums, struct tk_task_record record)
 {
-    tk_exit_sums_add(sums, &record, 1);
+    tk_exit_sums_add(sums, &record, 1, 1000);
 }
 
 static void adds_the_threads_of_a_process_up_to_its_last(void **state)
@@ -46,7 +46,7 @@ static void adds_the_threads_of_a_process_up_to_its_last(void **state)
     struct tk_task_record main_thread = busy_thread(20, 20);
     memcpy(main_thread.comm, "main", 5);
     add(&sums, main_thread);
-    assert_false(tk_exit_sums_take(&sums, 20, &total));
+    assert_false(tk_exit_sums_take(&sums, 20, 20, &total));
 
     struct tk_task_record last = last_thread(22, 20);
     last.max_rss_kb = 3000;
@@ -54,7 +54,8 @@ static void adds_the_threads_of_a_process_up_to_its_last(void **state)
     last.group_elapsed_us = 9000;
     add(&sums, last);
     assert_string_equal(tk_exit_sums_comm(&sums, 20), "main");
-    assert_true(tk_exit_sums_take(&sums, 20, &total));
+    assert_false(tk_exit_sums_take(&sums, 20, 21, &total));
+    assert_true(tk_exit_sums_take(&sums, 20, 22, &total));
     assert_int_equal(total.pid, 20);
     assert_int_equal(total.threads, 3);
     assert_int_equal(total.cpu_ns, 3 * 4900000);
@@ -64,7 +65,7 @@ static void adds_the_threads_of_a_process_up_to_its_last(void **state)
     assert_int_equal(total.minflt, 3);
     assert_int_equal(total.elapsed_us, 9000);
     assert_int_equal(total.status, 0x300);
-    assert_false(tk_exit_sums_take(&sums, 20, &total));
+    assert_false(tk_exit_sums_take(&sums, 20, 22, &total));
 }
 
 static void completes_cpu_time_by_what_the_life_of_the_thread_tells(void **state)
@@ -101,7 +102,7 @@ static void completes_cpu_time_by_what_the_life_of_the_thread_tells(void **state
         record.user_us = cases[i].user_us;
         add(&sums, record);
         struct tk_exit_total total;
-        assert_true(tk_exit_sums_take(&sums, 20, &total));
+        assert_true(tk_exit_sums_take(&sums, 20, 20, &total));
         assert_int_equal(total.cpu_ns, cases[i].expected_ns);
     }
 }
@@ -124,9 +125,9 @@ static void takes_the_sum_of_the_group_when_threads_ended_before_we_listened(voi
     message[1].group = message[1].last = true;
     message[1].pid = message[1].tid = 20;
     message[1].cpu_ns = 60000000;
-    tk_exit_sums_add(&sums, message, 2);
+    tk_exit_sums_add(&sums, message, 2, 1000);
     struct tk_exit_total total;
-    assert_true(tk_exit_sums_take(&sums, 20, &total));
+    assert_true(tk_exit_sums_take(&sums, 20, 22, &total));
     assert_int_equal(total.cpu_ns, 60000000);
     assert_int_equal(total.threads, 1);
 }
@@ -143,10 +144,10 @@ static void keeps_processes_with_the_same_pid_apart(void **state)
     }
     struct tk_exit_total total;
     for (int i = 1; i <= 3; i++) {
-        assert_true(tk_exit_sums_take(&sums, 20, &total));
+        assert_true(tk_exit_sums_take(&sums, 20, 20, &total));
         assert_int_equal(total.status, i);
     }
-    assert_false(tk_exit_sums_next(&sums, &total));
+    assert_false(tk_exit_sums_next(&sums, INT64_MAX, &total));
 }
 
 static void forgets_threads_of_a_process_whose_end_was_missed(void **state)
@@ -158,15 +159,15 @@ static void forgets_threads_of_a_process_whose_end_was_missed(void **state)
     tk_exit_sums_forget(&sums, 20);
     add(&sums, last_thread(20, 20));
     struct tk_exit_total total;
-    assert_true(tk_exit_sums_take(&sums, 20, &total));
+    assert_true(tk_exit_sums_take(&sums, 20, 20, &total));
     assert_int_equal(total.threads, 1);
 
     add(&sums, last_thread(20, 20));
     tk_exit_sums_forget(&sums, 20);
-    assert_true(tk_exit_sums_take(&sums, 20, &total));
+    assert_true(tk_exit_sums_take(&sums, 20, 20, &total));
 }
 
-static void hands_out_everything_that_finished(void **state)
+static void hands_out_what_finished_before_a_time_oldest_first(void **state)
 {
     (void)state;
     TK_CLEANUP(tk_exit_sums_release) struct tk_exit_sums sums;
@@ -175,10 +176,12 @@ static void hands_out_everything_that_finished(void **state)
         add(&sums, pid % 2 ? last_thread(pid, pid) : busy_thread(pid, pid));
     struct tk_exit_total total;
     int n = 0;
-    while (tk_exit_sums_next(&sums, &total))
-        n += total.pid % 2;
-    assert_int_equal(n, 500);
-    assert_int_equal(sums.finished, 0);
+    assert_true(tk_exit_sums_take(&sums, 501, 501, &total));
+    assert_false(tk_exit_sums_next(&sums, 1000, &total));
+    pid_t before = 0;
+    for (; tk_exit_sums_next(&sums, 1001, &total); n++, before = total.pid)
+        assert_true(total.pid > before);
+    assert_int_equal(n, 499);
 }
 
 /* Records of kernels before 5.19 name neither the process nor its last thread. */
@@ -198,18 +201,18 @@ static void joins_threads_of_old_kernels_by_their_fork_events(void **state)
     tk_exit_sums_add_thread(&sums, 21, 20);
     tk_exit_sums_add_thread(&sums, 22, 20);
     add(&sums, old_thread(20)); /* the main thread ends first */
-    assert_false(tk_exit_sums_take(&sums, 20, &total));
+    assert_false(tk_exit_sums_take(&sums, 20, 20, &total));
     add(&sums, old_thread(21));
-    assert_false(tk_exit_sums_take(&sums, 20, &total));
+    assert_false(tk_exit_sums_take(&sums, 20, 20, &total));
     struct tk_task_record message[2] = {old_thread(22), {.version = 10}};
     message[1].group = true;
     message[1].pid = 20;
-    tk_exit_sums_add(&sums, message, 2);
-    assert_true(tk_exit_sums_take(&sums, 20, &total));
+    tk_exit_sums_add(&sums, message, 2, 1000);
+    assert_true(tk_exit_sums_take(&sums, 20, 22, &total));
     assert_int_equal(total.threads, 3);
 
     add(&sums, old_thread(30));
-    assert_true(tk_exit_sums_take(&sums, 30, &total));
+    assert_true(tk_exit_sums_take(&sums, 30, 30, &total));
 }
 
 int main(void)
@@ -221,7 +224,7 @@ int main(void)
         cmocka_unit_test(takes_the_sum_of_the_group_when_threads_ended_before_we_listened),
         cmocka_unit_test(keeps_processes_with_the_same_pid_apart),
         cmocka_unit_test(forgets_threads_of_a_process_whose_end_was_missed),
-        cmocka_unit_test(hands_out_everything_that_finished),
+        cmocka_unit_test(hands_out_what_finished_before_a_time_oldest_first),
         cmocka_unit_test(joins_threads_of_old_kernels_by_their_fork_events),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "collect/procs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "collect/procs_internal.h"
+
+#define DRAIN_NS       (250 * TK_NS_PER_MS) /* 16 MB hold the events of 40,000 forks a second */
+#define DRAIN_SMALL_NS (50 * TK_NS_PER_MS)  /* some 300 events fit without privilege */
+
+/* Making ------------------------------------------------------------------------------- */
+
+static int open_sources(struct tk_procs *procs, struct tk_err *err)
+{
+    const struct tk_kernel *kernel = procs->kernel;
+    int rc = tk_proc_files_init(&procs->files, kernel->procfd, err);
+    if (rc < 0)
+        return rc;
+    rc = tk_dir_open(kernel->procfd, ".", &procs->dir_fd, err);
+    if (rc < 0)
+        return rc;
+    procs->loadavg_fd = openat(kernel->procfd, "loadavg", O_RDONLY | O_CLOEXEC);
+    if (procs->options.match && procs->options.match[0]) {
+        rc = tk_match_init(&procs->match, procs->options.match, err);
+        if (rc < 0)
+            return rc;
+    }
+    /* Events carry pids of the initial namespace: worth having only where our clocks are, too. */
+    if (procs->options.no_events || !kernel->cpu_clock)
+        return 0;
+    rc = tk_exits_new(kernel, &procs->exits, err);
+    if (rc == 0)
+        tk_exits_read_stats(procs->exits, &procs->sources);
+    return rc;
+}
+
+int tk_procs_new(const struct tk_kernel *kernel, const struct tk_procs_options *options,
+                 struct tk_procs **ret_procs, struct tk_err *err)
+{
+    struct tk_procs *procs = calloc(1, sizeof(*procs));
+    if (!procs)
+        return tk_fail(err, -ENOMEM, "processes: out of memory");
+    procs->kernel = kernel;
+    procs->options = *options;
+    procs->tier = options->tier != TK_TIER_P0 && kernel->cpu_clock ? TK_TIER_P : TK_TIER_P0;
+    procs->pid_dir_fd = procs->loadavg_fd = procs->dir_fd = -1;
+    procs->first_forks = procs->last_forks = -1;
+    tk_exit_sums_init(&procs->sums);
+    int rc = open_sources(procs, err);
+    if (rc < 0) {
+        tk_procs_free(procs);
+        return rc;
+    }
+    if (options->tree_root != 0)
+        tk_procs_set_tree_root(procs, options->tree_root);
+    *ret_procs = procs;
+    return 0;
+}
+
+void tk_procs_free(struct tk_procs *procs)
+{
+    if (!procs)
+        return;
+    tk_exits_free(procs->exits);
+    tk_exit_sums_release(&procs->sums);
+    tk_match_release(&procs->match);
+    tk_groups_release(&procs->groups);
+    tk_proc_files_release(&procs->files);
+    tk_proc_set_release(&procs->set);
+    tk_fd_close(&procs->pid_dir_fd);
+    tk_fd_close(&procs->loadavg_fd);
+    tk_fd_close(&procs->dir_fd);
+    free(procs->touched);
+    free(procs);
+}
+
+void tk_procs_set_tree_root(struct tk_procs *procs, pid_t pid)
+{
+    struct tk_pid_stat stat;
+    procs->options.tree_root = pid;
+    uint32_t i = tk_proc_set_find(&procs->set, pid);
+    if (i == TK_PROC_NONE && tk_procs_read_stat(procs, pid, &stat) == 0) {
+        i = tk_procs_add(procs, pid);
+        if (i != TK_PROC_NONE)
+            tk_procs_apply_stat(procs, i, &stat);
+    }
+    /* Gone already: its events wait, and they know it by its pid. */
+    if (i == TK_PROC_NONE)
+        return;
+    procs->root_is_child = procs->set.facts[i].ppid == getpid();
+    tk_procs_judge(procs, i);
+    tk_procs_join_families(procs, true);
+}
+
+/* Running ------------------------------------------------------------------------------ */
+
+void tk_procs_tick(struct tk_procs *procs, int64_t forks, struct tk_rows *rows)
+{
+    tk_procs_drain(procs, rows);
+    if (!procs->started) {
+        tk_procs_start(procs, rows);
+        tk_procs_drain(procs, rows);
+        procs->first_forks = forks;
+        procs->fork_events = procs->seen_forks = 0;
+    }
+    procs->last_forks = forks;
+    if (procs->options.pid_dir)
+        tk_procs_read_pid_dir(procs, rows);
+    tk_procs_sweep(procs, rows, procs->options.every_tick);
+}
+
+int64_t tk_procs_drain_interval_ns(const struct tk_procs *procs)
+{
+    return tk_procs_has_records(procs) ? DRAIN_NS : DRAIN_SMALL_NS;
+}
+
+void tk_procs_finish(struct tk_procs *procs, struct tk_rows *rows)
+{
+    tk_procs_drain(procs, rows);
+    tk_procs_end_late(procs, rows, INT64_MAX);
+    tk_procs_sweep(procs, rows, true);
+}
+
+/* Asking ------------------------------------------------------------------------------- */
+
+/* Forks that no birth was seen for. */
+static int64_t unseen_forks(const struct tk_procs *procs, int64_t seen)
+{
+    if (procs->first_forks < 0 || procs->last_forks < 0)
+        return -1;
+    int64_t unseen = procs->last_forks - procs->first_forks - seen;
+    return unseen > 0 ? unseen : 0;
+}
+
+static int64_t lost_exits(const struct tk_procs *procs)
+{
+    if (!tk_procs_has_events(procs) && !tk_procs_has_records(procs))
+        return unseen_forks(procs, procs->seen_forks);
+    bool dropped = procs->sources.dropped > 0 || procs->sources.overruns > 0;
+    int64_t unseen = dropped ? unseen_forks(procs, procs->fork_events) : 0;
+    return procs->lost_records + (unseen > 0 ? unseen : 0);
+}
+
+static const char *why_not(const struct tk_procs *procs)
+{
+    if (!procs->exits) {
+        return procs->options.no_events ? "switched off"
+                                        : "the pids of /proc are not of our own namespace";
+    }
+    return procs->sources.taskstats_why_not[0] ? procs->sources.taskstats_why_not
+                                               : procs->sources.connector_why_not;
+}
+
+void tk_procs_read_stats(const struct tk_procs *procs, struct tk_procs_stats *ret_stats)
+{
+    int64_t alive = 0;
+    for (uint32_t i = 0; i < procs->set.count; i++)
+        alive += (procs->set.clocks[i].flags & TK_PROC_MEMBER) != 0;
+    *ret_stats = (struct tk_procs_stats){
+        .tier = procs->tier,
+        .exit_source = tk_procs_has_records(procs)  ? "taskstats"
+                       : tk_procs_has_events(procs) ? "proc_connector"
+                                                    : "none",
+        .rung = tk_procs_has_records(procs) ? "A" : "C",
+        .why_not = why_not(procs),
+        .notice = procs->match.repaired ? "PROC_MATCH had lost '$|' before '^', as make does to "
+                                          "it: read with them put back"
+                                        : "",
+        .alive = alive,
+        .births = procs->births,
+        .exits = procs->exits_seen,
+        .lost_exits = lost_exits(procs),
+        .dropped_events = procs->sources.dropped + procs->sources.overruns,
+        .unreadable = procs->unreadable,
+        .sweep_ns = procs->sweep_ns,
+        .detail_ticks = procs->detail_ticks,
+        .syscalls = procs->syscalls + procs->files.syscalls,
+        .ran = procs->touched_count,
+    };
+}
+
+int64_t tk_procs_tree_cpu_ns(const struct tk_procs *procs, bool *ret_exact)
+{
+    int64_t cpu_ns = procs->tree_ended_ns;
+    for (uint32_t i = 0; i < procs->set.count; i++) {
+        if (procs->set.clocks[i].flags & TK_PROC_IN_TREE)
+            cpu_ns += procs->set.clocks[i].cpu_ns;
+    }
+    *ret_exact = tk_procs_has_records(procs) && tk_procs_has_events(procs) &&
+                 !procs->tree_inexact && lost_exits(procs) == 0;
+    return cpu_ns;
+}
+
+int64_t tk_procs_tree_count(const struct tk_procs *procs)
+{
+    int64_t count = procs->tree_ended;
+    for (uint32_t i = 0; i < procs->set.count; i++)
+        count += (procs->set.clocks[i].flags & TK_PROC_IN_TREE) != 0;
+    return count;
+}
+
+void tk_procs_each(const struct tk_procs *procs,
+                   void (*visit)(void *context, const struct tk_proc *proc), void *context)
+{
+    for (uint32_t i = 0; i < procs->set.count; i++) {
+        const struct tk_proc_clock *clock = &procs->set.clocks[i];
+        const struct tk_proc_facts *facts = &procs->set.facts[i];
+        if (!(clock->flags & TK_PROC_MEMBER))
+            continue;
+        struct tk_proc proc = {
+            .pid = clock->pid,
+            .ppid = facts->ppid,
+            .start_ticks = facts->start_ticks,
+            .state = facts->state,
+            .in_tree = (clock->flags & TK_PROC_IN_TREE) != 0,
+            .cgroup = tk_groups_path(&procs->groups, facts->group),
+            .container = tk_groups_container(&procs->groups, facts->group),
+            .uid = facts->uid,
+            .cpu_ns = clock->cpu_ns,
+            .utime_ticks = facts->utime_ticks,
+            .stime_ticks = facts->stime_ticks,
+            .rss_bytes = facts->rss_pages >= 0 ? facts->rss_pages * procs->kernel->page_bytes : -1,
+            .threads = facts->threads,
+            .rd_bytes = facts->rd_bytes,
+            .wr_bytes = facts->wr_bytes,
+            .minflt = facts->minflt,
+            .majflt = facts->majflt,
+            .nvcsw = facts->nvcsw,
+            .nivcsw = facts->nivcsw,
+            .cpu_delta_ns = facts->delta_tick == procs->tick ? facts->delta_ns : 0,
+            .stamp_ns = procs->sweep_end_ns,
+        };
+        memcpy(proc.comm, facts->comm, sizeof(proc.comm));
+        visit(context, &proc);
+    }
+}
+
+/* Probing ------------------------------------------------------------------------------ */
+
+/* Process 1 is another user's, unless we are root; without hidepid anybody can read its stat. */
+static bool has_hidepid(const struct tk_kernel *kernel)
+{
+    int fd = openat(kernel->procfd, "1/stat", O_RDONLY | O_CLOEXEC);
+    if (fd >= 0)
+        close(fd);
+    return fd < 0;
+}
+
+void tk_procs_try(const struct tk_kernel *kernel, struct tk_procs_probe *ret_probe)
+{
+    struct tk_exits *exits = NULL;
+    struct tk_exits_stats sources = {.connector_why_not = "out of memory",
+                                     .taskstats_why_not = "out of memory"};
+    struct tk_err ignored;
+    if (tk_exits_new(kernel, &exits, &ignored) == 0)
+        tk_exits_read_stats(exits, &sources);
+    *ret_probe = (struct tk_procs_probe){
+        .cpu_clock = kernel->cpu_clock != NULL,
+        .connector = sources.connector,
+        .taskstats = sources.taskstats,
+        .taskstats_version = sources.version,
+        .hidepid = has_hidepid(kernel),
+    };
+    (void)tk_str_to_cstr(tk_str_from(sources.connector_why_not), ret_probe->connector_why_not,
+                         sizeof(ret_probe->connector_why_not));
+    (void)tk_str_to_cstr(tk_str_from(sources.taskstats_why_not), ret_probe->taskstats_why_not,
+                         sizeof(ret_probe->taskstats_why_not));
+    tk_exits_free(exits);
+}

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of procs share:
+ *
+ *   procs.c         made, asked, ended
+ *   procs_sweep.c   the tick: clocks of all, files of those that ran (hot)
+ *   procs_scan.c    who is there: /proc listed, or the pids given since the last look
+ *   procs_events.c  who came and went: events and exit records
+ *   procs_one.c     one process: added, named, judged, ended
+ *   procs_rows.c    rows of the three tables
+ */
+#ifndef TK_COLLECT_PROCS_INTERNAL_H
+#define TK_COLLECT_PROCS_INTERNAL_H
+
+#include "collect/exits.h"
+#include "collect/exits_sum.h"
+#include "collect/procs.h"
+#include "collect/procs_files.h"
+#include "collect/procs_groups.h"
+#include "collect/procs_match.h"
+#include "collect/procs_set.h"
+
+#define TK_PROCS_EVENTS 512 /* taken at a time */
+
+/* A process that gets a row in this sweep, or at least a look. */
+struct tk_touched {
+    int64_t cpu_ns;
+    int64_t stamp_ns; /* monotonic, when its clock was read */
+    uint32_t i;
+    bool ran;    /* since the last sweep */
+    bool due;    /* its turn to be read again though idle */
+    bool detail; /* stat and io are read, by quota */
+};
+
+struct tk_procs {
+    const struct tk_kernel *kernel; /* borrowed */
+    struct tk_procs_options options;
+    struct tk_proc_set set;
+    struct tk_proc_files files;
+    struct tk_groups groups;
+    struct tk_match match;
+    enum tk_tier tier;
+    bool started;          /* the first scan is done */
+    bool rescan;           /* events were lost: look for ourselves */
+    bool moved_since_scan; /* pids were given */
+    bool root_is_child;    /* the tree's root is ours: its orphans come to us */
+    bool tree_inexact;     /* a member's record is missing */
+    int pid_dir_fd;        /* whitelist; -1 = none */
+    int loadavg_fd;        /* -1 = none */
+    int dir_fd;            /* procfd's folder, with a place of its own for listing */
+    pid_t last_pid;        /* given last, at the last look; 0 = not known */
+    int64_t last_scan_ns;
+    int64_t pid_dir_ns; /* last change of the whitelist that is taken in */
+
+    /* Events */
+    struct tk_exits *exits; /* NULL = none */
+    struct tk_exits_stats sources;
+    struct tk_exit_sums sums;
+    struct tk_event events[TK_PROCS_EVENTS];
+
+    /* Sweep */
+    struct tk_touched *touched; /* [touched_cap], owned */
+    uint32_t touched_count, touched_cap;
+    uint32_t tick;
+    uint32_t gone;         /* processes with TK_PROC_GONE */
+    uint32_t quota_next;   /* index from which stat and io are read next */
+    uint32_t detail_ticks; /* that it takes to read them of all who ran */
+    uint32_t turn_at;      /* how far the turn of idle processes has come, of 2^32 */
+    int64_t sweep_end_ns;  /* of the last sweep; 0 = none yet */
+    int64_t sweep_ns;
+
+    /* Counts */
+    int64_t first_forks; /* of /proc/stat at the first tick; -1 = not known */
+    int64_t last_forks;
+    int64_t seen_forks;  /* births of all processes since, members or not */
+    int64_t fork_events; /* events of processes and threads since the first tick */
+    int64_t births;      /* processes that ever were members */
+    int64_t exits_seen, lost_records, unreadable;
+    int64_t syscalls;                  /* without those of `files` */
+    int64_t tree_ended_ns, tree_ended; /* CPU time and number of those of the tree that ended */
+
+    _Alignas(8) char dents[32768]; /* the folder's entries at hand */
+};
+
+/* procs_one.c ------------------------------------------------------------------------- */
+
+/* Whether exits come with their accounting, or at all. */
+static inline bool tk_procs_has_records(const struct tk_procs *procs)
+{
+    return procs->sources.taskstats;
+}
+
+static inline bool tk_procs_has_events(const struct tk_procs *procs)
+{
+    return procs->sources.connector;
+}
+
+/* Add a process by its pid alone. TK_PROC_NONE when there is no memory. */
+uint32_t tk_procs_add(struct tk_procs *procs, pid_t pid);
+
+/* Read and parse /proc/PID/stat without keeping it. 0, -ESRCH when it is gone, -EACCES, -EBADMSG.
+ */
+int tk_procs_read_stat(struct tk_procs *procs, pid_t pid, struct tk_pid_stat *ret_stat);
+
+/* Take over what stat says. A new name is judged anew. */
+void tk_procs_apply_stat(struct tk_procs *procs, uint32_t i, const struct tk_pid_stat *stat);
+
+/* Read the owner, once per program. */
+void tk_procs_read_uid(struct tk_procs *procs, uint32_t i);
+
+/* Read the control group, and in a container the pid there. */
+void tk_procs_read_group(struct tk_procs *procs, uint32_t i);
+
+/* Whether the process belongs to the tree and to the set, by what is known now. */
+void tk_procs_judge(struct tk_procs *procs, uint32_t i);
+
+/* Start since boot in ticks of a process that began at a monotonic time. */
+int64_t tk_procs_ticks_at(const struct tk_procs *procs, int64_t mono_ns);
+
+/* Monotonic time at which a process began. 0 = not known. */
+int64_t tk_procs_birth_ns(const struct tk_procs *procs, uint32_t i);
+
+/* How a process ended. */
+struct tk_end {
+    const struct tk_exit_total *total; /* NULL = no record: the last reading of its clock counts */
+    int64_t stamp_ns;                  /* monotonic */
+    bool event;                        /* the stamp is that of an exit event */
+    int status;                        /* as wait(2) gives it; -1 = not known */
+};
+
+/* Write the last rows of a process and take it out of the set. */
+void tk_procs_end(struct tk_procs *procs, struct tk_rows *rows, uint32_t i,
+                  const struct tk_end *end);
+
+/* procs_rows.c ------------------------------------------------------------------------ */
+
+void tk_procs_put_metrics(struct tk_procs *procs, struct tk_rows *rows, uint32_t i,
+                          int64_t stamp_ns);
+
+/* The unchanged counters at the end of the last sweep, if no row says so yet. */
+void tk_procs_put_pause(struct tk_procs *procs, struct tk_rows *rows, uint32_t i);
+
+/* `status` of an exit, -1 = not known. */
+void tk_procs_put_event(struct tk_procs *procs, struct tk_rows *rows, enum tk_event_kind kind,
+                        uint32_t i, int64_t stamp_ns, int status);
+
+/* `cpu_ns` is the total of the process. */
+void tk_procs_put_exit(struct tk_procs *procs, struct tk_rows *rows, uint32_t i,
+                       const struct tk_end *end, int64_t cpu_ns);
+
+/* procs_scan.c ------------------------------------------------------------------------ */
+
+/* The first look: everybody. What PROC_MATCH says now decides who is in the set. */
+void tk_procs_start(struct tk_procs *procs, struct tk_rows *rows);
+
+/* List /proc: add who is new, end who is gone. With `verify` a process that we know is asked
+ * whether it is still the same. */
+void tk_procs_scan(struct tk_procs *procs, struct tk_rows *rows, bool verify);
+
+/* Without events: add those whose pids were given since the last look. */
+void tk_procs_look(struct tk_procs *procs, struct tk_rows *rows);
+
+/* A process that has vanished ends, unless its exit record may still be on its way. */
+void tk_procs_miss(struct tk_procs *procs, struct tk_rows *rows, uint32_t i);
+
+/* Ask who has this pid now: add it, and end the one that had it before. */
+void tk_procs_check(struct tk_procs *procs, struct tk_rows *rows, pid_t pid);
+
+/* Take in what the whitelist folder names now. */
+void tk_procs_read_pid_dir(struct tk_procs *procs, struct tk_rows *rows);
+
+/* Let tree and set spread over all generations, to those who were not sampled yet or to all. */
+void tk_procs_join_families(struct tk_procs *procs, bool all);
+
+/* procs_events.c ---------------------------------------------------------------------- */
+
+/* Handle one event, as read or made by a test. */
+void tk_procs_on_event(struct tk_procs *procs, struct tk_rows *rows, const struct tk_event *event);
+
+/* Exit records that wait for their event since before `before_ns`. */
+void tk_procs_end_late(struct tk_procs *procs, struct tk_rows *rows, int64_t before_ns);
+
+/* procs_sweep.c ----------------------------------------------------------------------- */
+
+/* Read the clocks and what they ask for, write rows. `all`: a row for each member. */
+void tk_procs_sweep(struct tk_procs *procs, struct tk_rows *rows, bool all);
+
+#endif

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "collect/procs_set.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "collect/procs_files.h"
+
+#define FIRST_CAP 256
+
+void tk_proc_set_release(struct tk_proc_set *set)
+{
+    free(set->clocks);
+    free(set->facts);
+    free(set->index);
+    *set = (struct tk_proc_set){0};
+}
+
+/* Pids are given in sequence, so a multiplication spreads them well. */
+static uint32_t home_of(const struct tk_proc_set *set, pid_t pid)
+{
+    return (uint32_t)pid * 2654435769u >> 7 & set->mask;
+}
+
+/* Where the process is in the index, or where it would go. */
+static uint32_t place_of(const struct tk_proc_set *set, pid_t pid)
+{
+    uint32_t at = home_of(set, pid);
+    while (set->index[at] != TK_PROC_NONE && set->clocks[set->index[at]].pid != pid)
+        at = (at + 1) & set->mask;
+    return at;
+}
+
+uint32_t tk_proc_set_find(const struct tk_proc_set *set, pid_t pid)
+{
+    return set->index ? set->index[place_of(set, pid)] : TK_PROC_NONE;
+}
+
+/* Index of at least twice as many slots as processes. */
+static int index_grow(struct tk_proc_set *set)
+{
+    uint32_t slots = set->index ? (set->mask + 1) * 2 : FIRST_CAP * 2;
+    uint32_t *index = malloc(slots * sizeof(*index));
+    if (!index)
+        return -ENOMEM;
+    free(set->index);
+    set->index = index;
+    set->mask = slots - 1;
+    memset(index, 0xff, slots * sizeof(*index));
+    for (uint32_t i = 0; i < set->count; i++)
+        index[place_of(set, set->clocks[i].pid)] = i;
+    return 0;
+}
+
+/* Half as many again: memory that is not touched is not resident, but a copy is. */
+static int arrays_grow(struct tk_proc_set *set)
+{
+    uint32_t cap = set->cap ? set->cap + set->cap / 2 : FIRST_CAP;
+    struct tk_proc_clock *clocks = realloc(set->clocks, cap * sizeof(*clocks));
+    if (!clocks)
+        return -ENOMEM;
+    set->clocks = clocks;
+    struct tk_proc_facts *facts = realloc(set->facts, cap * sizeof(*facts));
+    if (!facts)
+        return -ENOMEM;
+    set->facts = facts;
+    set->cap = cap;
+    return 0;
+}
+
+int tk_proc_set_add(struct tk_proc_set *set, pid_t pid, uint32_t *ret_i)
+{
+    int rc = 0;
+    if (set->count == set->cap)
+        rc = arrays_grow(set);
+    if (rc == 0 && (!set->index || (set->count + 1) * 2 > set->mask + 1))
+        rc = index_grow(set);
+    if (rc < 0)
+        return rc;
+    uint32_t i = set->count++;
+    set->clocks[i] = (struct tk_proc_clock){.pid = pid};
+    set->facts[i] = (struct tk_proc_facts){
+        .start_ticks = -1,
+        .utime_ticks = -1,
+        .stime_ticks = -1,
+        .rd_bytes = -1,
+        .wr_bytes = -1,
+        .minflt = -1,
+        .majflt = -1,
+        .nvcsw = -1,
+        .nivcsw = -1,
+        .rss_pages = -1,
+        .threads = -1,
+        .ppid = -1,
+        .ns_pid = -1,
+        .uid = -1,
+        .files = TK_NO_FILES,
+        .state = '?',
+    };
+    set->index[place_of(set, pid)] = i;
+    *ret_i = i;
+    return 0;
+}
+
+/* Free a place of the index and close the gap in its run. */
+static void index_remove(struct tk_proc_set *set, uint32_t hole)
+{
+    for (uint32_t at = (hole + 1) & set->mask; set->index[at] != TK_PROC_NONE;
+         at = (at + 1) & set->mask) {
+        uint32_t home = home_of(set, set->clocks[set->index[at]].pid);
+        if (((at - home) & set->mask) < ((at - hole) & set->mask))
+            continue;
+        set->index[hole] = set->index[at];
+        hole = at;
+    }
+    set->index[hole] = TK_PROC_NONE;
+}
+
+void tk_proc_set_remove(struct tk_proc_set *set, uint32_t i)
+{
+    uint32_t last = set->count - 1;
+    index_remove(set, place_of(set, set->clocks[i].pid));
+    if (i != last) {
+        set->index[place_of(set, set->clocks[last].pid)] = i;
+        set->clocks[i] = set->clocks[last];
+        set->facts[i] = set->facts[last];
+    }
+    set->count = last;
+}

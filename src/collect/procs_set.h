@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The processes that we know of, densely: two arrays side by side and an index by pid. What each
+ * tick touches for every process is in the first (16 bytes), the rest is touched only for those
+ * that ran. Adding may move both arrays, removing puts the last process in the hole: indexes are
+ * good until then. About 165 bytes per process. One thread at a time. */
+#ifndef TK_COLLECT_PROCS_SET_H
+#define TK_COLLECT_PROCS_SET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "collect/procs_parse.h"
+
+#define TK_PROC_NONE UINT32_MAX
+
+enum tk_proc_flags {
+    TK_PROC_MEMBER = 1 << 0,   /* sampled; the others are remembered so as not to ask again */
+    TK_PROC_IN_TREE = 1 << 1,  /* descends from the tree's root */
+    TK_PROC_BORN = 1 << 2,     /* born in the run: its CPU time counts from 0 */
+    TK_PROC_FRESH = 1 << 3,    /* not sampled yet */
+    TK_PROC_ROW = 1 << 4,      /* the last sweep wrote a row */
+    TK_PROC_WAITING = 1 << 5,  /* ran since stat and io were read */
+    TK_PROC_REGROUP = 1 << 6,  /* control group not read since birth or exec */
+    TK_PROC_NO_IO = 1 << 7,    /* io refused */
+    TK_PROC_GONE = 1 << 8,     /* has no clock any more; its exit record is awaited */
+    TK_PROC_LISTED = 1 << 9,   /* met by the scan that is going on */
+    TK_PROC_JUDGED = 1 << 10,  /* TK_PROC_MATCHES holds the verdict on its present name */
+    TK_PROC_MATCHES = 1 << 11, /* ... and it was yes */
+    TK_PROC_TOLD = 1 << 12,    /* its birth was written */
+};
+
+/* The part that each tick touches. */
+struct tk_proc_clock {
+    int64_t cpu_ns; /* at the last sweep */
+    pid_t pid;
+    uint32_t flags; /* of enum tk_proc_flags */
+};
+
+/* Times and counters are as last read; -1 = never or not readable. */
+struct tk_proc_facts {
+    int64_t start_ticks;
+    int64_t birth_ns; /* monotonic, of its fork event; 0 = no such event was seen */
+    int64_t utime_ticks, stime_ticks;
+    int64_t rd_bytes, wr_bytes, minflt, majflt;
+    int64_t nvcsw, nivcsw;
+    int64_t delta_ns;    /* CPU time within the tick `delta_tick` */
+    uint32_t delta_tick; /* 0 = none yet */
+    int32_t rss_pages;
+    int32_t threads;
+    pid_t ppid, ns_pid;
+    int32_t uid;
+    uint32_t group; /* in the table of control groups */
+    uint16_t files; /* kept descriptors: a slot of struct tk_proc_files, or TK_NO_FILES */
+    char state;     /* '?' = unknown */
+    char comm[TK_COMM_MAX];
+};
+
+struct tk_proc_set {
+    struct tk_proc_clock *clocks; /* [count], owned */
+    struct tk_proc_facts *facts;  /* [count], owned */
+    uint32_t count, cap;
+    uint32_t *index; /* open addressing, TK_PROC_NONE = free; owned */
+    uint32_t mask;   /* slots - 1; 0 = no slots yet */
+};
+
+/* Free the memory; the set is then empty and usable again. A zeroed struct is an empty set. */
+void tk_proc_set_release(struct tk_proc_set *set);
+
+/* Index of a process; TK_PROC_NONE when it is not in. */
+uint32_t tk_proc_set_find(const struct tk_proc_set *set, pid_t pid);
+
+/* Add a process that is not in: all counters unknown, CPU time 0, no flags. -ENOMEM. */
+TK_MUST_USE int tk_proc_set_add(struct tk_proc_set *set, pid_t pid, uint32_t *ret_i);
+
+/* Take out the process at index `i`; the last one then has this index. */
+void tk_proc_set_remove(struct tk_proc_set *set, uint32_t i);
+
+#endif

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The tick over all processes: the hot path (collector.md sections 2.1 and 4).
+ *
+ *   clocks[0..count)  cpu_ns, pid, flags          16 bytes each, one after the other
+ *        |  clock_gettime(clock of pid)           all members: 1 system call, no text
+ *        v
+ *   touched[]         those that ran, and those idle ones whose turn it is
+ *        |  rows of pauses that end now           stamped with the end of the last sweep
+ *        |  statm (kept open)                     of all touched
+ *        |  stat, io (kept open)                  of at most DETAIL_QUOTA, who waits longest first
+ *        v
+ *   rows, in the order of their stamps
+ *
+ * The clocks are read in one go, so that a sweep is a snapshot as near as /proc allows; files come
+ * after. Nothing is allocated, printed or compared by name here. System calls: one per member, at
+ * most 3 per process that ran, 3.5 on average per idle one whose turn it is (statm, and cgroup
+ * each sixth time), and 4 of its own.
+ *
+ * bench/RESULTS.md, section "procs", has the cost.
+ */
+#include <errno.h>
+
+#include "base/clock.h"
+#include "collect/procs_internal.h"
+
+#define DETAIL_QUOTA 200                /* processes per tick whose stat and io are read */
+#define TURN_NS      (10 * TK_NS_PER_S) /* each idle process is read once in so long */
+#define GROUP_TURNS  6                  /* ... and its control group in one of so many turns */
+#define STAMP_EVERY  32 /* idle processes that share one reading of the monotonic clock */
+
+static int64_t now_ns(const struct tk_procs *procs)
+{
+    return procs->kernel->mono_ns(procs->kernel->world);
+}
+
+/* Turns -------------------------------------------------------------------------------- */
+
+/* A window of the circle of all turns, in 2^32 parts of TURN_NS. */
+struct turn {
+    uint32_t from, width;
+};
+
+/* The window between the last sweep and this one. */
+static struct turn next_turn(struct tk_procs *procs, int64_t start_ns)
+{
+    struct turn turn = {.from = procs->turn_at, .width = UINT32_MAX};
+    int64_t dt_ns = start_ns - procs->sweep_end_ns;
+    if (procs->sweep_end_ns != 0 && dt_ns < TURN_NS)
+        turn.width = (uint32_t)((double)dt_ns / TURN_NS * UINT32_MAX);
+    procs->turn_at += turn.width;
+    return turn;
+}
+
+/* Each pid has its place on the circle. */
+static bool is_due(struct turn turn, pid_t pid)
+{
+    return (uint32_t)pid * 2654435769u - turn.from < turn.width;
+}
+
+/* Reading all -------------------------------------------------------------------------- */
+
+static void touch(struct tk_procs *procs, const struct tk_touched *touched)
+{
+    procs->touched[procs->touched_count++] = *touched;
+}
+
+/* Tier P: the clock of each member. */
+static void read_clocks(struct tk_procs *procs, struct turn turn, bool all)
+{
+    const struct tk_kernel *kernel = procs->kernel;
+    const uint32_t always = TK_PROC_FRESH | TK_PROC_WAITING;
+    int64_t stamp_ns = 0;
+    uint32_t stamped = STAMP_EVERY; /* processes since the stamp */
+    for (uint32_t i = 0; i < procs->set.count; i++) {
+        struct tk_proc_clock *clock = &procs->set.clocks[i];
+        if ((clock->flags & (TK_PROC_MEMBER | TK_PROC_GONE)) != TK_PROC_MEMBER)
+            continue;
+        int64_t cpu_ns;
+        procs->syscalls++;
+        bool gone = kernel->cpu_clock(kernel->world, clock->pid, &cpu_ns) < 0;
+        bool ran = !gone && cpu_ns != clock->cpu_ns;
+        if (ran || ++stamped >= STAMP_EVERY) {
+            stamp_ns = kernel->mono_ns(kernel->world);
+            stamped = 0;
+        }
+        bool due = is_due(turn, clock->pid);
+        if (!ran && !gone && !due && !all && !(clock->flags & always)) {
+            clock->flags &= ~(uint32_t)TK_PROC_ROW;
+            continue;
+        }
+        touch(procs, &(struct tk_touched){gone ? -1 : cpu_ns, stamp_ns, i, ran, due, false});
+    }
+}
+
+/* Tier P0: stat of each member, which is its clock as well. What stat says is taken over at once,
+ * so a pause is ended here. */
+static void read_stats(struct tk_procs *procs, struct tk_rows *rows, struct turn turn, bool all)
+{
+    int64_t tick_ns = TK_NS_PER_S / procs->kernel->clk_tck;
+    for (uint32_t i = 0; i < procs->set.count; i++) {
+        struct tk_proc_clock *clock = &procs->set.clocks[i];
+        if ((clock->flags & (TK_PROC_MEMBER | TK_PROC_GONE)) != TK_PROC_MEMBER)
+            continue;
+        struct tk_pid_stat stat;
+        int64_t start_ticks = procs->set.facts[i].start_ticks;
+        int rc = tk_procs_read_stat(procs, clock->pid, &stat);
+        bool gone = rc == -ESRCH || (rc == 0 && stat.start_ticks != start_ticks);
+        int64_t cpu_ns = rc == 0 ? (stat.utime_ticks + stat.stime_ticks) * tick_ns : clock->cpu_ns;
+        bool ran = !gone && (cpu_ns != clock->cpu_ns || (clock->flags & TK_PROC_FRESH));
+        bool due = is_due(turn, clock->pid);
+        if (!ran && !gone && !due && !all && !(clock->flags & TK_PROC_WAITING)) {
+            clock->flags &= ~(uint32_t)TK_PROC_ROW;
+            continue;
+        }
+        if (ran)
+            tk_procs_put_pause(procs, rows, i);
+        if (rc == 0 && !gone)
+            tk_procs_apply_stat(procs, i, &stat);
+        touch(procs, &(struct tk_touched){gone ? -1 : cpu_ns, now_ns(procs), i, ran, due, false});
+    }
+}
+
+/* Files of the touched ------------------------------------------------------------------ */
+
+/* A reading is below the one before: another process has the pid, or the scheduler's books were
+ * being put right. Stat tells. */
+static bool went_back(const struct tk_procs *procs, const struct tk_touched *touched)
+{
+    return touched->cpu_ns >= 0 && touched->cpu_ns < procs->set.clocks[touched->i].cpu_ns;
+}
+
+static bool wants_detail(const struct tk_procs *procs, const struct tk_touched *touched)
+{
+    return touched->cpu_ns >= 0 &&
+           (touched->ran || (procs->set.clocks[touched->i].flags & TK_PROC_WAITING));
+}
+
+/* Give the quota to those after whom it ended last time, in turn. */
+static void share_quota(struct tk_procs *procs)
+{
+    uint32_t wanted = 0;
+    for (uint32_t t = 0; t < procs->touched_count; t++) {
+        wanted += wants_detail(procs, &procs->touched[t]);
+        procs->touched[t].detail = went_back(procs, &procs->touched[t]);
+    }
+    uint32_t left = procs->tick == 1 ? UINT32_MAX : DETAIL_QUOTA; /* at the start everybody */
+    uint32_t from = 0;
+    while (wanted > left && from < procs->touched_count &&
+           procs->touched[from].i < procs->quota_next)
+        from++;
+    for (uint32_t n = 0; n < procs->touched_count && left > 0; n++) {
+        struct tk_touched *touched = &procs->touched[(from + n) % procs->touched_count];
+        if (!wants_detail(procs, touched))
+            continue;
+        touched->detail = true;
+        procs->quota_next = touched->i + 1;
+        left--;
+    }
+    procs->detail_ticks = (wanted + DETAIL_QUOTA - 1) / DETAIL_QUOTA;
+}
+
+static int read_file(struct tk_procs *procs, uint32_t i, enum tk_proc_file file, bool keep,
+                     tk_str *ret_text)
+{
+    return tk_proc_files_read(&procs->files, procs->set.clocks[i].pid, &procs->set.facts[i].files,
+                              file, keep, ret_text);
+}
+
+static int read_rss(struct tk_procs *procs, uint32_t i, bool keep)
+{
+    tk_str text;
+    int64_t pages;
+    int rc = read_file(procs, i, TK_FILE_STATM, keep, &text);
+    if (rc == 0 && tk_pid_statm_parse(text, &pages) == 0)
+        procs->set.facts[i].rss_pages = pages < INT32_MAX ? (int32_t)pages : INT32_MAX;
+    return rc;
+}
+
+static void read_io(struct tk_procs *procs, uint32_t i, bool keep)
+{
+    tk_str text;
+    struct tk_pid_io io;
+    struct tk_proc_clock *clock = &procs->set.clocks[i];
+    if (clock->flags & TK_PROC_NO_IO)
+        return;
+    int rc = read_file(procs, i, TK_FILE_IO, keep, &text);
+    if (rc == -EACCES) {
+        clock->flags |= TK_PROC_NO_IO;
+        procs->unreadable++;
+    } else if (rc == 0 && tk_pid_io_parse(text, &io) == 0) {
+        procs->set.facts[i].rd_bytes = io.rd_bytes;
+        procs->set.facts[i].wr_bytes = io.wr_bytes;
+    }
+}
+
+/* Stat and io. False when the pid has gone, or gone to another process. */
+static bool read_detail(struct tk_procs *procs, uint32_t i)
+{
+    bool keep = procs->tier == TK_TIER_P;
+    if (keep) {
+        tk_str text;
+        struct tk_pid_stat stat;
+        int64_t start_ticks = procs->set.facts[i].start_ticks;
+        int rc = read_file(procs, i, TK_FILE_STAT, keep, &text);
+        if (rc == 0)
+            rc = tk_pid_stat_parse(text, &stat);
+        if (rc == -ESRCH || (rc == 0 && start_ticks >= 0 && stat.start_ticks != start_ticks))
+            return false;
+        if (rc == 0)
+            tk_procs_apply_stat(procs, i, &stat);
+    }
+    read_io(procs, i, keep);
+    procs->set.clocks[i].flags &= ~(uint32_t)TK_PROC_WAITING;
+    return true;
+}
+
+/* Read what a touched process asks for. False when it is gone. */
+static bool refresh(struct tk_procs *procs, const struct tk_touched *touched, bool all)
+{
+    struct tk_proc_clock *clock = &procs->set.clocks[touched->i];
+    if (touched->ran)
+        clock->flags |= TK_PROC_WAITING;
+    bool keep = procs->tier == TK_TIER_P && (touched->ran || all);
+    if (read_rss(procs, touched->i, keep) == -ESRCH)
+        return false;
+    if (touched->detail && !read_detail(procs, touched->i))
+        return false;
+    if (clock->flags & TK_PROC_FRESH)
+        tk_procs_read_uid(procs, touched->i);
+    bool group_turn = touched->due && (procs->tick ^ (uint32_t)clock->pid) % GROUP_TURNS == 0;
+    if ((clock->flags & TK_PROC_REGROUP) || group_turn)
+        tk_procs_read_group(procs, touched->i);
+    if (procs->options.refresh && !(clock->flags & TK_PROC_JUDGED))
+        tk_procs_judge(procs, touched->i);
+    return true;
+}
+
+/* Rows --------------------------------------------------------------------------------- */
+
+static void put_pauses(struct tk_procs *procs, struct tk_rows *rows)
+{
+    for (uint32_t t = 0; t < procs->touched_count; t++) {
+        if (procs->touched[t].ran)
+            tk_procs_put_pause(procs, rows, procs->touched[t].i);
+    }
+}
+
+static void take_reading(struct tk_procs *procs, const struct tk_touched *touched)
+{
+    struct tk_proc_clock *clock = &procs->set.clocks[touched->i];
+    struct tk_proc_facts *facts = &procs->set.facts[touched->i];
+    bool counts = !(clock->flags & TK_PROC_FRESH) || (clock->flags & TK_PROC_BORN);
+    facts->delta_ns = counts ? touched->cpu_ns - clock->cpu_ns : 0;
+    facts->delta_tick = procs->tick;
+    clock->cpu_ns = touched->cpu_ns;
+}
+
+/* One touched process. False when it is gone. */
+static bool sample(struct tk_procs *procs, struct tk_rows *rows, const struct tk_touched *touched,
+                   bool all)
+{
+    struct tk_proc_clock *clock = &procs->set.clocks[touched->i];
+    if (touched->cpu_ns < 0)
+        return false;
+    bool wants_row =
+        touched->ran || touched->due || touched->detail || all || (clock->flags & TK_PROC_FRESH);
+    if (!wants_row) {
+        clock->flags &= ~(uint32_t)TK_PROC_ROW;
+        return true;
+    }
+    if (!refresh(procs, touched, all))
+        return false;
+    if (!went_back(procs, touched))
+        take_reading(procs, touched);
+    clock->flags &= ~(uint32_t)TK_PROC_FRESH;
+    clock->flags |= TK_PROC_ROW;
+    tk_procs_put_metrics(procs, rows, touched->i, touched->stamp_ns);
+    return true;
+}
+
+void tk_procs_sweep(struct tk_procs *procs, struct tk_rows *rows, bool all)
+{
+    int64_t start_ns = now_ns(procs);
+    struct turn turn = next_turn(procs, start_ns);
+    procs->tick++;
+    tk_proc_files_begin_tick(&procs->files, procs->touched_count);
+    procs->touched_count = 0;
+    if (procs->tier == TK_TIER_P) {
+        read_clocks(procs, turn, all);
+        put_pauses(procs, rows);
+    } else {
+        read_stats(procs, rows, turn, all);
+    }
+    int64_t end_ns = now_ns(procs);
+    share_quota(procs);
+    for (uint32_t t = 0; t < procs->touched_count; t++) {
+        if (!sample(procs, rows, &procs->touched[t], all))
+            procs->touched[t].cpu_ns = -1;
+    }
+    /* From the end: removing moves the last one of the set. */
+    for (uint32_t t = procs->touched_count; t-- > 0;) {
+        if (procs->touched[t].cpu_ns < 0)
+            tk_procs_miss(procs, rows, procs->touched[t].i);
+    }
+    procs->sweep_ns = end_ns - start_ns;
+    procs->sweep_end_ns = end_ns;
+}
