@@ -3,7 +3,8 @@
  *
  *   1. src/cmd/cmd_x.c with its `const struct tk_cmd tk_cmd_x`;
  *   2. its extern below and its line in commands.c;
- *   3. docs/man/tracekit-x.1.scd, the manual page (a test compares its options with the table);
+ *   3. docs/man/tracekit-x.1.scd, the manual page (a test compares its options with the table), its
+ *      line in meson.build and its entry in docs/man/tracekit.1.scd;
  *   4. tests/e2e/x.bats.
  *
  * Results go to stdout, everything else to stderr. Exit status: 0 done, 1 failed, 2 usage.
@@ -35,8 +36,10 @@ struct tk_cmd {
     int (*run)(const struct tk_cmd *cmd, int argc, char **argv);
 };
 
+extern const struct tk_cmd tk_cmd_completion;
 extern const struct tk_cmd tk_cmd_help;
 extern const struct tk_cmd tk_cmd_parse_run; /* "parse" */
+extern const struct tk_cmd tk_cmd_schema;
 extern const struct tk_cmd tk_cmd_show;
 extern const struct tk_cmd tk_cmd_version;
 

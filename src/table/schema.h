@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/str.h"
 
 enum tk_type {
@@ -25,7 +26,7 @@ enum tk_column_flags {
 };
 
 struct tk_column {
-    const char *name; /* as in files */
+    const char *name; /* as in files, 1..36 bytes */
     enum tk_type type;
     const char *unit; /* "ms", "bytes", "%", ...; "" = none */
     const char *meaning;
@@ -44,5 +45,10 @@ struct tk_schema {
  * those after it, so that a reader that expects the order of the last row compares one name as a
  * rule. */
 size_t tk_schema_find(const struct tk_schema *schema, tk_str name, size_t hint);
+
+/* Append the JSON Schema (json-schema.org, draft 2020-12) of a row as we write it: an object of
+ * several lines, all but the first indented by `indent` blanks. The unit of a column is its
+ * annotation "x-unit". */
+void tk_schema_put_json_schema(const struct tk_schema *schema, int indent, struct tk_buf *out);
 
 #endif
