@@ -14,12 +14,20 @@ page() {
     echo "docs/man/tracekit-$1.1.scd"
 }
 
-# --name of each option that the page describes, and that --help lists.
-page_options() {
-    sed -nE 's/^\*(-[A-Za-z]\*, \*)?(--[a-z0-9-]+)\*.*/\2/p' "$(page "$1")" | sort
+# The heads of the entries under OPTIONS, without mark-up: "-o, --output DIR".
+page_entries() {
+    sed -n '/^# OPTIONS/,/^# [^O]/s/^\*-/-/p' "$(page "$1")" | tr -d '*_'
 }
-help_options() {
-    "$TK" "$1" --help | sed -nE 's/^ +(-[A-Za-z], )?(--[a-z0-9-]+).*/\2/p' | sort
+help_entries() {
+    "$TK" "$1" --help | sed -nE 's/^ +((-[A-Za-z], )?--[a-z0-9-]+).*/\1/p'
+}
+
+# Of such entries: each --name, and each "-o, --output".
+names() {
+    grep -oE -- '--[a-z0-9-]+' | sort
+}
+letters() {
+    grep -oE -- '-[A-Za-z], --[a-z0-9-]+' | sort
 }
 
 # Run a check for each subcommand and name all that fail, not only the first.
@@ -40,16 +48,14 @@ has_page_and_test() {
 }
 
 options_agree() {
-    [ ! -f "$(page "$1")" ] || diff <(page_options "$1") <(help_options "$1")
+    [ ! -f "$(page "$1")" ] || diff <(page_entries "$1" | names) <(help_entries "$1" | names)
 }
 @test "the options of a page are those of --help, and the other way round" {
     each options_agree
 }
 
 letters_agree() {
-    [ ! -f "$(page "$1")" ] ||
-        diff <(sed -nE 's/^\*(-[A-Za-z])\*, \*(--[a-z0-9-]+)\*.*/\1 \2/p' "$(page "$1")" | sort) \
-            <("$TK" "$1" --help | sed -nE 's/^ +(-[A-Za-z]), (--[a-z0-9-]+).*/\1 \2/p' | sort)
+    [ ! -f "$(page "$1")" ] || diff <(page_entries "$1" | letters) <(help_entries "$1" | letters)
 }
 @test "so are their letters" {
     each letters_agree
