@@ -41,6 +41,7 @@ extern const struct tk_cmd tk_cmd_help;
 extern const struct tk_cmd tk_cmd_parse_run; /* "parse" */
 extern const struct tk_cmd tk_cmd_schema;
 extern const struct tk_cmd tk_cmd_show;
+extern const struct tk_cmd tk_cmd_verify;
 extern const struct tk_cmd tk_cmd_version;
 
 /* All subcommands, in the order of the help; ends with NULL. */

@@ -119,7 +119,7 @@ static void put_stats(const struct tk_rawlog *rawlog, struct tk_buf *out)
     }
 }
 
-/* Compare with a file of tests/data, or write it when TK_GOLDEN is set. */
+/* Compare with a file of tests/data, or write it anew with TK_GOLDEN=write. */
 static void assert_golden(int dirfd, const char *name, tk_str text)
 {
     struct tk_err err;

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/number.h"
+#include "cmd/cmd.h"
+#include "cmd/runs.h"
+#include "run/run.h"
+#include "run/verify.h"
+
+#define FINDINGS_SHOWN 20
+#define JSON_MAX       ((size_t)256 << 20)
+
+struct verify_opts {
+    bool all;
+    bool strict;
+    bool no_report;
+    bool json;
+};
+
+static const struct tk_opt options[] = {
+    {"all", TK_OPT_FLAG, offsetof(struct verify_opts, all), NULL,
+     "tell every finding, not the first 20 of each rule and file", .letter = 'a'},
+    {"strict", TK_OPT_FLAG, offsetof(struct verify_opts, strict), NULL, "warnings count as errors"},
+    {"no-report", TK_OPT_FLAG, offsetof(struct verify_opts, no_report), NULL,
+     "do not write cctf/audit_report.md"},
+    {"json", TK_OPT_FLAG, offsetof(struct verify_opts, json), NULL,
+     "one JSON object per run instead of lines", .letter = 'j'},
+    {0},
+};
+
+static const char *const verbs[] = {"cctf", NULL};
+
+/* Where the findings of one run go. */
+struct telling {
+    const char *folder;
+    struct tk_buf *json; /* NULL = lines on stdout */
+};
+
+static const char *level(enum tk_verify_rule rule)
+{
+    return tk_verify_rules[rule].is_error ? "error" : "warning";
+}
+
+static void put_text(struct tk_buf *out, const char *key, const char *text)
+{
+    tk_json_put_key(out, key);
+    tk_json_put_str(out, tk_str_from(text));
+}
+
+static void put_count(struct tk_buf *out, const char *key, uint64_t count)
+{
+    tk_json_put_key(out, key);
+    tk_buf_put_u64(out, count);
+}
+
+static void put_finding(struct tk_buf *out, const struct tk_verify_finding *finding)
+{
+    tk_json_put_comma(out);
+    tk_buf_putc(out, '{');
+    put_text(out, "rule", tk_verify_rules[finding->rule].name);
+    put_text(out, "level", level(finding->rule));
+    put_text(out, "file", finding->file);
+    tk_json_put_key(out, "line");
+    if (finding->line > 0) {
+        tk_buf_put_u64(out, finding->line);
+    } else {
+        tk_buf_lit(out, "null");
+    }
+    put_text(out, "text", finding->text);
+    tk_buf_putc(out, '}');
+}
+
+static void found(void *context, const struct tk_verify_finding *finding)
+{
+    const struct telling *telling = context;
+    if (telling->json) {
+        put_finding(telling->json, finding);
+        return;
+    }
+    char line[32] = "";
+    if (finding->line > 0)
+        (void)snprintf(line, sizeof(line), ":%llu", (unsigned long long)finding->line);
+    printf("%s/%s%s: %s: %s: %s\n", telling->folder, finding->file, line, level(finding->rule),
+           tk_verify_rules[finding->rule].name, finding->text);
+}
+
+static const char *plural(uint64_t count)
+{
+    return count == 1 ? "" : "s";
+}
+
+static void show_sum(const char *folder, const struct tk_verify_result *result, bool ok)
+{
+    printf("%s: %s: %llu error%s, %llu warning%s in %llu file%s, %llu rows%s\n", folder,
+           ok ? "ok" : "broken", (unsigned long long)result->errors, plural(result->errors),
+           (unsigned long long)result->warnings, plural(result->warnings),
+           (unsigned long long)result->files, plural(result->files),
+           (unsigned long long)result->rows,
+           result->report_written ? " (cctf/audit_report.md written)" : "");
+}
+
+static void put_sum(struct tk_buf *out, const struct tk_verify_result *result, bool ok)
+{
+    tk_buf_putc(out, ']');
+    tk_json_put_key(out, "ok");
+    tk_buf_puts(out, ok ? "true" : "false");
+    put_count(out, "errors", result->errors);
+    put_count(out, "warnings", result->warnings);
+    put_count(out, "files", result->files);
+    put_count(out, "rows", result->rows);
+    tk_json_put_key(out, "counts");
+    tk_buf_putc(out, '{');
+    for (size_t i = 0; i < TK_VERIFY_RULES; i++)
+        put_count(out, tk_verify_rules[i].name, result->counts[i]);
+    tk_buf_lit(out, "}}\n");
+}
+
+/* Check one run and tell; *ret_ok says whether it passed. */
+static int verify_one(const char *folder, const struct verify_opts *opts, bool *ret_ok,
+                      struct tk_err *err)
+{
+    TK_CLEANUP(tk_buf_release) struct tk_buf json;
+    tk_buf_init(&json, JSON_MAX);
+    struct telling telling = {folder, opts->json ? &json : NULL};
+    tk_buf_putc(&json, '{');
+    put_text(&json, "folder", folder);
+    tk_json_put_key(&json, "findings");
+    tk_buf_putc(&json, '[');
+    struct tk_verify_options verify = {
+        .folder = folder,
+        .max_findings = opts->all ? 0 : FINDINGS_SHOWN,
+        .write_report = !opts->no_report,
+        .found = found,
+        .context = &telling,
+    };
+    struct tk_verify_result result;
+    int rc = tk_verify(&verify, &result, err);
+    if (rc < 0)
+        return rc;
+    *ret_ok = result.errors == 0 && !(opts->strict && result.warnings > 0);
+    if (!opts->json) {
+        show_sum(folder, &result, *ret_ok);
+        return 0;
+    }
+    put_sum(&json, &result, *ret_ok);
+    rc = tk_buf_check(&json, "findings", err);
+    if (rc == 0)
+        (void)fwrite(json.p, 1, json.n, stdout);
+    return rc;
+}
+
+static int run(const struct tk_cmd *cmd, int argc, char **argv)
+{
+    struct verify_opts opts = {0};
+    struct tk_err err;
+    int first;
+    int status;
+    if (!tk_cmd_parse(cmd, &opts, argc, argv, &first, &status))
+        return status;
+    if (first == argc)
+        return tk_cmd_usage(cmd, "expected what to verify: cctf");
+    if (strcmp(argv[first], verbs[0]) != 0)
+        return tk_cmd_usage(cmd, "'%s' is none of cctf", argv[first]);
+    first++;
+    if (tk_run_env_load(&err) < 0)
+        return tk_cmd_fail(cmd, &err);
+
+    TK_CLEANUP(tk_runs_release) struct tk_runs runs = {0};
+    if (tk_runs_find(&runs, argc - first, argv + first, &err) < 0)
+        return tk_cmd_fail(cmd, &err);
+    status = TK_EXIT_OK;
+    for (size_t i = 0; i < runs.count; i++) {
+        bool ok = false;
+        if (verify_one(runs.paths[i], &opts, &ok, &err) < 0)
+            (void)tk_cmd_fail(cmd, &err);
+        if (!ok)
+            status = TK_EXIT_FAILED;
+    }
+    return status;
+}
+
+const struct tk_cmd tk_cmd_verify = {
+    .name = "verify",
+    .args = "cctf [RUN...]",
+    .help = "check a run: schema, order, intervals, gaps, clocks, causes",
+    .about =
+        "Prints FILE:LINE: LEVEL: RULE: TEXT for each finding and one line per run. The status\n"
+        "is 1 when a run has an error; warnings tell what a sound run lacks. Writes\n"
+        "cctf/audit_report.md. RUN is a folder, a cctf/ itself, or the name of a run in logs/.\n"
+        "\n"
+        "  tracekit verify cctf\n"
+        "  tracekit verify cctf logs/20261121T090229Z --json",
+    .options = options,
+    .verbs = verbs,
+    .mixed = true,
+    .run = run,
+};
