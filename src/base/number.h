@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/str.h"
 
+/* ASCII 0..9, whatever the locale. */
 static inline bool tk_is_digit(char c)
 {
     return c >= '0' && c <= '9';

@@ -26,6 +26,7 @@ struct tk_decoding {
     bool last;
 };
 
+/* Stand at the front of `text`, which stays borrowed as the batch and the counts do. */
 struct tk_decoding tk_decoding_begin(tk_str text, bool last, struct tk_batch *out,
                                      struct tk_decode_stats *stats);
 

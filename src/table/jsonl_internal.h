@@ -28,6 +28,7 @@ static inline size_t tk_jsonl_expected(const struct tk_jsonl_state *state, const
     return *next > 0 ? *next - 1U : (size_t)(next - state->next);
 }
 
+/* Lay out the keys of `schema` and forget the order of earlier rows. */
 void tk_jsonl_state_init(struct tk_jsonl_state *state, const struct tk_schema *schema);
 
 /* The hot path: read the object at in->p into the last row of the batch, which is empty so far.
