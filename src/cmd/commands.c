@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+/* One command a line. */
+/* clang-format off */
 const struct tk_cmd *const tk_commands[] = {
     &tk_cmd_parse_run,
     &tk_cmd_show,
@@ -15,6 +17,7 @@ const struct tk_cmd *const tk_commands[] = {
     &tk_cmd_version,
     NULL,
 };
+/* clang-format on */
 
 const struct tk_cmd *tk_cmd_find(const char *name)
 {
