@@ -96,17 +96,17 @@ PROC_FIELDS = ("per process: CPU in ns, user and system, RSS, I/O, faults, switc
                "cgroup; host: CPU per core, memory, disks, links, pressure, load; exits")
 
 
-def tracekit(tier: str, interval: str) -> Callable[[Place], list[Command]]:
-    return single("BUILD/tracekit", "collect", "run", "--tier", tier, "--interval", interval,
+def tracekit(tier: str, interval: str, *more: str) -> Callable[[Place], list[Command]]:
+    return single("BUILD/tracekit", "collect", "run", "--tier", tier, "--interval", interval, *more,
                   "-o", "FOLDER/run", env={"PROC_MATCH": ".*"})
 
 
-def tracekit_tool(name: str, tier: str, interval: str, **more) -> Tool:
-    return Tool(name, PROC_FIELDS, tracekit(tier, interval), pids_file="run/proc_metrics.jsonl",
-                version=["BUILD/tracekit", "version"],
+def tracekit_tool(name: str, tier: str, interval: str, *options: str, **more) -> Tool:
+    shown = " ".join(["collect run --tier", tier, "--interval", interval, *options])
+    return Tool(name, PROC_FIELDS, tracekit(tier, interval, *options),
+                pids_file="run/proc_metrics.jsonl", version=["BUILD/tracekit", "version"],
                 probe=["BUILD/tracekit", "collect", "--help"],
-                options=f"collect run --tier {tier} --interval {interval}, PROC_MATCH='.*'",
-                **more)
+                options=f"{shown}, PROC_MATCH='.*'", **more)
 
 
 # The original set -------------------------------------------------------------------------------
@@ -282,6 +282,7 @@ PROCESS_URL = (PORTS["process"], "/metrics")
 
 TOOLS = [
     tracekit_tool("tracekit P", "P", "1s"),
+    tracekit_tool("tracekit P, every row", "P", "1s", "--rows", "every-tick"),
     tracekit_tool("tracekit P0", "P0", "1s"),
     tracekit_tool("tracekit P, 10 Hz", "P", "100ms", interval_s=0.1, sizes=(200, 2000)),
     tracekit_tool("tracekit P, 100 Hz", "P", "10ms", interval_s=0.01, sizes=(200, 2000)),
