@@ -45,7 +45,7 @@ struct tk_cgroup_reading tk_cgroup_reading_none(void);
 /* "254:0" and blanks. */
 bool tk_cgroup_device_scan(tk_str *text, int64_t *ret_major, int64_t *ret_minor);
 
-/* Name of the container, pod or unit that a path tells, a view of the path; empty = none. */
-tk_str tk_cgroup_container(tk_str path);
+/* Name of the container, pod or unit that a path tells, "" = none. False when it does not fit. */
+bool tk_cgroup_container(tk_str path, char *ret_name, size_t cap);
 
 #endif

@@ -97,26 +97,47 @@ static size_t split(tk_str path, tk_str *ret, size_t cap)
     return n;
 }
 
-/* The innermost container; else the innermost pod; else the innermost unit. */
-tk_str tk_cgroup_container(tk_str path)
+/* A service; not the one that holds all of a user's session. */
+static bool find_unit(tk_str name, tk_str *ret)
 {
+    *ret = name;
+    return tk_str_ends_with(name, TK_STR(".service")) && !tk_str_starts_with(name, TK_STR("user@"));
+}
+
+/* The innermost container; else the innermost pod; else the innermost unit. */
+static bool find_container(tk_str path, tk_str *ret)
+{
+    const tk_str none = {NULL, 0};
     tk_str parts[COMPONENTS_MAX];
-    tk_str found = {NULL, 0};
     size_t n = split(path, parts, COMPONENTS_MAX);
     for (size_t i = n; i-- > 0;) {
-        if (find_id(parts[i], &found) ||
-            find_name(parts[i], i + 1 < n ? parts[i + 1] : (tk_str){NULL, 0}, &found))
-            return found;
+        if (find_id(parts[i], ret) || find_name(parts[i], i + 1 < n ? parts[i + 1] : none, ret))
+            return true;
     }
     for (size_t i = n; i-- > 0;) {
-        if (find_pod(parts[i], i > 0 ? parts[i - 1] : (tk_str){NULL, 0}, &found))
-            return found;
+        if (find_pod(parts[i], i > 0 ? parts[i - 1] : none, ret))
+            return true;
     }
     for (size_t i = n; i-- > 0;) {
-        if (tk_str_ends_with(parts[i], TK_STR(".service")))
-            return parts[i];
+        if (find_unit(parts[i], ret))
+            return true;
     }
-    return (tk_str){NULL, 0};
+    return false;
+}
+
+bool tk_cgroup_container(tk_str path, char *ret_name, size_t cap)
+{
+    tk_str found = {NULL, 0};
+    if (!find_container(path, &found))
+        found.n = 0;
+    if (!tk_str_to_cstr(found, ret_name, cap))
+        return false;
+    /* The systemd driver writes the dashes of a pod's id as '_'. */
+    for (char *c = ret_name; tk_str_starts_with(found, TK_STR("pod")) && *c; c++) {
+        if (*c == '_')
+            *c = '-';
+    }
+    return true;
 }
 
 /* How good a hierarchy is at naming a process; 0 = not at all. */
@@ -160,11 +181,12 @@ int tk_cgroup_parse(tk_str text, char *ret_path, size_t path_cap, char *ret_cont
     }
     if (best < 0)
         return tk_fail(err, -EBADMSG, "no line \"NUMBER:CONTROLLERS:/PATH\"");
-    tk_str container = tk_cgroup_container(path);
-    if (path.n >= path_cap || container.n >= container_cap)
+    char container[256];
+    if (!tk_cgroup_container(path, container, sizeof(container)) ||
+        strlen(container) >= container_cap || path.n >= path_cap)
         return tk_fail(err, -EMSGSIZE, "a path of %zu bytes", path.n);
-    if (!tk_str_to_cstr(path, ret_path, path_cap) ||
-        !tk_str_to_cstr(container, ret_container, container_cap))
+    if (!tk_str_to_cstr(path, ret_path, path_cap))
         return tk_fail(err, -EBADMSG, "a path with a NUL byte");
+    memcpy(ret_container, container, strlen(container) + 1);
     return 0;
 }

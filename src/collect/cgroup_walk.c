@@ -58,13 +58,12 @@ static void add_group(struct tk_cgroups *groups, const char *path, int hierarchy
                                 .found = true,
                                 .fds = {-1, -1},
                                 .last = tk_cgroup_reading_none()};
-    tk_str container = tk_cgroup_container(tk_str_from(path));
     if (!group->path || tk_map_add(&groups->by_path, hash_of(path), (uint32_t)groups->count) < 0) {
         free(group->path);
         groups->skipped++;
         return;
     }
-    if (!tk_str_to_cstr(container, group->container, sizeof(group->container)))
+    if (!tk_cgroup_container(tk_str_from(path), group->container, sizeof(group->container)))
         group->container[0] = '\0';
     groups->count++;
 }

@@ -101,7 +101,7 @@ static void finish_host(struct tk_sampler *sampler, struct tk_rows *rows)
     if (sampler->options.host)
         tk_host_finish(sampler->options.host, rows);
     if (sampler->options.cgroups)
-        tk_cgroups_tick(sampler->options.cgroups, rows);
+        tk_cgroups_finish(sampler->options.cgroups, rows);
 }
 
 static void run_procs(struct tk_sampler *sampler, struct tk_rows *rows)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A recorded root (tests/data/root-*, made by tests/data/record-root) under a clock that stands
  * still until the test moves it. Collectors keep files open, so instants are written one after the
- * other into the same files of a private copy. */
+ * other into the same files of a private copy. Instant 0 is a whole root, later ones hold the files
+ * that changed. */
 #ifndef TK_ROOT_H
 #define TK_ROOT_H
 
@@ -136,21 +137,45 @@ static inline const char *tk_root_take_rows(struct tk_root *root)
     return root->out.p;
 }
 
-/* The rows equal the file TK_TEST_DATA/NAME; with TK_GOLDEN=write that is written anew. */
+static inline int tk_root_by_text(const void *a, const void *b)
+{
+    return tk_str_cmp(*(const tk_str *)a, *(const tk_str *)b);
+}
+
+/* The lines of `rows` in the order of their text: folders are read in no particular order. */
+static inline void tk_root_sort(const char *rows, struct tk_buf *out)
+{
+    tk_str lines[1024];
+    size_t n = 0;
+    tk_str text = tk_str_from(rows);
+    while (n < TK_COUNTOF(lines) && tk_str_take_line(&text, &lines[n]))
+        n++;
+    qsort(lines, n, sizeof(*lines), tk_root_by_text);
+    for (size_t i = 0; i < n; i++) {
+        tk_buf_put(out, lines[i]);
+        tk_buf_lit(out, "\n");
+    }
+    tk_buf_putc(out, '\0');
+    assert_true(tk_buf_ok(out));
+}
+
+/* The rows, sorted, equal the file TK_TEST_DATA/NAME; with TK_GOLDEN=write that is written anew. */
 static inline void tk_root_assert_golden(struct tk_root *root, const char *name)
 {
     char path[PATH_MAX];
     struct tk_err err;
-    const char *rows = tk_root_take_rows(root);
+    TK_CLEANUP(tk_buf_release) struct tk_buf sorted;
+    tk_buf_init(&sorted, 1 << 20);
+    tk_root_sort(tk_root_take_rows(root), &sorted);
     (void)snprintf(path, sizeof(path), "%s/%s", TK_TEST_DATA, name);
     if (getenv("TK_GOLDEN"))
-        assert_int_equal(tk_file_write(AT_FDCWD, path, tk_str_from(rows), 0644, &err), 0);
+        assert_int_equal(tk_file_write(AT_FDCWD, path, tk_str_from(sorted.p), 0644, &err), 0);
     TK_CLEANUP(tk_buf_release) struct tk_buf expected;
     tk_buf_init(&expected, 1 << 20);
     if (tk_file_load(AT_FDCWD, path, &expected, &err) < 0)
         print_error("%s\n", err.msg);
     tk_buf_putc(&expected, '\0');
-    assert_string_equal(rows, expected.p);
+    assert_string_equal(sorted.p, expected.p);
 }
 
 #endif

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "collect/cgroups.h"
+
+#include "tk_root.h"
+
+static struct tk_cgroups *open_groups(struct tk_root *root, int64_t max_groups)
+{
+    struct tk_cgroups *groups;
+    struct tk_err err;
+    const struct tk_cgroups_options options = {
+        .node = "n1", .host = "worker-1", .max_groups = max_groups};
+    assert_int_equal(tk_cgroups_new(&root->kernel, &options, &groups, &err), 0);
+    return groups;
+}
+
+static int count(const char *rows, const char *part)
+{
+    int n = 0;
+    for (const char *hit = strstr(rows, part); hit; hit = strstr(hit + 1, part))
+        n++;
+    return n;
+}
+
+static void check_golden(const char *name, const char *golden)
+{
+    struct tk_root root;
+    tk_root_init(&root, name);
+    struct tk_cgroups *groups = open_groups(&root, 0);
+    tk_cgroups_tick(groups, root.rows);
+    tk_root_advance(&root, TK_NS_PER_S, name, "1");
+    tk_cgroups_tick(groups, root.rows);
+    struct tk_cgroups_stats stats;
+    tk_cgroups_read_stats(groups, &stats);
+    assert_int_equal(stats.errors, 0);
+    assert_int_equal(stats.skipped, 0);
+    tk_root_assert_golden(&root, golden);
+    tk_cgroups_free(groups);
+    tk_root_release(&root);
+}
+
+static void groups_of_version_2_make_the_golden_rows(void **state)
+{
+    (void)state;
+    check_golden("root-v2", "root-v2/cgroups.jsonl");
+}
+
+static void groups_of_version_1_make_the_golden_rows(void **state)
+{
+    (void)state;
+    check_golden("root-old", "root-old/cgroups.jsonl");
+}
+
+static void groups_of_a_hybrid_host_make_the_golden_rows(void **state)
+{
+    (void)state;
+    check_golden("root-vm", "root-vm/cgroups.jsonl");
+}
+
+/* A host of version 2 with one group. */
+static void write_group(struct tk_root *root, const char *group, int64_t cpu_us, int64_t memory)
+{
+    char path[128];
+    char text[64];
+    (void)snprintf(path, sizeof(path), "cg/%s/cpu.stat", group);
+    (void)snprintf(text, sizeof(text), "usage_usec %lld\n", (long long)cpu_us);
+    tk_root_write(root, path, text);
+    (void)snprintf(path, sizeof(path), "cg/%s/memory.current", group);
+    (void)snprintf(text, sizeof(text), "%lld\n", (long long)memory);
+    tk_root_write(root, path, text);
+}
+
+static void init_v2(struct tk_root *root)
+{
+    tk_root_init(root, NULL);
+    tk_root_write(root, "proc/self/mountinfo", "1 1 0:1 / /cg rw - cgroup2 cgroup2 rw\n");
+    tk_root_write(root, "proc/self/cgroup", "0::/\n");
+    write_group(root, "a", 1000, 4096);
+}
+
+static void a_row_is_written_only_when_something_changed(void **state)
+{
+    (void)state;
+    struct tk_root root;
+    init_v2(&root);
+    struct tk_cgroups *groups = open_groups(&root, 0);
+    tk_cgroups_tick(groups, root.rows);
+    assert_string_equal(tk_root_take_rows(&root),
+                        "cgroup_metrics {\"ts_ms\":1758059310000,\"ts_us\":1758059310000000,"
+                        "\"node\":\"n1\",\"host\":\"worker-1\",\"cgroup\":\"/a\","
+                        "\"cpu_ns\":1000000,\"mem_bytes\":4096}\n");
+    tk_root_advance(&root, TK_NS_PER_S, NULL, NULL);
+    tk_cgroups_tick(groups, root.rows);
+    assert_string_equal(tk_root_take_rows(&root), "");
+    tk_root_advance(&root, TK_NS_PER_S, NULL, NULL);
+    write_group(&root, "a", 1500, 4096);
+    tk_cgroups_tick(groups, root.rows);
+    assert_string_equal(tk_root_take_rows(&root),
+                        "cgroup_metrics {\"ts_ms\":1758059312000,\"ts_us\":1758059312000000,"
+                        "\"node\":\"n1\",\"host\":\"worker-1\",\"cgroup\":\"/a\",\"dt_ms\":2000,"
+                        "\"cpu_ns\":1500000,\"mem_bytes\":4096}\n");
+    tk_cgroups_free(groups);
+    tk_root_release(&root);
+}
+
+static void memory_is_read_each_second_while_cpu_time_moves_and_else_every_ten(void **state)
+{
+    (void)state;
+    struct tk_root root;
+    init_v2(&root);
+    struct tk_cgroups *groups = open_groups(&root, 0);
+    for (int i = 0; i <= 25; i++) {
+        write_group(&root, "a", 1000 + i, 4096 + i);
+        tk_cgroups_tick(groups, root.rows);
+        tk_root_advance(&root, 100 * TK_NS_PER_MS, NULL, NULL);
+    }
+    const char *rows = tk_root_take_rows(&root);
+    assert_int_equal(count(rows, "cpu_ns"), 26);
+    assert_int_equal(count(rows, "mem_bytes"), 3); /* at 0, 1 and 2 s */
+
+    for (int i = 0; i < 200; i++) {
+        write_group(&root, "a", 2000, 9000 + i);
+        tk_cgroups_tick(groups, root.rows);
+        tk_root_advance(&root, 100 * TK_NS_PER_MS, NULL, NULL);
+    }
+    rows = tk_root_take_rows(&root);
+    assert_in_range(count(rows, "mem_bytes"), 3, 4); /* as CPU time stopped, then twice in 20 s */
+
+    write_group(&root, "a", 2000, 5);
+    tk_cgroups_finish(groups, root.rows);
+    assert_int_equal(count(tk_root_take_rows(&root), "\"mem_bytes\":5}"), 1);
+    tk_cgroups_free(groups);
+    tk_root_release(&root);
+}
+
+static void new_groups_are_found_and_lost_ones_forgotten(void **state)
+{
+    (void)state;
+    struct tk_root root;
+    char path[128];
+    struct tk_cgroups_stats stats;
+    init_v2(&root);
+    struct tk_cgroups *groups = open_groups(&root, 0);
+    tk_cgroups_tick(groups, root.rows);
+    write_group(&root, "b", 7, 8);
+    write_group(&root, "b/c", 7, 8);
+    tk_root_advance(&root, 5 * TK_NS_PER_S, NULL, NULL);
+    tk_cgroups_tick(groups, root.rows);
+    assert_int_equal(count(tk_root_take_rows(&root), "\"/b"), 0);
+    tk_root_advance(&root, 5 * TK_NS_PER_S, NULL, NULL);
+    tk_cgroups_tick(groups, root.rows);
+    const char *rows = tk_root_take_rows(&root);
+    assert_int_equal(count(rows, "\"/b\""), 1);
+    assert_int_equal(count(rows, "\"/b/c\""), 1);
+    tk_cgroups_read_stats(groups, &stats);
+    assert_int_equal(stats.groups, 3);
+
+    (void)snprintf(path, sizeof(path), "%s/cg/b", root.path);
+    assert_int_equal(nftw(path, tk_root_unlink, 16, FTW_DEPTH | FTW_PHYS), 0);
+    tk_root_advance(&root, 10 * TK_NS_PER_S, NULL, NULL);
+    tk_cgroups_tick(groups, root.rows);
+    tk_cgroups_read_stats(groups, &stats);
+    assert_int_equal(stats.groups, 1);
+    tk_cgroups_free(groups);
+    tk_root_release(&root);
+}
+
+static void groups_past_the_limit_are_counted(void **state)
+{
+    (void)state;
+    struct tk_root root;
+    struct tk_cgroups_stats stats;
+    init_v2(&root);
+    for (char name[2] = "b"; name[0] <= 'f'; name[0]++)
+        write_group(&root, name, 1, 1);
+    struct tk_cgroups *groups = open_groups(&root, 4);
+    tk_cgroups_tick(groups, root.rows);
+    tk_cgroups_read_stats(groups, &stats);
+    assert_int_equal(stats.groups, 4);
+    assert_int_equal(stats.skipped, 2);
+    assert_int_equal(count(tk_root_take_rows(&root), "cgroup_metrics"), 4);
+    tk_cgroups_free(groups);
+    tk_root_release(&root);
+}
+
+static void files_that_do_not_parse_are_counted(void **state)
+{
+    (void)state;
+    struct tk_root root;
+    struct tk_cgroups_stats stats;
+    init_v2(&root);
+    tk_root_write(&root, "cg/a/io.stat", "nonsense\n");
+    tk_root_write(&root, "cg/a/pids.current", "many\n");
+    struct tk_cgroups *groups = open_groups(&root, 0);
+    tk_cgroups_tick(groups, root.rows);
+    tk_cgroups_read_stats(groups, &stats);
+    assert_int_equal(stats.errors, 2);
+    assert_int_equal(count(tk_root_take_rows(&root), "\"cpu_ns\":1000000,\"mem_bytes\":4096}"), 1);
+    tk_cgroups_free(groups);
+    tk_root_release(&root);
+}
+
+static void inside_a_container_its_own_group_has_rows(void **state)
+{
+    (void)state;
+    struct tk_root root;
+    init_v2(&root);
+    tk_root_write(&root, "cg/cpu.stat", "usage_usec 77\n");
+    tk_root_write(&root, "cg/cgroup.events", "populated 1\n");
+    struct tk_cgroups *groups = open_groups(&root, 0);
+    tk_cgroups_tick(groups, root.rows);
+    assert_int_equal(count(tk_root_take_rows(&root), "\"cgroup\":\"/\",\"cpu_ns\":77000}"), 1);
+    tk_cgroups_free(groups);
+    tk_root_release(&root);
+}
+
+static void a_host_without_groups_is_told_so(void **state)
+{
+    (void)state;
+    struct tk_root root;
+    struct tk_cgroups *groups;
+    struct tk_err err;
+    tk_root_init(&root, NULL);
+    tk_root_write(&root, "proc/self/mountinfo", "20 1 254:0 / / rw - ext4 /dev/vda rw\n");
+    tk_root_write(&root, "proc/self/cgroup", "");
+    assert_int_equal(
+        tk_cgroups_new(&root.kernel, &(struct tk_cgroups_options){.node = ""}, &groups, &err),
+        -ENOENT);
+    assert_string_equal(err.msg, "no control groups are mounted");
+    tk_root_release(&root);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(groups_of_version_2_make_the_golden_rows),
+        cmocka_unit_test(groups_of_version_1_make_the_golden_rows),
+        cmocka_unit_test(groups_of_a_hybrid_host_make_the_golden_rows),
+        cmocka_unit_test(a_row_is_written_only_when_something_changed),
+        cmocka_unit_test(memory_is_read_each_second_while_cpu_time_moves_and_else_every_ten),
+        cmocka_unit_test(new_groups_are_found_and_lost_ones_forgotten),
+        cmocka_unit_test(groups_past_the_limit_are_counted),
+        cmocka_unit_test(files_that_do_not_parse_are_counted),
+        cmocka_unit_test(inside_a_container_its_own_group_has_rows),
+        cmocka_unit_test(a_host_without_groups_is_told_so),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
