@@ -31,8 +31,9 @@ void tk_host_free(struct tk_host *host);
  * own interval. A source that fails to parse is counted and its columns are absent; no row is ever
  * made up.
  *
- * Links: the NIC of the options always, others once they carried traffic. Disks: whole disks;
- * loop, ram and zram once they had I/O; the host's sums hold what reached a disk, once. */
+ * Links: the NIC of the options always, others once they carried traffic. Disks: whole ones that
+ * had I/O since boot, also dm, md, loop and the like; the host's sums hold what reached a disk,
+ * once. */
 void tk_host_tick(struct tk_host *host, struct tk_rows *rows);
 
 /* The last tick: every source is due. */

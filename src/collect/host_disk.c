@@ -58,8 +58,7 @@ static bool has_slaves(int diskfd)
 
 enum tk_disk_kind tk_disk_kind_of(int rootfd, const char *name)
 {
-    static const char *const memory[] = {"loop", "ram", "zram", NULL};
-    static const char *const stacked[] = {"dm-", "md", "drbd", NULL};
+    static const char *const virtual[] = {"dm-", "md", "drbd", "loop", "ram", "zram", NULL};
     tk_str text = tk_str_from(name);
     char path[sizeof("sys/block/") + TK_HOST_DISK_NAME];
     (void)snprintf(path, sizeof(path), "sys/block/%s", name);
@@ -72,9 +71,7 @@ enum tk_disk_kind tk_disk_kind_of(int rootfd, const char *name)
     bool sysfs = diskfd >= 0 || faccessat(rootfd, "sys/block", F_OK, 0) == 0;
     if (sysfs ? diskfd < 0 : looks_like_partition(text))
         return TK_DISK_PART;
-    if (starts_with_any(text, memory))
-        return TK_DISK_MEMORY;
-    if (starts_with_any(text, stacked) || (diskfd >= 0 && has_slaves(diskfd)))
-        return TK_DISK_STACKED;
+    if (starts_with_any(text, virtual) || (diskfd >= 0 && has_slaves(diskfd)))
+        return TK_DISK_VIRTUAL;
     return TK_DISK_WHOLE;
 }

@@ -22,8 +22,7 @@ struct tk_host_state {
 enum tk_disk_kind {
     TK_DISK_PART,    /* a partition: nowhere */
     TK_DISK_WHOLE,   /* a row, and part of the host's sums */
-    TK_DISK_STACKED, /* on top of other disks (dm, md, drbd): a row, not in the sums */
-    TK_DISK_MEMORY,  /* loop, ram, zram: a row once it has I/O, not in the sums */
+    TK_DISK_VIRTUAL, /* on other disks (dm, md, drbd, loop) or in memory (ram, zram): a row alone */
 };
 
 struct tk_known_disk {

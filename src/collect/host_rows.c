@@ -307,13 +307,14 @@ static bool put_disks(struct tk_host *host, struct tk_rows *rows, const struct t
     for (size_t i = 0; i < disks->count; i++) {
         const struct tk_host_disk *now = &disks->items[i];
         enum tk_disk_kind kind = kind_of(host, now->name, i);
-        if (kind == TK_DISK_PART || (kind == TK_DISK_MEMORY && now->rd_ios + now->wr_ios == 0))
+        if (kind == TK_DISK_PART)
             continue;
         const struct tk_host_disk *before = find_disk(&span->before->disks, now->name, i);
         struct disk_work work = before ? work_of(now, before) : (struct disk_work){-1};
         if (work.rd_ios < 0)
             continue;
-        put_disk(host, rows, span, now, &work);
+        if (now->rd_ios > 0 || now->wr_ios > 0)
+            put_disk(host, rows, span, now, &work);
         if (kind != TK_DISK_WHOLE)
             continue;
         any = true;

@@ -211,15 +211,19 @@ static void what_still_runs_moves_up_and_nothing_is_left_behind(void **state)
 static void a_leaf_of_a_recorder_that_died_is_removed_by_the_next(void **state)
 {
     struct fixture *fixture = *state;
-    pid_t dead = fork();
-    if (dead == 0)
-        _exit(0);
-    waitpid(dead, NULL, 0);
     struct fixture other = *fixture;
-    (void)snprintf(other.name, sizeof(other.name), "tracekit-test-%d", (int)dead);
-    (void)make_leaf(&other); /* never freed, as after kill -9 */
-    assert_true(count_folders(&other) > 0);
+    pid_t recorder = fork();
+    if (recorder == 0) {
+        struct tk_cgroup_leaf *leaf;
+        struct tk_err err;
+        (void)snprintf(other.name, sizeof(other.name), "tracekit-test-%d", (int)getpid());
+        _exit(tk_cgroup_leaf_new(&other.kernel, other.name, &leaf, &err) < 0);
+    }
+    int status;
+    waitpid(recorder, &status, 0);
     struct tk_cgroup_leaf *leaf = make_leaf(fixture);
+    assert_int_equal(status, 0);
+    (void)snprintf(other.name, sizeof(other.name), "tracekit-test-%d", (int)recorder);
     assert_int_equal(count_folders(&other), 0);
     tk_cgroup_leaf_free(leaf);
 }

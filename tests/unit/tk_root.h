@@ -28,6 +28,7 @@ struct tk_root {
     int64_t now_ns; /* monotonic */
     struct tk_rows *rows;
     struct tk_buf out; /* "TABLE {...}" lines */
+    bool taken;        /* by the test: new rows replace them */
 };
 
 static inline int64_t tk_root_now(void *world)
@@ -79,7 +80,8 @@ static inline void tk_root_write(struct tk_root *root, const char *path, const c
     char folder[PATH_MAX];
     struct tk_err err;
     size_t slash = tk_str_find_last(tk_str_from(path), '/');
-    assert_true(tk_str_to_cstr((tk_str){path, slash}, folder, sizeof(folder)));
+    tk_str parent = path[slash] ? (tk_str){path, slash} : TK_STR(".");
+    assert_true(tk_str_to_cstr(parent, folder, sizeof(folder)));
     assert_int_equal(tk_dir_make(root->kernel.rootfd, folder, &err), 0);
     int fd = openat(root->kernel.rootfd, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     assert_true(fd >= 0);
@@ -130,10 +132,13 @@ static inline void tk_root_release(struct tk_root *root)
 static inline const char *tk_root_take_rows(struct tk_root *root)
 {
     struct tk_err err;
-    tk_buf_reset(&root->out);
+    if (root->taken)
+        tk_buf_reset(&root->out);
+    root->taken = false;
     assert_int_equal(tk_rows_flush(root->rows, &err), 0);
     tk_buf_putc(&root->out, '\0');
     assert_true(tk_buf_ok(&root->out));
+    root->taken = true;
     return root->out.p;
 }
 
