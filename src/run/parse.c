@@ -12,6 +12,10 @@
 #include "base/file.h"
 #include "base/human.h"
 #include "run/parse_internal.h"
+#include "run/verify.h"
+
+#define REPORT     "audit_report.md"
+#define REPORT_MAX ((size_t)16 << 20)
 
 void tk_parse_say(struct tk_parse *parse, enum tk_parse_note note, const char *fmt, ...)
 {
@@ -80,11 +84,30 @@ static void say_client_events(struct tk_parse *parse)
     }
 }
 
+/* CTS/ holds an audit report: that of the run. */
+static int write_audit(struct tk_parse *parse, struct tk_err *err)
+{
+    struct tk_verify_options options = {.folder = parse->target, .write_report = true};
+    struct tk_verify_result result;
+    if (parse->cts < 0)
+        return 0;
+    TK_CLEANUP(tk_buf_release) struct tk_buf text;
+    tk_buf_init(&text, REPORT_MAX);
+    int rc = tk_verify(&options, &result, err);
+    if (rc == 0)
+        rc = tk_file_load(parse->cctf, REPORT, &text, err);
+    if (rc == 0)
+        rc = tk_file_write(parse->cts, REPORT, tk_buf_str(&text), 0644, err);
+    if (rc == 0)
+        tk_run_adopt_name(parse->cts, REPORT);
+    return rc;
+}
+
 static int run_steps(struct tk_parse *parse, struct tk_err *err)
 {
     static int (*const steps[])(struct tk_parse * parse, struct tk_err * err) = {
-        tk_parse_meta,  tk_parse_events, tk_parse_hosts,
-        tk_parse_procs, tk_parse_nodes,  tk_parse_copies,
+        tk_parse_meta,  tk_parse_events, tk_parse_hosts, tk_parse_procs,
+        tk_parse_nodes, tk_parse_copies, write_audit,
     };
     for (size_t i = 0; i < TK_COUNTOF(steps); i++) {
         int rc = steps[i](parse, err);
@@ -142,6 +165,7 @@ static void say_artefacts(struct tk_parse *parse)
     say_artefact(parse, "CTS/", tk_tables[TK_TABLE_INVOCATIONS].cctf, true);
     say_artefact(parse, "CTS/", tk_tables[TK_TABLE_PROC_METRICS].cctf, true);
     say_artefact(parse, "CTS/", tk_tables[TK_TABLE_NODES].cctf, false);
+    say_artefact(parse, "CTS/", REPORT, false);
 }
 
 int tk_parse(const struct tk_parse_options *options, struct tk_parse_result *ret_result,

@@ -229,7 +229,7 @@ static void put_events(const struct tk_parse *parse, const struct tk_events *eve
                        struct event_outs *outs, struct tk_buf *line)
 {
     TK_CLEANUP(tk_buf_release) struct tk_buf identity;
-    tk_buf_init(&identity, 8 * sizeof(parse->node));
+    tk_buf_init(&identity, 16 * sizeof(parse->node));
     tk_json_put_str(&identity, tk_str_from(parse->node));
     size_t split = identity.n;
     tk_json_put_str(&identity, tk_str_from(parse->stage));

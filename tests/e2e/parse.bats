@@ -114,6 +114,7 @@ put() {
     [ "$(jq -c keys_unsorted logs/a/CTS/invocations.jsonl | sort -u)" = '["trace_id","pid","ts_enqueue","ts_start","ts_end"]' ]
     [ "$(jq '.[0].mem_mb' logs/a/CTS/nodes.json)" = 15997 ]
     [ "$(cat logs/a/CTS/notes.txt)" = mine ]
+    grep -q '^PID match rate' logs/a/CTS/audit_report.md
 }
 
 @test "--output leaves the run folder alone" {
@@ -151,6 +152,13 @@ put() {
     [ "$output" = "tracekit parse: a/../b: no such folder" ]
     run -2 "$TK" parse --layout png
     [[ $output == "tracekit parse: option '--layout': 'png' is none of cctf, cts"* ]]
+}
+
+@test "what was parsed passes verify" {
+    put ours a
+    "$TK" parse a
+    run -0 "$TK" verify cctf a
+    [[ ${lines[-1]} == *": ok: 0 errors"* ]]
 }
 
 @test "a full disk is told and leaves the files of the last parse" {
