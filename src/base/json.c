@@ -301,9 +301,31 @@ static int next(struct tk_json *json, char close, const char *comma_or_close, st
     return 0;
 }
 
+/* Take `,"key":` or `"key":` as compact writers make it; false, and nothing taken, for anything
+ * else. */
+static bool take_plain_key(struct tk_json *json, tk_str *ret_key)
+{
+    const char *p = json->p;
+    if (!json->first && p < json->end && *p == ',')
+        p++;
+    else if (!json->first)
+        return false;
+    if (p == json->end || *p != '"')
+        return false;
+    const char *end = tk_skip_plain(p + 1, json->end);
+    if (json->end - end < 2 || end[0] != '"' || end[1] != ':')
+        return false;
+    *ret_key = (tk_str){p + 1, (size_t)(end - p - 1)};
+    json->p = end + 2;
+    json->first = false;
+    return true;
+}
+
 int tk_json_next_key(struct tk_json *json, struct tk_arena *scratch, tk_str *ret_key,
                      struct tk_err *err)
 {
+    if (take_plain_key(json, ret_key))
+        return 0;
     int rc = next(json, '}', "',' or '}'", err);
     if (rc != 0)
         return rc;

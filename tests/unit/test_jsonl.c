@@ -94,6 +94,29 @@ static void rows_are_written_in_column_order_without_what_is_absent(void **state
                           "{\"id\":1,\"note\":null}\n");
 }
 
+static void a_full_buffer_holds_whole_rows_only(void **state)
+{
+    (void)state;
+    struct tk_err err;
+    TK_CLEANUP(tk_batch_freep) struct tk_batch *batch = NULL;
+    assert_int_equal(tk_batch_new(&schema, 64, 1 << 16, &batch, &err), 0);
+    char long_text[500];
+    memset(long_text, '\n', sizeof(long_text)); /* each byte becomes two */
+    for (int64_t i = 0; i < 64; i++) {
+        tk_batch_begin(batch);
+        tk_batch_set_i64(batch, ID, i);
+        tk_batch_set_text(batch, NAME, (tk_str){long_text, sizeof(long_text)});
+    }
+    for (size_t max = 100; max < 12000; max += 97) {
+        TK_CLEANUP(tk_buf_release) struct tk_buf out;
+        tk_buf_init(&out, max);
+        tk_encoder_jsonl.batch(batch, &out);
+        assert_int_equal(out.failure, -EMSGSIZE);
+        assert_true(out.n <= max);
+        assert_true(out.n == 0 || out.p[out.n - 1] == '\n');
+    }
+}
+
 static void what_old_files_hold_is_read(void **state)
 {
     (void)state;
@@ -384,6 +407,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_are_written_in_column_order_without_what_is_absent),
+        cmocka_unit_test(a_full_buffer_holds_whole_rows_only),
         cmocka_unit_test(what_old_files_hold_is_read),
         cmocka_unit_test(a_bad_row_is_skipped_counted_and_named),
         cmocka_unit_test(text_that_comes_in_pieces_gives_the_same_rows),
