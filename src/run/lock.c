@@ -85,6 +85,8 @@ bool tk_run_start_ticks(pid_t pid, int64_t *ret_ticks)
     for (int field = 3; field <= 22; field++) {
         if (!tk_str_take_word(&rest, &word))
             return false;
+        if (field == 3 && (tk_str_eq(word, TK_STR("Z")) || tk_str_eq(word, TK_STR("X"))))
+            return false; /* dead, and only its parent has not looked yet */
     }
     return tk_parse_i64(word, ret_ticks);
 }
