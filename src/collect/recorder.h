@@ -21,33 +21,47 @@ struct tk_recorder_options {
     bool no_procs;                 /* PROC_SAMPLING other than 1 */
     bool per_core;
     int64_t interval_ns, host_interval_ns;
-    char *const *argv; /* recorded in run.json, secrets redacted; NULL = none */
+    char *const *command; /* that is recorded; NULL = none */
 
-    /* Told once per kind of trouble, one line; may be NULL. */
+    /* Told when writing fails and when it works again, one line; may be NULL. */
     void (*on_failure)(void *context, const char *message);
     void *context;
 };
 
-/* Make the folder and its meta files, open the sources, write the first tick. */
+/* Make the folder and its meta files, take its lock, open the sources, write the first tick. The
+ * options and what they point to are borrowed for the life of the recorder. -EBUSY when another
+ * recorder is at work there. */
 TK_MUST_USE int tk_recorder_new(const struct tk_recorder_options *options,
                                 struct tk_recorder **ret_recorder, struct tk_err *err);
 
-/* Poll this, then step. A step fails only when recording cannot go on. */
+/* Poll this, then step. A step fails only when recording cannot go on: the folder was removed. */
 int tk_recorder_fd(const struct tk_recorder *recorder);
 TK_MUST_USE int tk_recorder_step(struct tk_recorder *recorder, struct tk_err *err);
 
-/* For record: the child whose tree is to be followed. */
+/* For record: the child whose tree is to be followed, and how it ended (0..255). */
 void tk_recorder_set_tree_root(struct tk_recorder *recorder, pid_t pid);
+void tk_recorder_set_exit_status(struct tk_recorder *recorder, int exit_status);
+
+/* The command runs in a control group of its own: without exit records that is rung B. */
+void tk_recorder_set_leaf(struct tk_recorder *recorder);
+
+/* What a reader of the run should know, one sentence, for run.json. */
+void tk_recorder_add_notice(struct tk_recorder *recorder, const char *notice);
+
+/* The NIC that is sampled; "" = none. */
+const char *tk_recorder_iface(const struct tk_recorder *recorder);
 
 /* What is under it, for the report. Borrowed. */
 const struct tk_kernel *tk_recorder_kernel(const struct tk_recorder *recorder);
 struct tk_procs *tk_recorder_procs(struct tk_recorder *recorder);
 
-/* For rows that the owner adds (the invocation). */
-struct tk_rows *tk_recorder_rows(struct tk_recorder *recorder);
+/* The folder's descriptor, borrowed. */
+int tk_recorder_dirfd(const struct tk_recorder *recorder);
 
-/* Last tick, tail rows, stop time, counters, fsync. */
+/* Last tick, tail rows, stop time, counters, fsync, and the lock is given back. */
 TK_MUST_USE int tk_recorder_finish(struct tk_recorder *recorder, struct tk_err *err);
+
+/* Accepts NULL. */
 void tk_recorder_free(struct tk_recorder *recorder);
 
 #endif

@@ -227,6 +227,15 @@ int tk_sampler_fd(const struct tk_sampler *sampler)
     return sampler->timer_fd;
 }
 
+int64_t tk_sampler_wake_ns(const struct tk_sampler *sampler)
+{
+    int64_t shortest = INT64_MAX;
+    for (size_t i = 0; i < CLASS_COUNT; i++)
+        if (sampler->classes[i].interval_ns > 0 && sampler->classes[i].interval_ns < shortest)
+            shortest = sampler->classes[i].interval_ns;
+    return shortest;
+}
+
 void tk_sampler_read_stats(const struct tk_sampler *sampler, struct tk_sampler_stats *ret_stats)
 {
     int64_t interval = sampler->options.interval_ns;

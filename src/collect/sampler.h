@@ -4,8 +4,9 @@
  * tk_sampler_fd(), then call tk_sampler_step().
  *
  * A timerfd has no slack, so that PR_SET_TIMERSLACK, which a recorded command would inherit, is
- * left alone. Kernel events wait in their socket for the next tick, or for a quarter of a second
- * where ticks are further apart: woken by each event, a fork storm would be ours as well. */
+ * left alone. Kernel events wait in their sockets for the next tick, or, where ticks are further
+ * apart than these have room for, for a drain of their own: woken by each event, a fork storm would
+ * be ours as well. */
 #ifndef TK_COLLECT_SAMPLER_H
 #define TK_COLLECT_SAMPLER_H
 
@@ -35,16 +36,21 @@ struct tk_sampler_stats {
                          a deadline was neither kept nor counted */
 };
 
+/* The first tick of each class is due at once. */
 TK_MUST_USE int tk_sampler_new(const struct tk_sampler_options *options,
                                struct tk_sampler **ret_sampler, struct tk_err *err);
 
 /* Accepts NULL; leaves what it borrowed alone. */
 void tk_sampler_free(struct tk_sampler *sampler);
 
-/* Readable when a tick is due or kernel events wait. */
+/* Readable when something is due. */
 int tk_sampler_fd(const struct tk_sampler *sampler);
 
-/* Do what is due and flush `rows`. Fails only as the sink of `rows` does. */
+/* The longest time between two steps that are in time. */
+int64_t tk_sampler_wake_ns(const struct tk_sampler *sampler);
+
+/* Do what is due, flush `rows` and set the next deadline. Fails only as the sink of `rows` does,
+ * and may be called again then. */
 TK_MUST_USE int tk_sampler_step(struct tk_sampler *sampler, struct tk_rows *rows,
                                 struct tk_err *err);
 

@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* All runs in the thread of the caller but the probes of the link, which take seconds:
+ *
+ *   each wake-up  what is due in the sampler
+ *   1 s           rows go to their files; a look at the wall clock
+ *   10 s          clock.jsonl, run.json (not synced: kill -9 harms neither, and an fsync on a busy
+ *                 disk would cost ticks)
+ */
+#include "collect/recorder_internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/timex.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "collect/privileges.h"
+
+#define FLUSH_NS TK_NS_PER_S
+#define CLOCK_NS (10 * TK_NS_PER_S)
+#define META_NS  (10 * TK_NS_PER_S)
+/* Slewing moves the wall clock by at most 0.05 % between two looks. */
+#define STEP_NS       (10 * TK_NS_PER_MS)
+#define META_TEXT_MAX (256 * 1024)
+#define ARGV_TEXT_MAX (64 * 1024)
+
+static int64_t smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Clocks ------------------------------------------------------------------------ */
+
+/* CLOCK_REALTIME as it stands: tk_clock_real_ns() may be fixed by a test. */
+static int64_t wall_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (int64_t)t.tv_sec * TK_NS_PER_S + t.tv_nsec;
+}
+
+static void add_clock_row(struct tk_recorder *recorder, int64_t now, int64_t step_ns)
+{
+    struct tk_batch *row = tk_rows_begin(recorder->rows, TK_TABLE_CLOCK);
+    tk_batch_set_i64(row, TK_CLOCK_REALTIME_US, wall_ns() / TK_NS_PER_US);
+    tk_batch_set_i64(row, TK_CLOCK_MONOTONIC_US, now / TK_NS_PER_US);
+    tk_batch_set_i64(row, TK_CLOCK_BOOTTIME_US, tk_clock_boot_ns() / TK_NS_PER_US);
+    if (step_ns != 0)
+        tk_batch_set_i64(row, TK_CLOCK_STEP_US, step_ns / TK_NS_PER_US);
+    struct timex adjust = {.modes = 0};
+    if (adjtimex(&adjust) >= 0) {
+        bool nano = (adjust.status & STA_NANO) != 0;
+        tk_batch_set_i64(row, TK_CLOCK_ADJ_OFFSET_US, nano ? adjust.offset / 1000 : adjust.offset);
+        tk_batch_set_i64(row, TK_CLOCK_ADJ_MAXERROR_US, adjust.maxerror);
+        tk_batch_set_i64(row, TK_CLOCK_ADJ_STATUS, adjust.status);
+    }
+    recorder->clock_ns = now;
+}
+
+/* A row each 10 s, and at once when the wall clock was set: stamps do not follow it, but readers
+ * may want to know. */
+static void look_at_clocks(struct tk_recorder *recorder, int64_t now)
+{
+    int64_t offset = wall_ns() - tk_clock_mono_ns();
+    int64_t step = offset - recorder->wall_offset_ns;
+    recorder->wall_offset_ns = offset;
+    if (step > -STEP_NS && step < STEP_NS)
+        step = 0;
+    if (step != 0 || now - recorder->clock_ns >= CLOCK_NS)
+        add_clock_row(recorder, now, step);
+}
+
+/* Writing ----------------------------------------------------------------------- */
+
+static void tell(struct tk_recorder *recorder, const char *message)
+{
+    if (recorder->options.on_failure)
+        recorder->options.on_failure(recorder->options.context, message);
+}
+
+static int64_t dropped_rows(const struct tk_recorder *recorder)
+{
+    struct tk_run_writer_stats stats;
+    tk_run_writer_read_stats(recorder->writer, &stats);
+    return stats.dropped_rows;
+}
+
+/* What came of a write: tell of the first failure and of the first success after it. Returns a
+ * failure only when there is no point in going on. */
+static int judge_write(struct tk_recorder *recorder, int rc, struct tk_err *err)
+{
+    char message[TK_ERR_MAX + 128];
+    if (rc == -ENOENT)
+        return tk_fail(err, rc, "%s: the run folder was removed", recorder->options.folder);
+    if (rc < 0 && !recorder->failing) {
+        (void)snprintf(message, sizeof(message),
+                       "%s: rows are dropped and counted until it can be written again", err->msg);
+        tell(recorder, message);
+    } else if (rc == 0 && recorder->failing) {
+        (void)snprintf(message, sizeof(message), "%s: written again, %lld rows were lost",
+                       recorder->options.folder,
+                       (long long)(dropped_rows(recorder) - recorder->dropped_before));
+        tell(recorder, message);
+        recorder->dropped_before = dropped_rows(recorder);
+    }
+    recorder->failing = rc < 0;
+    return 0;
+}
+
+/* Often in a young run, whose figures change much. */
+static int64_t meta_interval_ns(const struct tk_recorder *recorder, int64_t now)
+{
+    return smaller(META_NS, (now - recorder->kernel.anchor.mono_ns) / 2);
+}
+
+static int flush(struct tk_recorder *recorder, int64_t now, struct tk_err *err)
+{
+    recorder->flushed_ns = now;
+    look_at_clocks(recorder, now);
+    int rc = tk_rows_flush(recorder->rows, err);
+    if (rc == 0)
+        rc = tk_run_writer_flush(recorder->writer, err);
+    if (rc == 0 && now - recorder->meta_ns >= meta_interval_ns(recorder, now)) {
+        recorder->meta_ns = now;
+        rc = tk_recorder_write_run(recorder, false, err);
+    }
+    return judge_write(recorder, rc, err);
+}
+
+int tk_recorder_step(struct tk_recorder *recorder, struct tk_err *err)
+{
+    int rc = tk_sampler_step(recorder->sampler, recorder->rows, err);
+    if (rc < 0) {
+        rc = judge_write(recorder, rc, err);
+        if (rc < 0)
+            return rc;
+    }
+    /* Rows that wait for the next wake-up would be too old then. */
+    int64_t now = tk_clock_mono_ns();
+    if (now + tk_sampler_wake_ns(recorder->sampler) - recorder->flushed_ns > FLUSH_NS)
+        return flush(recorder, now, err);
+    return 0;
+}
+
+/* Link -------------------------------------------------------------------------- */
+
+static int write_link(const struct tk_kernel *kernel, const char *iface, const char *vm_ip,
+                      int dirfd, struct tk_err *err)
+{
+    TK_CLEANUP(tk_batch_freep) struct tk_batch *row = NULL;
+    int rc = tk_batch_new(&tk_schema_link_meta, 1, META_TEXT_MAX, &row, err);
+    if (rc == 0)
+        rc = tk_link_read(kernel, iface, vm_ip, row, err);
+    if (rc == 0)
+        rc = tk_object_write(dirfd, tk_tables[TK_TABLE_LINK_META].raw, row, err);
+    return rc;
+}
+
+/* The thread: link_meta.json without the delay is there already, and stays when this fails. */
+static void *probe_link(void *context)
+{
+    const struct tk_prober *prober = context;
+    struct tk_err ignored;
+    (void)write_link(prober->kernel, prober->iface, prober->vm_ip, prober->dirfd, &ignored);
+    return NULL;
+}
+
+static bool is_remote(const char *vm_ip)
+{
+    return vm_ip && *vm_ip && strcmp(vm_ip, "127.0.0.1") != 0 && strcmp(vm_ip, "localhost") != 0;
+}
+
+static void start_prober(struct tk_recorder *recorder)
+{
+    if (!is_remote(recorder->options.node.vm_ip))
+        return;
+    recorder->prober = (struct tk_prober){
+        .kernel = &recorder->kernel,
+        .iface = recorder->iface,
+        .vm_ip = recorder->options.node.vm_ip,
+        .dirfd = tk_run_writer_dirfd(recorder->writer),
+    };
+    recorder->prober.running =
+        pthread_create(&recorder->prober.thread, NULL, probe_link, &recorder->prober) == 0;
+}
+
+static void stop_prober(struct tk_recorder *recorder)
+{
+    if (recorder->prober.running)
+        (void)pthread_join(recorder->prober.thread, NULL);
+    recorder->prober.running = false;
+}
+
+/* Start ------------------------------------------------------------------------- */
+
+static int write_node(struct tk_recorder *recorder, struct tk_err *err)
+{
+    int dirfd = tk_run_writer_dirfd(recorder->writer);
+    TK_CLEANUP(tk_batch_freep) struct tk_batch *row = NULL;
+    int rc = tk_batch_new(&tk_schema_node_meta, 1, META_TEXT_MAX, &row, err);
+    if (rc == 0)
+        rc = tk_node_read(&recorder->kernel, &recorder->options.node, row, err);
+    if (rc == 0)
+        rc = tk_object_write(dirfd, tk_tables[TK_TABLE_NODE_META].raw, row, err);
+    if (rc < 0)
+        return rc;
+    (void)tk_str_to_cstr(tk_batch_text(row, 0, TK_NODE_META_IFACE), recorder->iface,
+                         sizeof(recorder->iface));
+    return write_link(&recorder->kernel, recorder->iface, NULL, dirfd, err);
+}
+
+static int take_folder(struct tk_recorder *recorder, struct tk_err *err)
+{
+    const char *folder = recorder->options.folder;
+    int rc = tk_run_folder_make(folder, err);
+    if (rc == 0)
+        rc = tk_run_writer_new(folder, &recorder->writer, err);
+    if (rc < 0)
+        return rc;
+    struct tk_run_owner owner;
+    rc = tk_run_owner_self(&owner, err);
+    if (rc == 0)
+        rc = tk_run_lock(tk_run_writer_dirfd(recorder->writer), &owner, &recorder->lock_fd, err);
+    if (rc < 0)
+        return tk_err_prefix(err, "%s", folder);
+    tk_recorder_read_start(recorder);
+    return tk_rows_new(tk_run_writer_sink(recorder->writer), &recorder->rows, err);
+}
+
+static int open_sources(struct tk_recorder *recorder, struct tk_err *err)
+{
+    struct tk_recorder_options *options = &recorder->options;
+    int rc = tk_host_new(&recorder->kernel,
+                         &(struct tk_host_options){.node = options->node.node,
+                                                   .stage = options->node.stage,
+                                                   .host = recorder->host_name,
+                                                   .iface = recorder->iface,
+                                                   .per_core = options->per_core},
+                         &recorder->host, err);
+    if (rc == 0)
+        rc = tk_cgroups_new(
+            &recorder->kernel,
+            &(struct tk_cgroups_options){.node = options->node.node, .host = recorder->host_name},
+            &recorder->cgroups, err);
+    if (rc < 0 || options->no_procs)
+        return rc;
+    options->procs.node = options->node.node;
+    options->procs.host = recorder->host_name;
+    return tk_procs_new(&recorder->kernel, &options->procs, &recorder->procs, err);
+}
+
+static int start_sampler(struct tk_recorder *recorder, struct tk_err *err)
+{
+    const struct tk_recorder_options *options = &recorder->options;
+    int rc =
+        tk_sampler_new(&(struct tk_sampler_options){.interval_ns = options->interval_ns,
+                                                    .host_interval_ns = options->host_interval_ns,
+                                                    .host = recorder->host,
+                                                    .procs = recorder->procs,
+                                                    .cgroups = recorder->cgroups},
+                       &recorder->sampler, err);
+    if (rc == 0)
+        rc = tk_sampler_step(recorder->sampler, recorder->rows, err);
+    if (rc < 0)
+        return rc;
+    int64_t now = tk_clock_mono_ns();
+    recorder->wall_offset_ns = wall_ns() - now;
+    add_clock_row(recorder, now, 0);
+    rc = tk_rows_flush(recorder->rows, err);
+    if (rc == 0)
+        rc = tk_run_writer_flush(recorder->writer, err);
+    recorder->flushed_ns = now;
+    recorder->meta_ns = now;
+    return rc;
+}
+
+/* Pages that are in use stay in memory, so that a machine that thrashes is recorded too; those that
+ * were only reserved are not taken (MCL_ONFAULT). Allowed or not, it goes on. */
+static void lock_memory(void)
+{
+    (void)mlockall(MCL_CURRENT | MCL_ONFAULT);
+}
+
+static void set_texts(struct tk_recorder *recorder)
+{
+    tk_texts_add_own_argv(&recorder->argv);
+    tk_texts_add_argv(&recorder->command, recorder->options.command);
+    recorder->privilege_count = tk_privileges_read(recorder->privileges, TK_PRIVILEGES_MAX);
+    struct tk_procs_stats stats = {.why_not = "", .notice = ""};
+    if (recorder->procs)
+        tk_procs_read_stats(recorder->procs, &stats);
+    if (*stats.why_not)
+        tk_recorder_add_notice(recorder, stats.why_not);
+    if (*stats.notice)
+        tk_recorder_add_notice(recorder, stats.notice);
+}
+
+static int start(struct tk_recorder *recorder, struct tk_err *err)
+{
+    if (gethostname(recorder->host_name, sizeof(recorder->host_name) - 1) < 0)
+        return tk_fail_errno(err, "host name");
+    if (!recorder->options.node.node)
+        recorder->options.node.node = recorder->host_name;
+    const char *root = recorder->options.root ? recorder->options.root : "/";
+    int rc = tk_kernel_open(&recorder->kernel, root, err);
+    if (rc == 0)
+        rc = take_folder(recorder, err);
+    if (rc == 0)
+        rc = write_node(recorder, err);
+    if (rc == 0)
+        rc = open_sources(recorder, err);
+    if (rc < 0)
+        return rc;
+    set_texts(recorder);
+    tk_recorder_probe(recorder);
+    rc = tk_recorder_write_run(recorder, true, err);
+    if (rc == 0)
+        rc = start_sampler(recorder, err);
+    if (rc < 0)
+        return rc;
+    start_prober(recorder);
+    lock_memory();
+    return 0;
+}
+
+int tk_recorder_new(const struct tk_recorder_options *options, struct tk_recorder **ret_recorder,
+                    struct tk_err *err)
+{
+    struct tk_recorder *recorder = calloc(1, sizeof(*recorder));
+    if (!recorder)
+        return tk_fail(err, -ENOMEM, "recorder: out of memory");
+    recorder->options = *options;
+    recorder->kernel.rootfd = -1;
+    recorder->kernel.procfd = -1;
+    recorder->lock_fd = -1;
+    tk_buf_init(&recorder->argv.bytes, ARGV_TEXT_MAX);
+    tk_buf_init(&recorder->command.bytes, ARGV_TEXT_MAX);
+    tk_buf_init(&recorder->notices.bytes, ARGV_TEXT_MAX);
+    int rc = start(recorder, err);
+    if (rc < 0) {
+        tk_recorder_free(recorder);
+        return rc;
+    }
+    *ret_recorder = recorder;
+    return 0;
+}
+
+/* Stop -------------------------------------------------------------------------- */
+
+static void note_trouble(struct tk_recorder *recorder)
+{
+    const char *first = "";
+    int64_t errors = tk_host_errors(recorder->host, &first);
+    char notice[TK_ERR_MAX];
+    if (errors == 0)
+        return;
+    (void)snprintf(notice, sizeof(notice), "%lld readings of the host failed, the first: %s",
+                   (long long)errors, first);
+    tk_recorder_add_notice(recorder, notice);
+}
+
+static void release_lock(struct tk_recorder *recorder)
+{
+    if (recorder->lock_fd < 0)
+        return;
+    (void)unlinkat(tk_run_writer_dirfd(recorder->writer), "collector.pid", 0);
+    tk_fd_close(&recorder->lock_fd);
+}
+
+int tk_recorder_finish(struct tk_recorder *recorder, struct tk_err *err)
+{
+    stop_prober(recorder);
+    int rc = tk_sampler_finish(recorder->sampler, recorder->rows, err);
+    int64_t now = tk_clock_mono_ns();
+    recorder->stop_ms = tk_anchor_from_mono(&recorder->kernel.anchor, now) / TK_NS_PER_MS;
+    add_clock_row(recorder, now, 0);
+    note_trouble(recorder);
+    struct tk_err later;
+    int flushed = tk_rows_flush(recorder->rows, &later);
+    if (flushed == 0)
+        flushed = tk_run_writer_sync(recorder->writer, &later);
+    if (flushed == 0)
+        flushed = tk_recorder_write_run(recorder, true, &later);
+    release_lock(recorder);
+    if (rc < 0 || flushed == 0)
+        return rc;
+    *err = later;
+    return flushed;
+}
+
+void tk_recorder_free(struct tk_recorder *recorder)
+{
+    if (!recorder)
+        return;
+    stop_prober(recorder);
+    tk_sampler_free(recorder->sampler);
+    tk_procs_free(recorder->procs);
+    tk_cgroups_free(recorder->cgroups);
+    tk_host_free(recorder->host);
+    tk_rows_free(recorder->rows);
+    release_lock(recorder);
+    tk_run_writer_free(recorder->writer);
+    tk_kernel_close(&recorder->kernel);
+    tk_buf_release(&recorder->argv.bytes);
+    tk_buf_release(&recorder->command.bytes);
+    tk_buf_release(&recorder->notices.bytes);
+    free(recorder);
+}
+
+/* Parts ------------------------------------------------------------------------- */
+
+int tk_recorder_fd(const struct tk_recorder *recorder)
+{
+    return tk_sampler_fd(recorder->sampler);
+}
+
+int tk_recorder_dirfd(const struct tk_recorder *recorder)
+{
+    return tk_run_writer_dirfd(recorder->writer);
+}
+
+const char *tk_recorder_iface(const struct tk_recorder *recorder)
+{
+    return recorder->iface;
+}
+
+void tk_recorder_set_tree_root(struct tk_recorder *recorder, pid_t pid)
+{
+    if (recorder->procs)
+        tk_procs_set_tree_root(recorder->procs, pid);
+}
+
+void tk_recorder_set_exit_status(struct tk_recorder *recorder, int exit_status)
+{
+    recorder->exit_status = exit_status;
+    recorder->has_exit_status = true;
+}
+
+void tk_recorder_set_leaf(struct tk_recorder *recorder)
+{
+    recorder->has_leaf = true;
+}
+
+void tk_recorder_add_notice(struct tk_recorder *recorder, const char *notice)
+{
+    tk_texts_add(&recorder->notices, tk_str_from(notice));
+}
+
+const struct tk_kernel *tk_recorder_kernel(const struct tk_recorder *recorder)
+{
+    return &recorder->kernel;
+}
+
+struct tk_procs *tk_recorder_procs(struct tk_recorder *recorder)
+{
+    return recorder->procs;
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The recorder's own state, shared by recorder.c (the loop) and recorder_run.c (run.json). */
+#ifndef TK_COLLECT_RECORDER_INTERNAL_H
+#define TK_COLLECT_RECORDER_INTERNAL_H
+
+#include <limits.h>
+#include <pthread.h>
+
+#include "base/buf.h"
+#include "collect/recorder.h"
+
+#define TK_TEXTS_MAX      256
+#define TK_PRIVILEGES_MAX 8
+
+/* Texts for a list of run.json, one after the other in `bytes`. */
+struct tk_texts {
+    struct tk_buf bytes;
+    size_t ends[TK_TEXTS_MAX];
+    size_t n;
+    int64_t left_out;
+};
+
+/* Measures the delay of the link beside the loop. */
+struct tk_prober {
+    pthread_t thread;
+    bool running;
+    const struct tk_kernel *kernel;
+    const char *iface, *vm_ip;
+    int dirfd;
+};
+
+struct tk_recorder {
+    struct tk_recorder_options options;
+    char host_name[HOST_NAME_MAX + 1];
+    char iface[64];
+    struct tk_kernel kernel;
+    struct tk_run_writer *writer;
+    struct tk_rows *rows;
+    struct tk_host *host;
+    struct tk_procs *procs;
+    struct tk_cgroups *cgroups;
+    struct tk_sampler *sampler;
+    struct tk_prober prober;
+    int lock_fd;
+    struct tk_texts argv, command, notices;
+    tk_str privileges[TK_PRIVILEGES_MAX]; /* at the start */
+    size_t privilege_count;
+    bool rss_exact;
+    int64_t start_ms; /* epoch; of the first recorder of this folder */
+    int64_t stop_ms;  /* 0 = it runs */
+    int exit_status;
+    bool has_exit_status;
+    bool has_leaf;
+
+    int64_t flushed_ns, clock_ns, meta_ns; /* monotonic time of the last one */
+    int64_t wall_offset_ns;                /* wall clock minus monotonic clock, when last seen */
+    bool failing;                          /* the last write failed, and on_failure was told */
+    int64_t dropped_before;                /* rows dropped before that */
+};
+
+/* Append a text; over TK_TEXTS_MAX they are counted. */
+void tk_texts_add(struct tk_texts *texts, tk_str text);
+
+/* Append a command line, redacted: one given (NULL = none), and that of this process. */
+void tk_texts_add_argv(struct tk_texts *texts, char *const *argv);
+void tk_texts_add_own_argv(struct tk_texts *texts);
+
+/* Find out what the header states about this kernel. */
+void tk_recorder_probe(struct tk_recorder *recorder);
+
+/* Write run.json as things stand: synced to the disk when `durable`. */
+TK_MUST_USE int tk_recorder_write_run(struct tk_recorder *recorder, bool durable,
+                                      struct tk_err *err);
+
+/* Keep the start of an earlier recording into the same folder. */
+void tk_recorder_read_start(struct tk_recorder *recorder);
+
+#endif

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* run.json: how the run was recorded, and how good it is (collector.md section 5). */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
+
+#include "base/file.h"
+#include "base/number.h"
+#include "collect/recorder_internal.h"
+#include "run/redact.h"
+
+#define SCHEMA_VERSION 2
+#define ARGV_MAX       (4 * 1024 * 1024)
+#define ROW_TEXT_MAX   (256 * 1024)
+/* CPU time of a running task is brought up to date at each timer tick, so that over 25 of them the
+ * error is 2 % as a rule. */
+#define GOOD_TICKS 25
+
+void tk_texts_add(struct tk_texts *texts, tk_str text)
+{
+    if (texts->n == TK_TEXTS_MAX) {
+        texts->left_out++;
+        return;
+    }
+    tk_buf_put(&texts->bytes, text);
+    texts->ends[texts->n++] = texts->bytes.n;
+}
+
+static void add_redacted(struct tk_texts *texts, tk_str arg, bool *carry)
+{
+    TK_CLEANUP(tk_buf_release) struct tk_buf word;
+    tk_buf_init(&word, ROW_TEXT_MAX);
+    tk_redact_arg(arg, carry, &word);
+    tk_texts_add(texts, tk_buf_str(&word));
+}
+
+void tk_texts_add_argv(struct tk_texts *texts, char *const *argv)
+{
+    bool carry = false;
+    for (; argv && *argv; argv++)
+        add_redacted(texts, tk_str_from(*argv), &carry);
+}
+
+void tk_texts_add_own_argv(struct tk_texts *texts)
+{
+    TK_CLEANUP(tk_buf_release) struct tk_buf text;
+    tk_buf_init(&text, ARGV_MAX);
+    struct tk_err too_long;
+    if (tk_file_load(AT_FDCWD, "/proc/self/cmdline", &text, &too_long) < 0)
+        texts->left_out++;
+    tk_str rest = tk_buf_str(&text);
+    tk_str arg;
+    bool carry = false;
+    while (tk_str_take_until(&rest, '\0', &arg))
+        add_redacted(texts, arg, &carry);
+}
+
+static void set_texts(struct tk_batch *row, size_t column, const struct tk_texts *texts)
+{
+    tk_str items[TK_TEXTS_MAX + 1];
+    size_t start = 0;
+    size_t n = tk_buf_ok(&texts->bytes) ? texts->n : 0;
+    for (size_t i = 0; i < n; i++) {
+        items[i] = (tk_str){texts->bytes.p + start, texts->ends[i] - start};
+        start = texts->ends[i];
+    }
+    char more[48];
+    if (texts->left_out > 0) {
+        (void)snprintf(more, sizeof(more), "(and %lld more)", (long long)texts->left_out);
+        items[n++] = tk_str_from(more);
+    }
+    tk_batch_set_text_list(row, column, items, n);
+}
+
+/* What this kernel does --------------------------------------------------------- */
+
+/* A line "NAME:   123 kB" of a file of /proc/self; -1 when there is none. */
+static int64_t read_own_kb(const char *path, tk_str name)
+{
+    char buf[8192];
+    tk_str text;
+    tk_str line;
+    struct tk_err ignored;
+    if (tk_file_read(AT_FDCWD, path, buf, sizeof(buf), &text, &ignored) < 0)
+        return -1;
+    while (tk_str_take_line(&text, &line)) {
+        tk_str word;
+        int64_t kb;
+        if (tk_str_take_prefix(&line, name) && tk_str_take_word(&line, &word) &&
+            tk_parse_i64(word, &kb))
+            return kb;
+    }
+    return -1;
+}
+
+static int64_t read_own_statm_kb(int64_t page_bytes)
+{
+    char buf[128];
+    tk_str text;
+    tk_str word;
+    int64_t pages;
+    struct tk_err ignored;
+    if (tk_file_read(AT_FDCWD, "/proc/self/statm", buf, sizeof(buf), &text, &ignored) < 0 ||
+        !tk_str_take_word(&text, &word) || !tk_str_take_word(&text, &word) ||
+        !tk_parse_i64(word, &pages))
+        return -1;
+    return pages * page_bytes / 1024;
+}
+
+/* statm either sums the counters of all CPUs, or leaves out what each CPU has not handed in yet.
+ * smaps_rollup counts the pages themselves: look whether both agree on a process that has just
+ * touched some, this one. */
+void tk_recorder_probe(struct tk_recorder *recorder)
+{
+    TK_CLEANUP(tk_buf_release) struct tk_buf pages;
+    size_t n = (size_t)(7 * recorder->kernel.page_bytes);
+    tk_buf_init(&pages, n);
+    char *touched = tk_buf_reserve(&pages, n);
+    if (!touched)
+        return;
+    memset(touched, 1, n);
+    int64_t statm_kb = read_own_statm_kb(recorder->kernel.page_bytes);
+    recorder->rss_exact =
+        statm_kb > 0 && statm_kb == read_own_kb("/proc/self/smaps_rollup", TK_STR("Rss:"));
+}
+
+/* The coarse clock moves once a timer tick. 0 = unknown. */
+static int64_t read_hz(void)
+{
+    struct timespec tick;
+    if (clock_getres(CLOCK_MONOTONIC_COARSE, &tick) < 0 || tick.tv_sec > 0 || tick.tv_nsec == 0)
+        return 0;
+    return (TK_NS_PER_S + tick.tv_nsec / 2) / tick.tv_nsec;
+}
+
+static int64_t own_cpu_ms(void)
+{
+    struct timespec t;
+    if (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t) < 0)
+        return 0;
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / TK_NS_PER_MS;
+}
+
+/* The row ----------------------------------------------------------------------- */
+
+static void set_text(struct tk_batch *row, size_t column, const char *text)
+{
+    tk_batch_set_text(row, column, tk_str_from(text));
+}
+
+static void set_identity(const struct tk_recorder *recorder, struct tk_batch *row)
+{
+    struct utsname name;
+    tk_batch_set_i64(row, TK_RUN_SCHEMA_VERSION, SCHEMA_VERSION);
+    set_text(row, TK_RUN_TOOL_VERSION, TK_VERSION);
+    set_text(row, TK_RUN_RUN_ID, recorder->options.node.run_id);
+    set_text(row, TK_RUN_NODE, recorder->options.node.node);
+    set_text(row, TK_RUN_HOST, recorder->host_name);
+    tk_batch_set_i64(row, TK_RUN_START_MS, recorder->start_ms);
+    if (recorder->stop_ms > 0)
+        tk_batch_set_i64(row, TK_RUN_STOP_MS, recorder->stop_ms);
+    if (uname(&name) == 0)
+        set_text(row, TK_RUN_KERNEL, name.release);
+    set_text(row, TK_RUN_BOOT_ID, recorder->kernel.boot_id);
+    tk_batch_set_i64(row, TK_RUN_CLK_TCK, recorder->kernel.clk_tck);
+    tk_batch_set_i64(row, TK_RUN_PAGE_SIZE, recorder->kernel.page_bytes);
+    set_texts(row, TK_RUN_ARGV, &recorder->argv);
+    if (recorder->command.n > 0)
+        set_texts(row, TK_RUN_COMMAND, &recorder->command);
+    if (recorder->has_exit_status)
+        tk_batch_set_i64(row, TK_RUN_EXIT_STATUS, recorder->exit_status);
+}
+
+static void set_quality(const struct tk_recorder *recorder, struct tk_batch *row)
+{
+    tk_batch_set_text_list(row, TK_RUN_PRIVILEGES, recorder->privileges, recorder->privilege_count);
+    int64_t hz = read_hz();
+    tk_batch_set_i64(row, TK_RUN_HZ, hz);
+    if (hz > 0)
+        tk_batch_set_i64(row, TK_RUN_MIN_GOOD_INTERVAL_MS, (GOOD_TICKS * 1000 + hz - 1) / hz);
+    tk_batch_set_bool(row, TK_RUN_RSS_EXACT, recorder->rss_exact);
+    if (recorder->cgroups)
+        tk_batch_set_i64(row, TK_RUN_CGROUP_VERSION, tk_cgroups_version(recorder->cgroups));
+    set_text(row, TK_RUN_PROC_ROWS, recorder->options.procs.every_tick ? "every_tick" : "changed");
+    set_texts(row, TK_RUN_NOTICES, &recorder->notices);
+}
+
+static void set_procs(const struct tk_recorder *recorder, struct tk_batch *row)
+{
+    if (!recorder->procs)
+        return;
+    struct tk_procs_stats stats;
+    tk_procs_read_stats(recorder->procs, &stats);
+    set_text(row, TK_RUN_TIER, stats.tier == TK_TIER_P0 ? "P0" : "P");
+    bool between = recorder->has_leaf && strcmp(stats.rung, "C") == 0;
+    set_text(row, TK_RUN_RUNG, between ? "B" : stats.rung);
+    set_text(row, TK_RUN_EXIT_SOURCE, stats.exit_source);
+    tk_batch_set_i64(row, TK_RUN_DROPPED_EVENTS, stats.dropped_events);
+    if (stats.lost_exits >= 0)
+        tk_batch_set_i64(row, TK_RUN_LOST_EXITS, stats.lost_exits);
+    tk_batch_set_i64(row, TK_RUN_SWEEP_US, stats.sweep_ns / TK_NS_PER_US);
+}
+
+static void set_ticks(const struct tk_recorder *recorder, struct tk_batch *row)
+{
+    struct tk_sampler_stats stats = {0};
+    if (recorder->sampler) /* not yet in the first run.json */
+        tk_sampler_read_stats(recorder->sampler, &stats);
+    tk_batch_set_i64(row, TK_RUN_INTERVAL_REQUESTED_MS,
+                     recorder->options.interval_ns / TK_NS_PER_MS);
+    if (stats.achieved_ns > 0)
+        tk_batch_set_f64(row, TK_RUN_INTERVAL_ACHIEVED_MS, (double)stats.achieved_ns / 1e6);
+    tk_batch_set_i64(row, TK_RUN_HOST_INTERVAL_MS,
+                     recorder->options.host_interval_ns / TK_NS_PER_MS);
+    tk_batch_set_i64(row, TK_RUN_TICKS, stats.ticks);
+    tk_batch_set_i64(row, TK_RUN_MISSED_TICKS, stats.missed_ticks);
+    tk_batch_set_i64(row, TK_RUN_LATE_MAX_US, stats.late_max_ns / TK_NS_PER_US);
+    tk_batch_set_i64(row, TK_RUN_LATE_P50_US, stats.late_p50_ns / TK_NS_PER_US);
+    tk_batch_set_i64(row, TK_RUN_LATE_P99_US, stats.late_p99_ns / TK_NS_PER_US);
+}
+
+static void set_own_cost(const struct tk_recorder *recorder, struct tk_batch *row)
+{
+    struct tk_run_writer_stats stats;
+    tk_run_writer_read_stats(recorder->writer, &stats);
+    int64_t rows = 0;
+    for (size_t i = 0; i < TK_TABLE_COUNT; i++)
+        rows += stats.rows[i];
+    tk_batch_set_i64(row, TK_RUN_ROWS, rows);
+    tk_batch_set_i64(row, TK_RUN_DROPPED_ROWS, stats.dropped_rows);
+    tk_batch_set_i64(row, TK_RUN_OWN_CPU_MS, own_cpu_ms());
+    /* Not ru_maxrss: that is of the image before exec, too. */
+    int64_t peak_kb = read_own_kb("/proc/self/status", TK_STR("VmHWM:"));
+    if (peak_kb >= 0)
+        tk_batch_set_i64(row, TK_RUN_OWN_RSS_KB, peak_kb);
+}
+
+int tk_recorder_write_run(struct tk_recorder *recorder, bool durable, struct tk_err *err)
+{
+    TK_CLEANUP(tk_batch_freep) struct tk_batch *row = NULL;
+    int rc = tk_batch_new(&tk_schema_run, 1, ROW_TEXT_MAX, &row, err);
+    if (rc < 0)
+        return rc;
+    tk_batch_begin(row);
+    set_identity(recorder, row);
+    set_quality(recorder, row);
+    set_procs(recorder, row);
+    set_ticks(recorder, row);
+    set_own_cost(recorder, row);
+    int dirfd = tk_run_writer_dirfd(recorder->writer);
+    const char *name = tk_tables[TK_TABLE_RUN].raw;
+    return durable ? tk_object_write(dirfd, name, row, err)
+                   : tk_object_refresh(dirfd, name, row, err);
+}
+
+void tk_recorder_read_start(struct tk_recorder *recorder)
+{
+    TK_CLEANUP(tk_batch_freep) struct tk_batch *row = NULL;
+    struct tk_err ignored;
+    int64_t start_ms =
+        tk_anchor_from_mono(&recorder->kernel.anchor, recorder->kernel.anchor.mono_ns) /
+        TK_NS_PER_MS;
+    recorder->start_ms = start_ms;
+    if (tk_object_read(tk_run_writer_dirfd(recorder->writer), tk_tables[TK_TABLE_RUN].raw,
+                       &tk_schema_run, &row, &ignored) < 0)
+        return;
+    int64_t before_ms = tk_batch_i64(row, 0, TK_RUN_START_MS, start_ms);
+    if (before_ms > 0 && before_ms < start_ms)
+        recorder->start_ms = before_ms;
+}
