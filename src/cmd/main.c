@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cmd/cmd.h"
 
@@ -14,8 +16,21 @@ static const char *command_name(const char *word)
     return word;
 }
 
+/* Files that we open must not become the standard descriptors of somebody who closed these. What
+ * fills the gap is closed again for a command that we run. */
+static void fill_standard_fds(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        (void)close(fd);
+}
+
 int main(int argc, char **argv)
 {
+    fill_standard_fds();
     if (argc < 2) {
         (void)fputs("tracekit: a command is missing (see tracekit help)\n", stderr);
         return TK_EXIT_USAGE;
