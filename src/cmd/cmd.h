@@ -36,13 +36,18 @@ struct tk_cmd {
     int (*run)(const struct tk_cmd *cmd, int argc, char **argv);
 };
 
+extern const struct tk_cmd tk_cmd_collect;
 extern const struct tk_cmd tk_cmd_completion;
 extern const struct tk_cmd tk_cmd_help;
 extern const struct tk_cmd tk_cmd_parse_run; /* "parse" */
+extern const struct tk_cmd tk_cmd_record;
 extern const struct tk_cmd tk_cmd_schema;
 extern const struct tk_cmd tk_cmd_show;
+extern const struct tk_cmd tk_cmd_start_collect;
+extern const struct tk_cmd tk_cmd_stop_collect;
 extern const struct tk_cmd tk_cmd_verify;
 extern const struct tk_cmd tk_cmd_version;
+extern const struct tk_cmd tk_cmd_wrap;
 
 /* All subcommands, in the order of the help; ends with NULL. */
 extern const struct tk_cmd *const tk_commands[];

@@ -8,6 +8,11 @@
 /* One command a line. */
 /* clang-format off */
 const struct tk_cmd *const tk_commands[] = {
+    &tk_cmd_record,
+    &tk_cmd_collect,
+    &tk_cmd_start_collect,
+    &tk_cmd_stop_collect,
+    &tk_cmd_wrap,
     &tk_cmd_parse_run,
     &tk_cmd_show,
     &tk_cmd_verify,

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/collector_status.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/human.h"
+#include "cmd/collectors.h"
+#include "report/report.h"
+#include "run/run.h"
+
+#define MAX_RUNS     256
+#define ROW_TEXT_MAX (1024 * 1024)
+#define OUT_MAX      (16 * 1024 * 1024)
+
+enum {
+    STATUS_RUN_ID,
+    STATUS_FOLDER,
+    STATUS_RUNNING,
+    STATUS_PID,
+    STATUS_START_MS,
+    STATUS_RUNG,
+    STATUS_TIER,
+    STATUS_EXIT_SOURCE,
+    STATUS_INTERVAL_REQUESTED_MS,
+    STATUS_INTERVAL_ACHIEVED_MS,
+    STATUS_TICKS,
+    STATUS_MISSED_TICKS,
+    STATUS_LATE_P99_US,
+    STATUS_DROPPED_EVENTS,
+    STATUS_LOST_EXITS,
+    STATUS_ROWS,
+    STATUS_DROPPED_ROWS,
+    STATUS_BYTES,
+    STATUS_OWN_CPU_MS,
+    STATUS_OWN_RSS_KB,
+    STATUS_COUNT
+};
+
+static const struct tk_column columns[STATUS_COUNT] = {
+    [STATUS_RUN_ID] = {"run_id", TK_TEXT, "", "the run"},
+    [STATUS_FOLDER] = {"folder", TK_TEXT, "", "its folder"},
+    [STATUS_RUNNING] = {"running", TK_BOOL, "", "a recorder is at work"},
+    [STATUS_PID] = {"pid", TK_I64, "", "process of the recorder"},
+    [STATUS_START_MS] = {"start_ms", TK_I64, "ms", "first tick, epoch"},
+    [STATUS_RUNG] = {"rung", TK_TEXT, "", "rung of the privilege ladder"},
+    [STATUS_TIER] = {"tier", TK_TEXT, "", "source of process readings"},
+    [STATUS_EXIT_SOURCE] = {"exit_source", TK_TEXT, "", "source of exits"},
+    [STATUS_INTERVAL_REQUESTED_MS] = {"interval_requested_ms", TK_I64, "ms", "as asked for"},
+    [STATUS_INTERVAL_ACHIEVED_MS] = {"interval_achieved_ms", TK_F64, "ms", "mean distance of ticks",
+                                     0, 3},
+    [STATUS_TICKS] = {"ticks", TK_I64, "", "ticks taken"},
+    [STATUS_MISSED_TICKS] = {"missed_ticks", TK_I64, "", "deadlines that passed during a late one"},
+    [STATUS_LATE_P99_US] = {"late_p99_us", TK_I64, "us", "99th percentile of lateness"},
+    [STATUS_DROPPED_EVENTS] = {"dropped_events", TK_I64, "", "kernel events lost"},
+    [STATUS_LOST_EXITS] = {"lost_exits", TK_I64, "", "processes that lived and died unseen"},
+    [STATUS_ROWS] = {"rows", TK_I64, "", "rows written"},
+    [STATUS_DROPPED_ROWS] = {"dropped_rows", TK_I64, "", "rows lost by failed writes"},
+    [STATUS_BYTES] = {"bytes", TK_I64, "bytes", "size of the folder"},
+    [STATUS_OWN_CPU_MS] = {"own_cpu_ms", TK_I64, "ms", "CPU time of the recorder"},
+    [STATUS_OWN_RSS_KB] = {"own_rss_kb", TK_I64, "KiB", "peak memory of the recorder"},
+};
+
+static const struct tk_schema schema = {"status", "what a recorder does", columns, STATUS_COUNT};
+
+/* Columns that are as run.json has them, which is rewritten each 10 s. */
+static const struct {
+    size_t status, run;
+} same[] = {
+    {STATUS_RUN_ID, TK_RUN_RUN_ID},
+    {STATUS_START_MS, TK_RUN_START_MS},
+    {STATUS_RUNG, TK_RUN_RUNG},
+    {STATUS_TIER, TK_RUN_TIER},
+    {STATUS_EXIT_SOURCE, TK_RUN_EXIT_SOURCE},
+    {STATUS_INTERVAL_REQUESTED_MS, TK_RUN_INTERVAL_REQUESTED_MS},
+    {STATUS_INTERVAL_ACHIEVED_MS, TK_RUN_INTERVAL_ACHIEVED_MS},
+    {STATUS_TICKS, TK_RUN_TICKS},
+    {STATUS_MISSED_TICKS, TK_RUN_MISSED_TICKS},
+    {STATUS_LATE_P99_US, TK_RUN_LATE_P99_US},
+    {STATUS_DROPPED_EVENTS, TK_RUN_DROPPED_EVENTS},
+    {STATUS_LOST_EXITS, TK_RUN_LOST_EXITS},
+    {STATUS_ROWS, TK_RUN_ROWS},
+    {STATUS_DROPPED_ROWS, TK_RUN_DROPPED_ROWS},
+    {STATUS_OWN_CPU_MS, TK_RUN_OWN_CPU_MS},
+    {STATUS_OWN_RSS_KB, TK_RUN_OWN_RSS_KB},
+};
+
+static void copy_value(const struct tk_batch *from, size_t from_column, struct tk_batch *to,
+                       size_t to_column)
+{
+    if (!tk_batch_has(from, 0, from_column))
+        return;
+    if (columns[to_column].type == TK_TEXT)
+        tk_batch_set_text(to, to_column, tk_batch_text(from, 0, from_column));
+    else if (columns[to_column].type == TK_F64)
+        tk_batch_set_f64(to, to_column, tk_batch_f64(from, 0, from_column, 0));
+    else
+        tk_batch_set_i64(to, to_column, tk_batch_i64(from, 0, from_column, 0));
+}
+
+static int64_t folder_bytes(int dirfd)
+{
+    int64_t bytes = 0;
+    int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    if (!dir)
+        return 0;
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): readdir() is safe on a DIR of one's own */
+    for (struct dirent *entry = readdir(dir); entry; entry = readdir(dir)) {
+        struct stat st;
+        if (fstatat(dirfd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
+            bytes += st.st_size;
+    }
+    (void)closedir(dir);
+    return bytes;
+}
+
+static int read_status(const char *folder, struct tk_batch *out, struct tk_err *err)
+{
+    TK_CLEANUP(tk_fd_close) int dirfd = -1;
+    int rc = tk_dir_open(AT_FDCWD, folder, &dirfd, err);
+    if (rc < 0)
+        return rc;
+    tk_batch_begin(out);
+    tk_batch_set_text(out, STATUS_FOLDER, tk_str_from(folder));
+    struct tk_err ignored;
+    struct tk_run_owner owner;
+    bool running = tk_run_owner_read(dirfd, &owner, &ignored) == 0;
+    tk_batch_set_bool(out, STATUS_RUNNING, running);
+    if (running)
+        tk_batch_set_i64(out, STATUS_PID, owner.pid);
+    tk_batch_set_i64(out, STATUS_BYTES, folder_bytes(dirfd));
+    TK_CLEANUP(tk_batch_freep) struct tk_batch *run = NULL;
+    if (tk_object_read(dirfd, tk_tables[TK_TABLE_RUN].raw, &tk_schema_run, &run, &ignored) == 0)
+        for (size_t i = 0; i < TK_COUNTOF(same); i++)
+            copy_value(run, same[i].run, out, same[i].status);
+    return 0;
+}
+
+/* The table ---------------------------------------------------------------------- */
+
+static const struct tk_grid_column grid_columns[] = {
+    {.name = "RUN", .style = TK_STYLE_TITLE},
+    {.name = "STATE"},
+    {.name = "RUNG"},
+    {.name = "TIER"},
+    {.name = "INTERVAL", .right = true},
+    {.name = "ACHIEVED", .right = true},
+    {.name = "MISSED", .right = true},
+    {.name = "DROPPED", .right = true},
+    {.name = "ROWS", .right = true},
+    {.name = "SIZE", .right = true},
+    {.name = "CPU", .right = true},
+    {.name = "MEMORY", .right = true},
+};
+
+static void set_cell_text(struct tk_grid *grid, size_t cell, tk_str text, const char *otherwise)
+{
+    char buf[256];
+    bool fits = text.n > 0 && tk_str_to_cstr(text, buf, sizeof(buf));
+    tk_grid_set(grid, cell, fits ? buf : otherwise);
+}
+
+static void add_grid_row(struct tk_grid *grid, const struct tk_batch *batch, size_t row)
+{
+    char buf[TK_HUMAN_MAX];
+    bool running = tk_batch_i64(batch, row, STATUS_RUNNING, 0) != 0;
+    int64_t requested_ms = tk_batch_i64(batch, row, STATUS_INTERVAL_REQUESTED_MS, -1);
+    double achieved_ms = tk_batch_f64(batch, row, STATUS_INTERVAL_ACHIEVED_MS, -1);
+    int64_t own_cpu_ms = tk_batch_i64(batch, row, STATUS_OWN_CPU_MS, -1);
+    int64_t own_rss_kb = tk_batch_i64(batch, row, STATUS_OWN_RSS_KB, -1);
+    int64_t dropped = tk_batch_i64(batch, row, STATUS_DROPPED_EVENTS, 0) +
+                      tk_batch_i64(batch, row, STATUS_DROPPED_ROWS, 0);
+    size_t cell = 0;
+    tk_grid_add(grid);
+    tk_str id = tk_batch_text(batch, row, STATUS_RUN_ID);
+    set_cell_text(grid, cell++, id.n > 0 ? id : tk_batch_text(batch, row, STATUS_FOLDER), "-");
+    tk_grid_set_style(grid, cell, running ? TK_STYLE_GOOD : TK_STYLE_DIM);
+    tk_grid_set(grid, cell++, running ? "running" : "stopped");
+    set_cell_text(grid, cell++, tk_batch_text(batch, row, STATUS_RUNG), "-");
+    set_cell_text(grid, cell++, tk_batch_text(batch, row, STATUS_TIER), "-");
+    tk_grid_set(grid, cell++,
+                tk_duration_format(requested_ms < 0 ? -1 : requested_ms * TK_NS_PER_MS, buf));
+    tk_grid_set(grid, cell++,
+                tk_duration_format(achieved_ms < 0 ? -1 : (int64_t)(achieved_ms * 1e6), buf));
+    tk_grid_set(grid, cell++,
+                tk_count_format(tk_batch_i64(batch, row, STATUS_MISSED_TICKS, -1), buf));
+    tk_grid_set(grid, cell++, tk_count_format(dropped, buf));
+    tk_grid_set(grid, cell++, tk_count_format(tk_batch_i64(batch, row, STATUS_ROWS, -1), buf));
+    tk_grid_set(grid, cell++,
+                tk_bytes_format((double)tk_batch_i64(batch, row, STATUS_BYTES, -1), buf));
+    tk_grid_set(grid, cell++,
+                tk_seconds_format(own_cpu_ms < 0 ? -1 : own_cpu_ms * TK_NS_PER_MS, buf));
+    tk_grid_set(grid, cell, tk_bytes_format(own_rss_kb < 0 ? -1 : (double)own_rss_kb * 1024, buf));
+}
+
+static int write_table(const struct tk_batch *batch, struct tk_buf *out, struct tk_err *err)
+{
+    struct tk_look look;
+    tk_look_init(&look, STDOUT_FILENO);
+    struct tk_grid *grid = NULL;
+    int rc = tk_grid_new(&look,
+                         &(struct tk_grid_options){.columns = grid_columns,
+                                                   .column_count = TK_COUNTOF(grid_columns)},
+                         &grid, err);
+    if (rc == 0) {
+        for (size_t row = 0; row < batch->rows; row++)
+            add_grid_row(grid, batch, row);
+        rc = tk_grid_write(grid, out, err);
+    }
+    tk_grid_free(grid);
+    tk_look_release(&look);
+    return rc;
+}
+
+/* One run, or all ----------------------------------------------------------------- */
+
+struct many {
+    struct tk_batch *batch;
+    struct tk_err *err;
+    int rc;
+};
+
+static void visit_run(void *context, const char *folder)
+{
+    struct many *many = context;
+    if (many->rc == 0 && tk_batch_has_room(many->batch))
+        many->rc = read_status(folder, many->batch, many->err);
+}
+
+int tk_collector_show_status(const char *folder, bool json, struct tk_err *err)
+{
+    TK_CLEANUP(tk_batch_freep) struct tk_batch *batch = NULL;
+    int rc = tk_batch_new(&schema, MAX_RUNS, ROW_TEXT_MAX, &batch, err);
+    if (rc < 0)
+        return rc;
+    struct many many = {.batch = batch, .err = err};
+    if (folder)
+        visit_run(&many, folder);
+    else
+        tk_collectors_each_below("logs", visit_run, &many);
+    if (many.rc < 0)
+        return many.rc;
+    TK_CLEANUP(tk_buf_release) struct tk_buf out;
+    tk_buf_init(&out, OUT_MAX);
+    if (json)
+        tk_encoder_jsonl.batch(batch, &out);
+    else if (batch->rows > 0)
+        rc = write_table(batch, &out, err);
+    else
+        tk_buf_lit(&out, "no collector runs\n");
+    if (rc == 0)
+        rc = tk_buf_check(&out, "status", err);
+    if (rc == 0)
+        (void)fwrite(out.p, 1, out.n, stdout);
+    return rc;
+}

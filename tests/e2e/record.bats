@@ -1,0 +1,397 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+
+load record_helpers
+
+setup() {
+    enter_folder
+}
+
+teardown() {
+    if [ -n "${mounted:-}" ]; then umount "$mounted"; fi
+    if [ -n "${recorder:-}" ]; then kill -KILL "$recorder" 2>/dev/null || true; fi
+    if [ -n "${victim:-}" ]; then kill -KILL "$victim" 2>/dev/null || true; fi
+    leave_folder
+}
+
+# The command as it sees itself ---------------------------------------------------
+
+@test "the exit status of the command is that of record" {
+    run -0 "$TK" record -q -- true
+    run -7 "$TK" record -q -- sh -c 'exit 7'
+    run -255 "$TK" record -q -- sh -c 'exit 255'
+    run -143 "$TK" record -q -- sh -c 'kill -TERM $$'
+}
+
+@test "a command that a signal kills makes record die by the same signal" {
+    # What bash says of a process that a signal killed; an exit status alone would not be told.
+    run bash -c '"$0" record -q -- sh -c "kill -USR1 \$\$"; echo "status $?"' "$TK"
+    [[ $output == *"User defined signal 1"*"status 138" ]]
+}
+
+@test "a command that does not exist is 127, one that cannot run is 126" {
+    run -127 "$TK" record -- no-such-tool-anywhere
+    [[ $output == "tracekit record: cannot run 'no-such-tool-anywhere': No such file or directory" ]]
+    : >plain
+    run -126 "$TK" record -- ./plain
+    [[ $output == "tracekit record: cannot run './plain': Permission denied" ]]
+}
+
+@test "stdout and stdin are the command's alone, the report goes to stderr" {
+    printf 'a\nb\n' | "$TK" record -- cat >out 2>report
+    [ "$(cat out)" = "$(printf 'a\nb')" ]
+    [ -s report ]
+    { "$TK" record -q -- true; cat >rest; } < <(printf 'not for record\n')
+    [ "$(cat rest)" = "not for record" ]
+}
+
+@test "--quiet prints nothing of its own" {
+    run -0 "$TK" record -q -- echo hello
+    [ "$output" = hello ]
+}
+
+@test "options after the command are the command's" {
+    run -0 "$TK" record -q echo --quiet -o x
+    [ "$output" = "--quiet -o x" ]
+}
+
+@test "descriptors that are closed stay closed, and no row goes to them" {
+    "$TK" record -o run -- sh -c 'test ! -e /proc/self/fd/2 && test ! -e /proc/self/fd/0' 2>&- <&-
+    tables_are_whole run
+}
+
+@test "the environment, the working folder and the niceness are the command's own" {
+    run -0 env -i PATH="$PATH" A=1 "$TK" record -q -o "$PWD/run" -- env
+    [ "$output" = "$(env -i PATH="$PATH" A=1 env)" ]
+    [ "$(nice -n 5 "$TK" record -q -o run2 -- nice)" = 5 ]
+    [ "$("$TK" record -q -o run3 -- sh -c 'grep -h ^TimerSlackNs /proc/self/sched /proc/self/timerslack_ns 2>/dev/null; ulimit -n; umask')" = \
+        "$(sh -c 'grep -h ^TimerSlackNs /proc/self/sched /proc/self/timerslack_ns 2>/dev/null; ulimit -n; umask')" ]
+}
+
+# Signals and terminal --------------------------------------------------------------
+
+@test "SIGTERM, SIGHUP and SIGUSR1 to record reach the command, and it is reported" {
+    for name in TERM HUP USR1; do
+        rm -rf run
+        "$TK" record -o run -- sh -c "trap 'echo got; exit 9' $name; : >ready; while :; do sleep 0.02; done" \
+            >out 2>report &
+        recorder=$!
+        wait_until test -e ready
+        kill -"$name" "$recorder"
+        ends_with 9 "$recorder"
+        [ "$(cat out)" = got ]
+        [ "$(jq .exit_status run/run.json)" = 9 ]
+        [ -s report ]
+        rm ready
+    done
+}
+
+@test "Ctrl-C on a terminal reaches the command once, and record reports" {
+    cat >script <<'END'
+trap 'echo interrupted >>signals' INT
+: >ready
+n=0; while [ $n -lt 400 ] && [ ! -s signals ]; do sleep 0.02; n=$((n+1)); done
+exit 4
+END
+    run expect -c "
+        set timeout 20
+        spawn $TK record -o run -- sh script
+        while {![file exists ready]} { after 20 }
+        send \003
+        expect eof
+        lassign [wait] pid spawn oserr status
+        exit \$status"
+    [ "$status" -eq 4 ]
+    [ "$(cat signals)" = interrupted ]
+    [ "$(jq .exit_status run/run.json)" = 4 ]
+}
+
+@test "Ctrl-Z gives the shell its prompt, fg goes on, and the exit status arrives" {
+    cat >script <<'END'
+: >ready
+n=0; while [ $n -lt 1000 ] && [ ! -e go ]; do sleep 0.02; n=$((n+1)); done
+exit 5
+END
+    cat >dialogue <<END
+set timeout 20
+spawn env PS1=ready> bash --norc --noprofile -i
+expect "ready>"
+send "$TK record -q -o run -- sh script\r"
+while {![file exists ready]} { after 20 }
+send \032
+expect { "Stopped" {} timeout { exit 90 } }
+expect "ready>"
+send "jobs\r"
+expect { "Stopped" {} timeout { exit 91 } }
+expect "ready>"
+send "fg\r"
+after 200
+exec touch go
+expect "ready>"
+send "echo status=\\\$?\r"
+expect { "status=5" {} timeout { exit 92 } }
+send "exit 0\r"
+expect eof
+END
+    run -0 expect dialogue
+    [ "$(jq .exit_status run/run.json)" = 5 ]
+}
+
+@test "the terminal is the command's: size, isatty and job control are as without record" {
+    run -0 expect -c "
+        set timeout 20
+        spawn -noecho sh -c \"stty rows 33 cols 77; $TK record -q -o run -- sh -c 'stty size; tty -s && echo tty; ps -o stat= -p \\\$\\\$'\"
+        expect eof"
+    [[ $output == *"33 77"*tty*+* ]]
+}
+
+# Folders ------------------------------------------------------------------------------
+
+@test "runs that nobody named get the time, those of one second a number" {
+    for _ in 1 2 3; do TK_CLOCK=1795255913 "$TK" record -q -- true; done
+    [ "$(ls logs)" = "$(printf '20261121T101153Z\n20261121T101153Z-2\n20261121T101153Z-3')" ]
+    [ "$(jq -r .run_id logs/20261121T101153Z-3/run.json)" = 20261121T101153Z-3 ]
+}
+
+@test "the run id comes from the option, the environment, run_id.env, or the folder" {
+    echo 'RUN_ID=from_file # a comment' >run_id.env
+    "$TK" record -q -- true
+    RUN_ID=from_environment "$TK" record -q -- true
+    RUN_ID=other "$TK" record -q --run-id from_option -- true
+    [ "$(ls logs)" = "$(printf 'from_environment\nfrom_file\nfrom_option')" ]
+    rm run_id.env
+    "$TK" record -q -o some/place/ -- true
+    [ "$(jq -r .run_id some/place/run.json)" = place ]
+}
+
+@test "a folder that holds a run is refused, and nothing is run" {
+    "$TK" record -q -o run -- true
+    run -1 "$TK" record -q -o run -- touch was_run
+    [ "$output" = "tracekit record: run: holds a recorded run already, name another folder" ]
+    [ ! -e was_run ]
+}
+
+@test "a folder that cannot be made is one clear line, and nothing is run" {
+    : >file
+    run -1 "$TK" record -o file/run -- touch was_run
+    [ "$output" = "tracekit record: file/run: Not a directory" ]
+    [ ! -e was_run ]
+    need_root "to mount a read-only file system"
+    mkdir ro
+    mount -t tmpfs -o ro none ro
+    mounted=ro
+    run -1 "$TK" record -o ro/run -- touch was_run
+    [ "$output" = "tracekit record: ro/run: Read-only file system" ]
+    [ ! -e was_run ]
+}
+
+@test "a folder that vanishes ends the recording in one line, not the command" {
+    "$TK" record -o run --interval 20ms -- sh -c 'rm -rf run; sleep 1.5; exit 3' 2>report || status=$?
+    [ "${status:-0}" -eq 3 ]
+    [ "$(grep -c 'the run folder was removed' report)" -eq 1 ]
+}
+
+# What is recorded ---------------------------------------------------------------------
+
+@test "run.json says how it was recorded, without secrets" {
+    run -3 "$TK" record -q -o run -- sh -c 'exit 3' --password hunter2 --token=abc
+    ! grep -r hunter2 run
+    ! grep -r 'token=abc' run
+    jq -e '.schema_version == 2 and .run_id == "run" and .exit_status == 3 and
+        .stop_ms >= .start_ms and .interval_requested_ms == 100 and .ticks >= 1 and
+        .missed_ticks >= 0 and (.rung | test("[ABC]")) and .own_cpu_ms >= 0 and .hz > 0 and
+        (.command | index("--password")) and (.command | index("***")) and
+        (.argv | index("record"))' run/run.json
+}
+
+@test "the interval is kept, and each late tick is counted" {
+    "$TK" record -q -o run --interval 20ms -- sleep 1
+    jq -e '(.ticks + .missed_ticks) as $n | $n >= 50 and $n <= ((.stop_ms - .start_ms) / 20 + 2)' \
+        run/run.json
+}
+
+@test "rows of a machine ascend and cover the run" {
+    "$TK" record -q -o run --interval 50ms -- sleep 1
+    for table in resources links proc_metrics clock; do
+        [ -s "run/$table.jsonl" ]
+        if [ "$table" != clock ]; then stamps_ascend "run/$table.jsonl"; fi
+    done
+    jq -se 'map(select(.cpu_util)) | map(.dt_ms) | add >= 950' run/resources.jsonl
+}
+
+@test "stamps follow the monotonic clock from one anchor, whatever the wall clock says" {
+    TK_CLOCK=1000000000 "$TK" record -q -o run -- sleep 0.3
+    jq -se 'all(.ts_ms >= 1000000000000 and .ts_ms < 1000000010000)' run/resources.jsonl
+    jq -e '.start_ms >= 1000000000000 and .stop_ms - .start_ms >= 300 and .stop_ms - .start_ms < 10000' \
+        run/run.json
+}
+
+@test "no row is older than a second on its way to the disk" {
+    "$TK" record -q -o run -- sleep 30 &
+    recorder=$!
+    wait_until test -s run/resources.jsonl
+    for _ in $(seq 10); do
+        sleep 0.2
+        age=$(($(now_ms) - $(last_stamp run/resources.jsonl)))
+        echo "age $age ms"
+        # 1 s to the disk, 250 ms between readings, and the rest for a busy test machine
+        [ "$age" -le 1900 ]
+    done
+    kill -TERM "$recorder"
+    ends_with 143 "$recorder"
+}
+
+@test "the invocation agrees with time -v and with the control group" {
+    cat >work <<'END'
+spin() { i=0; while [ $i -lt 60000 ]; do i=$((i + 1)); done; }
+spin & spin & (spin; spin) &
+for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do /bin/true; done
+wait
+END
+    command time -v -o time.txt "$TK" record -q -o run -- sh work
+    jq -e '.cpu_ns > 0 and .processes != 0 and .exit_code == 0 and .left_running == 0 and
+        .service_time_ms == .ts_end - .ts_start and .module_id == "sh"' run/events.sh.jsonl
+    # time counts what record itself used as well: run.json says how much that was.
+    used=$(awk '/User time|System time/ { s += $NF } END { print s * 1000 }' time.txt)
+    jq -e --argjson used "$used" --slurpfile run run/run.json '
+        (.cpu_ns / 1e6) as $cpu | ($used - $run[0].own_cpu_ms) as $waited |
+        # time prints hundredths of a second, twice
+        (($cpu - $waited) | fabs) <= ($waited * 0.01 + 20)' run/events.sh.jsonl
+}
+
+@test "processes that outlive the command are counted and left alone" {
+    "$TK" record -q -o run -- sh -c 'sleep 20 & echo $! >pid'
+    victim=$(cat pid)
+    kill -0 "$victim"
+    [ "$(jq .left_running run/events.sh.jsonl)" = 1 ]
+}
+
+# Failure -------------------------------------------------------------------------------
+
+@test "kill -9 loses at most a second, and what is there is whole" {
+    "$TK" record -q -o run --interval 20ms -- sleep 30 &
+    recorder=$!
+    wait_until test -s run/resources.jsonl
+    victim=$(pgrep -P "$recorder" -x sleep)
+    sleep 2.5
+    kill -KILL "$recorder"
+    killed=$(now_ms)
+    wait_until is_gone "$recorder"
+    kill -0 "$victim" # the command goes on
+    tables_are_whole run
+    for table in resources proc_metrics; do
+        lost=$((killed - $(last_stamp "run/$table.jsonl")))
+        echo "$table: lost $lost ms"
+        [ "$lost" -le 1500 ]
+    done
+    jq -e '.stop_ms == null and .ticks > 0' run/run.json
+}
+
+@test "kill -9 at any time leaves a run that can be read and is free to use" {
+    for after in 0.003 0.01 0.02 0.03 0.05 0.08 0.15 0.3 0.6 1.1; do
+        "$TK" record -q -o "run$after" --interval 10ms -- sleep 30 &
+        recorder=$!
+        sleep "$after"
+        victim=$(pgrep -P "$recorder" -x sleep) || victim=
+        kill -KILL "$recorder"
+        wait_until is_gone "$recorder"
+        if [ -n "$victim" ]; then kill "$victim"; fi
+        if [ -e "run$after/run.json" ] && [ -e "run$after/clock.jsonl" ]; then
+            tables_are_whole "run$after"
+        fi
+        "$TK" collect stop -o "run$after"
+        [ ! -e "run$after/collector.pid" ]
+    done
+}
+
+@test "a full disk is told once, spoils nothing, and is left behind when there is room" {
+    need_root "to mount a small file system"
+    mkdir small
+    mount -t tmpfs -o size=400k none small
+    mounted=small
+    "$TK" record -o small/run --interval 10ms --rows every-tick -- sleep 30 2>report &
+    recorder=$!
+    wait_until test -s small/run/resources.jsonl
+    dd if=/dev/zero of=small/ballast bs=1k count=1000 2>/dev/null || true
+    wait_until grep -q 'No space left on device' report
+    sleep 2
+    [ "$(grep -c 'No space left on device' report)" -eq 1 ]
+    rm small/ballast
+    mount -o remount,size=40m small
+    wait_until grep -q 'written again' report
+    sleep 1
+    kill -TERM "$recorder"
+    ends_with 143 "$recorder"
+    tables_are_whole small/run
+    stamps_ascend small/run/resources.jsonl
+    jq -e '.dropped_rows > 0 and .exit_status == 143' small/run/run.json
+    [ "$(grep -c 'No space left on device' report)" -eq 1 ]
+    [ "$(tail -c 1 small/run/proc_metrics.jsonl | od -An -tx1)" = " 0a" ]
+}
+
+@test "works without root" {
+    enter_nobodys_folder
+    run -3 as_nobody ./tracekit record -q -o run -- sh -c 'i=0; while [ $i -lt 50000 ]; do i=$((i+1)); done; exit 3'
+    tables_are_whole run
+    jq -e '.rung | test("[ABC]")' run/run.json
+    jq -e '.cpu_ns > 1000000 and .exit_code == 3' run/events.sh.jsonl
+}
+
+@test "works where /proc hides the processes of others" {
+    enter_nobodys_folder
+    run -0 unshare --mount --propagation private sh -c '
+        mount -o remount,hidepid=2 /proc 2>/dev/null || mount -t proc -o hidepid=2 proc /proc || exit 77
+        exec setpriv --reuid=65534 --regid=65534 --clear-groups ./tracekit record -q -o run -- sleep 0.3'
+    tables_are_whole run
+    jq -e '.exit_code == 0' run/events.sleep.jsonl
+}
+
+@test "works in a pid namespace of its own" {
+    need_root "to make a pid namespace"
+    run -6 unshare --pid --fork --mount-proc "$TK" record -q -o run -- sh -c 'sleep 0.2; exit 6'
+    tables_are_whole run
+    jq -e '.exit_code == 6 and .pid < 1000' run/events.sh.jsonl
+}
+
+@test "works without a control group file system" {
+    need_root "to hide /sys"
+    run -4 unshare --mount --propagation private sh -c '
+        umount -R -l /sys/fs/cgroup 2>/dev/null; mount -t tmpfs none /sys || exit 77
+        exec "$0" record -q -o run -- sh -c "exit 4"' "$TK"
+    tables_are_whole run
+    jq -e '.cpu_source != "cgroup"' run/events.sh.jsonl
+}
+
+@test "ten thousand processes" {
+    [ "$(cat /proc/sys/kernel/pid_max)" -gt 20000 ] || skip "pid_max is below 20000"
+    [ "$(ulimit -u)" = unlimited ] || [ "$(ulimit -u)" -gt 12000 ] || skip "ulimit -u is below 12000"
+    [ "$(awk '/MemAvailable/ { print $2 }' /proc/meminfo)" -gt 4000000 ] || skip "less than 4 GB free"
+    # Processes that wait for the end of a pipe, which comes when its one writer is killed.
+    mkfifo hold
+    sleep 600 >hold &
+    victim=$!
+    dash -c 'n=0; while [ $n -lt 10000 ]; do { read -r _ <&9; } & n=$((n + 1)); done
+        : >grown; wait' 9<hold &
+    for _ in $(seq 1200); do [ ! -e grown ] || break; sleep 0.1; done
+    [ -e grown ]
+    "$TK" record -q -o run --interval 200ms -- sleep 2
+    tables_are_whole run
+    jq -se 'map(.pid) | unique | length >= 10000' run/proc_metrics.jsonl
+    jq -e '.ticks >= 2 and .own_rss_kb <= 3 * 1024 + 12000 * 0.2' run/run.json
+}
+
+# Usage ----------------------------------------------------------------------------------
+
+@test "usage errors name what is wrong and are status 2" {
+    run -2 "$TK" record --intervall 1s -- true
+    [[ $output == "tracekit record: unknown option '--intervall' (see tracekit record --help)" ]]
+    run -2 "$TK" record --interval soon -- true
+    [[ $output == "tracekit record: option '--interval': 'soon' is not a duration"* ]]
+    run -2 "$TK" record --interval 0.5ms -- true
+    [[ $output == *"is out of range, expected 0.001s to 3600s"* ]]
+    run -2 "$TK" record
+    [[ $output == "tracekit record: the command to record is missing"* ]]
+    run -2 "$TK" record --run-id ../x -- true
+    [[ $output == "tracekit record: "*"../x"* ]]
+    [ ! -e logs ]
+}
