@@ -45,6 +45,7 @@ extern const struct tk_cmd tk_cmd_schema;
 extern const struct tk_cmd tk_cmd_show;
 extern const struct tk_cmd tk_cmd_start_collect;
 extern const struct tk_cmd tk_cmd_stop_collect;
+extern const struct tk_cmd tk_cmd_top;
 extern const struct tk_cmd tk_cmd_verify;
 extern const struct tk_cmd tk_cmd_version;
 extern const struct tk_cmd tk_cmd_wrap;

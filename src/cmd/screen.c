@@ -21,7 +21,7 @@
 #define TOP_NOTICES  2
 #define SCREEN_LINES 24
 
-static const char *separator(const struct tk_look *look)
+const char *tk_screen_separator(const struct tk_look *look)
 {
     return look->utf8 ? " \u00b7 " : " - ";
 }
@@ -88,8 +88,8 @@ static void put_cores(const struct tk_summary *summary, const struct tk_look *lo
         command->measured ? (double)command->cpu_ns / wall_ns : host->busy * (double)host->cores;
     if (host->cores <= 0 || !isfinite(busy))
         return;
-    tk_buf_printf(out, "%s%.2f of %lld core%s", separator(look), busy, (long long)host->cores,
-                  host->cores == 1 ? "" : "s");
+    tk_buf_printf(out, "%s%.2f of %lld core%s", tk_screen_separator(look), busy,
+                  (long long)host->cores, host->cores == 1 ? "" : "s");
 }
 
 /* "21 Nov 2026 09:26 UTC" */
@@ -117,7 +117,7 @@ static void put_title(const struct tk_summary *summary, const struct tk_look *lo
     put_outcome(summary, look, &line);
     put_cores(summary, look, &line);
     tk_str label = summary->host_name.n ? summary->host_name : summary->node;
-    tk_buf_printf(&line, "%s%s, ", separator(look), tk_cell_clean(look, label, &name));
+    tk_buf_printf(&line, "%s%s, ", tk_screen_separator(look), tk_cell_clean(look, label, &name));
     put_date(summary->start_ns, &line);
     tk_text_put_cut(out, look, tk_buf_str(&line), look->width);
     tk_buf_lit(out, "\n\n");

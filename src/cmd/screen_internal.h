@@ -18,6 +18,9 @@ struct tk_cell {
 /* Text from outside, safe to print; returns cell->text. */
 const char *tk_cell_clean(const struct tk_look *look, tk_str text, struct tk_cell *cell);
 
+/* What stands between the parts of a line, with its blanks. */
+const char *tk_screen_separator(const struct tk_look *look);
+
 /* Append the table of resources. */
 TK_MUST_USE int tk_screen_put_resources(const struct tk_summary *summary,
                                         const struct tk_look *look, struct tk_buf *out,

@@ -6,6 +6,8 @@
 
 #include <libsmartcols.h>
 
+#include "report/text.h"
+
 struct tk_grid {
     const struct tk_look *look;
     struct libscols_table *table;
@@ -22,10 +24,14 @@ static void note(struct tk_grid *grid, int rc)
 
 static int column_add(struct tk_grid *grid, const struct tk_grid_column *column)
 {
+    /* A heading as wide as the hint makes libsmartcols 2.38 forget the hint; it is then not
+     * needed either. */
+    int width = column->width;
+    if (width <= tk_text_width(grid->look, tk_str_from(column->name)))
+        width = 0;
     int flags = (column->right ? SCOLS_FL_RIGHT : 0) | (column->cut ? SCOLS_FL_TRUNC : 0) |
-                (column->width ? SCOLS_FL_STRICTWIDTH : 0);
-    struct libscols_column *made =
-        scols_table_new_column(grid->table, column->name, column->width, flags);
+                (width ? SCOLS_FL_STRICTWIDTH : 0);
+    struct libscols_column *made = scols_table_new_column(grid->table, column->name, width, flags);
     if (!made)
         return -ENOMEM;
     const char *heading = tk_style_begin(grid->look, TK_STYLE_DIM);

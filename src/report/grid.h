@@ -14,9 +14,9 @@
 
 struct tk_grid_column {
     const char *name; /* in the heading; "" = none */
-    int width;        /* exactly so many columns; 0 = what the widest cell takes */
-    bool right;       /* numbers */
-    bool cut;         /* may be cut when the table is too wide */
+    int width;  /* exactly so many columns, the heading at least; 0 = what the widest cell takes */
+    bool right; /* numbers */
+    bool cut;   /* may be cut when the table is too wide */
     enum tk_style style;
 };
 

@@ -93,9 +93,10 @@ static void add_stalls(struct tk_summary_maker *maker, const struct tk_batch *ba
         if (stall_ns < 0)
             continue;
         add_rounded(&host->stall_ns[stall], stall_ns);
-        if (stalls[stall].resource != TK_RESOURCE_COUNT)
+        if (stalls[stall].resource != TK_RESOURCE_COUNT) {
             tk_timeline_add(&maker->summary->timeline, stalls[stall].resource, stamp_ns, dt_ns,
                             stall_ns / (double)dt_ns);
+        }
     }
 }
 
@@ -110,9 +111,10 @@ static void add_disk_rates(struct tk_summary_maker *maker, const struct tk_batch
     double written = amount(batch, row, TK_HOST_METRICS_DISK_WR_BPS, dt_ns);
     add_rounded(&host->disk_rd_bytes, read);
     add_rounded(&host->disk_wr_bytes, written);
-    if (read >= 0 && written >= 0)
+    if (read >= 0 && written >= 0) {
         tk_timeline_add(&maker->summary->timeline, TK_RESOURCE_DISK, stamp_ns, dt_ns,
                         (read + written) * 1e9 / (double)dt_ns);
+    }
 }
 
 static void add_events(struct tk_summary_maker *maker, const struct tk_batch *batch, size_t row)

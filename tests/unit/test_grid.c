@@ -61,6 +61,33 @@ static void a_table_too_wide_cuts_the_column_that_may_be_cut(void **state)
     tk_look_release(&look);
 }
 
+static void a_column_of_fixed_width_keeps_it_also_under_a_long_heading(void **state)
+{
+    (void)state;
+    static const struct tk_grid_column fixed[] = {
+        {"pid", .width = 7, .right = true},
+        {"written/s", .width = 9, .right = true},
+        {"x", .width = 3},
+        {"name"},
+    };
+    struct tk_look look;
+    tk_look_init_plain(&look, false, 60);
+    struct tk_err err;
+    TK_CLEANUP(tk_grid_freep) struct tk_grid *grid = NULL;
+    const struct tk_grid_options options = {.columns = fixed, .column_count = TK_COUNTOF(fixed)};
+    assert_int_equal(tk_grid_new(&look, &options, &grid, &err), 0);
+    tk_grid_add(grid);
+    tk_grid_set(grid, 0, "1");
+    tk_grid_set(grid, 1, "0 B");
+    tk_grid_set(grid, 3, "init");
+    TK_CLEANUP(tk_buf_release) struct tk_buf out;
+    tk_buf_init(&out, 4096);
+    assert_int_equal(tk_grid_write(grid, &out, &err), 0);
+    assert_str_equal(tk_buf_str(&out), "    pid  written/s  x    name\n"
+                                       "      1        0 B       init\n");
+    tk_look_release(&look);
+}
+
 static void a_table_without_rows_draws_nothing(void **state)
 {
     (void)state;
@@ -96,6 +123,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_line_up_and_lines_have_no_blank_ends),
         cmocka_unit_test(a_table_too_wide_cuts_the_column_that_may_be_cut),
+        cmocka_unit_test(a_column_of_fixed_width_keeps_it_also_under_a_long_heading),
         cmocka_unit_test(a_table_without_rows_draws_nothing),
         cmocka_unit_test(colours_wrap_the_cell_and_end_with_it),
     };
