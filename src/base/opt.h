@@ -22,6 +22,7 @@ enum tk_opt_type {
     TK_OPT_CHOICE,   /* int: index in `choices` */
 };
 
+/* NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): in the order that tables want */
 struct tk_opt {
     const char *name; /* without dashes, "interval"; NULL ends the table */
     enum tk_opt_type type;

@@ -96,9 +96,10 @@ int tk_run_owner_self(struct tk_run_owner *ret_owner, struct tk_err *err)
     struct tk_run_owner owner = {.pid = getpid()};
     char buf[sizeof(owner.boot_id) + 1];
     tk_str text;
-    if (!tk_run_start_ticks(owner.pid, &owner.start_ticks))
+    if (!tk_run_start_ticks(owner.pid, &owner.start_ticks)) {
         return tk_fail(err, -ENOENT, "/proc/%ld/stat: expected the start of this process",
                        (long)owner.pid);
+    }
     /* Without one the start time decides alone. */
     struct tk_err ignored;
     if (tk_file_read(AT_FDCWD, BOOT_ID_FILE, buf, sizeof(buf), &text, &ignored) == 0)

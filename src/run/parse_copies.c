@@ -171,9 +171,10 @@ static int copy_table(struct tk_parse *parse, enum tk_table table, struct tk_err
     } else {
         rc = tk_parse_copy_document(parse, table, err);
     }
-    if (rc == 0)
+    if (rc == 0) {
         tk_parse_say(parse, TK_PARSE_PROGRESS, "[parse] copied %s → %s/cctf/%s", files->raw,
                      parse->target, files->cctf);
+    }
     return rc;
 }
 
