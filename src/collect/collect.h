@@ -6,6 +6,7 @@
  *   host.h         CPU, memory, disks, links, pressure
  *   procs.h        processes: their set, the sweep, exits
  *   procs_match.h  which processes
+ *   probe.h        what this host lets us measure
  *   cgroups.h      control groups, and a leaf of our own
  *   container.h    containers by name
  *   privileges.h   capabilities: what they add, how to give them up
@@ -23,6 +24,7 @@
 #include "collect/launch.h"
 #include "collect/node.h"
 #include "collect/privileges.h"
+#include "collect/probe.h"
 #include "collect/procs.h"
 #include "collect/procs_match.h"
 #include "collect/recorder.h"
