@@ -233,8 +233,10 @@ static void copy_columns(struct tk_batch *to, const struct tk_batch *from)
         const union tk_value *value = tk_batch_at(from, 0, source);
         switch (column->type) {
         case TK_I64:
-        case TK_BOOL:
             tk_batch_set_i64(to, c, value->i64);
+            break;
+        case TK_BOOL:
+            tk_batch_set_bool(to, c, value->i64 != 0);
             break;
         case TK_F64:
             tk_batch_set_f64(to, c, value->f64);
