@@ -337,8 +337,8 @@ static void put_zsh(struct tk_buf *out)
                     "\n"
                     "_tracekit()\n"
                     "{\n"
-                    "    local -a commands\n"
-                    "    commands=(\n");
+                    "    local -a subcommands\n" /* `commands` is zsh's own */
+                    "    subcommands=(\n");
     for (const struct tk_cmd *const *cmd = tk_commands; *cmd; cmd++) {
         if ((*cmd)->hidden)
             continue;
@@ -348,7 +348,7 @@ static void put_zsh(struct tk_buf *out)
     }
     tk_buf_lit(out, "    )\n"
                     "    if ((CURRENT == 2)); then\n"
-                    "        _describe command commands\n"
+                    "        _describe command subcommands\n"
                     "        return\n"
                     "    fi\n"
                     "    shift words\n"

@@ -19,7 +19,7 @@ in_bash() {
         source <(tracekit completion bash)
         COMP_WORDS=(tracekit "$@") COMP_CWORD=$#
         _tracekit
-        printf "%s\n" "${COMPREPLY[@]}"' bash "$@" | sort
+        printf "%s\n" "${COMPREPLY[@]}"' bash "$@" | sort -u
 }
 
 in_fish() {
@@ -64,6 +64,24 @@ press_tab() {
     [ "$(in_bash help comp)" = completion ]
 }
 
+@test "behind record and wrap comes a program, and then what is its own" {
+    [ "$(in_bash record -- base32)" = base32 ]
+    [ "$(in_bash record base32)" = base32 ]
+    [ "$(in_bash record --interval 1s -- base32)" = base32 ]
+    [ "$(in_bash record base32 ot)" = "other folder" ]
+    [ "$(in_bash wrap -- ls --out)" = "" ]
+    [ "$(in_bash record -- ls -o ot)" = "other folder" ]
+    [ -z "$(in_bash record --interval '')" ]
+}
+
+@test "verbs are offered where they stand, options behind them" {
+    [ "$(in_bash collect st | tr '\n' ' ')" = "start status stop " ]
+    [ -z "$(in_bash collect start st)" ]
+    [[ $(in_bash collect start --int) == --interval* ]]
+    [ "$(in_bash verify '')" = cctf ]
+    [ "$(in_bash verify cctf 2026)" = 20261121T090229Z ]
+}
+
 @test "runs are offered from logs/, beside folders" {
     [ "$(in_bash show 2026)" = 20261121T090229Z ]
     [ "$(in_bash show RU)" = "RUN(c0)" ]
@@ -94,6 +112,10 @@ press_tab() {
         "tracekit schema --form" "schema --format"
     press_tab "zsh -f -i" "autoload -U compinit; compinit -D; source <(tracekit completion zsh)" \
         "tracekit show 2026" "show 20261121T090229Z"
+    press_tab "zsh -f -i" "autoload -U compinit; compinit -D; source <(tracekit completion zsh)" \
+        "tracekit collect stat" "collect status"
+    press_tab "zsh -f -i" "autoload -U compinit; compinit -D; source <(tracekit completion zsh)" \
+        "tracekit record -- base3" "record -- base32"
 }
 
 @test "fish offers the same" {
@@ -103,6 +125,9 @@ press_tab() {
     [ "$(in_fish 'tracekit schema --format=m')" = "--format=markdown" ]
     [ "$(in_fish 'tracekit show 2026')" = 20261121T090229Z ]
     [ "$(in_fish 'tracekit completion z')" = zsh ]
+    [ "$(in_fish 'tracekit collect sta' | tr '\n' ' ')" = "start status " ]
+    in_fish 'tracekit record -- base3' | grep -qx base32
+    in_fish 'tracekit record base3' | grep -qx base32
 }
 
 @test "a shell that is not known is a usage error" {
