@@ -256,7 +256,7 @@ static double measure_others(const struct tk_summary *summary)
 {
     if (!summary->command.measured || summary->others.cpu_ns < 0 || !(fullness(summary) >= FULL))
         return NAN;
-    return (double)summary->others.cpu_ns / (wall_ns(summary) * cores(summary));
+    return capped((double)summary->others.cpu_ns / (wall_ns(summary) * cores(summary)));
 }
 
 static const struct tk_tally_group *largest_other(const struct tk_summary *summary)
