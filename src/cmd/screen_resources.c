@@ -47,7 +47,10 @@ static bool describe_memory(const struct tk_summary *summary, struct tk_cell *ce
     const struct tk_summary_host *host = &summary->host;
     char peak[TK_HUMAN_MAX];
     char whole[TK_HUMAN_MAX];
-    if (command->measured && command->mem_peak_bytes >= 0) {
+    /* A group is not charged for pages of files that others had read before; what a process holds
+     * of them may then be more than the whole tree was charged for. */
+    if (command->measured && command->mem_peak_bytes >= command->max_rss_bytes &&
+        command->mem_peak_bytes >= 0) {
         (void)snprintf(cell->text, sizeof(cell->text), "%s peak of the whole tree",
                        tk_bytes_format((double)command->mem_peak_bytes, peak));
         return true;
@@ -145,6 +148,22 @@ static const struct resource_row resource_rows[] = {
 
 enum { RESOURCE_LABEL, RESOURCE_USED, RESOURCE_COURSE, RESOURCE_MAX, RESOURCE_COLUMNS };
 
+/* Memory is never near zero: show how it moved, but do not blow up what is next to nothing. */
+static void set_memory_scale(struct tk_spark *spark, double total)
+{
+    const double least = 0.02; /* of the machine's memory */
+    double min = NAN;
+    double max = NAN;
+    for (size_t i = 0; i < spark->count; i++) {
+        min = fmin(min, spark->values[i]);
+        max = fmax(max, spark->values[i]);
+    }
+    if (isnan(min))
+        return;
+    spark->base = min;
+    spark->full = fmax(max, min + total * least);
+}
+
 /* The course of a resource and its highest cell. */
 static void set_course(struct tk_grid *grid, const struct tk_summary *summary,
                        const struct tk_look *look, const struct resource_row *row, int width)
@@ -155,8 +174,10 @@ static void set_course(struct tk_grid *grid, const struct tk_summary *summary,
                                     by_max ? values : NULL);
     TK_CLEANUP(tk_buf_release) struct tk_buf line;
     tk_buf_init(&line, TK_SCREEN_MAX);
-    const struct tk_spark spark = {
+    struct tk_spark spark = {
         .values = values, .count = count, .full = row->is_share ? 1 : 0, .squeeze = row->squeeze};
+    if (row->resource == TK_RESOURCE_MEMORY)
+        set_memory_scale(&spark, (double)summary->host.mem_total_bytes);
     double max = tk_spark_put(&line, look, &spark, width);
     if (isnan(max))
         return;

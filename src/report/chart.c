@@ -57,9 +57,9 @@ double tk_spark_put(struct tk_buf *out, const struct tk_look *look, const struct
         cells[i] = spark->count ? squeeze(spark, i, n) : (double)NAN;
         max = fmax(max, cells[i]);
     }
-    double full = spark->full > 0 ? spark->full : max;
+    double range = (spark->full > 0 ? spark->full : max) - spark->base;
     for (size_t i = 0; i < n; i++)
-        put_level(out, look, full > 0 ? cells[i] / full : cells[i]);
+        put_level(out, look, range > 0 ? (cells[i] - spark->base) / range : cells[i] * 0);
     return max;
 }
 

@@ -17,6 +17,7 @@ enum tk_squeeze {
 struct tk_spark {
     const double *values; /* by time; NaN = no reading */
     size_t count;
+    double base; /* value of the lowest mark */
     double full; /* value of a full cell; 0 = the highest cell */
     enum tk_squeeze squeeze;
 };

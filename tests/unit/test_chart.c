@@ -36,6 +36,18 @@ static void a_fixed_scale_does_not_stretch_to_the_highest_value(void **state)
     check_spark(&low, true, 8, "▁▅██████");
 }
 
+static void a_base_shows_what_lies_above_it(void **state)
+{
+    (void)state;
+    static const double values[] = {100, 101, 107, 99};
+    const struct tk_spark spark = {.values = values, .count = 4, .base = 100};
+    check_spark(&spark, true, 4, "▁▂█▁");
+    const struct tk_spark calm = {.values = values, .count = 2, .base = 100, .full = 128};
+    check_spark(&calm, true, 2, "▁▁");
+    const struct tk_spark level = {.values = values, .count = 1, .base = 100};
+    check_spark(&level, true, 2, "▁▁");
+}
+
 static void many_values_are_squeezed_by_mean_or_by_maximum(void **state)
 {
     (void)state;
@@ -110,6 +122,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_ramp_climbs_through_every_level),
         cmocka_unit_test(a_fixed_scale_does_not_stretch_to_the_highest_value),
+        cmocka_unit_test(a_base_shows_what_lies_above_it),
         cmocka_unit_test(many_values_are_squeezed_by_mean_or_by_maximum),
         cmocka_unit_test(few_values_are_stretched),
         cmocka_unit_test(a_gap_is_blank_and_zero_is_not),
