@@ -306,10 +306,11 @@ static int next(struct tk_json *json, char close, const char *comma_or_close, st
 static bool take_plain_key(struct tk_json *json, tk_str *ret_key)
 {
     const char *p = json->p;
-    if (!json->first && p < json->end && *p == ',')
+    if (!json->first && p < json->end && *p == ',') {
         p++;
-    else if (!json->first)
+    } else if (!json->first) {
         return false;
+    }
     if (p == json->end || *p != '"')
         return false;
     const char *end = tk_skip_plain(p + 1, json->end);
