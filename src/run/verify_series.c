@@ -9,7 +9,18 @@
 #include "base/hash.h"
 #include "run/verify_internal.h"
 
-#define US_PER_S 1e6
+#define US_PER_S 1000000LL
+
+/* Series by kind. Memory is read at most once a second (collector.md section 3), however short the
+ * host interval. */
+struct kind {
+    tk_str what;
+    int64_t least_interval_us;
+};
+
+static const struct kind cpu_rows = {{"CPU rows of", 11}, 0};
+static const struct kind memory_rows = {{"memory rows of", 14}, US_PER_S};
+static const struct kind link_rows = {{"link", 4}, 0};
 
 static void check_distance(struct tk_verify *verify, struct tk_verify_series *series,
                            int64_t distance_us, uint64_t line)
@@ -18,8 +29,8 @@ static void check_distance(struct tk_verify *verify, struct tk_verify_series *se
         return;
     series->gaps++;
     tk_verify_add(verify, TK_VERIFY_GAP, line, "%s: %.3f s after the row before, interval %.3f s",
-                  series->name, (double)distance_us / US_PER_S,
-                  (double)series->interval_us / US_PER_S);
+                  series->name, (double)distance_us / (double)US_PER_S,
+                  (double)series->interval_us / (double)US_PER_S);
 }
 
 static int compare_i64(const void *a, const void *b)
@@ -63,19 +74,27 @@ static void series_row(struct tk_verify *verify, struct tk_verify_series *series
     series->last_line = line;
 }
 
-/* One more row of "WHAT NAME on HOST". */
-static void add_row(struct tk_verify *verify, const struct tk_row *row, tk_str what, tk_str name,
-                    tk_str host, int64_t us)
+/* What run.json says; 0 = find out. */
+static int64_t known_interval_us(const struct tk_verify *verify, const struct kind *kind)
+{
+    int64_t told_us = verify->host_interval_us;
+    return told_us > 0 && told_us < kind->least_interval_us ? kind->least_interval_us : told_us;
+}
+
+/* One more row of "KIND NAME on HOST". */
+static void add_row(struct tk_verify *verify, const struct tk_row *row, const struct kind *kind,
+                    tk_str name, tk_str host, int64_t us)
 {
     uint64_t key =
-        tk_hash_mix(tk_hash_text(what), tk_hash_mix(tk_hash_text(name), tk_hash_text(host)));
+        tk_hash_mix(tk_hash_text(kind->what), tk_hash_mix(tk_hash_text(name), tk_hash_text(host)));
     struct tk_verify_series *series = tk_verify_item(verify, &verify->series, key);
     if (!series)
         return;
     if (series->rows == 0) {
-        (void)snprintf(series->name, sizeof(series->name), "%.*s %.*s%s%.*s", TK_STR_ARG(what),
-                       TK_STR_ARG(name), host.n > 0 ? " on " : "", TK_STR_ARG(host));
-        series->interval_us = verify->host_interval_us;
+        (void)snprintf(series->name, sizeof(series->name), "%.*s %.*s%s%.*s",
+                       TK_STR_ARG(kind->what), TK_STR_ARG(name), host.n > 0 ? " on " : "",
+                       TK_STR_ARG(host));
+        series->interval_us = known_interval_us(verify, kind);
     }
     series_row(verify, series, us, row->line);
 }
@@ -91,7 +110,7 @@ void tk_verify_host_row(struct tk_verify *verify, const struct tk_row *row, int6
                              : "neither cpu_util nor mem_free_mb");
     }
     if (is_cpu != is_mem && us != INT64_MIN) {
-        add_row(verify, row, is_cpu ? TK_STR("CPU rows of") : TK_STR("memory rows of"),
+        add_row(verify, row, is_cpu ? &cpu_rows : &memory_rows,
                 tk_row_text(row, TK_HOST_METRICS_NODE), tk_row_text(row, TK_HOST_METRICS_HOST), us);
     }
 }
@@ -100,7 +119,7 @@ void tk_verify_link_row(struct tk_verify *verify, const struct tk_row *row, int6
 {
     tk_str link = tk_row_text(row, TK_LINK_METRICS_LINK);
     if (us != INT64_MIN && tk_str_ends_with(link, TK_STR(".nic")))
-        add_row(verify, row, TK_STR("link"), link, tk_row_text(row, TK_LINK_METRICS_HOST), us);
+        add_row(verify, row, &link_rows, link, tk_row_text(row, TK_LINK_METRICS_HOST), us);
 }
 
 void tk_verify_series_end(struct tk_verify *verify)

@@ -155,6 +155,12 @@ static const struct broken cases[] = {
       {"cctf/host_metrics.jsonl", CPU("1000") CPU("1100") CPU("1300")}},
      "cctf/host_metrics.jsonl:3: gap: CPU rows of vm0: 0.200 s after the row before, interval "
      "0.100 s\n"},
+    {"gap of memory rows, which come once a second at most",
+     {{"node_meta.json", NODE},
+      {"run.json", RUN(",\"host_interval_ms\":100")},
+      {"resources.jsonl", MEM("1000") MEM("2000") MEM("3600")}},
+     "resources.jsonl:3: gap: memory rows of vm0: 1.600 s after the row before, interval 1.000 "
+     "s\n"},
     {"coverage",
      {{"cctf/nodes.json", NODES},
       {"cctf/proc_metrics.jsonl", PROC("5000", "7")},
