@@ -360,6 +360,18 @@ static void leaf_file(const struct tk_cgroup_leaf *leaf, const char *file, char 
     (void)snprintf(ret, FILE_CAP, "%s/%s", leaf->name, file);
 }
 
+/* Version 1 splits by timer ticks: the shares are right, their sum is not. As the kernel does for
+ * processes (kernel/sched/cputime.c), the exact total is split in the same proportion. */
+static void split_exactly(struct tk_cgroup_reading *reading)
+{
+    if (reading->cpu_ns < 0 || reading->user_ns < 0 || reading->system_ns < 0)
+        return;
+    double ticks = (double)reading->user_ns + (double)reading->system_ns;
+    double share = ticks > 0 ? (double)reading->user_ns / ticks : 1;
+    reading->user_ns = (int64_t)((double)reading->cpu_ns * share);
+    reading->system_ns = reading->cpu_ns - reading->user_ns;
+}
+
 int tk_cgroup_leaf_read(struct tk_cgroup_leaf *leaf, struct tk_cgroup_reading *ret,
                         struct tk_err *err)
 {
@@ -377,6 +389,7 @@ int tk_cgroup_leaf_read(struct tk_cgroup_leaf *leaf, struct tk_cgroup_reading *r
         if (!file->parse(text, &leaf->stacked, &reading))
             return tk_fail(err, -EBADMSG, "%s/%s does not parse", leaf->path, file->name);
     }
+    split_exactly(&reading);
     if (reading.cpu_ns < 0 && reading.memory_bytes < 0)
         return tk_fail(err, -ENOENT, "%s: neither CPU time nor memory can be read", leaf->path);
     *ret = reading;

@@ -18,12 +18,17 @@ enum {
 
 /* The set ----------------------------------------------------------------------------- */
 
-static uint64_t hash_of(const char *text)
+uint64_t tk_cgroup_hash(uint64_t hash, tk_str text)
 {
-    uint64_t hash = 14695981039346656037ULL; /* FNV-1a */
-    for (; *text; text++)
-        hash = (hash ^ (unsigned char)*text) * 1099511628211ULL;
+    hash ^= 14695981039346656037ULL;
+    for (size_t i = 0; i < text.n; i++)
+        hash = (hash ^ (unsigned char)text.p[i]) * 1099511628211ULL;
     return hash;
+}
+
+static uint64_t hash_of(const char *path)
+{
+    return tk_cgroup_hash(0, tk_str_from(path));
 }
 
 void tk_cgroups_close_fds(struct tk_cgroups *groups, struct tk_cgroup *group)

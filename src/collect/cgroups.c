@@ -16,7 +16,14 @@
 #define DEFAULT_MAX_GROUPS 1000
 #define DETAIL_NS          TK_NS_PER_S
 #define SLOW_NS            (10 * TK_NS_PER_S)
-#define EARLY_NS           (50 * TK_NS_PER_MS) /* a turn comes a little early, not a tick late */
+#define LEAST_WALK_NS      (250 * TK_NS_PER_MS) /* between two walks while groups come and go */
+#define EARLY_NS           (50 * TK_NS_PER_MS)  /* a turn comes a little early, not a tick late */
+
+/* Files that tell how many groups there are. */
+enum {
+    PROC_CGROUPS, /* "memory 4 30 1" per controller */
+    CGROUP_STAT,  /* of version 2: "nr_descendants 3" */
+};
 
 /* Reading ----------------------------------------------------------------------------- */
 
@@ -63,13 +70,20 @@ static int read_file(struct tk_cgroups *groups, struct tk_cgroup *group,
     return 0;
 }
 
+/* cpu.stat of version 2 tells all that cpuacct does, and splits user and system exactly. */
+static bool is_superseded(const struct tk_cgroup *group, const struct tk_cgroup_file *file)
+{
+    return file->hierarchy == TK_CGROUP_CPUACCT && (group->hierarchies >> TK_CGROUP_V2 & 1);
+}
+
 static bool read_class(struct tk_cgroups *groups, struct tk_cgroup *group,
                        enum tk_cgroup_class class, struct tk_cgroup_reading *reading)
 {
     bool any = false;
     for (size_t i = 0; i < tk_cgroup_file_count; i++) {
         const struct tk_cgroup_file *file = &tk_cgroup_files[i];
-        if (file->class != class || !(group->hierarchies >> file->hierarchy & 1))
+        if (file->class != class || !(group->hierarchies >> file->hierarchy & 1) ||
+            is_superseded(group, file))
             continue;
         int rc = read_file(groups, group, file, reading);
         any = any || rc == 0;
@@ -115,13 +129,16 @@ static int64_t value_of(const struct tk_cgroup_reading *reading, const struct co
     return *(const int64_t *)(const void *)field;
 }
 
-/* Did anything change, or is there anything at all to tell of a new group? */
-static bool is_news(const struct tk_cgroup *group, const struct tk_cgroup_reading *now)
+/* Did anything change of what was read, or is there anything at all to tell of a new group? */
+static bool is_news(const struct tk_cgroup *group, const struct tk_cgroup_reading *now,
+                    enum tk_cgroup_class class)
 {
     if (now->cpu_limit_cores != group->last.cpu_limit_cores)
         return true;
     for (size_t i = 0; i < TK_COUNTOF(columns); i++) {
         int64_t value = value_of(now, &columns[i]);
+        if (columns[i].class > class)
+            continue;
         if (group->row_ns == 0 ? value > 0 : value != value_of(&group->last, &columns[i]))
             return true;
     }
@@ -187,20 +204,45 @@ static void tick_group(struct tk_cgroups *groups, struct tk_cgroup *group, bool 
         tk_cgroups_close_fds(groups, group);
         return;
     }
-    if (!is_news(group, &now))
+    if (!is_news(group, &now, class))
         return;
     put_row(groups, group, &now, class, now_ns, rows);
     group->last = now;
     group->row_ns = now_ns;
 }
 
+/* The numbers of groups of all hierarchies as one: it moves when groups come or go. 1.5 us. */
+static uint64_t take_fingerprint(struct tk_cgroups *groups)
+{
+    uint64_t hash = 0;
+    for (size_t i = 0; i < TK_COUNTOF(groups->count_fds); i++) {
+        ssize_t n = groups->count_fds[i] < 0
+                        ? 0
+                        : pread(groups->count_fds[i], groups->buf, sizeof(groups->buf), 0);
+        tk_str text = {groups->buf, n > 0 ? (size_t)n : 0};
+        tk_str first_line = text;
+        if (i == CGROUP_STAT) /* its other lines move for other reasons */
+            (void)tk_str_take_line(&text, &first_line);
+        hash = tk_cgroup_hash(hash, first_line);
+    }
+    return hash;
+}
+
+static void find_when_due(struct tk_cgroups *groups, bool all, int64_t now_ns)
+{
+    uint64_t fingerprint = take_fingerprint(groups);
+    int64_t since_ns = now_ns - groups->walk_ns;
+    if (!all && groups->walk_ns > 0 && since_ns < SLOW_NS - EARLY_NS &&
+        (fingerprint == groups->fingerprint || since_ns < LEAST_WALK_NS))
+        return;
+    groups->fingerprint = fingerprint;
+    groups->walk_ns = now_ns;
+    tk_cgroups_find(groups);
+}
+
 static void tick(struct tk_cgroups *groups, bool all, struct tk_rows *rows)
 {
-    int64_t now_ns = groups->kernel->mono_ns(groups->kernel->world);
-    if (all || now_ns >= groups->walk_ns) {
-        tk_cgroups_find(groups);
-        groups->walk_ns = now_ns + SLOW_NS - EARLY_NS;
-    }
+    find_when_due(groups, all, groups->kernel->mono_ns(groups->kernel->world));
     for (size_t i = 0; i < groups->count; i++) {
         if (!groups->groups[i].gone)
             tick_group(groups, &groups->groups[i], all, rows);
@@ -228,6 +270,16 @@ static size_t fd_budget(void)
     return (size_t)limit.rlim_cur / 4;
 }
 
+static void open_counts(struct tk_cgroups *groups)
+{
+    char path[TK_CGROUP_PATH_MAX];
+    groups->count_fds[PROC_CGROUPS] =
+        openat(groups->kernel->procfd, "cgroups", O_RDONLY | O_CLOEXEC);
+    if (tk_cgroup_file_path(&groups->mounts, TK_CGROUP_V2, "/", "cgroup.stat", path,
+                            sizeof(path)) == 0)
+        groups->count_fds[CGROUP_STAT] = openat(groups->kernel->rootfd, path, O_RDONLY | O_CLOEXEC);
+}
+
 int tk_cgroups_new(const struct tk_kernel *kernel, const struct tk_cgroups_options *options,
                    struct tk_cgroups **ret_groups, struct tk_err *err)
 {
@@ -239,12 +291,14 @@ int tk_cgroups_new(const struct tk_kernel *kernel, const struct tk_cgroups_optio
     groups->max = options->max_groups > 0 ? (size_t)options->max_groups : DEFAULT_MAX_GROUPS;
     groups->max_kept_fds = fd_budget();
     groups->groups = calloc(groups->max, sizeof(*groups->groups));
+    groups->count_fds[PROC_CGROUPS] = groups->count_fds[CGROUP_STAT] = -1;
     int rc = groups->groups ? tk_cgroup_mounts_read(kernel, &groups->mounts, err)
                             : tk_fail(err, -ENOMEM, "control groups: out of memory");
     if (rc < 0) {
         tk_cgroups_free(groups);
         return rc;
     }
+    open_counts(groups);
     *ret_groups = groups;
     return 0;
 }
@@ -257,6 +311,8 @@ void tk_cgroups_free(struct tk_cgroups *groups)
         tk_cgroups_close_fds(groups, &groups->groups[i]);
         free(groups->groups[i].path);
     }
+    tk_fd_close(&groups->count_fds[PROC_CGROUPS]);
+    tk_fd_close(&groups->count_fds[CGROUP_STAT]);
     tk_map_release(&groups->by_path);
     free(groups->groups);
     free(groups);

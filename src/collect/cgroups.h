@@ -38,8 +38,8 @@ struct tk_cgroups_options {
     int64_t max_groups;      /* read at most so many, the rest is counted; 0 = 1,000 */
 };
 
-/* All groups below the mount points, and in a container its own; found anew every 10 s. Fails with
- * -ENOENT when no control groups are mounted. */
+/* All groups below the mount points, and in a container its own; found anew when their number
+ * changes, and every 10 s. Fails with -ENOENT when no control groups are mounted. */
 TK_MUST_USE int tk_cgroups_new(const struct tk_kernel *kernel,
                                const struct tk_cgroups_options *options,
                                struct tk_cgroups **ret_groups, struct tk_err *err);

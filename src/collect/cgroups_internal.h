@@ -36,13 +36,18 @@ struct tk_cgroups {
     size_t count, max;
     struct tk_map by_path; /* hash of the path to its index */
     size_t kept_fds, max_kept_fds;
-    int64_t walk_ns; /* of the next walk */
+    int64_t walk_ns;      /* of the last walk; 0 = none yet */
+    int count_fds[2];     /* files that tell how many groups there are; -1 = missing */
+    uint64_t fingerprint; /* of what they said at the last walk */
     int64_t skipped, errors;
     char buf[TK_CGROUP_FILE_MAX];
 };
 
 /* Bring the set up to date: new groups in, lost ones out. */
 void tk_cgroups_find(struct tk_cgroups *groups);
+
+/* FNV-1a of `text`, going on from `hash`; 0 = from the start. */
+uint64_t tk_cgroup_hash(uint64_t hash, tk_str text);
 
 /* Give up the descriptors of a group. */
 void tk_cgroups_close_fds(struct tk_cgroups *groups, struct tk_cgroup *group);

@@ -164,6 +164,37 @@ static void new_groups_are_found_and_lost_ones_forgotten(void **state)
     tk_root_release(&root);
 }
 
+static void a_change_of_their_number_is_seen_at_the_next_tick(void **state)
+{
+    (void)state;
+    struct tk_root root;
+    init_v2(&root);
+    tk_root_write(&root, "cg/cgroup.stat", "nr_descendants 1\nnr_dying_descendants 0\n");
+    struct tk_cgroups *groups = open_groups(&root, 0);
+    tk_cgroups_tick(groups, root.rows);
+    write_group(&root, "b", 7, 8);
+    tk_root_write(&root, "cg/cgroup.stat", "nr_descendants 1\nnr_dying_descendants 5\n");
+    tk_root_advance(&root, TK_NS_PER_S, NULL, NULL);
+    tk_cgroups_tick(groups, root.rows);
+    assert_int_equal(count(tk_root_take_rows(&root), "\"/b\""), 0);
+    tk_root_write(&root, "cg/cgroup.stat", "nr_descendants 2\nnr_dying_descendants 5\n");
+    tk_root_advance(&root, 10 * TK_NS_PER_MS, NULL, NULL);
+    tk_cgroups_tick(groups, root.rows);
+    assert_int_equal(count(tk_root_take_rows(&root), "\"/b\""), 1);
+
+    /* While they come and go the trees are walked four times a second at most. */
+    write_group(&root, "c", 7, 8);
+    tk_root_write(&root, "cg/cgroup.stat", "nr_descendants 3\nnr_dying_descendants 5\n");
+    tk_root_advance(&root, 10 * TK_NS_PER_MS, NULL, NULL);
+    tk_cgroups_tick(groups, root.rows);
+    assert_int_equal(count(tk_root_take_rows(&root), "\"/c\""), 0);
+    tk_root_advance(&root, 240 * TK_NS_PER_MS, NULL, NULL);
+    tk_cgroups_tick(groups, root.rows);
+    assert_int_equal(count(tk_root_take_rows(&root), "\"/c\""), 1);
+    tk_cgroups_free(groups);
+    tk_root_release(&root);
+}
+
 static void groups_past_the_limit_are_counted(void **state)
 {
     (void)state;
@@ -238,6 +269,7 @@ int main(void)
         cmocka_unit_test(a_row_is_written_only_when_something_changed),
         cmocka_unit_test(memory_is_read_each_second_while_cpu_time_moves_and_else_every_ten),
         cmocka_unit_test(new_groups_are_found_and_lost_ones_forgotten),
+        cmocka_unit_test(a_change_of_their_number_is_seen_at_the_next_tick),
         cmocka_unit_test(groups_past_the_limit_are_counted),
         cmocka_unit_test(files_that_do_not_parse_are_counted),
         cmocka_unit_test(inside_a_container_its_own_group_has_rows),
