@@ -39,6 +39,7 @@ struct tk_cmd {
 extern const struct tk_cmd tk_cmd_collect;
 extern const struct tk_cmd tk_cmd_completion;
 extern const struct tk_cmd tk_cmd_help;
+extern const struct tk_cmd tk_cmd_import;
 extern const struct tk_cmd tk_cmd_parse_run; /* "parse" */
 extern const struct tk_cmd tk_cmd_record;
 extern const struct tk_cmd tk_cmd_schema;
