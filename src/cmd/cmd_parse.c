@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cmd/cmd.h"
+#include "cmd/runs.h"
 #include "run/parse.h"
 #include "run/run.h"
 
@@ -65,12 +66,9 @@ static const char *relative(const char *path)
     return path;
 }
 
-static int parse_one(const struct tk_cmd *cmd, const struct parse_opts *opts, const char *given)
+static int parse_one(const struct tk_cmd *cmd, const struct parse_opts *opts, const char *folder)
 {
     struct tk_err err;
-    char folder[PATH_MAX];
-    if (tk_run_path_resolve(given, folder, sizeof(folder), &err) < 0)
-        return tk_cmd_fail(cmd, &err);
     struct tk_parse_options parse = {
         .folder = relative(folder),
         .output = opts->output,
@@ -86,6 +84,24 @@ static int parse_one(const struct tk_cmd *cmd, const struct parse_opts *opts, co
     };
     struct tk_parse_result result;
     return tk_parse(&parse, &result, &err) < 0 ? tk_cmd_fail(cmd, &err) : TK_EXIT_OK;
+}
+
+/* Parse the run that an argument names, or its nodes; without an argument, the last one. */
+static int parse_named(const struct tk_cmd *cmd, const struct parse_opts *opts, int argc,
+                       char **argv)
+{
+    TK_CLEANUP(tk_runs_release) struct tk_runs runs = {0};
+    struct tk_err err;
+    int status = TK_EXIT_OK;
+    if (tk_runs_find(&runs, argc, argv, &err) < 0)
+        return tk_cmd_fail(cmd, &err);
+    if (opts->output && runs.count > 1)
+        return tk_cmd_usage(cmd, "--output takes one run, not %zu", runs.count);
+    for (size_t i = 0; i < runs.count; i++) {
+        if (parse_one(cmd, opts, runs.paths[i]) != TK_EXIT_OK)
+            status = TK_EXIT_FAILED;
+    }
+    return status;
 }
 
 /* Nodes of one run in the order of their numbers. */
@@ -107,12 +123,12 @@ static int run(const struct tk_cmd *cmd, int argc, char **argv)
     if (opts.output && argc - first > 1)
         return tk_cmd_usage(cmd, "--output takes one run, not %d", argc - first);
     if (first == argc)
-        return parse_one(cmd, &opts, NULL);
+        return parse_named(cmd, &opts, 0, NULL);
 
     status = TK_EXIT_OK;
     qsort(argv + first, (size_t)(argc - first), sizeof(*argv), compare_runs);
     for (; first < argc; first++) {
-        if (parse_one(cmd, &opts, argv[first]) != TK_EXIT_OK)
+        if (parse_named(cmd, &opts, 1, argv + first) != TK_EXIT_OK)
             status = TK_EXIT_FAILED;
     }
     return status;
@@ -122,12 +138,14 @@ const struct tk_cmd tk_cmd_parse_run = {
     .name = "parse",
     .args = "[RUN...]",
     .help = "standardise a run folder: merge events, derive cctf/",
-    .about = "RUN is a folder, or the name of one in logs/. Without it: $RUN_ID, run_id.env, the\n"
-             "last folder of logs/. Several are parsed one after the other.\n"
-             "\n"
-             "  tracekit parse\n"
-             "  tracekit parse logs/20261121T090229Z\n"
-             "  tracekit parse --layout cts 'RUN(c0)'",
+    .about =
+        "RUN is a folder, or the name of one in logs/. Without it: $RUN_ID, run_id.env, the\n"
+        "last folder of logs/. Several are parsed one after the other; a run of several nodes is\n"
+        "named without their numbers.\n"
+        "\n"
+        "  tracekit parse\n"
+        "  tracekit parse logs/20261121T090229Z\n"
+        "  tracekit parse --layout cts 'RUN(c0)'",
     .options = options,
     .mixed = true,
     .run = run,

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/hash.h"
 #include "base/map.h"
 #include "run/parse_internal.h"
 
@@ -48,31 +49,18 @@ struct procs {
     uint64_t backward;         /* readings older than the one before of the same process */
 };
 
-static uint64_t mix(uint64_t a, uint64_t b)
-{
-    uint64_t h = (a ^ b) * 0x9E3779B97F4A7C15ULL;
-    return h ^ (h >> 29);
-}
-
-static uint64_t hash_text(tk_str text)
-{
-    uint64_t h = 0xCBF29CE484222325ULL; /* FNV-1a */
-    for (size_t i = 0; i < text.n; i++)
-        h = (h ^ (unsigned char)text.p[i]) * 0x100000001B3ULL;
-    return h;
-}
-
 /* Samples and exit records of one run name the same node, or none. */
 static uint64_t hash_node(const struct procs *procs, tk_str node)
 {
-    return hash_text(node.n > 0 ? node : tk_str_from(procs->parse->node));
+    return tk_hash_text(node.n > 0 ? node : tk_str_from(procs->parse->node));
 }
 
 /* The process of a sample; NULL when it is new, `*ret_key` is then its free key. */
 static struct process *find_process(const struct procs *procs, const struct sample *sample,
                                     uint64_t node, uint64_t *ret_key)
 {
-    uint64_t key = mix(mix((uint64_t)sample->pid, node), (uint64_t)sample->start_ticks);
+    uint64_t key =
+        tk_hash_mix(tk_hash_mix((uint64_t)sample->pid, node), (uint64_t)sample->start_ticks);
     uint32_t index;
     for (; tk_map_find(&procs->by_identity, key, &index); key++) {
         struct process *process = &procs->items[index];
@@ -95,7 +83,7 @@ static int add_process(struct procs *procs, uint64_t key, const struct process *
         procs->items = items;
         procs->cap = cap;
     }
-    uint64_t pid_key = mix((uint64_t)process->pid, process->node);
+    uint64_t pid_key = tk_hash_mix((uint64_t)process->pid, process->node);
     if (tk_map_add(&procs->by_identity, key, (uint32_t)procs->count) < 0 ||
         tk_map_add(&procs->last_by_pid, pid_key, (uint32_t)procs->count) < 0)
         return tk_fail(err, -ENOMEM, "out of memory for %zu processes", procs->count);
@@ -233,7 +221,7 @@ static int take_reading(struct procs *procs, struct sample *sample, int64_t rss_
 static int64_t start_of(const struct procs *procs, const struct tk_exit *item)
 {
     uint32_t index;
-    uint64_t key = mix((uint64_t)item->pid, hash_node(procs, item->node));
+    uint64_t key = tk_hash_mix((uint64_t)item->pid, hash_node(procs, item->node));
     if (item->start_ticks >= 0 || !tk_map_find(&procs->last_by_pid, key, &index))
         return item->start_ticks;
     const struct process *process = &procs->items[index];

@@ -73,6 +73,16 @@ put() {
 [parse] RUN_ID=r(c10)" ]
 }
 
+@test "a run of several nodes is named without their numbers" {
+    put ours 'r(c10)'
+    put ours 'r(c2)'
+    run -0 "$TK" parse r
+    [ "$(grep RUN_ID= <<<"$output")" = "[parse] RUN_ID=r(c2)
+[parse] RUN_ID=r(c10)" ]
+    run -2 "$TK" parse r -o out
+    [[ ${lines[0]} == "tracekit parse: --output takes one run, not 2 "* ]]
+}
+
 @test "what is written is JSON, in time order, with the identity of the node" {
     put ours a
     run -0 "$TK" parse a
