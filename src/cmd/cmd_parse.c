@@ -128,8 +128,9 @@ static int run(const struct tk_cmd *cmd, int argc, char **argv)
     status = TK_EXIT_OK;
     qsort(argv + first, (size_t)(argc - first), sizeof(*argv), compare_runs);
     for (; first < argc; first++) {
-        if (parse_named(cmd, &opts, 1, argv + first) != TK_EXIT_OK)
-            status = TK_EXIT_FAILED;
+        int one = parse_named(cmd, &opts, 1, argv + first);
+        if (one != TK_EXIT_OK)
+            status = one;
     }
     return status;
 }
