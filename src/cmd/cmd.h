@@ -38,6 +38,7 @@ struct tk_cmd {
 
 extern const struct tk_cmd tk_cmd_collect;
 extern const struct tk_cmd tk_cmd_completion;
+extern const struct tk_cmd tk_cmd_doctor;
 extern const struct tk_cmd tk_cmd_help;
 extern const struct tk_cmd tk_cmd_import;
 extern const struct tk_cmd tk_cmd_parse_run; /* "parse" */

@@ -15,9 +15,9 @@
 #include "base/file.h"
 #include "base/human.h"
 #include "cmd/screen_internal.h"
-#include "run/findings.h"
+#include "run/causes.h"
 
-#define TOP_FINDINGS 2
+#define TOP_CAUSES 2
 #define TOP_NOTICES  2
 #define SCREEN_LINES 24
 
@@ -123,7 +123,7 @@ static void put_title(const struct tk_summary *summary, const struct tk_look *lo
     tk_buf_lit(out, "\n\n");
 }
 
-/* Findings, quality, folder ---------------------------------------------------------------- */
+/* Causes, quality, folder ---------------------------------------------------------------- */
 
 /* A paragraph with its label; later lines are indented to the text. */
 static void put_paragraph(const struct tk_look *look, const char *label, const struct tk_buf *text,
@@ -136,15 +136,15 @@ static void put_paragraph(const struct tk_look *look, const char *label, const s
 }
 
 /* The causes in bold, the evidence after each. */
-static void put_findings(const struct tk_summary *summary, const struct tk_look *look,
+static void put_causes(const struct tk_summary *summary, const struct tk_look *look,
                          struct tk_buf *out)
 {
-    struct tk_finding findings[TK_FINDINGS_MAX];
-    size_t count = tk_findings_find(summary, findings);
-    for (size_t i = 0; i < count && i < TOP_FINDINGS; i++) {
+    struct tk_cause causes[TK_CAUSES_MAX];
+    size_t count = tk_causes_find(summary, causes);
+    for (size_t i = 0; i < count && i < TOP_CAUSES; i++) {
         TK_CLEANUP(tk_buf_release) struct tk_buf text;
         tk_buf_init(&text, TK_SCREEN_MAX);
-        tk_str sentence = tk_str_from(findings[i].text);
+        tk_str sentence = tk_str_from(causes[i].text);
         size_t colon = tk_str_find(sentence, ':');
         tk_style_printf(&text, look, TK_STYLE_TITLE, "%.*s", (int)colon, sentence.p);
         tk_text_put_clean(&text, look, (tk_str){sentence.p + colon, sentence.n - colon});
@@ -331,7 +331,7 @@ int tk_screen_format(const struct tk_summary *summary, const char *folder,
 {
     TK_CLEANUP(tk_buf_release) struct tk_buf end;
     tk_buf_init(&end, TK_SCREEN_MAX);
-    put_findings(summary, look, &end);
+    put_causes(summary, look, &end);
     put_tasks(summary, look, &end);
     put_quality(summary, look, &end);
     put_notices(summary, look, &end);

@@ -7,7 +7,7 @@
 #include "base/json.h"
 #include "base/number.h"
 #include "cmd/screen.h"
-#include "run/findings.h"
+#include "run/causes.h"
 
 /* A count; -1 is not known. */
 static void put_i64(struct tk_buf *out, const char *key, int64_t value)
@@ -158,18 +158,18 @@ static void put_processes(struct tk_buf *out, const struct tk_summary *summary)
     tk_buf_putc(out, ']');
 }
 
-static void put_findings(struct tk_buf *out, const struct tk_summary *summary)
+static void put_causes(struct tk_buf *out, const struct tk_summary *summary)
 {
-    struct tk_finding findings[TK_FINDINGS_MAX];
-    size_t count = tk_findings_find(summary, findings);
+    struct tk_cause causes[TK_CAUSES_MAX];
+    size_t count = tk_causes_find(summary, causes);
     tk_json_put_key(out, "waited_for");
     tk_buf_putc(out, '[');
     for (size_t i = 0; i < count; i++) {
         tk_json_put_comma(out);
         tk_buf_putc(out, '{');
-        put_text(out, "cause", tk_str_from(findings[i].name));
-        put_f64(out, "ratio", findings[i].share, 4);
-        put_text(out, "text", tk_str_from(findings[i].text));
+        put_text(out, "cause", tk_str_from(causes[i].name));
+        put_f64(out, "ratio", causes[i].share, 4);
+        put_text(out, "text", tk_str_from(causes[i].text));
         tk_buf_putc(out, '}');
     }
     tk_buf_putc(out, ']');
@@ -268,7 +268,7 @@ void tk_screen_format_json(const struct tk_summary *summary, const char *folder,
     put_stalls(out, &summary->host);
     put_processes(out, summary);
     put_invocations(out, &summary->invocations);
-    put_findings(out, summary);
+    put_causes(out, summary);
     put_quality(out, &summary->quality);
     put_timeline(out, &summary->timeline);
     tk_buf_lit(out, "}\n");

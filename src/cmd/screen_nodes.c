@@ -5,7 +5,7 @@
 
 #include "base/human.h"
 #include "cmd/screen_internal.h"
-#include "run/findings.h"
+#include "run/causes.h"
 
 enum {
     NODE_RUN,
@@ -16,7 +16,7 @@ enum {
     NODE_MEMORY,
     NODE_DISK,
     NODE_NETWORK,
-    NODE_FINDING,
+    NODE_CAUSE,
     NODE_COLUMNS
 };
 
@@ -35,7 +35,7 @@ static const struct {
     [NODE_MEMORY] = {{"memory", .right = true}, 8},
     [NODE_DISK] = {{"disk", .right = true}, 8},
     [NODE_NETWORK] = {{"network", .right = true}, 8},
-    [NODE_FINDING] = {{"waited for"}, 11},
+    [NODE_CAUSE] = {{"waited for"}, 11},
 };
 
 /* Columns that go first when the terminal is narrow. */
@@ -144,9 +144,9 @@ static void add_node(const struct drawing *drawing, const struct tk_summary *sum
     set_bytes(drawing, NODE_MEMORY, (double)host->mem_used_peak_bytes);
     set_bytes(drawing, NODE_DISK, sum_known(host->disk_rd_bytes, host->disk_wr_bytes));
     set_bytes(drawing, NODE_NETWORK, sum_known(host->net_rx_bytes, host->net_tx_bytes));
-    struct tk_finding findings[TK_FINDINGS_MAX];
-    (void)tk_findings_find(summary, findings);
-    set(drawing, NODE_FINDING, findings[0].name);
+    struct tk_cause causes[TK_CAUSES_MAX];
+    (void)tk_causes_find(summary, causes);
+    set(drawing, NODE_CAUSE, causes[0].name);
 }
 
 int tk_screen_format_nodes(const struct tk_summary *const *summaries, size_t count,

@@ -129,7 +129,7 @@ static void add_rows(struct tk_grid *grid, const struct tk_summary *summary,
     if (plan->unseen_ns > 0)
         add_unseen(grid, plan);
     if (plan->has_outside)
-        add_group(grid, "(not of the command)", &outside, NAN);
+        add_group(grid, "(not of the command)", &outside, (double)NAN);
 }
 
 int tk_screen_put_processes(const struct tk_summary *summary, const struct tk_look *look, int lines,

@@ -152,8 +152,8 @@ enum { RESOURCE_LABEL, RESOURCE_USED, RESOURCE_COURSE, RESOURCE_MAX, RESOURCE_CO
 static void set_memory_scale(struct tk_spark *spark, double total)
 {
     const double least = 0.02; /* of the machine's memory */
-    double min = NAN;
-    double max = NAN;
+    double min = (double)NAN;
+    double max = (double)NAN;
     for (size_t i = 0; i < spark->count; i++) {
         min = fmin(min, spark->values[i]);
         max = fmax(max, spark->values[i]);

@@ -95,8 +95,8 @@ static void take_cpu(struct tk_top_machine *machine, const struct tk_batch *batc
 
 static void take_memory(struct tk_top_machine *machine, const struct tk_batch *batch, size_t row)
 {
-    double available = NAN;
-    double swap_free = NAN;
+    double available = (double)NAN;
+    double swap_free = (double)NAN;
     set_if(batch, row, TK_HOST_METRICS_MEM_AVAILABLE_BYTES, 1, &available);
     set_if(batch, row, TK_HOST_METRICS_SWAP_FREE_BYTES, 1, &swap_free);
     machine->now[TK_TOP_MEMORY] = machine->mem_total_bytes - available;
@@ -153,8 +153,8 @@ static struct tk_top_process *process_add(struct tk_top_process **array, size_t 
     }
     assert(*array);
     struct tk_top_process *process = &(*array)[(*count)++];
-    *process =
-        (struct tk_top_process){.rss_bytes = -1, .threads = -1, .rd_Bps = NAN, .wr_Bps = NAN};
+    *process = (struct tk_top_process){
+        .rss_bytes = -1, .threads = -1, .rd_Bps = (double)NAN, .wr_Bps = (double)NAN};
     return process;
 }
 
@@ -218,7 +218,7 @@ static int take(void *context, enum tk_table table, const struct tk_batch *batch
 static double rate(int64_t now, int64_t before, int64_t dt_ns)
 {
     if (now < 0 || before < 0 || dt_ns <= 0)
-        return NAN;
+        return (double)NAN;
     return now > before ? (double)(now - before) * 1e9 / (double)dt_ns : 0;
 }
 
@@ -393,7 +393,7 @@ static double meminfo_bytes(const struct tk_top *top, tk_str name)
     tk_str text;
     tk_str line;
     if (tk_file_read(top->kernel.rootfd, "proc/meminfo", buf, sizeof(buf), &text, &err) < 0)
-        return NAN;
+        return (double)NAN;
     while (tk_str_take_line(&text, &line)) {
         tk_str word;
         int64_t kb;
@@ -401,7 +401,7 @@ static double meminfo_bytes(const struct tk_top *top, tk_str name)
             tk_parse_i64(word, &kb))
             return (double)kb * 1024;
     }
-    return NAN;
+    return (double)NAN;
 }
 
 static void set_machine(struct tk_top *top)
@@ -413,12 +413,12 @@ static void set_machine(struct tk_top *top)
                                &machine->net_rx_Bps, &machine->net_tx_Bps,  &machine->cpu_stall,
                                &machine->io_stall,   &machine->memory_stall};
     for (size_t i = 0; i < TK_COUNTOF(unknown); i++)
-        *unknown[i] = NAN;
+        *unknown[i] = (double)NAN;
     for (int i = 0; i < TK_TOP_LINES; i++)
-        machine->now[i] = NAN;
+        machine->now[i] = (double)NAN;
     machine->mem_total_bytes = meminfo_bytes(top, TK_STR("MemTotal:"));
     machine->swap_total_bytes = meminfo_bytes(top, TK_STR("SwapTotal:"));
-    machine->swap_used_bytes = NAN;
+    machine->swap_used_bytes = (double)NAN;
     cpu_set_t cpus;
     top->frame.cores = sched_getaffinity(0, sizeof(cpus), &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
 }

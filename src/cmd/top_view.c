@@ -202,7 +202,7 @@ static void set_course(struct tk_grid *grid, const struct tk_top_frame *frame,
     size_t count = (size_t)width < TK_TOP_COURSE ? (size_t)width : TK_TOP_COURSE;
     size_t known = frame->machine.course_count < count ? frame->machine.course_count : count;
     for (size_t i = 0; i < count - known; i++)
-        cells[i] = NAN;
+        cells[i] = (double)NAN;
     memcpy(cells + (count - known),
            frame->machine.course[line] + (frame->machine.course_count - known),
            known * sizeof(cells[0]));

@@ -14,7 +14,7 @@ static double squeeze(const struct tk_spark *spark, size_t i, size_t width)
     if (end <= begin)
         end = begin + 1;
     double sum = 0;
-    double max = NAN;
+    double max = (double)NAN;
     size_t n = 0;
     for (size_t at = begin; at < end; at++) {
         double value = spark->values[at];
@@ -25,7 +25,7 @@ static double squeeze(const struct tk_spark *spark, size_t i, size_t width)
         n++;
     }
     if (n == 0)
-        return NAN;
+        return (double)NAN;
     return spark->squeeze == TK_SQUEEZE_MAX ? max : sum / (double)n;
 }
 
@@ -52,7 +52,7 @@ double tk_spark_put(struct tk_buf *out, const struct tk_look *look, const struct
     size_t n = width < 0 ? 0 : (size_t)width;
     if (n > TK_SPARK_MAX)
         n = TK_SPARK_MAX;
-    double max = NAN;
+    double max = (double)NAN;
     for (size_t i = 0; i < n; i++) {
         cells[i] = spark->count ? squeeze(spark, i, n) : (double)NAN;
         max = fmax(max, cells[i]);

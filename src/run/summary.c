@@ -278,13 +278,13 @@ void tk_summary_init(struct tk_summary *summary)
     };
     summary->host = (struct tk_summary_host){
         .cores = -1,
-        .cpu_limit_cores = NAN,
+        .cpu_limit_cores = (double)NAN,
         .mem_total_bytes = -1,
         .swap_total_bytes = -1,
-        .busy = NAN,
-        .full_share = NAN,
-        .iowait = NAN,
-        .steal = NAN,
+        .busy = (double)NAN,
+        .full_share = (double)NAN,
+        .iowait = (double)NAN,
+        .steal = (double)NAN,
         .throttled_ns = -1,
         .forks = -1,
         .oom_kills = -1,
@@ -296,17 +296,17 @@ void tk_summary_init(struct tk_summary *summary)
         .stall_ns = {-1, -1, -1, -1, -1},
         .disk_rd_bytes = -1,
         .disk_wr_bytes = -1,
-        .disk_busy = NAN,
-        .disk_await_ms = NAN,
+        .disk_busy = (double)NAN,
+        .disk_await_ms = (double)NAN,
         .net_rx_bytes = -1,
         .net_tx_bytes = -1,
-        .link_Bps = NAN,
-        .link_busy = NAN,
+        .link_Bps = (double)NAN,
+        .link_busy = (double)NAN,
     };
     summary->quality = (struct tk_summary_quality){
-        .interval_requested_ms = NAN,
-        .interval_achieved_ms = NAN,
-        .host_interval_ms = NAN,
+        .interval_requested_ms = (double)NAN,
+        .interval_achieved_ms = (double)NAN,
+        .host_interval_ms = (double)NAN,
         .min_good_interval_ms = -1,
         .ticks = -1,
         .missed_ticks = -1,
@@ -370,7 +370,8 @@ int tk_summary_new(const char *folder, struct tk_summary **ret_summary, struct t
     rc = tk_arena_init(&summary->text, TEXT_MAX, err);
     if (rc < 0)
         goto fail;
-    struct tk_summary_maker maker = {.summary = summary, .dirfd = dirfd, .link_max_Bps = NAN};
+    struct tk_summary_maker maker = {
+        .summary = summary, .dirfd = dirfd, .link_max_Bps = (double)NAN};
     rc = make(&maker, folder, err);
     if (rc < 0) {
         tk_err_prefix(err, "%s", folder);

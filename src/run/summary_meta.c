@@ -37,9 +37,9 @@ static const tk_str *copy_list(struct tk_summary *summary, const struct tk_batch
 static double number_or_nan(const struct tk_batch *batch, size_t column)
 {
     if (!tk_batch_has(batch, 0, column))
-        return NAN;
+        return (double)NAN;
     return batch->schema->columns[column].type == TK_F64
-               ? tk_batch_f64(batch, 0, column, NAN)
+               ? tk_batch_f64(batch, 0, column, (double)NAN)
                : (double)tk_batch_i64(batch, 0, column, 0);
 }
 

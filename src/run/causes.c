@@ -5,7 +5,7 @@
  * quarter of the time for cores that are full.
  *
  * Fallback rules speak only when no other does; the first that fires is the answer. */
-#include "run/findings.h"
+#include "run/causes.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -24,7 +24,7 @@ struct rule {
     double threshold;
     bool fallback;
     double (*measure)(const struct tk_summary *summary);
-    void (*explain)(const struct tk_summary *summary, struct tk_finding *finding);
+    void (*explain)(const struct tk_summary *summary, struct tk_cause *cause);
 };
 
 /* Facts that several rules use ------------------------------------------------------- */
@@ -50,7 +50,7 @@ static double parallelism(const struct tk_summary *summary)
     const struct tk_summary_command *command = &summary->command;
     double wall = wall_ns(summary);
     if (!command->measured || wall <= 0)
-        return NAN;
+        return (double)NAN;
     return (double)command->cpu_ns / wall;
 }
 
@@ -59,7 +59,7 @@ static double stall_share(const struct tk_summary *summary, enum tk_stall stall)
 {
     const struct tk_summary_host *host = &summary->host;
     if (host->stall_ns[stall] < 0 || host->stall_covered_ns <= 0)
-        return NAN;
+        return (double)NAN;
     return (double)host->stall_ns[stall] / (double)host->stall_covered_ns;
 }
 
@@ -76,15 +76,15 @@ static double capped(double share)
     return share > 1 ? 1 : share;
 }
 
-static void say(struct tk_finding *finding, const char *fmt, ...) TK_PRINTF(2, 3);
+static void say(struct tk_cause *cause, const char *fmt, ...) TK_PRINTF(2, 3);
 
 /* Append to the text. */
-static void say(struct tk_finding *finding, const char *fmt, ...)
+static void say(struct tk_cause *cause, const char *fmt, ...)
 {
-    size_t used = strlen(finding->text);
+    size_t used = strlen(cause->text);
     va_list args;
     va_start(args, fmt);
-    (void)vsnprintf(finding->text + used, sizeof(finding->text) - used, fmt, args);
+    (void)vsnprintf(cause->text + used, sizeof(cause->text) - used, fmt, args);
     va_end(args);
 }
 
@@ -113,10 +113,10 @@ static double measure_oom(const struct tk_summary *summary)
     return summary->host.oom_kills > 0 ? 1 : 0;
 }
 
-static void explain_oom(const struct tk_summary *summary, struct tk_finding *finding)
+static void explain_oom(const struct tk_summary *summary, struct tk_cause *cause)
 {
     int64_t kills = summary->host.oom_kills;
-    say(finding, "Memory ran out: the kernel killed %lld process%s.", (long long)kills,
+    say(cause, "Memory ran out: the kernel killed %lld process%s.", (long long)kills,
         kills == 1 ? "" : "es");
 }
 
@@ -128,14 +128,14 @@ static double measure_quota(const struct tk_summary *summary)
     return capped((double)throttled / wall_ns(summary));
 }
 
-static void explain_quota(const struct tk_summary *summary, struct tk_finding *finding)
+static void explain_quota(const struct tk_summary *summary, struct tk_cause *cause)
 {
     char share[TK_HUMAN_MAX];
-    say(finding, "CPU quota: held back for %s of the time by the limit of its control group",
-        tk_share_format(finding->share, share));
+    say(cause, "CPU quota: held back for %s of the time by the limit of its control group",
+        tk_share_format(cause->share, share));
     if (!isnan(summary->host.cpu_limit_cores))
-        say(finding, " (%.3g cores)", summary->host.cpu_limit_cores);
-    say(finding, ".");
+        say(cause, " (%.3g cores)", summary->host.cpu_limit_cores);
+    say(cause, ".");
 }
 
 static double measure_steal(const struct tk_summary *summary)
@@ -143,12 +143,12 @@ static double measure_steal(const struct tk_summary *summary)
     return summary->host.steal;
 }
 
-static void explain_steal(const struct tk_summary *summary, struct tk_finding *finding)
+static void explain_steal(const struct tk_summary *summary, struct tk_cause *cause)
 {
     (void)summary;
     char share[TK_HUMAN_MAX];
-    say(finding, "Hypervisor: it gave %s of the CPU time to other guests (steal).",
-        tk_share_format(finding->share, share));
+    say(cause, "Hypervisor: it gave %s of the CPU time to other guests (steal).",
+        tk_share_format(cause->share, share));
 }
 
 static double measure_memory(const struct tk_summary *summary)
@@ -156,27 +156,27 @@ static double measure_memory(const struct tk_summary *summary)
     return stall_share(summary, TK_STALL_MEMORY);
 }
 
-static void say_swap(const struct tk_summary *summary, struct tk_finding *finding)
+static void say_swap(const struct tk_summary *summary, struct tk_cause *cause)
 {
     const struct tk_summary_host *host = &summary->host;
     char in[TK_HUMAN_MAX];
     char out[TK_HUMAN_MAX];
     if (host->swap_in_bytes > 0 || host->swap_out_bytes > 0) {
-        say(finding, "; %s were read from swap and %s written to it",
+        say(cause, "; %s were read from swap and %s written to it",
             tk_bytes_format((double)host->swap_in_bytes, in),
             tk_bytes_format((double)host->swap_out_bytes, out));
     }
 }
 
-static void explain_memory(const struct tk_summary *summary, struct tk_finding *finding)
+static void explain_memory(const struct tk_summary *summary, struct tk_cause *cause)
 {
     char share[TK_HUMAN_MAX];
     char stall[TK_HUMAN_MAX];
-    say(finding, "Memory: some task waited for memory for %s (%s of the time)",
+    say(cause, "Memory: some task waited for memory for %s (%s of the time)",
         tk_seconds_format(summary->host.stall_ns[TK_STALL_MEMORY], stall),
-        tk_share_format(finding->share, share));
-    say_swap(summary, finding);
-    say(finding, ".");
+        tk_share_format(cause->share, share));
+    say_swap(summary, cause);
+    say(cause, ".");
 }
 
 /* Only where PSI does not say it better. 1 = as much as a fast disk can swap. */
@@ -185,16 +185,16 @@ static double measure_swap(const struct tk_summary *summary)
     const double fast_disk = 100e6; /* bytes/s */
     const struct tk_summary_host *host = &summary->host;
     if (host->stall_ns[TK_STALL_MEMORY] >= 0 || host->swap_in_bytes < 0)
-        return NAN;
+        return (double)NAN;
     double bytes = (double)host->swap_in_bytes + (double)host->swap_out_bytes;
     return capped(bytes / (wall_ns(summary) / NS_PER_S) / fast_disk);
 }
 
-static void explain_swap(const struct tk_summary *summary, struct tk_finding *finding)
+static void explain_swap(const struct tk_summary *summary, struct tk_cause *cause)
 {
-    say(finding, "Memory: the machine was short of it");
-    say_swap(summary, finding);
-    say(finding, ".");
+    say(cause, "Memory: the machine was short of it");
+    say_swap(summary, cause);
+    say(cause, ".");
 }
 
 static double measure_disk(const struct tk_summary *summary)
@@ -203,26 +203,26 @@ static double measure_disk(const struct tk_summary *summary)
     return isnan(share) ? summary->host.iowait : share;
 }
 
-static void explain_disk(const struct tk_summary *summary, struct tk_finding *finding)
+static void explain_disk(const struct tk_summary *summary, struct tk_cause *cause)
 {
     const struct tk_summary_host *host = &summary->host;
     char share[TK_HUMAN_MAX];
     char stall[TK_HUMAN_MAX];
-    tk_share_format(finding->share, share);
+    tk_share_format(cause->share, share);
     if (host->stall_ns[TK_STALL_IO] >= 0) {
-        say(finding, "Disk: some task waited for I/O for %s (%s of the time)",
+        say(cause, "Disk: some task waited for I/O for %s (%s of the time)",
             tk_seconds_format(host->stall_ns[TK_STALL_IO], stall), share);
     } else {
-        say(finding, "Disk: the cores sat idle for %s of their time while I/O was outstanding",
+        say(cause, "Disk: the cores sat idle for %s of their time while I/O was outstanding",
             share);
     }
     if (host->busiest_disk.n > 0 && host->disk_busy > 0) {
-        say(finding, "; %.*s was busy %s of the time", TK_STR_ARG(host->busiest_disk),
+        say(cause, "; %.*s was busy %s of the time", TK_STR_ARG(host->busiest_disk),
             tk_share_format(fmin(host->disk_busy, 1), share));
     }
     if (host->disk_await_ms > 0)
-        say(finding, ", %.3g ms a request", host->disk_await_ms);
-    say(finding, ".");
+        say(cause, ", %.3g ms a request", host->disk_await_ms);
+    say(cause, ".");
 }
 
 /* Full on average, or full in phases. */
@@ -232,30 +232,30 @@ static double measure_cpu(const struct tk_summary *summary)
     return full >= FULL ? capped(full) : summary->host.full_share;
 }
 
-static void explain_cpu(const struct tk_summary *summary, struct tk_finding *finding)
+static void explain_cpu(const struct tk_summary *summary, struct tk_cause *cause)
 {
     char share[TK_HUMAN_MAX];
     char which[WHICH_MAX];
     char waited[TK_HUMAN_MAX];
-    say(finding, "CPU: %s busy %s%s of the time", cores_were(summary, which),
+    say(cause, "CPU: %s busy %s%s of the time", cores_were(summary, which),
         fullness(summary) >= FULL ? "" : "to 90 % or more for ",
-        tk_share_format(finding->share, share));
+        tk_share_format(cause->share, share));
     double stall = stall_share(summary, TK_STALL_CPU);
     if (summary->command.run_delay_ns > 0) {
-        say(finding, "; its tasks were ready to run but waited for a core, %s in all",
+        say(cause, "; its tasks were ready to run but waited for a core, %s in all",
             tk_seconds_format(summary->command.run_delay_ns, waited));
     } else if (stall > 0) {
-        say(finding, "; %s of the time some task was ready to run but waited for a core",
+        say(cause, "; %s of the time some task was ready to run but waited for a core",
             tk_share_format(stall, share));
     }
-    say(finding, ".");
+    say(cause, ".");
 }
 
 /* CPU that processes outside of the command took while the cores were full. */
 static double measure_others(const struct tk_summary *summary)
 {
     if (!summary->command.measured || summary->others.cpu_ns < 0 || !(fullness(summary) >= FULL))
-        return NAN;
+        return (double)NAN;
     return capped((double)summary->others.cpu_ns / (wall_ns(summary) * cores(summary)));
 }
 
@@ -268,15 +268,15 @@ static const struct tk_tally_group *largest_other(const struct tk_summary *summa
     return NULL;
 }
 
-static void explain_others(const struct tk_summary *summary, struct tk_finding *finding)
+static void explain_others(const struct tk_summary *summary, struct tk_cause *cause)
 {
     char cpu[TK_HUMAN_MAX];
-    say(finding, "Competition: processes outside of the command used %s of CPU meanwhile",
+    say(cause, "Competition: processes outside of the command used %s of CPU meanwhile",
         tk_seconds_format(summary->others.cpu_ns, cpu));
     const struct tk_tally_group *group = largest_other(summary);
     if (group && group->comm[0])
-        say(finding, ", most of it %s (%s)", group->comm, tk_seconds_format(group->cpu_ns, cpu));
-    say(finding, ".");
+        say(cause, ", most of it %s (%s)", group->comm, tk_seconds_format(group->cpu_ns, cpu));
+    say(cause, ".");
 }
 
 /* One task at a time on a machine that could do more. */
@@ -287,9 +287,9 @@ static double measure_serial(const struct tk_summary *summary)
     return is_serial ? fmin(used, 1) : (double)NAN;
 }
 
-static void explain_serial(const struct tk_summary *summary, struct tk_finding *finding)
+static void explain_serial(const struct tk_summary *summary, struct tk_cause *cause)
 {
-    say(finding,
+    say(cause,
         "One core: the work ran one task at a time (%.2f of %.3g cores on average). A faster core "
         "or more parallel work would shorten it, more cores would not.",
         parallelism(summary), cores(summary));
@@ -301,16 +301,16 @@ static double measure_network(const struct tk_summary *summary)
     int64_t bytes =
         host->net_rx_bytes > host->net_tx_bytes ? host->net_rx_bytes : host->net_tx_bytes;
     if (bytes < 0 || host->covered_ns <= 0)
-        return NAN;
+        return (double)NAN;
     return (double)bytes / ((double)host->covered_ns / NS_PER_S) / host->link_Bps;
 }
 
-static void explain_network(const struct tk_summary *summary, struct tk_finding *finding)
+static void explain_network(const struct tk_summary *summary, struct tk_cause *cause)
 {
     char share[TK_HUMAN_MAX];
     char speed[TK_HUMAN_MAX];
-    say(finding, "Network: %.*s carried %s of its %s.", TK_STR_ARG(summary->host.iface),
-        tk_share_format(finding->share, share), tk_rate_format(summary->host.link_Bps, speed));
+    say(cause, "Network: %.*s carried %s of its %s.", TK_STR_ARG(summary->host.iface),
+        tk_share_format(cause->share, share), tk_rate_format(summary->host.link_Bps, speed));
 }
 
 /* Fallbacks ----------------------------------------------------------------------------- */
@@ -320,10 +320,10 @@ static double measure_unknown(const struct tk_summary *summary)
     return isnan(summary->host.busy) && isnan(parallelism(summary)) ? 1 : 0;
 }
 
-static void explain_unknown(const struct tk_summary *summary, struct tk_finding *finding)
+static void explain_unknown(const struct tk_summary *summary, struct tk_cause *cause)
 {
     (void)summary;
-    say(finding, "Not known: the run has no readings of the CPU.");
+    say(cause, "Not known: the run has no readings of the CPU.");
 }
 
 static double idle_share(const struct tk_summary *summary)
@@ -332,16 +332,16 @@ static double idle_share(const struct tk_summary *summary)
     return isnan(used) ? 1 - summary->host.busy : 1 - used;
 }
 
-static void explain_idle(const struct tk_summary *summary, struct tk_finding *finding)
+static void explain_idle(const struct tk_summary *summary, struct tk_cause *cause)
 {
     char cpu[TK_HUMAN_MAX];
     char wall[TK_HUMAN_MAX];
     if (!summary->command.measured) {
-        say(finding, "Nothing: the machine was mostly idle, its cores were busy %s of the time.",
+        say(cause, "Nothing: the machine was mostly idle, its cores were busy %s of the time.",
             tk_share_format(summary->host.busy, cpu));
         return;
     }
-    say(finding,
+    say(cause,
         "Mostly idle: it used %s of CPU in %s. No core, disk or memory held it up, so it slept or "
         "waited for something outside: a timer, a network peer, a lock, input.",
         tk_seconds_format(summary->command.cpu_ns, cpu),
@@ -354,21 +354,21 @@ static double measure_mixed(const struct tk_summary *summary)
     return 0;
 }
 
-static void explain_mixed(const struct tk_summary *summary, struct tk_finding *finding)
+static void explain_mixed(const struct tk_summary *summary, struct tk_cause *cause)
 {
     char share[TK_HUMAN_MAX];
     double used = parallelism(summary);
     if (isnan(used) || isnan(cores(summary))) {
-        say(finding, "Nothing for long: the cores were busy %s of the time",
+        say(cause, "Nothing for long: the cores were busy %s of the time",
             tk_share_format(summary->host.busy, share));
     } else {
-        say(finding, "Nothing for long: it kept %.2f of %.3g cores busy on average", used,
+        say(cause, "Nothing for long: it kept %.2f of %.3g cores busy on average", used,
             cores(summary));
     }
     double io = stall_share(summary, TK_STALL_IO);
     if (io >= 0.005)
-        say(finding, "; some task waited for I/O %s of the time", tk_share_format(io, share));
-    say(finding, ".");
+        say(cause, "; some task waited for I/O %s of the time", tk_share_format(io, share));
+    say(cause, ".");
 }
 
 static const struct rule rules[] = {
@@ -388,18 +388,18 @@ static const struct rule rules[] = {
 };
 
 /* Put it where it belongs by share, after its equals. */
-static void insert(struct tk_finding *findings, size_t count, const struct tk_finding *finding)
+static void insert(struct tk_cause *causes, size_t count, const struct tk_cause *cause)
 {
     size_t at = count;
-    for (; at > 0 && findings[at - 1].share < finding->share; at--)
-        findings[at] = findings[at - 1];
-    findings[at] = *finding;
+    for (; at > 0 && causes[at - 1].share < cause->share; at--)
+        causes[at] = causes[at - 1];
+    causes[at] = *cause;
 }
 
-size_t tk_findings_find(const struct tk_summary *summary,
-                        struct tk_finding ret_findings[TK_FINDINGS_MAX])
+size_t tk_causes_find(const struct tk_summary *summary,
+                        struct tk_cause ret_causes[TK_CAUSES_MAX])
 {
-    _Static_assert(TK_COUNTOF(rules) <= TK_FINDINGS_MAX, "every rule may fire");
+    _Static_assert(TK_COUNTOF(rules) <= TK_CAUSES_MAX, "every rule may fire");
     size_t count = 0;
     for (size_t i = 0; i < TK_COUNTOF(rules); i++) {
         if (rules[i].fallback && count > 0)
@@ -407,9 +407,9 @@ size_t tk_findings_find(const struct tk_summary *summary,
         double share = rules[i].measure(summary);
         if (!(share >= rules[i].threshold))
             continue;
-        struct tk_finding finding = {.name = rules[i].name, .share = share};
-        rules[i].explain(summary, &finding);
-        insert(ret_findings, count++, &finding);
+        struct tk_cause cause = {.name = rules[i].name, .share = share};
+        rules[i].explain(summary, &cause);
+        insert(ret_causes, count++, &cause);
     }
     return count;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "run/findings.h"
+#include "run/causes.h"
 
 #include <math.h>
 #include <string.h>
@@ -30,14 +30,14 @@ static struct tk_summary command_run(double cpu_s)
     return summary;
 }
 
-/* The finding that stands first. */
+/* The cause that stands first. */
 static void check_first(const struct tk_summary *summary, const char *name, const char *text)
 {
-    struct tk_finding findings[TK_FINDINGS_MAX];
-    size_t count = tk_findings_find(summary, findings);
+    struct tk_cause causes[TK_CAUSES_MAX];
+    size_t count = tk_causes_find(summary, causes);
     assert_true(count >= 1);
-    assert_string_equal(findings[0].text, text);
-    assert_string_equal(findings[0].name, name);
+    assert_string_equal(causes[0].text, text);
+    assert_string_equal(causes[0].name, name);
 }
 
 static void full_cores_are_named_with_the_time_that_tasks_waited_for_them(void **state)
@@ -183,15 +183,15 @@ static void competitors_are_named_when_the_cores_are_full(void **state)
     summary.group_count = 2;
     summary.host.busy = 0.95;
     summary.others.cpu_ns = 40 * S;
-    struct tk_finding findings[TK_FINDINGS_MAX];
-    assert_int_equal(tk_findings_find(&summary, findings), 2);
-    assert_string_equal(findings[0].name, "cpu");
-    assert_string_equal(findings[1].text,
+    struct tk_cause causes[TK_CAUSES_MAX];
+    assert_int_equal(tk_causes_find(&summary, causes), 2);
+    assert_string_equal(causes[0].name, "cpu");
+    assert_string_equal(causes[1].text,
                         "Competition: processes outside of the command used 40.00 s of CPU "
                         "meanwhile, most of it dockerd (38.00 s).");
     summary.host.busy = 0.5;
-    assert_int_equal(tk_findings_find(&summary, findings), 1);
-    assert_string_equal(findings[0].name, "nothing");
+    assert_int_equal(tk_causes_find(&summary, causes), 1);
+    assert_string_equal(causes[0].name, "nothing");
 }
 
 static void a_full_link_is_found_by_its_speed(void **state)
@@ -243,12 +243,12 @@ static void several_causes_come_by_their_share(void **state)
     struct tk_summary summary = command_run(180);
     summary.host.stall_ns[TK_STALL_IO] = 20 * S;
     summary.host.stall_ns[TK_STALL_MEMORY] = 30 * S;
-    struct tk_finding findings[TK_FINDINGS_MAX];
-    assert_int_equal(tk_findings_find(&summary, findings), 3);
-    assert_string_equal(findings[0].name, "cpu");
-    assert_string_equal(findings[1].name, "memory");
-    assert_string_equal(findings[2].name, "disk");
-    assert_near(findings[2].share, 0.2, 1e-9);
+    struct tk_cause causes[TK_CAUSES_MAX];
+    assert_int_equal(tk_causes_find(&summary, causes), 3);
+    assert_string_equal(causes[0].name, "cpu");
+    assert_string_equal(causes[1].name, "memory");
+    assert_string_equal(causes[2].name, "disk");
+    assert_near(causes[2].share, 0.2, 1e-9);
 }
 
 int main(void)

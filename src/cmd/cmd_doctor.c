@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "cmd/cmd.h"
+#include "collect/probe.h"
+#include "report/report.h"
+
+#define OUT_MAX     ((size_t)1024 * 1024)
+#define LABEL_WIDTH 8
+
+struct doctor_opts {
+    bool json;
+};
+
+static const struct tk_opt options[] = {
+    {"json", TK_OPT_FLAG, offsetof(struct doctor_opts, json), NULL, "one JSON object",
+     .letter = 'j'},
+    {0},
+};
+
+static const char *tier_title(const char *tier)
+{
+    return strcmp(tier, "P") == 0 ? "CPU clocks of processes, in nanoseconds"
+                                  : "plain /proc, in ticks of 10 ms";
+}
+
+/* Text ------------------------------------------------------------------------------- */
+
+static const enum tk_style state_styles[] = {
+    [TK_PROBE_YES] = TK_STYLE_GOOD,
+    [TK_PROBE_PARTLY] = TK_STYLE_WARN,
+    [TK_PROBE_NO] = TK_STYLE_WARN,
+};
+
+/* A paragraph with its label; later lines are indented to the text. */
+static void put_paragraph(const struct tk_look *look, enum tk_style style, const char *label,
+                          const struct tk_buf *text, struct tk_buf *out)
+{
+    const int column = 1 + LABEL_WIDTH;
+    tk_buf_putc(out, ' ');
+    tk_style_printf(out, look, style, "%-*s", LABEL_WIDTH, label);
+    tk_text_put_wrapped(out, look, tk_buf_str(text), column, column);
+}
+
+static void put_rung(const struct tk_look *look, const char *label, const struct tk_rung *rung,
+                     bool is_next, struct tk_buf *out)
+{
+    TK_CLEANUP(tk_buf_release) struct tk_buf text;
+    tk_buf_init(&text, OUT_MAX);
+    tk_style_printf(&text, look, TK_STYLE_TITLE, "%s, %s", rung->name, rung->title);
+    tk_buf_printf(&text, ": %s", rung->gives);
+    if (is_next)
+        tk_buf_printf(&text, ". Needs %s", rung->needs);
+    put_paragraph(look, TK_STYLE_DIM, label, &text, out);
+}
+
+static void put_capability(const struct tk_look *look, const struct tk_capability *capability,
+                           const struct tk_finding *finding, struct tk_buf *out)
+{
+    TK_CLEANUP(tk_buf_release) struct tk_buf text;
+    tk_buf_init(&text, OUT_MAX);
+    tk_style_printf(&text, look, TK_STYLE_TITLE, "%s", capability->title);
+    tk_buf_printf(&text, ": %s", capability->gives);
+    /* How something works is for --json; here it matters why something does not. */
+    if (*finding->detail && finding->state != TK_PROBE_YES) {
+        tk_buf_lit(&text, ". Here: ");
+        tk_text_put_clean(&text, look, tk_str_from(finding->detail));
+    }
+    if (*finding->missing)
+        tk_buf_printf(&text, ". Needs %s", finding->missing);
+    put_paragraph(look, state_styles[finding->state], tk_probe_state_names[finding->state], &text,
+                  out);
+}
+
+static void format_text(const struct tk_finding *findings, const struct tk_look *look,
+                        struct tk_buf *out)
+{
+    struct tk_probe_verdict verdict = tk_probe_judge(findings);
+    TK_CLEANUP(tk_buf_release) struct tk_buf tier;
+    tk_buf_init(&tier, OUT_MAX);
+    tk_style_printf(&tier, look, TK_STYLE_TITLE, "%s", verdict.tier);
+    tk_buf_printf(&tier, ": %s", tier_title(verdict.tier));
+    put_paragraph(look, TK_STYLE_DIM, "tier", &tier, out);
+    put_rung(look, "rung", verdict.rung, false, out);
+    if (verdict.next)
+        put_rung(look, "next", verdict.next, true, out);
+    tk_buf_putc(out, '\n');
+    /* What works first, then what would add something. */
+    for (int state = TK_PROBE_YES; state <= TK_PROBE_NO; state++) {
+        for (size_t i = 0; i < tk_capability_count; i++) {
+            if (findings[i].state == (enum tk_probe_state)state)
+                put_capability(look, &tk_capabilities[i], &findings[i], out);
+        }
+    }
+}
+
+/* JSON ------------------------------------------------------------------------------- */
+
+/* Empty text is null. */
+static void put_text(struct tk_buf *out, const char *key, const char *text)
+{
+    tk_json_put_key(out, key);
+    if (text && *text) {
+        tk_json_put_str(out, tk_str_from(text));
+    } else {
+        tk_buf_lit(out, "null");
+    }
+}
+
+static void format_json(const struct tk_finding *findings, struct tk_buf *out)
+{
+    struct tk_probe_verdict verdict = tk_probe_judge(findings);
+    struct utsname kernel;
+    (void)uname(&kernel);
+    tk_buf_putc(out, '{');
+    put_text(out, "tool_version", TK_VERSION);
+    put_text(out, "kernel", kernel.release);
+    put_text(out, "tier", verdict.tier);
+    put_text(out, "rung", verdict.rung->name);
+    put_text(out, "rung_gives", verdict.rung->gives);
+    put_text(out, "next_rung", verdict.next ? verdict.next->name : NULL);
+    put_text(out, "next_rung_gives", verdict.next ? verdict.next->gives : NULL);
+    put_text(out, "next_rung_needs", verdict.next ? verdict.next->needs : NULL);
+    tk_json_put_key(out, "capabilities");
+    tk_buf_putc(out, '[');
+    for (size_t i = 0; i < tk_capability_count; i++) {
+        tk_json_put_comma(out);
+        tk_buf_putc(out, '{');
+        put_text(out, "name", tk_capabilities[i].name);
+        put_text(out, "state", tk_probe_state_names[findings[i].state]);
+        put_text(out, "title", tk_capabilities[i].title);
+        put_text(out, "gives", tk_capabilities[i].gives);
+        put_text(out, "here", findings[i].detail);
+        put_text(out, "needs", findings[i].missing);
+        tk_buf_putc(out, '}');
+    }
+    tk_buf_lit(out, "]}\n");
+}
+
+/* The command ------------------------------------------------------------------------ */
+
+static int examine(bool json, struct tk_buf *out, struct tk_err *err)
+{
+    struct tk_kernel kernel;
+    int rc = tk_kernel_open(&kernel, "/", err);
+    if (rc < 0)
+        return rc;
+    struct tk_finding *findings = calloc(tk_capability_count, sizeof(*findings));
+    if (!findings) {
+        tk_kernel_close(&kernel);
+        return tk_fail(err, -ENOMEM, "out of memory");
+    }
+    tk_probe_read(&kernel, findings);
+    TK_CLEANUP(tk_look_release) struct tk_look look;
+    tk_look_init(&look, STDOUT_FILENO);
+    if (json) {
+        format_json(findings, out);
+    } else {
+        format_text(findings, &look, out);
+    }
+    free(findings);
+    tk_kernel_close(&kernel);
+    return tk_buf_check(out, "findings", err);
+}
+
+static int run(const struct tk_cmd *cmd, int argc, char **argv)
+{
+    struct doctor_opts opts = {0};
+    int first;
+    int status;
+    if (!tk_cmd_parse(cmd, &opts, argc, argv, &first, &status))
+        return status;
+    if (first < argc)
+        return tk_cmd_usage(cmd, "'%s' is one argument too many", argv[first]);
+    struct tk_err err;
+    TK_CLEANUP(tk_buf_release) struct tk_buf out;
+    tk_buf_init(&out, OUT_MAX);
+    int rc = examine(opts.json, &out, &err);
+    rc = rc < 0 ? rc : tk_fd_write(STDOUT_FILENO, tk_buf_str(&out), "stdout", &err);
+    return rc < 0 ? tk_cmd_fail(cmd, &err) : TK_EXIT_OK;
+}
+
+const struct tk_cmd tk_cmd_doctor = {
+    .name = "doctor",
+    .args = "",
+    .help = "tell what this host lets tracekit measure, and what would add to it",
+    .options = options,
+    .run = run,
+};
