@@ -21,9 +21,9 @@ static const char *command_name(const char *word)
 static void fill_standard_fds(void)
 {
     int fd;
-    do
+    do {
         fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-    while (fd >= 0 && fd <= STDERR_FILENO);
+    } while (fd >= 0 && fd <= STDERR_FILENO);
     if (fd >= 0)
         (void)close(fd);
 }

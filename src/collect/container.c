@@ -16,8 +16,8 @@
 #include "base/file.h"
 #include "base/json.h"
 
-#define RESPONSE_MAX (4 * 1024 * 1024)
-#define TEXT_MAX     (256 * 1024)
+#define RESPONSE_MAX ((size_t)4 << 20)
+#define TEXT_MAX     ((size_t)256 << 10)
 #define TIMEOUT_S    2
 
 static const char *const sockets[] = {"/var/run/docker.sock", "/run/podman/podman.sock"};
@@ -147,9 +147,7 @@ static int connect_to(const char *path, struct tk_err *err)
         setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) < 0 ||
         connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
         return tk_fail_errno(err, "%s", path);
-    int connected = fd;
-    fd = -1;
-    return connected;
+    return tk_fd_take(&fd);
 }
 
 static int ask(const char *path, const char *name, struct tk_container *ret_container,
@@ -183,9 +181,10 @@ static bool is_container_name(const char *name)
 {
     if (!isalnum((unsigned char)name[0]))
         return false;
-    for (; *name; name++)
+    for (; *name; name++) {
         if (!isalnum((unsigned char)*name) && !strchr("_.-", *name))
             return false;
+    }
     return true;
 }
 
@@ -195,12 +194,14 @@ int tk_container_find(const char *name, struct tk_container *ret_container, stru
         return tk_fail(err, -ENOENT, "'%s' is no name of a container", name);
     /* NOLINTNEXTLINE(concurrency-mt-unsafe): nothing in tracekit changes the environment */
     const char *host = getenv("DOCKER_HOST");
-    if (host && strncmp(host, "unix://", 7) == 0)
+    if (host && strncmp(host, "unix://", 7) == 0) {
         return ask(host + 7, name, ret_container, err) == 0
                    ? 0
                    : tk_fail(err, -ENOENT, "no container '%s' runs", name);
-    for (size_t i = 0; i < TK_COUNTOF(sockets); i++)
+    }
+    for (size_t i = 0; i < TK_COUNTOF(sockets); i++) {
         if (ask(sockets[i], name, ret_container, err) == 0)
             return 0;
+    }
     return tk_fail(err, -ENOENT, "no container '%s' runs", name);
 }

@@ -59,7 +59,7 @@ static int take_signals(struct tk_launch *launch, struct tk_err *err)
     launch->signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
     if (launch->signal_fd < 0)
         return tk_fail_errno(err, "signalfd");
-    sigprocmask(SIG_BLOCK, &mask, &launch->old_mask);
+    pthread_sigmask(SIG_BLOCK, &mask, &launch->old_mask);
 
     /* Were SIGCHLD ignored, as we may have been started, nobody could be waited for. A report to a
      * closed pipe must not cost the command its exit status. */
@@ -74,7 +74,7 @@ static void give_signals_back(const struct tk_launch *launch)
 {
     sigaction(SIGPIPE, &launch->old_pipe, NULL);
     sigaction(SIGCHLD, &launch->old_chld, NULL);
-    sigprocmask(SIG_SETMASK, &launch->old_mask, NULL);
+    pthread_sigmask(SIG_SETMASK, &launch->old_mask, NULL);
 }
 
 /* Stop as the command did: by the same signal with its default action, which the kernel leaves out
@@ -85,8 +85,8 @@ static void stop_with(int stop_signal)
     sigemptyset(&one);
     sigaddset(&one, stop_signal);
     (void)raise(stop_signal);
-    sigprocmask(SIG_UNBLOCK, &one, NULL);
-    sigprocmask(SIG_BLOCK, &one, NULL);
+    pthread_sigmask(SIG_UNBLOCK, &one, NULL);
+    pthread_sigmask(SIG_BLOCK, &one, NULL);
 }
 
 static void forward(struct tk_launch *launch, const struct signalfd_siginfo *info)
@@ -104,10 +104,11 @@ static bool read_signals(struct tk_launch *launch)
     bool continued = false;
     struct signalfd_siginfo info;
     while (read(launch->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-        if (info.ssi_signo == SIGCONT)
+        if (info.ssi_signo == SIGCONT) {
             continued = true;
-        else if (info.ssi_signo != SIGCHLD)
+        } else if (info.ssi_signo != SIGCHLD) {
             forward(launch, &info);
+        }
     }
     return continued;
 }
@@ -182,10 +183,11 @@ static struct report read_report(int fd)
     struct report report;
     for (;;) {
         ssize_t got = read(fd, &report, sizeof(report));
-        if (got == (ssize_t)sizeof(report))
+        if (got == (ssize_t)sizeof(report)) {
             last = report;
-        else if (got >= 0 || errno != EINTR)
+        } else if (got >= 0 || errno != EINTR) {
             return last;
+        }
     }
 }
 
@@ -314,9 +316,10 @@ static void read_kin(DIR *proc, struct tk_buf *out)
     for (struct dirent *entry = readdir(proc); entry; entry = readdir(proc)) {
         long pid = strtol(entry->d_name, NULL, 10);
         pid_t parent = pid > 0 ? parent_of(dirfd(proc), entry->d_name) : 0;
-        if (parent > 0)
+        if (parent > 0) {
             tk_buf_put(
                 out, (tk_str){(const char *)&(struct kin){(pid_t)pid, parent}, sizeof(struct kin)});
+        }
     }
 }
 
@@ -339,9 +342,10 @@ static int64_t count_family(void)
     int failed = tk_map_add(&family, (uint64_t)getpid(), 0);
     do {
         before = family.count;
-        for (size_t i = 0; i < count && failed == 0; i++)
+        for (size_t i = 0; i < count && failed == 0; i++) {
             if (tk_map_find(&family, (uint64_t)kin[i].parent, &unused))
                 failed = tk_map_add(&family, (uint64_t)kin[i].pid, 0);
+        }
     } while (family.count > before);
     return (int64_t)family.count - 1;
 }
@@ -394,10 +398,11 @@ int tk_launch_step(struct tk_launch *launch)
             launch->result.left = count_family();
         return 1;
     }
-    if (continued && launch->stopped)
+    if (continued && launch->stopped) {
         (void)kill(launch->pid, SIGCONT);
-    else if (stop_signal == SIGTSTP || stop_signal == SIGTTIN || stop_signal == SIGTTOU)
+    } else if (stop_signal == SIGTSTP || stop_signal == SIGTTIN || stop_signal == SIGTTOU) {
         stop_with(stop_signal);
+    }
     return 0;
 }
 

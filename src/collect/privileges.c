@@ -8,10 +8,10 @@
 #include <unistd.h>
 
 const struct tk_privilege tk_privileges[] = {
-    {"CAP_NET_ADMIN", CAP_NET_ADMIN, "exit records and fork events of all processes", true},
-    {"CAP_SYS_PTRACE", CAP_SYS_PTRACE, "I/O counters of other users' processes", false},
-    {"CAP_DAC_READ_SEARCH", CAP_DAC_READ_SEARCH, "energy counters, names of containers", false},
-    {"CAP_SYS_ADMIN", CAP_SYS_ADMIN, "control groups of other users", true},
+    {"CAP_NET_ADMIN", "exit records and fork events of all processes", CAP_NET_ADMIN, true},
+    {"CAP_SYS_PTRACE", "I/O counters of other users' processes", CAP_SYS_PTRACE, false},
+    {"CAP_DAC_READ_SEARCH", "energy counters, names of containers", CAP_DAC_READ_SEARCH, false},
+    {"CAP_SYS_ADMIN", "control groups of other users", CAP_SYS_ADMIN, true},
     {0},
 };
 
@@ -46,9 +46,10 @@ size_t tk_privileges_read(tk_str *ret_names, size_t max)
     if (caps_read(&caps) < 0)
         return 0;
     size_t n = 0;
-    for (const struct tk_privilege *privilege = tk_privileges; privilege->name; privilege++)
+    for (const struct tk_privilege *privilege = tk_privileges; privilege->name; privilege++) {
         if ((effective(&caps) >> privilege->number & 1) && n < max)
             ret_names[n++] = tk_str_from(privilege->name);
+    }
     return n;
 }
 
@@ -58,9 +59,10 @@ int tk_privileges_drop(bool foreign_folder, struct tk_err *err)
     if (caps_read(&caps) < 0)
         return tk_fail_errno(err, "capabilities");
     uint64_t keep = foreign_folder ? FOREIGN_FOLDER : 0;
-    for (const struct tk_privilege *privilege = tk_privileges; privilege->name; privilege++)
+    for (const struct tk_privilege *privilege = tk_privileges; privilege->name; privilege++) {
         if (!privilege->at_start)
             keep |= 1ULL << privilege->number;
+    }
     keep &= effective(&caps);
     for (int i = 0; i < 2; i++) {
         uint32_t half = (uint32_t)(keep >> (32 * i));

@@ -13,10 +13,10 @@
 
 /* A capability that the recorder can make use of. */
 struct tk_privilege {
-    const char *name; /* "CAP_SYS_PTRACE" */
-    int number;
+    const char *name;  /* "CAP_SYS_PTRACE" */
     const char *gives; /* what it adds, one line */
-    bool at_start;     /* needed only to open sources, not afterwards */
+    int number;
+    bool at_start; /* needed only to open sources, not afterwards */
 };
 
 /* Ends with a NULL name. */

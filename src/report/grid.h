@@ -29,8 +29,11 @@ struct tk_grid_options {
 
 struct tk_grid;
 
+/* An empty grid. Fails with -ENOMEM. */
 TK_MUST_USE int tk_grid_new(const struct tk_look *look, const struct tk_grid_options *options,
                             struct tk_grid **ret_grid, struct tk_err *err);
+
+/* Accepts NULL. */
 void tk_grid_free(struct tk_grid *grid);
 
 /* For TK_CLEANUP. */

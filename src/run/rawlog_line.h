@@ -92,6 +92,7 @@ struct tk_rawlog_parser {
     struct tk_rawlog_facts facts;
 };
 
+/* Begin a log of that kind; nothing is allocated. */
 void tk_rawlog_parser_init(struct tk_rawlog_parser *parser, enum tk_rawlog_kind kind);
 
 enum tk_rawlog_event {

@@ -123,10 +123,11 @@ void tk_redact_arg(tk_str arg, bool *carry, struct tk_buf *out)
         tk_str word = {arg.p + i, end - i};
         if (word.n > 0) {
             bool announces = announces_secret(word);
-            if (*carry && !announces)
+            if (*carry && !announces) {
                 tk_buf_put(out, STARS);
-            else
+            } else {
                 redact_word(word, out);
+            }
             *carry = announces;
         }
         if (end < arg.n)

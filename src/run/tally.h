@@ -47,8 +47,11 @@ struct tk_tally_totals {
 
 struct tk_tally;
 
+/* An empty tally. Fails with -ENOMEM. */
 TK_MUST_USE int tk_tally_new(const struct tk_tally_options *options, struct tk_tally **ret_tally,
                              struct tk_err *err);
+
+/* Accepts NULL. */
 void tk_tally_free(struct tk_tally *tally);
 
 /* Add a row of proc_metrics or of proc_exit. Returns 0 or -ENOMEM. */

@@ -28,16 +28,19 @@ struct tk_row {
     union tk_value values[64]; /* lists are checked, but not kept */
 };
 
+/* The cell is set. */
 static inline bool tk_row_has(const struct tk_row *row, size_t column)
 {
     return (row->present >> column & 1) != 0;
 }
 
+/* The number, or `otherwise`. */
 static inline int64_t tk_row_i64(const struct tk_row *row, size_t column, int64_t otherwise)
 {
     return tk_row_has(row, column) ? row->values[column].i64 : otherwise;
 }
 
+/* The text, or the empty view. */
 static inline tk_str tk_row_text(const struct tk_row *row, size_t column)
 {
     return tk_row_has(row, column) ? row->values[column].text : (tk_str){NULL, 0};
@@ -56,6 +59,7 @@ struct tk_verify_keyed {
     struct tk_map map; /* key to index */
 };
 
+/* The item at `index`, which must be below count; moves when the list grows. */
 static inline void *tk_verify_at(const struct tk_verify_list *list, size_t index)
 {
     return list->items + index * list->size;
