@@ -17,7 +17,7 @@
 #include "cmd/screen_internal.h"
 #include "run/causes.h"
 
-#define TOP_CAUSES 2
+#define TOP_CAUSES   2
 #define TOP_NOTICES  2
 #define SCREEN_LINES 24
 
@@ -137,7 +137,7 @@ static void put_paragraph(const struct tk_look *look, const char *label, const s
 
 /* The causes in bold, the evidence after each. */
 static void put_causes(const struct tk_summary *summary, const struct tk_look *look,
-                         struct tk_buf *out)
+                       struct tk_buf *out)
 {
     struct tk_cause causes[TK_CAUSES_MAX];
     size_t count = tk_causes_find(summary, causes);
@@ -215,15 +215,14 @@ static void put_exits(const struct tk_summary *summary, const struct tk_look *lo
 }
 
 /* A count that should be 0: shown always, emphasised when it is not. */
-static void put_loss(struct tk_buf *text, const struct tk_look *look, const char *before,
-                     int64_t count, const char *what)
+static void put_loss(struct tk_buf *text, const struct tk_look *look, int64_t count,
+                     const char *one, const char *many)
 {
     char number[TK_HUMAN_MAX];
     if (count < 0)
         return;
-    tk_buf_puts(text, before);
     tk_style_printf(text, look, count > 0 ? TK_STYLE_WARN : TK_STYLE_PLAIN, "%s %s",
-                    tk_count_format(count, number), what);
+                    tk_count_format(count, number), count == 1 ? one : many);
 }
 
 static void put_interval(const struct tk_summary_quality *quality, const struct tk_look *look,
@@ -239,26 +238,37 @@ static void put_interval(const struct tk_summary_quality *quality, const struct 
         tk_style_printf(text, look, TK_STYLE_WARN, " (CPU shares are good from %lld ms)",
                         (long long)quality->min_good_interval_ms);
     }
-    (void)snprintf(number, sizeof(number), "of %lld missed", (long long)quality->ticks);
-    put_loss(text, look, ", ", quality->missed_ticks, number);
+    (void)snprintf(number, sizeof(number), "of %lld missed",
+                   (long long)(quality->ticks + quality->missed_ticks));
+    tk_buf_lit(text, ", ");
+    put_loss(text, look, quality->missed_ticks, number, number);
     tk_buf_lit(text, "; ");
 }
 
 static void put_losses(const struct tk_summary_quality *quality, const struct tk_look *look,
                        struct tk_buf *text)
 {
-    if (quality->lost_exits < 0 && quality->dropped_rows < 0) {
-        put_loss(text, look, "", quality->rows, "rows read");
+    bool was_recorded = quality->ticks >= 0;
+    if (was_recorded) {
+        tk_buf_lit(text, "lost: ");
+        put_loss(text, look, quality->lost_exits, "exit", "exits");
+        tk_buf_puts(text, quality->lost_exits < 0 ? "" : ", ");
+        put_loss(text, look, quality->dropped_events, "event", "events");
+        tk_buf_lit(text, ", ");
+        put_loss(text, look, quality->dropped_rows, "row", "rows");
     } else {
-        put_loss(text, look, "lost: ", quality->lost_exits, "exits");
-        put_loss(text, look, quality->lost_exits < 0 ? "lost: " : ", ", quality->dropped_events,
-                 "events");
-        put_loss(text, look, ", ", quality->dropped_rows, "rows");
+        char number[TK_HUMAN_MAX];
+        tk_buf_printf(text, "%s row%s read", tk_count_format(quality->rows, number),
+                      quality->rows == 1 ? "" : "s");
     }
-    if (quality->bad_rows > 0 || quality->lost_exits < 0)
-        put_loss(text, look, ", ", quality->bad_rows, "unreadable");
-    if (quality->torn_rows > 0)
-        put_loss(text, look, ", ", quality->torn_rows, "torn");
+    if (quality->bad_rows > 0 || !was_recorded) {
+        tk_buf_lit(text, ", ");
+        put_loss(text, look, quality->bad_rows, "unreadable", "unreadable");
+    }
+    if (quality->torn_rows > 0) {
+        tk_buf_lit(text, ", ");
+        put_loss(text, look, quality->torn_rows, "torn", "torn");
+    }
     if (quality->bad_rows > 0) {
         tk_buf_lit(text, " (");
         tk_text_put_clean(text, look, quality->first_bad);

@@ -9,6 +9,9 @@
 #define LEAST_NAMES 4
 #define MOST_NAMES  10
 
+/* A control group also counts how its first process was made, before it ran the command. */
+#define LEAST_UNSEEN_NS 10e6
+
 enum {
     PROCESS_NAME,
     PROCESS_COUNT,
@@ -76,7 +79,8 @@ static void plan_init(struct plan *plan, const struct tk_summary *summary, int l
     int64_t seen_ns = of_command ? summary->tree.cpu_ns : summary->others.cpu_ns;
     *plan = (struct plan){.whole_ns = fmax((double)summary->command.cpu_ns, (double)seen_ns)};
     double unseen_ns = plan->whole_ns - (double)seen_ns;
-    if (of_command && summary->tree.processes > 0 && unseen_ns > plan->whole_ns * 0.01)
+    if (of_command && summary->tree.processes > 0 && unseen_ns > plan->whole_ns * 0.01 &&
+        unseen_ns > LEAST_UNSEEN_NS)
         plan->unseen_ns = unseen_ns;
     for (size_t i = 0; i < summary->group_count; i++)
         plan->names += counts(summary, &summary->groups[i]);

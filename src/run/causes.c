@@ -19,10 +19,22 @@
 #define NS_PER_S  1e9
 #define FULL      0.85 /* of all cores on average: tasks queue from here */
 
+/* Tasks that want a core, on average, from which full cores matter to a command. */
+#define LEAST_DEMAND 0.25
+
+/* A command shorter than this is mostly the making of its process. */
+#define SHORT_NS 100e6
+
+enum kind {
+    ORDINARY,
+    HOWEVER_SHORT, /* also asked of a command that is too short for the others */
+    FALLBACK,      /* asked when no other fired */
+};
+
 struct rule {
     const char *name;
     double threshold;
-    bool fallback;
+    enum kind kind;
     double (*measure)(const struct tk_summary *summary);
     void (*explain)(const struct tk_summary *summary, struct tk_cause *cause);
 };
@@ -225,9 +237,20 @@ static void explain_disk(const struct tk_summary *summary, struct tk_cause *caus
     say(cause, ".");
 }
 
-/* Full on average, or full in phases. */
+/* Tasks of the command that wanted a core, on average: those that had one and those that waited
+ * for one. NaN without a command. */
+static double demand(const struct tk_summary *summary)
+{
+    const struct tk_summary_command *command = &summary->command;
+    double waiting = command->run_delay_ns > 0 ? (double)command->run_delay_ns : 0;
+    return parallelism(summary) + waiting / wall_ns(summary);
+}
+
+/* Full on average, or full in phases; no matter to a command that hardly wanted a core. */
 static double measure_cpu(const struct tk_summary *summary)
 {
+    if (demand(summary) < LEAST_DEMAND)
+        return (double)NAN;
     double full = fullness(summary);
     return full >= FULL ? capped(full) : summary->host.full_share;
 }
@@ -254,7 +277,8 @@ static void explain_cpu(const struct tk_summary *summary, struct tk_cause *cause
 /* CPU that processes outside of the command took while the cores were full. */
 static double measure_others(const struct tk_summary *summary)
 {
-    if (!summary->command.measured || summary->others.cpu_ns < 0 || !(fullness(summary) >= FULL))
+    if (!(demand(summary) >= LEAST_DEMAND) || summary->others.cpu_ns < 0 ||
+        !(fullness(summary) >= FULL))
         return (double)NAN;
     return capped((double)summary->others.cpu_ns / (wall_ns(summary) * cores(summary)));
 }
@@ -326,6 +350,18 @@ static void explain_unknown(const struct tk_summary *summary, struct tk_cause *c
     say(cause, "Not known: the run has no readings of the CPU.");
 }
 
+static double measure_short(const struct tk_summary *summary)
+{
+    return summary->command.measured && wall_ns(summary) < SHORT_NS ? 1 : 0;
+}
+
+static void explain_short(const struct tk_summary *summary, struct tk_cause *cause)
+{
+    char wall[TK_HUMAN_MAX];
+    say(cause, "Nothing: it was too short, %s, for anything to hold it up.",
+        tk_duration_format((int64_t)wall_ns(summary), wall));
+}
+
 static double idle_share(const struct tk_summary *summary)
 {
     double used = parallelism(summary);
@@ -372,19 +408,20 @@ static void explain_mixed(const struct tk_summary *summary, struct tk_cause *cau
 }
 
 static const struct rule rules[] = {
-    {"out_of_memory", 1, false, measure_oom, explain_oom},
-    {"cpu_quota", 0.05, false, measure_quota, explain_quota},
-    {"steal", 0.05, false, measure_steal, explain_steal},
-    {"memory", 0.05, false, measure_memory, explain_memory},
-    {"swap", 0.01, false, measure_swap, explain_swap},
-    {"disk", 0.10, false, measure_disk, explain_disk},
-    {"cpu", 0.25, false, measure_cpu, explain_cpu},
-    {"competition", 0.10, false, measure_others, explain_others},
-    {"one_core", 0.80, false, measure_serial, explain_serial},
-    {"network", 0.70, false, measure_network, explain_network},
-    {"not_known", 1, true, measure_unknown, explain_unknown},
-    {"idle", 0.80, true, idle_share, explain_idle},
-    {"nothing", 0, true, measure_mixed, explain_mixed},
+    {"out_of_memory", 1, HOWEVER_SHORT, measure_oom, explain_oom},
+    {"cpu_quota", 0.05, ORDINARY, measure_quota, explain_quota},
+    {"steal", 0.05, ORDINARY, measure_steal, explain_steal},
+    {"memory", 0.05, ORDINARY, measure_memory, explain_memory},
+    {"swap", 0.01, ORDINARY, measure_swap, explain_swap},
+    {"disk", 0.10, ORDINARY, measure_disk, explain_disk},
+    {"cpu", 0.25, ORDINARY, measure_cpu, explain_cpu},
+    {"competition", 0.10, ORDINARY, measure_others, explain_others},
+    {"one_core", 0.80, ORDINARY, measure_serial, explain_serial},
+    {"network", 0.70, ORDINARY, measure_network, explain_network},
+    {"not_known", 1, FALLBACK, measure_unknown, explain_unknown},
+    {"too_short", 1, FALLBACK, measure_short, explain_short},
+    {"idle", 0.80, FALLBACK, idle_share, explain_idle},
+    {"nothing", 0, FALLBACK, measure_mixed, explain_mixed},
 };
 
 /* Put it where it belongs by share, after its equals. */
@@ -396,14 +433,15 @@ static void insert(struct tk_cause *causes, size_t count, const struct tk_cause 
     causes[at] = *cause;
 }
 
-size_t tk_causes_find(const struct tk_summary *summary,
-                        struct tk_cause ret_causes[TK_CAUSES_MAX])
+size_t tk_causes_find(const struct tk_summary *summary, struct tk_cause ret_causes[TK_CAUSES_MAX])
 {
     _Static_assert(TK_COUNTOF(rules) <= TK_CAUSES_MAX, "every rule may fire");
     size_t count = 0;
     for (size_t i = 0; i < TK_COUNTOF(rules); i++) {
-        if (rules[i].fallback && count > 0)
+        if (rules[i].kind == FALLBACK && count > 0)
             break;
+        if (rules[i].kind == ORDINARY && measure_short(summary) > 0)
+            continue;
         double share = rules[i].measure(summary);
         if (!(share >= rules[i].threshold))
             continue;

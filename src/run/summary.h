@@ -23,7 +23,7 @@ enum tk_state {
     TK_STATE_STOPPED, /* ended in order */
     TK_STATE_ACTIVE,  /* a recorder writes to it now */
     TK_STATE_BROKEN,  /* no end was written and no recorder lives: it was killed */
-    TK_STATE_FOREIGN, /* no run.json: made by other tools or an old version */
+    TK_STATE_FOREIGN, /* made by other tools or an old version, imported or not */
 };
 
 /* The command that the run was made for. */

@@ -10,6 +10,7 @@
 
 /* A row without dt covers no more than this: after a gap nobody knows. */
 #define MAX_GAP_NS     (5 * TK_NS_PER_S)
+#define MAX_DT_NS      (86400 * TK_NS_PER_S) /* a row that says more is damaged */
 #define DEFAULT_GAP_NS TK_NS_PER_S
 
 /* All cores count as busy from here. */
@@ -21,7 +22,7 @@ static int64_t interval_of(int64_t dt_ns, int64_t stamp_ns, int64_t *prev_ns)
 {
     int64_t gap = *prev_ns > 0 ? stamp_ns - *prev_ns : 0;
     *prev_ns = stamp_ns;
-    if (dt_ns > 0)
+    if (dt_ns > 0 && dt_ns <= MAX_DT_NS)
         return llabs(gap - dt_ns) <= TK_NS_PER_MS ? gap : dt_ns;
     return gap > 0 && gap <= MAX_GAP_NS ? gap : DEFAULT_GAP_NS;
 }

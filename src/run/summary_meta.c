@@ -76,6 +76,8 @@ static void set_quality(struct tk_summary *summary, const struct tk_batch *run)
 
 static enum tk_state state_of(const struct tk_summary_maker *maker, const struct tk_batch *run)
 {
+    if (!tk_batch_has(run, 0, TK_RUN_TICKS) && !tk_batch_has(run, 0, TK_RUN_TIER))
+        return TK_STATE_FOREIGN; /* no recorder of ours wrote it: import did */
     if (tk_batch_has(run, 0, TK_RUN_STOP_MS))
         return TK_STATE_STOPPED;
     struct tk_run_owner owner;

@@ -64,8 +64,7 @@ static void cores_that_are_full_in_phases_are_told_by_their_time(void **state)
     (void)state;
     struct tk_summary summary = command_run(120);
     summary.host.full_share = 0.55;
-    check_first(&summary, "cpu",
-                "CPU: both cores were busy to 90 % or more for 55 % of the time.");
+    check_first(&summary, "cpu", "CPU: both cores were busy to 90 % or more for 55 % of the time.");
 }
 
 static void a_quota_counts_as_the_cores_that_there_are(void **state)
@@ -75,7 +74,8 @@ static void a_quota_counts_as_the_cores_that_there_are(void **state)
     summary.host.cores = 64;
     summary.host.cpu_limit_cores = 1;
     summary.host.busy = 0.02;
-    check_first(&summary, "cpu", "CPU: the 1 core that its quota allows was busy 95 % of the time.");
+    check_first(&summary, "cpu",
+                "CPU: the 1 core that its quota allows was busy 95 % of the time.");
 }
 
 static void work_on_one_core_of_several_is_called_serial(void **state)
@@ -215,6 +215,35 @@ static void a_sleeper_is_told_from_one_that_waits_for_the_machine(void **state)
                 "input.");
 }
 
+static void full_cores_are_no_matter_to_a_command_that_wants_none(void **state)
+{
+    (void)state;
+    struct tk_summary summary = command_run(0.12);
+    summary.host.busy = 1;
+    summary.host.full_share = 1;
+    summary.others.cpu_ns = 199 * S;
+    summary.command.run_delay_ns = S;
+    check_first(&summary, "idle",
+                "Mostly idle: it used 120 ms of CPU in 1 min 40 s. No core, disk or memory held it "
+                "up, so it slept or waited for something outside: a timer, a network peer, a lock, "
+                "input.");
+    summary.command.run_delay_ns = 60 * S;
+    check_first(&summary, "cpu",
+                "CPU: both cores were busy 100 % of the time; its tasks were ready to run but "
+                "waited for a core, 60.00 s in all.");
+}
+
+static void a_very_short_command_is_not_judged(void **state)
+{
+    (void)state;
+    struct tk_summary summary = command_run(0.0014);
+    summary.command.end_ns = 23 * TK_NS_PER_MS;
+    summary.command.run_delay_ns = 20 * TK_NS_PER_MS;
+    summary.host.busy = 1;
+    check_first(&summary, "too_short",
+                "Nothing: it was too short, 23.0 ms, for anything to hold it up.");
+}
+
 static void a_machine_without_a_command_is_judged_as_a_whole(void **state)
 {
     (void)state;
@@ -267,6 +296,8 @@ int main(void)
         cmocka_unit_test(competitors_are_named_when_the_cores_are_full),
         cmocka_unit_test(a_full_link_is_found_by_its_speed),
         cmocka_unit_test(a_sleeper_is_told_from_one_that_waits_for_the_machine),
+        cmocka_unit_test(full_cores_are_no_matter_to_a_command_that_wants_none),
+        cmocka_unit_test(a_very_short_command_is_not_judged),
         cmocka_unit_test(a_machine_without_a_command_is_judged_as_a_whole),
         cmocka_unit_test(nothing_is_claimed_without_readings),
         cmocka_unit_test(several_causes_come_by_their_share),
