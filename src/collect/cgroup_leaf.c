@@ -9,35 +9,25 @@
  *
  * What is below our group stays under every limit of our group.
  *
- * In version 2 a group with processes of its own cannot hand controllers to its children ("no
- * internal processes", cgroup-v2.rst). So when we are the only process of our group, as under
- * `systemd-run --scope -p Delegate=yes`, we step into a child beside the leaf, enable the
- * controllers, and step back at the end. */
-#include <dirent.h>
+ * In version 2 we step aside within our own group where that gives the leaf its controllers
+ * (cgroup_folders.h). */
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/file.h"
+#include "collect/cgroup_folders.h"
 #include "collect/cgroups_internal.h"
-#include "collect/kernel_text.h"
 
 enum {
     NAME_CAP = 128,
-    FILE_CAP = 256,              /* "NAME/file" */
-    PROCS_MAX = 4 * 1024 * 1024, /* bytes of pids */
-    DEPTH_MAX = 16,
-    REMOVE_TRIES = 200, /* of 5 ms: dying processes leave a group a little late */
+    FILE_CAP = 256, /* "NAME/file" */
     PERIOD_US = 100000,
 };
-
-static const char name_prefix[] = "tracekit-";
 
 /* A folder of the leaf in one hierarchy. */
 struct place {
@@ -54,172 +44,8 @@ struct tk_cgroup_leaf {
     size_t count;
     char name[NAME_CAP];
     char path[TK_CGROUP_PATH_MAX]; /* as /proc/PID/cgroup shows it */
-    bool stepped;                  /* we are in a child of our group of version 2 */
-    char enabled[64];              /* controllers that we enabled there, "-cpu -memory" */
+    struct tk_cgroup_step step;    /* within our group of version 2 */
 };
-
-/* Small files ------------------------------------------------------------------------ */
-
-/* Write `text` into an existing file. Returns 0 or a negative errno. */
-static int write_file(int dirfd, const char *name, const char *text)
-{
-    TK_CLEANUP(tk_fd_close) int fd = openat(dirfd, name, O_WRONLY | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    return write(fd, text, strlen(text)) < 0 ? -errno : 0;
-}
-
-static bool is_word_of(int dirfd, const char *name, const char *word)
-{
-    char buf[512];
-    tk_str text;
-    tk_str found;
-    struct tk_err ignored;
-    if (tk_file_read(dirfd, name, buf, sizeof(buf), &text, &ignored) < 0)
-        return false;
-    text = tk_str_trim(text);
-    while (tk_str_take_word(&text, &found)) {
-        if (tk_str_eq(found, tk_str_from(word)))
-            return true;
-    }
-    return false;
-}
-
-/* Removing --------------------------------------------------------------------------- */
-
-static void pause_ms(int ms)
-{
-    struct timespec time = {.tv_nsec = ms * TK_NS_PER_MS};
-    (void)nanosleep(&time, NULL);
-}
-
-/* Move what is in the group `from` up to the group `to`. */
-static void move_up(int from, int to)
-{
-    TK_CLEANUP(tk_buf_release) struct tk_buf pids;
-    tk_str line;
-    struct tk_err ignored;
-    tk_buf_init(&pids, PROCS_MAX);
-    if (tk_file_load(from, "cgroup.procs", &pids, &ignored) < 0)
-        return;
-    tk_str text = tk_buf_str(&pids);
-    while (tk_str_take_line(&text, &line)) {
-        char pid[24];
-        if (tk_str_to_cstr(line, pid, sizeof(pid)))
-            (void)write_file(to, "cgroup.procs", pid);
-    }
-}
-
-/* Remove the group `name` below `parent` with all groups below it; their processes go to `to`. */
-static bool remove_tree(int parent, const char *name, int to, int depth)
-{
-    int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-    if (!dir) {
-        tk_fd_close(&fd);
-        return errno == ENOENT;
-    }
-    const struct dirent *entry;
-    /* NOLINTNEXTLINE(concurrency-mt-unsafe): the stream is our own */
-    while (depth < DEPTH_MAX && (entry = readdir(dir))) {
-        if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
-            (void)remove_tree(fd, entry->d_name, to, depth + 1);
-    }
-    bool gone = false;
-    for (int i = 0; i < REMOVE_TRIES && !gone; i++) {
-        move_up(fd, to);
-        gone = unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno == ENOENT;
-        if (!gone)
-            pause_ms(5);
-    }
-    closedir(dir);
-    return gone;
-}
-
-/* Folders that a recorder left behind which was killed: "tracekit-...-PID" without such a process.
- * One that still has processes stays (rmdir refuses), so nothing that lives is touched. */
-static void remove_stale(int parent)
-{
-    int fd = openat(parent, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-    if (!dir) {
-        tk_fd_close(&fd);
-        return;
-    }
-    const struct dirent *entry;
-    /* NOLINTNEXTLINE(concurrency-mt-unsafe): the stream is our own */
-    while ((entry = readdir(dir))) {
-        tk_str name = tk_str_from(entry->d_name);
-        int64_t pid;
-        if (!tk_str_starts_with(name, tk_str_from(name_prefix)))
-            continue;
-        size_t dash = tk_str_find_last(name, '-');
-        if (tk_parse_i64((tk_str){name.p + dash + 1, name.n - dash - 1}, &pid) && pid > 0 &&
-            kill((pid_t)pid, 0) < 0 && errno == ESRCH)
-            (void)unlinkat(parent, entry->d_name, AT_REMOVEDIR);
-    }
-    closedir(dir);
-}
-
-/* Stepping aside --------------------------------------------------------------------- */
-
-/* Are we all that is in this group? */
-static bool is_alone(int group)
-{
-    char buf[64];
-    tk_str text;
-    int64_t pid;
-    struct tk_err ignored;
-    return tk_file_read(group, "cgroup.procs", buf, sizeof(buf), &text, &ignored) == 0 &&
-           tk_parse_i64(tk_str_trim(text), &pid) && pid == getpid();
-}
-
-static void self_name(const struct tk_cgroup_leaf *leaf, char name[FILE_CAP])
-{
-    (void)snprintf(name, FILE_CAP, "%s.self", leaf->name);
-}
-
-static void step_back(struct tk_cgroup_leaf *leaf, int own)
-{
-    char name[FILE_CAP];
-    if (!leaf->stepped)
-        return;
-    if (leaf->enabled[0])
-        (void)write_file(own, "cgroup.subtree_control", leaf->enabled);
-    self_name(leaf, name);
-    (void)write_file(own, "cgroup.procs", "0");
-    (void)remove_tree(own, name, own, 0);
-    leaf->stepped = false;
-}
-
-/* Hand the controllers of our group to its children, where that is ours to do. */
-static void step_aside(struct tk_cgroup_leaf *leaf, int own)
-{
-    static const char *const wanted[] = {"memory", "cpu", "io", "pids", "cpuset"};
-    char name[FILE_CAP];
-    if (!is_word_of(own, "cgroup.controllers", "memory") ||
-        is_word_of(own, "cgroup.subtree_control", "memory") || !is_alone(own))
-        return;
-    self_name(leaf, name);
-    if (mkdirat(own, name, 0755) < 0)
-        return;
-    TK_CLEANUP(tk_fd_close) int self = openat(own, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    leaf->stepped = self >= 0 && write_file(self, "cgroup.procs", "0") == 0;
-    if (!leaf->stepped) {
-        (void)unlinkat(own, name, AT_REMOVEDIR);
-        return;
-    }
-    size_t n = 0;
-    for (size_t i = 0; i < TK_COUNTOF(wanted); i++) {
-        char enable[16];
-        (void)snprintf(enable, sizeof(enable), "+%s", wanted[i]);
-        if (is_word_of(own, "cgroup.controllers", wanted[i]) &&
-            write_file(own, "cgroup.subtree_control", enable) == 0)
-            n += (size_t)snprintf(leaf->enabled + n, sizeof(leaf->enabled) - n, "-%s ", wanted[i]);
-    }
-    if (n == 0)
-        step_back(leaf, own);
-}
 
 /* Making ----------------------------------------------------------------------------- */
 
@@ -249,6 +75,7 @@ static int make_folder(int parent, const char *name)
 /* The folder of the leaf in one more hierarchy, unless it is there already. */
 static int add_place(struct tk_cgroup_leaf *leaf, int hierarchy, struct tk_err *err)
 {
+    static const char *const wanted[] = {"memory", "cpu", "io", "pids", "cpuset", NULL};
     char path[TK_CGROUP_PATH_MAX];
     if (find_place(leaf, hierarchy))
         return 0;
@@ -260,9 +87,9 @@ static int add_place(struct tk_cgroup_leaf *leaf, int hierarchy, struct tk_err *
     rc = tk_dir_open(leaf->rootfd, path, &parent, err);
     if (rc < 0)
         return rc;
-    remove_stale(parent);
+    tk_cgroup_remove_stale(parent);
     if (hierarchy == TK_CGROUP_V2)
-        step_aside(leaf, parent);
+        tk_cgroup_step_aside(&leaf->step, parent, wanted);
     rc = make_folder(parent, leaf->name);
     if (rc == 0) {
         char procs[FILE_CAP];
@@ -279,7 +106,7 @@ static int add_place(struct tk_cgroup_leaf *leaf, int hierarchy, struct tk_err *
         (void)unlinkat(parent, leaf->name, AT_REMOVEDIR);
     }
     if (hierarchy == TK_CGROUP_V2)
-        step_back(leaf, parent);
+        tk_cgroup_step_back(&leaf->step, parent);
     return tk_fail_code(err, rc, "%s/%s", path, leaf->name);
 }
 
@@ -329,9 +156,9 @@ void tk_cgroup_leaf_free(struct tk_cgroup_leaf *leaf)
     for (size_t i = leaf->count; i-- > 0;) {
         struct place *place = &leaf->places[i];
         tk_fd_close(&place->procs);
-        (void)remove_tree(place->parent, leaf->name, place->parent, 0);
+        (void)tk_cgroup_remove(place->parent, leaf->name);
         if (place->hierarchy == TK_CGROUP_V2)
-            step_back(leaf, place->parent);
+            tk_cgroup_step_back(&leaf->step, place->parent);
         tk_fd_close(&place->parent);
     }
     free(leaf);
@@ -406,7 +233,7 @@ static int set_file(struct tk_cgroup_leaf *leaf, const char *file, const char *v
     leaf_file(leaf, file, path);
     int rc = -ENOENT;
     for (size_t i = 0; i < leaf->count && rc == -ENOENT; i++)
-        rc = write_file(leaf->places[i].parent, path, value);
+        rc = tk_cgroup_write(leaf->places[i].parent, path, value);
     if (rc == -ENOENT) {
         return tk_fail(err, -EOPNOTSUPP, "%s: this host gives us no control group that has it",
                        file);

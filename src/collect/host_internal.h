@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What host.c (opening and reading) and host_rows.c (rows of an interval) share. */
+/* What host.c (opening and reading) and host_rows*.c (rows of an interval) share. */
 #ifndef TK_COLLECT_HOST_INTERNAL_H
 #define TK_COLLECT_HOST_INTERNAL_H
 
@@ -69,10 +69,28 @@ struct tk_host_span {
     int64_t dt_ms;
 };
 
+/* The span of a source at this tick. */
 struct tk_host_span tk_host_span_of(const struct tk_host *host, enum tk_host_source_id id);
+
+/* Epoch time of a span's end. */
+int64_t tk_host_epoch_ns(const struct tk_host *host, const struct tk_host_span *span);
+
+/* What a disk did in an interval; TK_HOST_ABSENT in `rd_ios` = a counter went back. */
+struct tk_disk_work {
+    int64_t rd_ios, rd_bytes, wr_ios, wr_bytes;
+    int64_t wait_ms; /* sum over its requests */
+    int64_t busy_ms;
+};
 
 /* Append the rows of everything that is fresh. */
 void tk_host_put_rows(struct tk_host *host, struct tk_rows *rows);
+
+/* Those of the disks; false when no disk counts for the host's sums. */
+bool tk_host_put_disks(struct tk_host *host, struct tk_rows *rows, const struct tk_host_span *span,
+                       struct tk_disk_work *ret_sum);
+
+/* Those of the links. */
+void tk_host_put_links(struct tk_host *host, struct tk_rows *rows);
 
 /* Shares of one interval in %, host_cpu.c. */
 struct tk_cpu_shares {
