@@ -179,8 +179,10 @@ static void learn_tick(struct tk_exit_sums *sums, int64_t us)
 
 int64_t tk_exit_work_ns(const struct tk_exit_total *total, int64_t wall_ns)
 {
-    int64_t likely_ns = 100 * TK_NS_PER_US + min_i64(total->max_rss_kb, 1LL << 40) * 100;
-    return max_i64(min_i64(wall_ns, likely_ns), 0);
+    int64_t longest_ns = 50 * TK_NS_PER_US + min_i64(total->max_rss_kb, 1LL << 40) * 25;
+    if (wall_ns > longest_ns)
+        return longest_ns / 2;
+    return max_i64(wall_ns, 0);
 }
 
 /* Adding --------------------------------------------------------------------------- */

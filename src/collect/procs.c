@@ -34,9 +34,9 @@ static int open_sources(struct tk_procs *procs, struct tk_err *err)
     /* Events carry pids of the initial namespace: worth having only where our clocks are, too. */
     if (procs->options.no_events || !kernel->cpu_clock)
         return 0;
-    rc = tk_exits_new(kernel, &procs->exits, err);
+    rc = tk_exit_feed_new(kernel, &procs->feed, err);
     if (rc == 0)
-        tk_exits_read_stats(procs->exits, &procs->sources);
+        tk_exit_feed_read_stats(procs->feed, &procs->sources);
     return rc;
 }
 
@@ -67,7 +67,7 @@ void tk_procs_free(struct tk_procs *procs)
 {
     if (!procs)
         return;
-    tk_exits_free(procs->exits);
+    tk_exit_feed_free(procs->feed);
     tk_exit_sums_release(&procs->sums);
     tk_match_release(&procs->match);
     tk_groups_release(&procs->groups);
@@ -149,7 +149,7 @@ static int64_t lost_exits(const struct tk_procs *procs)
 
 static const char *why_not(const struct tk_procs *procs)
 {
-    if (!procs->exits) {
+    if (!procs->feed) {
         return procs->options.no_events ? "switched off"
                                         : "the pids of /proc are not of our own namespace";
     }
@@ -254,12 +254,12 @@ static bool has_hidepid(const struct tk_kernel *kernel)
 
 void tk_procs_try(const struct tk_kernel *kernel, struct tk_procs_probe *ret_probe)
 {
-    struct tk_exits *exits = NULL;
-    struct tk_exits_stats sources = {.connector_why_not = "out of memory",
-                                     .taskstats_why_not = "out of memory"};
+    struct tk_exit_feed *feed = NULL;
+    struct tk_exit_feed_stats sources = {.connector_why_not = "out of memory",
+                                         .taskstats_why_not = "out of memory"};
     struct tk_err ignored;
-    if (tk_exits_new(kernel, &exits, &ignored) == 0)
-        tk_exits_read_stats(exits, &sources);
+    if (tk_exit_feed_new(kernel, &feed, &ignored) == 0)
+        tk_exit_feed_read_stats(feed, &sources);
     *ret_probe = (struct tk_procs_probe){
         .cpu_clock = kernel->cpu_clock != NULL,
         .connector = sources.connector,
@@ -271,5 +271,5 @@ void tk_procs_try(const struct tk_kernel *kernel, struct tk_procs_probe *ret_pro
                          sizeof(ret_probe->connector_why_not));
     (void)tk_str_to_cstr(tk_str_from(sources.taskstats_why_not), ret_probe->taskstats_why_not,
                          sizeof(ret_probe->taskstats_why_not));
-    tk_exits_free(exits);
+    tk_exit_feed_free(feed);
 }

@@ -228,7 +228,7 @@ static void take_records(struct tk_procs *procs)
 {
     struct tk_task_record records[2];
     int64_t read_ns = now_ns(procs);
-    for (int n; (n = tk_exits_read_records(procs->exits, records)) > 0;)
+    for (int n; (n = tk_exit_feed_read_records(procs->feed, records)) > 0;)
         tk_exit_sums_add(&procs->sums, records, n, read_ns);
 }
 
@@ -253,7 +253,7 @@ void tk_procs_on_event(struct tk_procs *procs, struct tk_rows *rows, const struc
 /* Returns false when no more events wait. */
 static bool round_of_events(struct tk_procs *procs, struct tk_rows *rows)
 {
-    size_t n = tk_exits_read_events(procs->exits, procs->events, TK_PROCS_EVENTS);
+    size_t n = tk_exit_feed_read_events(procs->feed, procs->events, TK_PROCS_EVENTS);
     take_records(procs);
     sort_events(procs->events, n);
     for (size_t i = 0; i < n; i++)
@@ -290,14 +290,14 @@ void tk_procs_drain(struct tk_procs *procs, struct tk_rows *rows)
 {
     if (!procs->started)
         return;
-    if (procs->exits) {
-        for (int i = 0; i < MAX_ROUNDS && round_of_events(procs, rows); i++)
-            continue;
-        settle(procs, rows);
-        tk_procs_end_late(procs, rows,
-                          tk_procs_has_events(procs) ? now_ns(procs) - LATE_NS : INT64_MAX);
-        tk_exits_read_stats(procs->exits, &procs->sources);
-        procs->rescan |= tk_exits_lost(procs->exits);
+    for (int i = 0; procs->feed && i < MAX_ROUNDS && round_of_events(procs, rows); i++)
+        continue;
+    settle(procs, rows);
+    tk_procs_end_late(procs, rows,
+                      tk_procs_has_events(procs) ? now_ns(procs) - LATE_NS : INT64_MAX);
+    if (procs->feed) {
+        tk_exit_feed_read_stats(procs->feed, &procs->sources);
+        procs->rescan |= tk_exit_feed_lost(procs->feed);
     }
     if (procs->rescan) {
         tk_procs_scan(procs, rows, true);

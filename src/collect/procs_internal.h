@@ -11,7 +11,7 @@
 #ifndef TK_COLLECT_PROCS_INTERNAL_H
 #define TK_COLLECT_PROCS_INTERNAL_H
 
-#include "collect/exits.h"
+#include "collect/exits_feed.h"
 #include "collect/exits_sum.h"
 #include "collect/procs.h"
 #include "collect/procs_files.h"
@@ -52,8 +52,8 @@ struct tk_procs {
     int64_t pid_dir_ns; /* last change of the whitelist that is taken in */
 
     /* Events */
-    struct tk_exits *exits; /* NULL = none */
-    struct tk_exits_stats sources;
+    struct tk_exit_feed *feed; /* NULL = none */
+    struct tk_exit_feed_stats sources;
     struct tk_exit_sums sums;
     struct tk_event events[TK_PROCS_EVENTS];
 

@@ -62,8 +62,10 @@ void tk_procs_miss(struct tk_procs *procs, struct tk_rows *rows, uint32_t i)
         procs->set.clocks[i].flags |= TK_PROC_GONE;
         return;
     }
+    pid_t pid = procs->set.clocks[i].pid;
     struct tk_end end = {.stamp_ns = now_ns(procs), .status = -1};
     tk_procs_end(procs, rows, i, &end);
+    meet(procs, rows, pid); /* somebody else may have its pid */
 }
 
 /* Whether the process that we know is still the one with its pid. A process that we may not read

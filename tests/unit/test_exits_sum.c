@@ -111,8 +111,8 @@ static void counts_the_work_of_exiting_up_to_what_its_memory_explains(void **sta
 {
     (void)state;
     struct tk_exit_total total = {.max_rss_kb = 1000};
-    assert_int_equal(tk_exit_work_ns(&total, 50000), 50000);
-    assert_int_equal(tk_exit_work_ns(&total, 9000000), 200000);
+    assert_int_equal(tk_exit_work_ns(&total, 74000), 74000);
+    assert_int_equal(tk_exit_work_ns(&total, 9000000), 37500);
     assert_int_equal(tk_exit_work_ns(&total, -5), 0);
 }
 

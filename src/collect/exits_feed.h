@@ -11,8 +11,8 @@
  *
  * Losses are never silent: a full socket buffer is reported by the kernel once, and the proc
  * connector's sequence numbers tell how many messages are missing. One thread at a time. */
-#ifndef TK_COLLECT_EXITS_H
-#define TK_COLLECT_EXITS_H
+#ifndef TK_COLLECT_EXITS_FEED_H
+#define TK_COLLECT_EXITS_FEED_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,9 +20,9 @@
 #include "collect/exits_parse.h"
 #include "collect/kernel.h"
 
-struct tk_exits;
+struct tk_exit_feed;
 
-struct tk_exits_stats {
+struct tk_exit_feed_stats {
     bool connector; /* forks, execs and exits are told */
     bool taskstats; /* ... and exits with accounting */
     int version;    /* of the kernel's struct taskstats; 0 = not open */
@@ -36,24 +36,24 @@ struct tk_exits_stats {
 };
 
 /* Opens what this host allows, possibly nothing. Fails only with -ENOMEM. */
-TK_MUST_USE int tk_exits_new(const struct tk_kernel *kernel, struct tk_exits **ret_exits,
-                             struct tk_err *err);
-void tk_exits_free(struct tk_exits *exits);
+TK_MUST_USE int tk_exit_feed_new(const struct tk_kernel *kernel, struct tk_exit_feed **ret_feed,
+                                 struct tk_err *err);
+void tk_exit_feed_free(struct tk_exit_feed *feed);
 
 /* The descriptor that turns readable when a process forks, execs or exits, or, without the proc
  * connector, when one of the first part of the CPUs exits; -1 when nothing is open. */
-int tk_exits_fd(const struct tk_exits *exits);
+int tk_exit_feed_fd(const struct tk_exit_feed *feed);
 
 /* Take events of the connector that wait, at most `cap`, in their order. Returns how many; fewer
  * than `cap`: no more wait. */
-size_t tk_exits_read_events(struct tk_exits *exits, struct tk_event *ret_events, size_t cap);
+size_t tk_exit_feed_read_events(struct tk_exit_feed *feed, struct tk_event *ret_events, size_t cap);
 
 /* Take one message of exit records: 1 or 2 of them, or 0 when no more wait. */
-int tk_exits_read_records(struct tk_exits *exits, struct tk_task_record ret_records[2]);
+int tk_exit_feed_read_records(struct tk_exit_feed *feed, struct tk_task_record ret_records[2]);
 
 /* True when messages were lost since the last call: the owner has to look for itself. */
-bool tk_exits_lost(struct tk_exits *exits);
+bool tk_exit_feed_lost(struct tk_exit_feed *feed);
 
-void tk_exits_read_stats(const struct tk_exits *exits, struct tk_exits_stats *ret_stats);
+void tk_exit_feed_read_stats(const struct tk_exit_feed *feed, struct tk_exit_feed_stats *ret_stats);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "collect/exits.h"
+#include "collect/exits_feed.h"
 
 #include <errno.h>
 #include <libmnl/libmnl.h>
@@ -31,7 +31,7 @@ struct cpu_sequence {
     bool known;
 };
 
-struct tk_exits {
+struct tk_exit_feed {
     struct mnl_socket *connector; /* NULL = not open */
     struct mnl_socket *taskstats[MAX_SOCKETS];
     int socket_count;
@@ -92,13 +92,13 @@ static int connector_request(struct mnl_socket *socket, enum proc_cn_mcast_op op
 }
 
 /* One event. 1 = read, 0 = none waits, negative errno. */
-static int event_read(struct tk_exits *exits, struct tk_event *ret)
+static int event_read(struct tk_exit_feed *feed, struct tk_event *ret)
 {
-    ssize_t n = mnl_socket_recvfrom(exits->connector, exits->message, sizeof(exits->message));
+    ssize_t n = mnl_socket_recvfrom(feed->connector, feed->message, sizeof(feed->message));
     if (n < 0)
         return errno == EAGAIN ? 0 : -errno;
     int left = (int)n;
-    const struct nlmsghdr *message = (const struct nlmsghdr *)exits->message;
+    const struct nlmsghdr *message = (const struct nlmsghdr *)feed->message;
     if (!mnl_nlmsg_ok(message, left))
         return -EBADMSG;
     tk_str payload = {mnl_nlmsg_get_payload(message), mnl_nlmsg_get_payload_len(message)};
@@ -108,11 +108,11 @@ static int event_read(struct tk_exits *exits, struct tk_event *ret)
 
 /* The kernel answers within the request, so the answer waits already. It is broadcast to all
  * listeners, so ours is told from others' by its number. */
-static int connector_confirm(struct tk_exits *exits, uint32_t ack)
+static int connector_confirm(struct tk_exit_feed *feed, uint32_t ack)
 {
     struct tk_event event = {0};
     for (;;) {
-        int rc = event_read(exits, &event);
+        int rc = event_read(feed, &event);
         if (rc == 0)
             return -ENOMSG;
         if (rc < 0 && rc != -EBADMSG && rc != -ENOBUFS)
@@ -122,20 +122,20 @@ static int connector_confirm(struct tk_exits *exits, uint32_t ack)
     }
 }
 
-static void connector_open(struct tk_exits *exits)
+static void connector_open(struct tk_exit_feed *feed)
 {
     uint32_t ack = (uint32_t)getpid();
     int rc = 0;
-    exits->connector = socket_new(NETLINK_CONNECTOR, CN_IDX_PROC);
-    if (!exits->connector)
+    feed->connector = socket_new(NETLINK_CONNECTOR, CN_IDX_PROC);
+    if (!feed->connector)
         rc = -errno;
     if (rc == 0)
-        rc = connector_request(exits->connector, PROC_CN_MCAST_LISTEN, ack);
+        rc = connector_request(feed->connector, PROC_CN_MCAST_LISTEN, ack);
     if (rc == 0)
-        rc = connector_confirm(exits, ack);
+        rc = connector_confirm(feed, ack);
     if (rc == 0)
         return;
-    close_socket(&exits->connector);
+    close_socket(&feed->connector);
     const char *why = rc == -ENOMSG
                           ? "not in the initial pid and user namespaces, or CAP_NET_ADMIN "
                             "is missing on a kernel before 6.6"
@@ -143,9 +143,9 @@ static void connector_open(struct tk_exits *exits)
                       : rc == -EPROTONOSUPPORT ? "this kernel has no connector"
                                                : NULL;
     if (why) {
-        (void)snprintf(exits->connector_why, WHY_MAX, "%s", why);
+        (void)snprintf(feed->connector_why, WHY_MAX, "%s", why);
     } else {
-        (void)snprintf(exits->connector_why, WHY_MAX, "error %d", -rc);
+        (void)snprintf(feed->connector_why, WHY_MAX, "error %d", -rc);
     }
 }
 
@@ -181,7 +181,7 @@ static int take_version(const struct nlmsghdr *message, void *context)
 
 /* Send a request with one attribute and pass its answer to `take`. Exit records that come in
  * between are from before we are ready: dropped. */
-static int generic_request(struct tk_exits *exits, struct mnl_socket *socket,
+static int generic_request(struct tk_exit_feed *feed, struct mnl_socket *socket,
                            struct nlmsghdr *request, mnl_cb_t take, void *context)
 {
     static const unsigned seq = 0x7472616b;
@@ -190,16 +190,16 @@ static int generic_request(struct tk_exits *exits, struct mnl_socket *socket,
     if (mnl_socket_sendto(socket, request, request->nlmsg_len) < 0)
         return -errno;
     for (;;) {
-        ssize_t n = mnl_socket_recvfrom(socket, exits->message, sizeof(exits->message));
+        ssize_t n = mnl_socket_recvfrom(socket, feed->message, sizeof(feed->message));
         if (n < 0 && errno == ENOBUFS)
             continue;
         if (n < 0)
             return -errno;
-        const struct nlmsghdr *message = (const struct nlmsghdr *)exits->message;
+        const struct nlmsghdr *message = (const struct nlmsghdr *)feed->message;
         if (n < (ssize_t)sizeof(*message) || message->nlmsg_seq != seq)
             continue;
-        int rc = mnl_cb_run(exits->message, (size_t)n, seq, mnl_socket_get_portid(socket), take,
-                            context);
+        int rc =
+            mnl_cb_run(feed->message, (size_t)n, seq, mnl_socket_get_portid(socket), take, context);
         if (rc <= MNL_CB_STOP)
             return rc < 0 ? -errno : 0;
     }
@@ -216,58 +216,59 @@ static struct nlmsghdr *generic_message(void *buf, uint16_t family, uint8_t comm
 }
 
 /* Number of the taskstats family, and the version of its records by asking about ourselves. */
-static int taskstats_find(struct tk_exits *exits, struct mnl_socket *socket)
+static int taskstats_find(struct tk_exit_feed *feed, struct mnl_socket *socket)
 {
     _Alignas(struct nlmsghdr) char buf[256];
     struct nlmsghdr *request = generic_message(buf, GENL_ID_CTRL, CTRL_CMD_GETFAMILY);
     mnl_attr_put_strz(request, CTRL_ATTR_FAMILY_NAME, TASKSTATS_GENL_NAME);
-    int rc = generic_request(exits, socket, request, take_family_message, &exits->family);
+    int rc = generic_request(feed, socket, request, take_family_message, &feed->family);
     if (rc < 0)
         return rc;
-    if (exits->family == 0)
+    if (feed->family == 0)
         return -ENOENT;
-    request = generic_message(buf, exits->family, TASKSTATS_CMD_GET);
+    request = generic_message(buf, feed->family, TASKSTATS_CMD_GET);
     mnl_attr_put_u32(request, TASKSTATS_CMD_ATTR_PID, (uint32_t)getpid());
-    rc = generic_request(exits, socket, request, take_version, &exits->version);
-    return rc == 0 && exits->version == 0 ? -EPROTO : rc;
+    rc = generic_request(feed, socket, request, take_version, &feed->version);
+    return rc == 0 && feed->version == 0 ? -EPROTO : rc;
 }
 
 /* Ask for the exit records of some CPUs: "0-15". */
-static int taskstats_register(struct tk_exits *exits, struct mnl_socket *socket, const char *cpus)
+static int taskstats_register(struct tk_exit_feed *feed, struct mnl_socket *socket,
+                              const char *cpus)
 {
     _Alignas(struct nlmsghdr) char buf[1024];
     if (strlen(cpus) > sizeof(buf) / 2)
         return -EMSGSIZE;
-    struct nlmsghdr *request = generic_message(buf, exits->family, TASKSTATS_CMD_GET);
+    struct nlmsghdr *request = generic_message(buf, feed->family, TASKSTATS_CMD_GET);
     mnl_attr_put_strz(request, TASKSTATS_CMD_ATTR_REGISTER_CPUMASK, cpus);
-    return generic_request(exits, socket, request, NULL, NULL);
+    return generic_request(feed, socket, request, NULL, NULL);
 }
 
 /* One more socket, for the CPUs of `cpus`. */
-static int taskstats_add(struct tk_exits *exits, const char *cpus)
+static int taskstats_add(struct tk_exit_feed *feed, const char *cpus)
 {
     struct mnl_socket *socket = socket_new(NETLINK_GENERIC, 0);
     if (!socket)
         return -errno;
-    int rc = exits->socket_count == 0 ? taskstats_find(exits, socket) : 0;
+    int rc = feed->socket_count == 0 ? taskstats_find(feed, socket) : 0;
     if (rc == 0)
-        rc = taskstats_register(exits, socket, cpus);
+        rc = taskstats_register(feed, socket, cpus);
     if (rc < 0) {
         close_socket(&socket);
         return rc;
     }
-    exits->taskstats[exits->socket_count++] = socket;
+    feed->taskstats[feed->socket_count++] = socket;
     return 0;
 }
 
 /* CPUs that may ever exist, in equal parts. A mask with holes goes to one socket as it is. */
-static int taskstats_add_all(struct tk_exits *exits, const char *possible)
+static int taskstats_add_all(struct tk_exit_feed *feed, const char *possible)
 {
     tk_str text = tk_str_from(possible);
     int64_t last;
     if (!tk_str_take_prefix(&text, TK_STR("0-")) || !tk_parse_i64(text, &last) || last < 1 ||
         last >= MAX_CPUS)
-        return taskstats_add(exits, possible);
+        return taskstats_add(feed, possible);
     int64_t cpus = last + 1;
     int64_t parts = (cpus + CPUS_PER_SOCKET - 1) / CPUS_PER_SOCKET;
     parts = parts < MAX_SOCKETS ? parts : MAX_SOCKETS;
@@ -275,35 +276,35 @@ static int taskstats_add_all(struct tk_exits *exits, const char *possible)
         char part[48];
         (void)snprintf(part, sizeof(part), "%lld-%lld", (long long)(i * cpus / parts),
                        (long long)((i + 1) * cpus / parts - 1));
-        int rc = taskstats_add(exits, part);
+        int rc = taskstats_add(feed, part);
         if (rc < 0)
             return rc;
     }
     return 0;
 }
 
-static void taskstats_close(struct tk_exits *exits)
+static void taskstats_close(struct tk_exit_feed *feed)
 {
-    for (int i = 0; i < exits->socket_count; i++)
-        close_socket(&exits->taskstats[i]);
-    exits->socket_count = 0;
-    exits->version = 0;
+    for (int i = 0; i < feed->socket_count; i++)
+        close_socket(&feed->taskstats[i]);
+    feed->socket_count = 0;
+    feed->version = 0;
 }
 
-static void taskstats_open(struct tk_exits *exits, const char *possible)
+static void taskstats_open(struct tk_exit_feed *feed, const char *possible)
 {
-    int rc = taskstats_add_all(exits, possible);
+    int rc = taskstats_add_all(feed, possible);
     if (rc == 0)
         return;
-    taskstats_close(exits);
+    taskstats_close(feed);
     const char *why = rc == -EPERM    ? "CAP_NET_ADMIN is missing"
                       : rc == -EINVAL ? "not in the initial pid and user namespaces"
                       : rc == -ENOENT ? "this kernel has no taskstats"
                                       : NULL;
     if (why) {
-        (void)snprintf(exits->taskstats_why, WHY_MAX, "%s", why);
+        (void)snprintf(feed->taskstats_why, WHY_MAX, "%s", why);
     } else {
-        (void)snprintf(exits->taskstats_why, WHY_MAX, "error %d", -rc);
+        (void)snprintf(feed->taskstats_why, WHY_MAX, "error %d", -rc);
     }
 }
 
@@ -333,108 +334,109 @@ static void read_possible(const struct tk_kernel *kernel, char possible[256])
     possible[text.n] = '\0';
 }
 
-int tk_exits_new(const struct tk_kernel *kernel, struct tk_exits **ret_exits, struct tk_err *err)
+int tk_exit_feed_new(const struct tk_kernel *kernel, struct tk_exit_feed **ret_feed,
+                     struct tk_err *err)
 {
-    struct tk_exits *exits = calloc(1, sizeof(*exits));
-    if (!exits)
+    struct tk_exit_feed *feed = calloc(1, sizeof(*feed));
+    if (!feed)
         return tk_fail(err, -ENOMEM, "process events: out of memory");
     char possible[256];
     read_possible(kernel, possible);
-    exits->cpu_count = cpu_count_of(possible);
-    exits->sequences = calloc(exits->cpu_count, sizeof(*exits->sequences));
-    if (!exits->sequences) {
-        tk_exits_free(exits);
+    feed->cpu_count = cpu_count_of(possible);
+    feed->sequences = calloc(feed->cpu_count, sizeof(*feed->sequences));
+    if (!feed->sequences) {
+        tk_exit_feed_free(feed);
         return tk_fail(err, -ENOMEM, "process events: out of memory");
     }
     /* Taskstats first: no exit that the connector tells of may lack its record. */
-    taskstats_open(exits, possible);
-    connector_open(exits);
-    *ret_exits = exits;
+    taskstats_open(feed, possible);
+    connector_open(feed);
+    *ret_feed = feed;
     return 0;
 }
 
-void tk_exits_free(struct tk_exits *exits)
+void tk_exit_feed_free(struct tk_exit_feed *feed)
 {
-    if (!exits)
+    if (!feed)
         return;
-    if (exits->connector)
-        (void)connector_request(exits->connector, PROC_CN_MCAST_IGNORE, 0);
-    close_socket(&exits->connector);
-    taskstats_close(exits);
-    free(exits->sequences);
-    free(exits);
+    if (feed->connector)
+        (void)connector_request(feed->connector, PROC_CN_MCAST_IGNORE, 0);
+    close_socket(&feed->connector);
+    taskstats_close(feed);
+    free(feed->sequences);
+    free(feed);
 }
 
-int tk_exits_fd(const struct tk_exits *exits)
+int tk_exit_feed_fd(const struct tk_exit_feed *feed)
 {
-    if (exits->connector)
-        return mnl_socket_get_fd(exits->connector);
-    return exits->socket_count > 0 ? mnl_socket_get_fd(exits->taskstats[0]) : -1;
+    if (feed->connector)
+        return mnl_socket_get_fd(feed->connector);
+    return feed->socket_count > 0 ? mnl_socket_get_fd(feed->taskstats[0]) : -1;
 }
 
 /* Count what is missing on the event's CPU. Older kernels let a message overtake the one before it:
  * the gap that it made is then closed again. Answers to other listeners have a number of their own
  * there, so they are passed over unless they fit. */
-static void follow_sequence(struct tk_exits *exits, const struct tk_event *event)
+static void follow_sequence(struct tk_exit_feed *feed, const struct tk_event *event)
 {
-    if (event->cpu >= exits->cpu_count)
+    if (event->cpu >= feed->cpu_count)
         return;
-    struct cpu_sequence *sequence = &exits->sequences[event->cpu];
+    struct cpu_sequence *sequence = &feed->sequences[event->cpu];
     int32_t gap = sequence->known ? (int32_t)(event->seq - sequence->next) : 0;
     if (event->kind == TK_EVENT_ACK && (gap != 0 || !sequence->known))
         return;
     if (gap < 0) {
-        exits->dropped -= exits->dropped > 0;
+        feed->dropped -= feed->dropped > 0;
         return;
     }
     sequence->next = event->seq + 1;
     sequence->known = true;
     if (gap == 0)
         return;
-    exits->dropped += gap;
-    exits->lost = true;
+    feed->dropped += gap;
+    feed->lost = true;
 }
 
 /* What a failed read means: true to read on. */
-static bool read_on(struct tk_exits *exits, int rc)
+static bool read_on(struct tk_exit_feed *feed, int rc)
 {
     if (rc == -ENOBUFS) {
-        exits->overruns++;
-        exits->lost = true;
+        feed->overruns++;
+        feed->lost = true;
         return true;
     }
     bool bad = rc == -EBADMSG || rc == -ENOSPC; /* ENOSPC: larger than any message that we know */
-    exits->bad += bad;
+    feed->bad += bad;
     return bad || rc == -EINTR;
 }
 
-size_t tk_exits_read_events(struct tk_exits *exits, struct tk_event *ret_events, size_t cap)
+size_t tk_exit_feed_read_events(struct tk_exit_feed *feed, struct tk_event *ret_events, size_t cap)
 {
     size_t n = 0;
-    while (exits->connector && n < cap) {
+    while (feed->connector && n < cap) {
         struct tk_event *event = &ret_events[n];
-        int rc = event_read(exits, event);
-        if (rc == 0 || (rc < 0 && !read_on(exits, rc)))
+        int rc = event_read(feed, event);
+        if (rc == 0 || (rc < 0 && !read_on(feed, rc)))
             break;
         if (rc < 0)
             continue;
-        exits->events++;
-        follow_sequence(exits, event);
+        feed->events++;
+        follow_sequence(feed, event);
         n += event->kind >= TK_EVENT_FORK;
     }
     return n;
 }
 
 /* One message of a socket. Number of records, 0 = none waits, negative errno. */
-static int records_read(struct tk_exits *exits, struct mnl_socket *socket,
+static int records_read(struct tk_exit_feed *feed, struct mnl_socket *socket,
                         struct tk_task_record ret_records[2])
 {
-    ssize_t n = mnl_socket_recvfrom(socket, exits->message, sizeof(exits->message));
+    ssize_t n = mnl_socket_recvfrom(socket, feed->message, sizeof(feed->message));
     if (n < 0)
         return errno == EAGAIN ? 0 : -errno;
-    const struct nlmsghdr *message = (const struct nlmsghdr *)exits->message;
+    const struct nlmsghdr *message = (const struct nlmsghdr *)feed->message;
     size_t head = sizeof(struct genlmsghdr);
-    if (!mnl_nlmsg_ok(message, (int)n) || message->nlmsg_type != exits->family ||
+    if (!mnl_nlmsg_ok(message, (int)n) || message->nlmsg_type != feed->family ||
         mnl_nlmsg_get_payload_len(message) < head)
         return -EBADMSG;
     const char *payload = mnl_nlmsg_get_payload(message);
@@ -443,42 +445,42 @@ static int records_read(struct tk_exits *exits, struct mnl_socket *socket,
     return rc == 0 ? -EBADMSG : rc;
 }
 
-int tk_exits_read_records(struct tk_exits *exits, struct tk_task_record ret_records[2])
+int tk_exit_feed_read_records(struct tk_exit_feed *feed, struct tk_task_record ret_records[2])
 {
-    for (int tried = 0; tried < exits->socket_count;) {
-        int rc = records_read(exits, exits->taskstats[exits->next_socket], ret_records);
+    for (int tried = 0; tried < feed->socket_count;) {
+        int rc = records_read(feed, feed->taskstats[feed->next_socket], ret_records);
         if (rc > 0) {
-            exits->records++;
+            feed->records++;
             return rc;
         }
-        if (rc < 0 && read_on(exits, rc))
+        if (rc < 0 && read_on(feed, rc))
             continue;
-        exits->next_socket = (exits->next_socket + 1) % exits->socket_count;
+        feed->next_socket = (feed->next_socket + 1) % feed->socket_count;
         tried++;
     }
     return 0;
 }
 
-bool tk_exits_lost(struct tk_exits *exits)
+bool tk_exit_feed_lost(struct tk_exit_feed *feed)
 {
-    bool lost = exits->lost;
-    exits->lost = false;
+    bool lost = feed->lost;
+    feed->lost = false;
     return lost;
 }
 
-void tk_exits_read_stats(const struct tk_exits *exits, struct tk_exits_stats *ret_stats)
+void tk_exit_feed_read_stats(const struct tk_exit_feed *feed, struct tk_exit_feed_stats *ret_stats)
 {
-    *ret_stats = (struct tk_exits_stats){
-        .connector = exits->connector != NULL,
-        .taskstats = exits->socket_count > 0,
-        .version = exits->version,
-        .sockets = exits->socket_count,
-        .connector_why_not = exits->connector_why,
-        .taskstats_why_not = exits->taskstats_why,
-        .events = exits->events,
-        .records = exits->records,
-        .dropped = exits->dropped,
-        .overruns = exits->overruns,
-        .bad = exits->bad,
+    *ret_stats = (struct tk_exit_feed_stats){
+        .connector = feed->connector != NULL,
+        .taskstats = feed->socket_count > 0,
+        .version = feed->version,
+        .sockets = feed->socket_count,
+        .connector_why_not = feed->connector_why,
+        .taskstats_why_not = feed->taskstats_why,
+        .events = feed->events,
+        .records = feed->records,
+        .dropped = feed->dropped,
+        .overruns = feed->overruns,
+        .bad = feed->bad,
     };
 }

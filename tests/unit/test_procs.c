@@ -1,0 +1,937 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The set of processes on a made-up /proc with made-up clocks. */
+#include "collect/procs.h"
+
+#include <sys/stat.h>
+
+#include "collect/procs_internal.h"
+#include "tk_root.h"
+
+#define MAX_CLOCKS 1024
+
+/* A root, and the CPU clocks of its processes. */
+struct world {
+    struct tk_root root; /* first: the kernel's `world` is both */
+    struct tk_procs *procs;
+    struct {
+        pid_t pid;
+        int64_t cpu_ns;
+    } clocks[MAX_CLOCKS];
+    size_t clock_count;
+};
+
+static struct world world;
+
+static int world_cpu_clock(void *context, pid_t pid, int64_t *ret_ns)
+{
+    const struct world *w = context;
+    for (size_t i = 0; i < w->clock_count; i++) {
+        if (w->clocks[i].pid == pid) {
+            *ret_ns = w->clocks[i].cpu_ns;
+            return 0;
+        }
+    }
+    return -ESRCH;
+}
+
+static void set_clock(pid_t pid, int64_t cpu_ms)
+{
+    size_t i = 0;
+    while (i < world.clock_count && world.clocks[i].pid != pid)
+        i++;
+    assert_true(i < MAX_CLOCKS);
+    world.clocks[i].pid = pid;
+    world.clocks[i].cpu_ns = cpu_ms * TK_NS_PER_MS;
+    world.clock_count += i == world.clock_count;
+}
+
+static void put_file(pid_t pid, const char *name, const char *text)
+{
+    char path[64];
+    (void)snprintf(path, sizeof(path), "proc/%d/%s", pid, name);
+    tk_root_write(&world.root, path, text);
+}
+
+/* Process `pid`, started at `start` ticks since boot; the run begins at tick 100,000. */
+static void put_stat(pid_t pid, pid_t parent, const char *comm, int64_t start, int64_t utime)
+{
+    char text[512];
+    (void)snprintf(text, sizeof(text),
+                   "%d (%s) S %d 1 1 0 -1 0 11 0 12 0 %lld 5 0 0 20 0 2 0 %lld 0 100 0\n", pid,
+                   comm, parent, (long long)utime, (long long)start);
+    put_file(pid, "stat", text);
+}
+
+static void put_process(pid_t pid, pid_t parent, const char *comm, int64_t start)
+{
+    put_stat(pid, parent, comm, start, 7);
+    put_file(pid, "statm", "900 250 0 0 0 0 0\n");
+    put_file(pid, "io", "read_bytes: 4096\nwrite_bytes: 8192\n");
+    put_file(pid, "cgroup", "0::/user.slice\n");
+    put_file(pid, "status", "Name:\tx\nNSpid:\t1\n");
+    set_clock(pid, 10);
+}
+
+static void end_process(pid_t pid)
+{
+    static const char *const names[] = {"stat",   "statm",   "io",  "cgroup",
+                                        "status", "cmdline", "exe", ""};
+    char path[96];
+    for (size_t i = 0; i < TK_COUNTOF(names); i++) {
+        (void)snprintf(path, sizeof(path), "%s/proc/%d/%s", world.root.path, pid, names[i]);
+        (void)remove(path);
+    }
+    for (size_t i = 0; i < world.clock_count; i++) {
+        if (world.clocks[i].pid == pid)
+            world.clocks[i].pid = -1;
+    }
+}
+
+static void put_last_pid(pid_t pid)
+{
+    char text[64];
+    (void)snprintf(text, sizeof(text), "0.1 0.2 0.3 1/80 %d\n", pid);
+    tk_root_write(&world.root, "proc/loadavg", text);
+}
+
+static int world_open(void **state)
+{
+    (void)state;
+    tk_root_init(&world.root, NULL);
+    world.root.kernel.cpu_clock = world_cpu_clock;
+    world.clock_count = 0;
+    world.procs = NULL;
+    put_last_pid(50);
+    put_process(1, 0, "init", 1);
+    put_process(20, 1, "shell", 500);
+    return 0;
+}
+
+static int world_close(void **state)
+{
+    (void)state;
+    tk_procs_free(world.procs);
+    tk_root_release(&world.root);
+    return 0;
+}
+
+/* Start sampling without events of the real kernel. */
+static void open_procs(struct tk_procs_options options)
+{
+    struct tk_err err;
+    options.node = "n0";
+    options.no_events = true;
+    int rc = tk_procs_new(&world.root.kernel, &options, &world.procs, &err);
+    if (rc < 0)
+        print_error("%s\n", err.msg);
+    assert_int_equal(rc, 0);
+}
+
+/* All rows since the last call; more of them than one batch holds. */
+static const char *take_rows(void)
+{
+    static char text[4 << 20];
+    struct tk_err err;
+    assert_int_equal(tk_rows_flush(world.root.rows, &err), 0);
+    assert_true(tk_str_to_cstr(tk_buf_str(&world.root.out), text, sizeof(text)));
+    tk_buf_reset(&world.root.out);
+    return text;
+}
+
+/* Let `ms` pass, tick, and give the rows. */
+static const char *tick(int64_t ms)
+{
+    world.root.now_ns += ms * TK_NS_PER_MS;
+    tk_procs_tick(world.procs, -1, world.root.rows);
+    return take_rows();
+}
+
+/* Rows of `table` that hold `text`. */
+static int count_rows(const char *rows, const char *table, const char *text)
+{
+    int n = 0;
+    tk_str rest = tk_str_from(rows);
+    tk_str line;
+    while (tk_str_take_line(&rest, &line)) {
+        n += tk_str_starts_with(line, tk_str_from(table)) &&
+             memmem(line.p, line.n, text, strlen(text)) != NULL;
+    }
+    return n;
+}
+
+#define assert_rows(rows, table, text, n)                                                          \
+    do {                                                                                           \
+        const char *rows_ = (rows);                                                                \
+        int n_ = count_rows(rows_, (table), (text));                                               \
+        if (n_ != (n)) {                                                                           \
+            print_error("%d rows of %s with %s, expected %d\n", n_, (table), (text), (n));         \
+            (void)fprintf(stderr, "%s\n", rows_);                                                  \
+            fail();                                                                                \
+        }                                                                                          \
+    } while (0)
+
+/* Rows of samples ------------------------------------------------------------------------ */
+
+static void the_first_tick_writes_everybody_in_full(void **state)
+{
+    (void)state;
+    open_procs((struct tk_procs_options){.host = "h0"});
+    const char *rows = tick(0);
+    assert_rows(rows, "proc_metrics", "", 2);
+    assert_rows(rows, "proc_metrics",
+                "{\"ts_ms\":1758059310000,\"pid\":20,\"utime\":7,\"stime\":5,\"rss_kb\":1000,"
+                "\"threads\":2,\"ts_us\":1758059310000000,\"node\":\"n0\",\"host\":\"h0\","
+                "\"start_ticks\":500,\"ppid\":1,\"comm\":\"shell\",\"state\":\"S\"",
+                1);
+    assert_rows(rows, "proc_metrics",
+                "\"cgroup\":\"/user.slice\",\"cpu_ns\":10000000,\"rd_bytes\":4096,"
+                "\"wr_bytes\":8192,\"minflt\":11,\"majflt\":12}",
+                2);
+    assert_rows(rows, "proc_events", "", 0);
+}
+
+static void who_does_not_run_gets_no_row(void **state)
+{
+    (void)state;
+    open_procs((struct tk_procs_options){0});
+    (void)tick(0);
+    (void)tick(100);
+    set_clock(20, 15);
+    const char *rows = tick(100);
+    assert_rows(rows, "proc_metrics", "\"pid\":1,", 0);
+    assert_rows(rows, "proc_metrics", "\"pid\":20,", 2);
+}
+
+static void a_row_ends_the_pause_before_the_first_row_after_it(void **state)
+{
+    (void)state;
+    open_procs((struct tk_procs_options){0});
+    (void)tick(0);
+    (void)tick(100);
+    set_clock(20, 15);
+    put_stat(20, 1, "shell", 500, 8);
+    const char *rows = tick(100);
+    assert_rows(rows, "proc_metrics", "1758059310100,\"pid\":20,\"utime\":7,", 1);
+    assert_rows(rows, "proc_metrics", "\"cpu_ns\":10000000", 1);
+    assert_rows(rows, "proc_metrics", "1758059310200,\"pid\":20,\"utime\":8,", 1);
+    assert_rows(rows, "proc_metrics", "\"cpu_ns\":15000000", 1);
+
+    set_clock(20, 17); /* it goes on: no pause to end */
+    rows = tick(100);
+    assert_rows(rows, "proc_metrics", "\"pid\":20,", 1);
+    assert_rows(rows, "proc_metrics", "1758059310300,\"pid\":20,", 1);
+}
+
+static void every_tick_writes_everybody_when_asked(void **state)
+{
+    (void)state;
+    open_procs((struct tk_procs_options){.every_tick = true});
+    (void)tick(0);
+    assert_rows(tick(100), "proc_metrics", "", 2);
+    set_clock(20, 15);
+    assert_rows(tick(100), "proc_metrics", "", 2);
+}
+
+static void the_idle_are_read_again_in_turn_within_10_s(void **state)
+{
+    (void)state;
+    for (pid_t pid = 100; pid < 200; pid++)
+        put_process(pid, 1, "idle", 500);
+    open_procs((struct tk_procs_options){0});
+    (void)tick(0);
+    for (pid_t pid = 100; pid < 200; pid++)
+        put_file(pid, "statm", "900 300 0\n");
+    int rows = 0;
+    int most = 0;
+    for (int i = 0; i < 10; i++) {
+        int n = count_rows(tick(1000), "proc_metrics", "\"rss_kb\":1200,");
+        rows += n;
+        most = n > most ? n : most;
+    }
+    assert_in_range(rows, 99, 101);
+    assert_in_range(most, 8, 14); /* evenly */
+}
+
+static void many_that_run_have_stat_read_in_turn_and_clocks_at_once(void **state)
+{
+    (void)state;
+    for (pid_t pid = 100; pid < 600; pid++)
+        put_process(pid, 1, "busy", 500);
+    open_procs((struct tk_procs_options){0});
+    (void)tick(0);
+    int fresh = 0;
+    for (int t = 1; t <= 3; t++) {
+        for (pid_t pid = 100; pid < 600; pid++) {
+            set_clock(pid, 10 + t);
+            put_stat(pid, 1, "busy", 500, 7 + t);
+        }
+        const char *rows = tick(100);
+        assert_rows(rows, "proc_metrics", "\"comm\":\"busy\"", 500);
+        char now[32];
+        (void)snprintf(now, sizeof(now), "\"utime\":%d,", 7 + t);
+        int n = count_rows(rows, "proc_metrics", now);
+        assert_int_equal(n, 200);
+        fresh += n;
+        (void)snprintf(now, sizeof(now), "\"cpu_ns\":%d000000,", 10 + t);
+        assert_rows(rows, "proc_metrics", now, 500);
+    }
+    assert_int_equal(fresh, 600);
+    struct tk_procs_stats stats;
+    tk_procs_read_stats(world.procs, &stats);
+    assert_int_equal(stats.detail_ticks, 3);
+    /* They stop; who waits is read all the same. */
+    for (pid_t pid = 100; pid < 600; pid++)
+        put_stat(pid, 1, "busy", 500, 99);
+    assert_rows(tick(100), "proc_metrics", "\"utime\":99,", 200);
+    /* ... and some whose turn it is. */
+    assert_in_range(count_rows(tick(100), "proc_metrics", "\"utime\":99,"), 100, 110);
+    assert_in_range(count_rows(tick(100), "proc_metrics", "\"utime\":99,"), 0, 10);
+}
+
+static void names_may_hold_anything(void **state)
+{
+    (void)state;
+    put_process(30, 1, "a) R 2 (b\n\"c\"", 600);
+    open_procs((struct tk_procs_options){0});
+    assert_rows(tick(0), "proc_metrics", "\"comm\":\"a) R 2 (b\\n\\\"c\\\"\"", 1);
+}
+
+static void finishing_writes_everybody_once_more(void **state)
+{
+    (void)state;
+    open_procs((struct tk_procs_options){0});
+    (void)tick(0);
+    (void)tick(100);
+    world.root.now_ns += 50 * TK_NS_PER_MS;
+    tk_procs_finish(world.procs, world.root.rows);
+    assert_rows(take_rows(), "proc_metrics", "1758059310150,", 2);
+}
+
+/* Births and deaths without events ----------------------------------------------------------- */
+
+static void new_processes_are_found_by_the_pids_given(void **state)
+{
+    (void)state;
+    open_procs((struct tk_procs_options){0});
+    (void)tick(0);
+    put_process(53, 20, "child", 100005);
+    set_clock(53, 4);
+    put_last_pid(55);
+    const char *rows = tick(100);
+    assert_rows(rows, "proc_metrics", "\"pid\":53,", 1);
+    assert_rows(rows, "proc_events",
+                "{\"ts_ms\":1758059310050,\"ts_us\":1758059310050000,\"node\":\"n0\","
+                "\"event\":\"fork\",\"pid\":53,\"start_ticks\":100005,\"parent_pid\":20,"
+                "\"comm\":\"child\"}",
+                1);
+}
+
+static void a_pid_out_of_the_sequence_is_found_within_10_s(void **state)
+{
+    (void)state;
+    open_procs((struct tk_procs_options){0});
+    (void)tick(0);
+    put_process(45, 20, "chosen", 100005);
+    put_last_pid(51);
+    assert_rows(tick(100), "proc_metrics", "\"pid\":45,", 0);
+    assert_rows(tick(10000), "proc_metrics", "\"pid\":45,", 1);
+}
+
+static void a_sequence_that_starts_over_is_noticed(void **state)
+{
+    (void)state;
+    open_procs((struct tk_procs_options){0});
+    (void)tick(0);
+    put_process(9, 20, "wrapped", 100005);
+    put_last_pid(10);
+    assert_rows(tick(100), "proc_metrics", "\"pid\":9,", 1);
+}
+
+static void who_vanished_ends_with_the_last_reading_of_its_clock(void **state)
+{
+    (void)state;
+    open_procs((struct tk_procs_options){0});
+    (void)tick(0);
+    set_clock(20, 25);
+    (void)tick(100);
+    end_process(20);
+    const char *rows = tick(100);
+    assert_rows(rows, "proc_metrics", "", 0);
+    assert_rows(rows, "proc_events",
+                "1758059310200,\"ts_us\":1758059310200000,\"node\":\"n0\","
+                "\"event\":\"exit\",\"pid\":20,\"start_ticks\":500,",
+                1);
+    assert_rows(rows, "proc_exit", "\"pid\":20,\"start_ticks\":500,\"comm\":\"shell\"", 1);
+    assert_rows(rows, "proc_exit", "\"cpu_ns\":25000000,", 1);
+    assert_rows(rows, "proc_exit", "\"source\":\"clock\",\"ppid\":1,", 1);
+    assert_rows(tick(100), "proc_exit", "", 0);
+}
+
+static void a_pid_given_anew_is_another_process(void **state)
+{
+    (void)state;
+    put_process(53, 20, "old", 600);
+    set_clock(53, 3);
+    open_procs((struct tk_procs_options){0});
+    (void)tick(0);
+    end_process(53);
+    put_process(53, 20, "new", 100005);
+    set_clock(53, 9); /* more than the old one had */
+    put_last_pid(54);
+    const char *rows = tick(100);
+    assert_rows(rows, "proc_exit", "\"pid\":53,\"start_ticks\":600,\"comm\":\"old\"", 1);
+    assert_rows(rows, "proc_exit", "\"cpu_ns\":3000000,", 1);
+    assert_rows(rows, "proc_metrics", "\"pid\":53,", 1);
+    assert_rows(rows, "proc_metrics", "\"start_ticks\":100005,", 1);
+}
+
+static void a_clock_that_went_back_is_another_process(void **state)
+{
+    (void)state;
+    open_procs((struct tk_procs_options){0});
+    (void)tick(0);
+    put_process(20, 1, "new", 100005); /* and loadavg says nothing */
+    set_clock(20, 2);
+    const char *rows = tick(100);
+    assert_rows(rows, "proc_exit", "\"pid\":20,\"start_ticks\":500,", 1);
+    assert_rows(tick(100), "proc_metrics", "\"start_ticks\":100005,", 1);
+}
+
+static void what_lived_and_died_unseen_is_counted(void **state)
+{
+    (void)state;
+    struct tk_procs_stats stats;
+    open_procs((struct tk_procs_options){0});
+    tk_procs_tick(world.procs, 1000, world.root.rows);
+    put_process(53, 20, "seen", 100005);
+    put_last_pid(60);
+    world.root.now_ns += TK_NS_PER_S;
+    tk_procs_tick(world.procs, 1010, world.root.rows);
+    tk_procs_read_stats(world.procs, &stats);
+    assert_int_equal(stats.lost_exits, 9);
+    assert_int_equal(stats.births, 3);
+    assert_string_equal(stats.exit_source, "none");
+    assert_string_equal(stats.rung, "C");
+    assert_string_equal(stats.why_not, "switched off");
+}
+
+static void looks_between_ticks_as_well(void **state)
+{
+    (void)state;
+    open_procs((struct tk_procs_options){0});
+    (void)tick(0);
+    assert_int_equal(tk_procs_drain_interval_ns(world.procs), 50 * TK_NS_PER_MS);
+    put_process(53, 20, "child", 100005);
+    put_last_pid(53);
+    tk_procs_drain(world.procs, world.root.rows);
+    assert_rows(take_rows(), "proc_events", "\"event\":\"fork\"", 1);
+}
+
+/* Who is in the set -------------------------------------------------------------------------- */
+
+static void put_family(void)
+{
+    put_process(30, 20, "ffmpeg", 600);
+    put_process(31, 30, "worker", 601);
+    put_process(32, 1, "other", 602);
+}
+
+static void the_set_is_what_matched_at_the_start_and_its_descendants(void **state)
+{
+    (void)state;
+    put_family();
+    open_procs((struct tk_procs_options){.match = "FFMPEG"});
+    const char *rows = tick(0);
+    assert_rows(rows, "proc_metrics", "", 1);
+    assert_rows(rows, "proc_metrics", "\"pid\":30,", 1);
+
+    put_process(53, 30, "child", 100005);
+    put_process(54, 53, "grandchild", 100006);
+    put_process(55, 20, "ffmpeg", 100007);
+    put_last_pid(55);
+    rows = tick(100);
+    assert_rows(rows, "proc_metrics", "\"pid\":53,", 1);
+    assert_rows(rows, "proc_metrics", "\"pid\":54,", 1);
+    assert_rows(rows, "proc_metrics", "\"pid\":55,", 0);
+}
+
+static void with_refresh_it_is_what_matches_now(void **state)
+{
+    (void)state;
+    put_family();
+    open_procs((struct tk_procs_options){.match = "^ffmpeg$", .refresh = true});
+    (void)tick(0);
+    put_process(53, 30, "child", 100005);
+    put_process(55, 20, "ffmpeg", 100007);
+    put_last_pid(55);
+    const char *rows = tick(100);
+    assert_rows(rows, "proc_metrics", "\"pid\":53,", 0);
+    assert_rows(rows, "proc_metrics", "\"pid\":55,", 1);
+
+    put_stat(55, 20, "renamed", 100007, 9);
+    set_clock(55, 20);
+    (void)tick(100);
+    set_clock(55, 30);
+    assert_rows(tick(100), "proc_metrics", "\"pid\":55,", 0);
+}
+
+static void matches_command_line_program_and_group_by_prefix(void **state)
+{
+    (void)state;
+    char path[96];
+    static const char *const matches[] = {"cmdline:--port=80( |$)", "exe:/bin/server$",
+                                          "cgroup:^/pod7"};
+    put_family();
+    put_file(30, "cmdline", "server\0--port=80");
+    tk_root_write(&world.root, "proc/30/cmdline", "server --port=80");
+    put_file(30, "cgroup", "0::/pod7/x\n");
+    (void)snprintf(path, sizeof(path), "%s/proc/30/exe", world.root.path);
+    assert_int_equal(symlink("/usr/bin/server", path), 0);
+    for (size_t i = 0; i < TK_COUNTOF(matches); i++) {
+        open_procs((struct tk_procs_options){.match = matches[i]});
+        const char *rows = tick(0);
+        assert_rows(rows, "proc_metrics", "", 1);
+        assert_rows(rows, "proc_metrics", "\"pid\":30,", 1);
+        tk_procs_free(world.procs);
+        world.procs = NULL;
+    }
+}
+
+static void an_expression_that_does_not_compile_is_named(void **state)
+{
+    (void)state;
+    struct tk_err err;
+    struct tk_procs_options options = {.match = "a(b", .no_events = true};
+    assert_int_equal(tk_procs_new(&world.root.kernel, &options, &world.procs, &err), -EBADMSG);
+    assert_string_equal(err.msg, "PROC_MATCH 'a(b': Unmatched ( or \\(");
+}
+
+static void tells_when_it_repaired_what_make_ate(void **state)
+{
+    (void)state;
+    struct tk_procs_stats stats;
+    put_process(30, 20, "ffprobe", 600);
+    put_process(31, 20, "xffmpeg", 600);
+    open_procs((struct tk_procs_options){.match = "^ffmpeg^ffprobe$"});
+    const char *rows = tick(0);
+    assert_rows(rows, "proc_metrics", "", 1);
+    assert_rows(rows, "proc_metrics", "\"comm\":\"ffprobe\"", 1);
+    tk_procs_read_stats(world.procs, &stats);
+    assert_string_not_equal(stats.notice, "");
+}
+
+static void a_whitelist_folder_names_the_set(void **state)
+{
+    (void)state;
+    put_family();
+    char path[96];
+    (void)snprintf(path, sizeof(path), "%s/pids", world.root.path);
+    open_procs((struct tk_procs_options){.pid_dir = path});
+    assert_rows(tick(0), "proc_metrics", "", 0); /* the folder may come later */
+
+    tk_root_write(&world.root, "pids/30", "");
+    tk_root_write(&world.root, "pids/nobody", "");
+    const char *rows = tick(100);
+    assert_rows(rows, "proc_metrics", "", 2);
+    assert_rows(rows, "proc_metrics", "\"pid\":30,", 1);
+    assert_rows(rows, "proc_metrics", "\"pid\":31,", 1); /* its child */
+    struct stat st;
+    assert_int_equal(fstatat(world.root.kernel.rootfd, "pids/30", &st, 0), 0);
+}
+
+static void a_container_is_its_control_group(void **state)
+{
+    (void)state;
+    static const char id[] = "4f1d0c6f7d2b8a9e4f1d0c6f7d2b8a9e4f1d0c6f7d2b8a9e4f1d0c6f7d2b8a9e";
+    char group[160];
+    put_family();
+    (void)snprintf(group, sizeof(group), "0::/system.slice/docker-%s.scope\n", id);
+    put_file(31, "cgroup", group);
+    put_file(31, "status", "Name:\tworker\nNSpid:\t31\t8\n");
+    put_file(32, "cgroup", group);
+    open_procs((struct tk_procs_options){.container = id, .match = "work"});
+    const char *rows = tick(0);
+    assert_rows(rows, "proc_metrics", "", 1);
+    assert_rows(rows, "proc_metrics", "\"pid\":31,", 1);
+    assert_rows(rows, "proc_metrics", "\"ns_pid\":8,", 1);
+    tk_procs_free(world.procs);
+
+    open_procs((struct tk_procs_options){.container = id});
+    assert_rows(tick(100), "proc_metrics", "", 2);
+}
+
+static void the_tree_is_in_the_set_whatever_matches(void **state)
+{
+    (void)state;
+    bool exact;
+    put_family();
+    open_procs((struct tk_procs_options){.match = "nothing"});
+    assert_rows(tick(0), "proc_metrics", "", 0);
+    tk_procs_set_tree_root(world.procs, 30);
+    const char *rows = tick(100);
+    assert_rows(rows, "proc_metrics", "", 2);
+    assert_int_equal(tk_procs_tree_count(world.procs), 2);
+    assert_int_equal(tk_procs_tree_cpu_ns(world.procs, &exact), 20 * TK_NS_PER_MS);
+    assert_false(exact);
+    /* Its orphan goes to init, and stays in the tree. */
+    end_process(30);
+    put_stat(31, 1, "worker", 601, 8);
+    set_clock(31, 30);
+    rows = tick(100);
+    assert_rows(rows, "proc_exit", "\"in_tree\":true", 1);
+    assert_int_equal(tk_procs_tree_cpu_ns(world.procs, &exact), 40 * TK_NS_PER_MS);
+}
+
+static void orphans_of_a_tree_that_we_started_come_to_us(void **state)
+{
+    (void)state;
+    put_process(30, getpid(), "root", 600);
+    open_procs((struct tk_procs_options){.tree_root = 30});
+    (void)tick(0);
+    end_process(30);
+    put_process(53, getpid(), "orphan", 100005); /* its parent came and went unseen */
+    put_last_pid(53);
+    (void)tick(100);
+    assert_int_equal(tk_procs_tree_count(world.procs), 2);
+}
+
+/* Events ------------------------------------------------------------------------------------- */
+
+/* As if proc connector and taskstats were open. */
+static void pretend_events(bool records)
+{
+    world.procs->sources.connector = true;
+    world.procs->sources.taskstats = records;
+    world.procs->sources.version = records ? 16 : 0;
+}
+
+static void on_event(enum tk_event_kind kind, pid_t pid, pid_t parent, int64_t ms)
+{
+    struct tk_event event = {
+        .kind = kind,
+        .tid = pid,
+        .pid = pid,
+        .parent = parent,
+        .mono_ns = world.root.now_ns + ms * TK_NS_PER_MS,
+        .status = kind == TK_EVENT_EXIT ? 0x300 : 0,
+    };
+    tk_procs_on_event(world.procs, world.root.rows, &event);
+}
+
+/* The exit record of a process that was on a CPU for 4 of its 5 ms. */
+static void add_record(pid_t pid, pid_t parent, const char *comm)
+{
+    struct tk_task_record record = {
+        .version = 16,
+        .tid = pid,
+        .pid = pid,
+        .ppid = parent,
+        .last = true,
+        .status = 0x300,
+        .cpu_ns = 4 * TK_NS_PER_MS,
+        .user_us = 3000,
+        .system_us = 1000,
+        .elapsed_us = 5000,
+        .group_elapsed_us = 5000,
+        .max_rss_kb = 700,
+        .rd_bytes = 1,
+        .wr_bytes = 2,
+        .minflt = 3,
+        .majflt = 4,
+        .nvcsw = 5,
+        .nivcsw = 6,
+        .run_delay_ns = 1000000,
+        .runs = 1000000,
+    };
+    tk_comm_set(record.comm, tk_str_from(comm));
+    tk_exit_sums_add(&world.procs->sums, &record, 1, world.root.now_ns);
+}
+
+static void a_life_between_two_ticks_is_told_in_full(void **state)
+{
+    (void)state;
+    open_procs((struct tk_procs_options){.tree_root = 20});
+    (void)tick(0);
+    pretend_events(true);
+    add_record(53, 20, "true");
+    on_event(TK_EVENT_FORK, 53, 20, 10);
+    on_event(TK_EVENT_EXEC, 53, 0, 11);
+    on_event(TK_EVENT_EXIT, 53, 20, 15);
+    const char *rows = tick(100);
+    assert_rows(rows, "proc_metrics", "\"pid\":53,", 0);
+    assert_rows(rows, "proc_events",
+                "\"event\":\"fork\",\"pid\":53,\"start_ticks\":100000,\"parent_pid\":20,"
+                "\"comm\":\"shell\"}",
+                1);
+    assert_rows(rows, "proc_events", "\"event\":\"exec\",\"pid\":53,\"start_ticks\":100000,", 1);
+    assert_rows(rows, "proc_events", "\"comm\":\"true\",\"exit_code\":3}", 1);
+    assert_rows(rows, "proc_exit",
+                "{\"ts_ms\":1758059310015,\"ts_us\":1758059310015000,\"node\":\"n0\",\"pid\":53,"
+                "\"start_ticks\":100000,\"comm\":\"true\",\"utime_us\":3000,\"stime_us\":1000,"
+                "\"cpu_ns\":4000000,\"max_rss_kb\":700,\"rd_bytes\":1,\"wr_bytes\":2,"
+                "\"elapsed_us\":5000,\"exit_code\":3,\"threads\":1,\"source\":\"taskstats\","
+                "\"ppid\":20,\"start_us\":1758059310010000,\"in_tree\":true,"
+                "\"run_delay_us\":1000,\"minflt\":3,\"majflt\":4,\"nvcsw\":5,\"nivcsw\":6}",
+                1);
+    struct tk_procs_stats stats;
+    bool exact;
+    tk_procs_read_stats(world.procs, &stats);
+    assert_int_equal(stats.exits, 1);
+    assert_int_equal(stats.lost_exits, 0);
+    assert_int_equal(tk_procs_tree_cpu_ns(world.procs, &exact), 14000000);
+    assert_true(exact);
+}
+
+static void a_daemon_stays_in_the_tree_that_made_it(void **state)
+{
+    (void)state;
+    open_procs((struct tk_procs_options){.tree_root = 20});
+    (void)tick(0);
+    pretend_events(true);
+    put_process(54, 1, "daemon", 100000); /* /proc names its new parent already */
+    add_record(53, 20, "shell");
+    on_event(TK_EVENT_FORK, 53, 20, 0);
+    on_event(TK_EVENT_FORK, 54, 53, 1);
+    on_event(TK_EVENT_EXIT, 53, 20, 5);
+    const char *rows = tick(100);
+    assert_rows(rows, "proc_events",
+                "\"event\":\"fork\",\"pid\":54,\"start_ticks\":100000,"
+                "\"parent_pid\":53,",
+                1);
+    assert_rows(rows, "proc_metrics", "\"pid\":54,", 1);
+    end_process(54);
+    add_record(54, 1, "daemon");
+    on_event(TK_EVENT_EXIT, 54, 1, 0);
+    assert_rows(tick(100), "proc_exit", "\"in_tree\":true", 1);
+    assert_int_equal(tk_procs_tree_count(world.procs), 3);
+}
+
+static void the_tail_after_a_pause_does_not_smear_over_it(void **state)
+{
+    (void)state;
+    open_procs((struct tk_procs_options){0});
+    (void)tick(0);
+    pretend_events(true);
+    (void)tick(100);
+    add_record(20, 1, "shell");
+    world.procs->set.clocks[tk_proc_set_find(&world.procs->set, 20)].cpu_ns = 1;
+    on_event(TK_EVENT_EXIT, 20, 1, 50);
+    const char *rows = tick(100);
+    assert_rows(rows, "proc_metrics", "1758059310100,\"pid\":20,", 1);
+    assert_rows(rows, "proc_exit", "\"pid\":20,", 1);
+}
+
+static void the_end_of_a_thread_is_not_that_of_its_process(void **state)
+{
+    (void)state;
+    open_procs((struct tk_procs_options){0});
+    (void)tick(0);
+    pretend_events(true);
+    struct tk_event thread = {.kind = TK_EVENT_EXIT, .tid = 99, .pid = 20};
+    struct tk_event leader = {.kind = TK_EVENT_EXIT, .tid = 20, .pid = 20};
+    tk_procs_on_event(world.procs, world.root.rows, &thread);
+    tk_procs_on_event(world.procs, world.root.rows, &leader);
+    assert_rows(tick(100), "proc_exit", "", 0);
+}
+
+static void two_lives_of_one_pid_between_two_ticks_stay_apart(void **state)
+{
+    (void)state;
+    open_procs((struct tk_procs_options){0});
+    (void)tick(0);
+    pretend_events(true);
+    add_record(53, 20, "first");
+    add_record(53, 20, "second");
+    on_event(TK_EVENT_FORK, 53, 20, 10);
+    on_event(TK_EVENT_EXIT, 53, 20, 20);
+    on_event(TK_EVENT_FORK, 53, 20, 40);
+    on_event(TK_EVENT_EXIT, 53, 20, 50);
+    const char *rows = tick(100);
+    assert_rows(rows, "proc_exit", "\"start_ticks\":100000,\"comm\":\"first\"", 1);
+    assert_rows(rows, "proc_exit", "\"start_ticks\":100003,\"comm\":\"second\"", 1);
+}
+
+static void an_exit_whose_birth_was_missed_is_told_by_its_record(void **state)
+{
+    (void)state;
+    open_procs((struct tk_procs_options){.tree_root = 20});
+    (void)tick(0);
+    pretend_events(true);
+    add_record(77, 20, "unseen");
+    on_event(TK_EVENT_EXIT, 77, 20, 30);
+    const char *rows = tick(100);
+    assert_rows(rows, "proc_exit", "\"pid\":77,\"start_ticks\":100002,\"comm\":\"unseen\"", 1);
+    assert_rows(rows, "proc_exit", "\"in_tree\":true", 1);
+}
+
+static void a_record_without_its_event_is_used_when_the_process_is_gone(void **state)
+{
+    (void)state;
+    open_procs((struct tk_procs_options){0});
+    (void)tick(0);
+    pretend_events(true);
+    end_process(20);
+    add_record(20, 1, "shell");
+    assert_rows(tick(100), "proc_exit", "", 0);
+    assert_rows(tick(100), "proc_exit", "\"source\":\"taskstats\"", 1);
+}
+
+static void an_exit_without_record_is_counted_as_lost(void **state)
+{
+    (void)state;
+    struct tk_procs_stats stats;
+    bool exact;
+    open_procs((struct tk_procs_options){.tree_root = 20});
+    (void)tick(0);
+    pretend_events(true);
+    end_process(20);
+    assert_rows(tick(100), "proc_exit", "", 0); /* its record may still come */
+    assert_rows(tick(100), "proc_exit", "\"source\":\"clock\"", 1);
+    tk_procs_read_stats(world.procs, &stats);
+    assert_int_equal(stats.lost_exits, 1);
+    assert_int_equal(tk_procs_tree_cpu_ns(world.procs, &exact), 10 * TK_NS_PER_MS);
+    assert_false(exact);
+}
+
+static void without_records_a_zombie_is_read_before_it_goes(void **state)
+{
+    (void)state;
+    open_procs((struct tk_procs_options){0});
+    (void)tick(0);
+    pretend_events(false);
+    put_file(20, "stat", "20 (shell) Z 1 1 1 0 -1 0 1 0 1 0 7 5 0 0 20 0 1 0 500 0 0 0\n");
+    set_clock(20, 33);
+    on_event(TK_EVENT_EXIT, 20, 1, 50);
+    const char *rows = tick(100);
+    assert_rows(rows, "proc_exit", "\"cpu_ns\":33000000,", 1);
+    assert_rows(rows, "proc_exit", "\"exit_code\":3,", 1);
+    assert_rows(rows, "proc_exit", "\"source\":\"clock\"", 1);
+}
+
+static void a_name_taken_at_exec_is_matched(void **state)
+{
+    (void)state;
+    open_procs((struct tk_procs_options){.match = "ffmpeg", .refresh = true});
+    (void)tick(0);
+    pretend_events(true);
+    put_process(53, 20, "shell", 100000);
+    on_event(TK_EVENT_FORK, 53, 20, 1);
+    assert_rows(tick(100), "proc_metrics", "", 0);
+    put_process(53, 20, "ffmpeg", 100000);
+    on_event(TK_EVENT_EXEC, 53, 0, 1);
+    assert_rows(tick(100), "proc_metrics", "\"comm\":\"ffmpeg\"", 1);
+}
+
+/* Tier P0 -------------------------------------------------------------------------------------- */
+
+static void without_cpu_clocks_stat_tells_who_ran(void **state)
+{
+    (void)state;
+    struct tk_procs_stats stats;
+    world.root.kernel.cpu_clock = NULL;
+    open_procs((struct tk_procs_options){0});
+    const char *rows = tick(0);
+    assert_rows(rows, "proc_metrics", "\"utime\":7,", 2);
+    assert_rows(rows, "proc_metrics", "cpu_ns", 0);
+    (void)tick(100);
+    put_stat(20, 1, "shell", 500, 9);
+    rows = tick(100);
+    assert_rows(rows, "proc_metrics", "", 2);
+    assert_rows(rows, "proc_metrics", "1758059310100,\"pid\":20,\"utime\":7,", 1);
+    assert_rows(rows, "proc_metrics", "1758059310200,\"pid\":20,\"utime\":9,", 1);
+    tk_procs_read_stats(world.procs, &stats);
+    assert_int_equal(stats.tier, TK_TIER_P0);
+
+    put_process(60, 1, "new", 100010);
+    put_last_pid(60);
+    end_process(20);
+    rows = tick(100);
+    assert_rows(rows, "proc_metrics", "\"pid\":60,", 1);
+    assert_rows(rows, "proc_exit", "\"pid\":20,", 1);
+}
+
+static void without_cpu_clocks_a_pid_given_anew_is_another_process(void **state)
+{
+    (void)state;
+    open_procs((struct tk_procs_options){.tier = TK_TIER_P0});
+    (void)tick(0);
+    put_process(20, 1, "new", 100005);
+    const char *rows = tick(100);
+    assert_rows(rows, "proc_exit", "\"start_ticks\":500,", 1);
+    assert_rows(tick(100), "proc_metrics", "\"start_ticks\":100005,", 1);
+}
+
+/* Visiting ------------------------------------------------------------------------------------- */
+
+static void take_shell(void *context, const struct tk_proc *proc)
+{
+    if (proc->pid == 20)
+        *(struct tk_proc *)context = *proc;
+}
+
+static void visitors_see_the_last_reading(void **state)
+{
+    (void)state;
+    struct tk_proc shell = {0};
+    open_procs((struct tk_procs_options){0});
+    (void)tick(0);
+    set_clock(20, 17);
+    (void)tick(100);
+    tk_procs_each(world.procs, take_shell, &shell);
+    assert_string_equal(shell.comm, "shell");
+    assert_int_equal(shell.cpu_ns, 17 * TK_NS_PER_MS);
+    assert_int_equal(shell.cpu_delta_ns, 7 * TK_NS_PER_MS);
+    assert_int_equal(shell.rss_bytes, 250 * 4096);
+    assert_string_equal(shell.cgroup, "/user.slice");
+    assert_int_equal(shell.threads, 2);
+    (void)tick(100);
+    tk_procs_each(world.procs, take_shell, &shell);
+    assert_int_equal(shell.cpu_delta_ns, 0);
+}
+
+#define WORLD_TEST(name) cmocka_unit_test_setup_teardown(name, world_open, world_close)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WORLD_TEST(the_first_tick_writes_everybody_in_full),
+        WORLD_TEST(who_does_not_run_gets_no_row),
+        WORLD_TEST(a_row_ends_the_pause_before_the_first_row_after_it),
+        WORLD_TEST(every_tick_writes_everybody_when_asked),
+        WORLD_TEST(the_idle_are_read_again_in_turn_within_10_s),
+        WORLD_TEST(many_that_run_have_stat_read_in_turn_and_clocks_at_once),
+        WORLD_TEST(names_may_hold_anything),
+        WORLD_TEST(finishing_writes_everybody_once_more),
+        WORLD_TEST(new_processes_are_found_by_the_pids_given),
+        WORLD_TEST(a_pid_out_of_the_sequence_is_found_within_10_s),
+        WORLD_TEST(a_sequence_that_starts_over_is_noticed),
+        WORLD_TEST(who_vanished_ends_with_the_last_reading_of_its_clock),
+        WORLD_TEST(a_pid_given_anew_is_another_process),
+        WORLD_TEST(a_clock_that_went_back_is_another_process),
+        WORLD_TEST(what_lived_and_died_unseen_is_counted),
+        WORLD_TEST(looks_between_ticks_as_well),
+        WORLD_TEST(the_set_is_what_matched_at_the_start_and_its_descendants),
+        WORLD_TEST(with_refresh_it_is_what_matches_now),
+        WORLD_TEST(matches_command_line_program_and_group_by_prefix),
+        WORLD_TEST(an_expression_that_does_not_compile_is_named),
+        WORLD_TEST(tells_when_it_repaired_what_make_ate),
+        WORLD_TEST(a_whitelist_folder_names_the_set),
+        WORLD_TEST(a_container_is_its_control_group),
+        WORLD_TEST(the_tree_is_in_the_set_whatever_matches),
+        WORLD_TEST(orphans_of_a_tree_that_we_started_come_to_us),
+        WORLD_TEST(a_life_between_two_ticks_is_told_in_full),
+        WORLD_TEST(a_daemon_stays_in_the_tree_that_made_it),
+        WORLD_TEST(the_tail_after_a_pause_does_not_smear_over_it),
+        WORLD_TEST(the_end_of_a_thread_is_not_that_of_its_process),
+        WORLD_TEST(two_lives_of_one_pid_between_two_ticks_stay_apart),
+        WORLD_TEST(an_exit_whose_birth_was_missed_is_told_by_its_record),
+        WORLD_TEST(a_record_without_its_event_is_used_when_the_process_is_gone),
+        WORLD_TEST(an_exit_without_record_is_counted_as_lost),
+        WORLD_TEST(without_records_a_zombie_is_read_before_it_goes),
+        WORLD_TEST(a_name_taken_at_exec_is_matched),
+        WORLD_TEST(without_cpu_clocks_stat_tells_who_ran),
+        WORLD_TEST(without_cpu_clocks_a_pid_given_anew_is_another_process),
+        WORLD_TEST(visitors_see_the_last_reading),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
