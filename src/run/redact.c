@@ -114,22 +114,27 @@ static bool announces_secret(tk_str word)
     return is_option || is_header || is_scheme;
 }
 
+/* One word of an argument; `*carry` says that the one before announced a secret. */
+static void redact_next(tk_str word, bool *carry, struct tk_buf *out)
+{
+    if (word.n == 0)
+        return;
+    bool announces = announces_secret(word);
+    if (*carry && !announces) {
+        tk_buf_put(out, STARS);
+    } else {
+        redact_word(word, out);
+    }
+    *carry = announces;
+}
+
 void tk_redact_arg(tk_str arg, bool *carry, struct tk_buf *out)
 {
     for (size_t i = 0; i < arg.n;) {
         size_t end = i;
         while (end < arg.n && !isspace((unsigned char)arg.p[end]))
             end++;
-        tk_str word = {arg.p + i, end - i};
-        if (word.n > 0) {
-            bool announces = announces_secret(word);
-            if (*carry && !announces) {
-                tk_buf_put(out, STARS);
-            } else {
-                redact_word(word, out);
-            }
-            *carry = announces;
-        }
+        redact_next((tk_str){arg.p + i, end - i}, carry, out);
         if (end < arg.n)
             tk_buf_putc(out, arg.p[end]);
         i = end + 1;
