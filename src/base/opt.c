@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/nearest.h"
 
 #define MAX_OPTIONS 64
 #define HELP_LETTER 'h'
@@ -81,12 +82,32 @@ static int set_choice(const struct tk_opt *option, void *field, const char *text
                    TK_STR_ARG(tk_buf_str(&words)));
 }
 
+/* In the largest unit of which it is a whole number: "10ms", "1h". */
+static const char *format_limit(int64_t ns, char ret_text[32])
+{
+    static const struct {
+        const char *unit;
+        int64_t ns;
+    } units[] = {{"h", 3600 * TK_NS_PER_S}, {"s", TK_NS_PER_S}, {"ms", TK_NS_PER_MS}, {"ns", 1}};
+    size_t i = 0;
+    while (ns % units[i].ns != 0)
+        i++;
+    (void)snprintf(ret_text, 32, "%lld%s", (long long)(ns / units[i].ns), units[i].unit);
+    return ret_text;
+}
+
 static int out_of_range(const struct tk_opt *option, const char *text, const char *source,
                         struct tk_err *err)
 {
+    char min[32];
+    char max[32];
     if (option->type == TK_OPT_DURATION) {
-        return tk_fail(err, -EINVAL, "%s: '%s' is out of range, expected %gs to %gs", source, text,
-                       (double)option->min / 1e9, (double)option->max / 1e9);
+        return tk_fail(err, -EINVAL, "%s: '%s' is out of range, expected %s to %s", source, text,
+                       format_limit(option->min, min), format_limit(option->max, max));
+    }
+    if (option->max == INT64_MAX) {
+        return tk_fail(err, -EINVAL, "%s: %s is out of range, expected %lld or more", source, text,
+                       (long long)option->min);
     }
     return tk_fail(err, -EINVAL, "%s: %s is out of range, expected %lld to %lld", source, text,
                    (long long)option->min, (long long)option->max);
@@ -99,7 +120,7 @@ static int set_number(const struct tk_opt *option, void *field, const char *text
     int64_t value;
     if (!(duration ? tk_duration_parse(text, &value) : int_parse(text, &value))) {
         return tk_fail(err, -EINVAL, "%s: '%s' is not a %s", source, text,
-                       duration ? "duration" : "whole number");
+                       duration ? "duration such as 100ms or 2s" : "whole number");
     }
     if (!in_range(option, value))
         return out_of_range(option, text, source, err);
@@ -178,14 +199,32 @@ static int index_of(const struct tk_opt *options, int count, int code)
     return -1;
 }
 
-static int usage_error(int code, char **argv, struct tk_err *err)
+/* "--colr" was perhaps meant to be "--color". */
+static int unknown_option(const struct tk_opt *options, const char *given, struct tk_err *err)
+{
+    const char *names[MAX_OPTIONS] = {"help"};
+    size_t count = 1;
+    for (; options->name && count < MAX_OPTIONS; options++)
+        names[count++] = options->name;
+    bool is_long = strncmp(given, "--", 2) == 0;
+    const char *meant = is_long ? tk_nearest_find(given + 2, names, count) : NULL;
+    if (meant)
+        return tk_fail(err, -EINVAL, "unknown option '%s': did you mean '--%s'?", given, meant);
+    return tk_fail(err, -EINVAL, "unknown option '%s'", given);
+}
+
+static int usage_error(const struct tk_opt *options, int code, char **argv, struct tk_err *err)
 {
     char letter[3] = {'-', (char)optopt, '\0'};
     bool is_letter = optopt > 0 && optopt < FIRST_LONG;
     const char *name = is_letter ? letter : argv[optind - 1];
     if (code == ':')
         return tk_fail(err, -EINVAL, "option '%s' needs a value", name);
-    return tk_fail(err, -EINVAL, "unknown option '%s'", name);
+    if (optopt >= FIRST_LONG) {
+        return tk_fail(err, -EINVAL, "option '--%s' takes no value",
+                       options[optopt - FIRST_LONG].name);
+    }
+    return unknown_option(options, name, err);
 }
 
 static int parse(const struct tk_opt *options, void *opts, bool mixed, int argc, char **argv,
@@ -209,7 +248,7 @@ static int parse(const struct tk_opt *options, void *opts, bool mixed, int argc,
             return 1;
         int i = code == '?' || code == ':' ? -1 : index_of(options, count, code);
         if (i < 0)
-            return usage_error(code, argv, err);
+            return usage_error(options, code, argv, err);
         char source[64];
         (void)snprintf(source, sizeof(source), "option '--%s'", options[i].name);
         rc = set_value(&options[i], opts, optarg, source, err);

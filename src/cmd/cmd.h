@@ -58,6 +58,9 @@ extern const struct tk_cmd *const tk_commands[];
 /* The command of that name, or NULL. */
 const struct tk_cmd *tk_cmd_find(const char *name);
 
+/* Tell on stderr that there is no such command, and which may be meant; returns TK_EXIT_USAGE. */
+int tk_cmd_unknown(const char *name);
+
 /* Parse the options of `cmd` into `opts`. True to go on with argv[*ret_first]; false when the
  * command is to return *ret_status (help was printed to stdout, or a usage error to stderr). */
 TK_MUST_USE bool tk_cmd_parse(const struct tk_cmd *cmd, void *opts, int argc, char **argv,

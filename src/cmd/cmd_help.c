@@ -28,7 +28,9 @@ static int run(const struct tk_cmd *cmd, int argc, char **argv)
     }
     const struct tk_cmd *about = tk_cmd_find(argv[first]);
     if (!about)
-        return tk_cmd_usage(cmd, "'%s' is no command", argv[first]);
+        return tk_cmd_unknown(argv[first]);
+    if (first + 1 < argc)
+        return tk_cmd_usage(cmd, "'%s' is one argument too many", argv[first + 1]);
     tk_cmd_show_help(about);
     return TK_EXIT_OK;
 }

@@ -11,6 +11,8 @@ static int run(const struct tk_cmd *cmd, int argc, char **argv)
     int status;
     if (!tk_cmd_parse(cmd, NULL, argc, argv, &first, &status))
         return status;
+    if (first < argc)
+        return tk_cmd_usage(cmd, "'%s' is one argument too many", argv[first]);
     puts("tracekit " TK_VERSION);
     return TK_EXIT_OK;
 }

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/nearest.h"
+
 /* One command a line. */
 /* clang-format off */
 const struct tk_cmd *const tk_commands[] = {
@@ -34,6 +36,20 @@ const struct tk_cmd *tk_cmd_find(const char *name)
             return *cmd;
     }
     return NULL;
+}
+
+int tk_cmd_unknown(const char *name)
+{
+    const char *names[TK_COUNTOF(tk_commands)];
+    size_t count = 0;
+    for (const struct tk_cmd *const *cmd = tk_commands; *cmd; cmd++)
+        names[count++] = (*cmd)->name;
+    const char *meant = tk_nearest_find(name, names, count);
+    (void)fprintf(stderr, "tracekit: '%s' is no command", name);
+    if (meant)
+        (void)fprintf(stderr, ": did you mean '%s'?", meant);
+    (void)fputs(" (see tracekit help)\n", stderr);
+    return TK_EXIT_USAGE;
 }
 
 bool tk_cmd_parse(const struct tk_cmd *cmd, void *opts, int argc, char **argv, int *ret_first,

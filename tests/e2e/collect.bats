@@ -339,7 +339,7 @@ END
     run -2 "$TK" collect begin
     [[ $output == "tracekit collect: 'begin' is none of start, stop, status, run"* ]]
     run -2 "$TK" collect start --interval 5ms
-    [[ $output == *"is out of range, expected 0.01s to 3600s"* ]]
+    [[ $output == *"is out of range, expected 10ms to 1h"* ]]
     run -2 "$TK" collect start extra
     [[ $output == *"'extra' is one argument too many"* ]]
     RUN_ID=a/b run -2 "$TK" collect start

@@ -26,7 +26,9 @@ bats_require_minimum_version 1.5.0
     run -2 --separate-stderr "$TK" nonsense
     [ "$stderr" = "tracekit: 'nonsense' is no command (see tracekit help)" ]
     run -2 "$TK" help nonsense
-    [[ $output == "tracekit help: 'nonsense' is no command"* ]]
+    [ "$output" = "tracekit: 'nonsense' is no command (see tracekit help)" ]
+    run -2 "$TK" help show top
+    [[ $output == "tracekit help: 'top' is one argument too many"* ]]
 }
 
 @test "an option that does not exist is a usage error that names it" {
@@ -37,4 +39,24 @@ bats_require_minimum_version 1.5.0
 @test "output that cannot be written is a failure" {
     run -1 bash -c "\"$TK\" help >/dev/full"
     [[ $output == *"No space left on device"* ]]
+}
+
+@test "a mistyped command or option is told what it may be meant to be" {
+    run -2 "$TK" recrod
+    [ "$output" = "tracekit: 'recrod' is no command: did you mean 'record'? (see tracekit help)" ]
+    run -2 "$TK" show --jsn
+    [[ $output == "tracekit show: unknown option '--jsn': did you mean '--json'?"* ]]
+    run -2 "$TK" show --json=yes
+    [[ $output == "tracekit show: option '--json' takes no value"* ]]
+}
+
+@test "results that did not arrive are a failure, told in one line" {
+    for command in help schema "completion bash" "version"; do
+        run -1 bash -c "exec $TK $command >&-"
+        [[ $output == "tracekit: stdout: "* ]]
+        [ "${#lines[@]}" -eq 1 ]
+        run -1 bash -c "exec $TK $command >/dev/full"
+        [[ $output == "tracekit: stdout: "* ]]
+        [ "${#lines[@]}" -eq 1 ]
+    done
 }

@@ -384,11 +384,11 @@ END
 
 @test "usage errors name what is wrong and are status 2" {
     run -2 "$TK" record --intervall 1s -- true
-    [[ $output == "tracekit record: unknown option '--intervall' (see tracekit record --help)" ]]
+    [[ $output == "tracekit record: unknown option '--intervall': did you mean '--interval'? (see tracekit record --help)" ]]
     run -2 "$TK" record --interval soon -- true
     [[ $output == "tracekit record: option '--interval': 'soon' is not a duration"* ]]
     run -2 "$TK" record --interval 0.5ms -- true
-    [[ $output == *"is out of range, expected 0.001s to 3600s"* ]]
+    [[ $output == *"is out of range, expected 1ms to 1h"* ]]
     run -2 "$TK" record
     [[ $output == "tracekit record: the command to record is missing"* ]]
     run -2 "$TK" record --run-id ../x -- true

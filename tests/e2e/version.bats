@@ -11,4 +11,6 @@ bats_require_minimum_version 1.5.0
     [ "$output" = "tracekit $version" ]
     [ "$("$TK" --version)" = "$output" ]
     [ "$("$TK" -V)" = "$output" ]
+    run -2 "$TK" version 2
+    [[ $output == "tracekit version: '2' is one argument too many"* ]]
 }

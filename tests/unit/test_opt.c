@@ -85,8 +85,8 @@ static void errors_name_the_option_and_the_value(void **state)
         const char *word;
         const char *message;
     } cases[] = {
-        {"--interval=soon", "option '--interval': 'soon' is not a duration"},
-        {"--interval=1e3", "option '--interval': '1e3' is not a duration"},
+        {"--interval=soon", "option '--interval': 'soon' is not a duration such as 100ms or 2s"},
+        {"--interval=1e3", "option '--interval': '1e3' is not a duration such as 100ms or 2s"},
         {"--count=11", "option '--count': 11 is out of range, expected 1 to 10"},
         {"--count=1x", "option '--count': '1x' is not a whole number"},
         {"--tier=B9", "option '--tier': 'B9' is none of auto, P, P0"},
@@ -117,7 +117,7 @@ static void the_command_line_beats_the_environment(void **state)
     setenv("TK_TEST_INTERVAL", "often", 1);
     assert_int_equal(parse(&opts, &first, &err, ARGV("--once")), -EINVAL);
     assert_string_equal(err.msg,
-                        "environment variable TK_TEST_INTERVAL: 'often' is not a duration");
+                        "environment variable TK_TEST_INTERVAL: 'often' is not a duration such as 100ms or 2s");
     unsetenv("TK_TEST_INTERVAL");
 }
 
