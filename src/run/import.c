@@ -16,6 +16,7 @@
 #include "run/import_internal.h"
 #include "run/run_internal.h"
 
+#define LAST_MS     253402300799999 /* the end of the year 9999: later stamps are damage */
 #define NOTICES_MAX ((size_t)TK_IMPORT_NOTICES * TK_ERR_MAX)
 
 static void keep_notice(struct tk_import *import, const char *line)
@@ -39,7 +40,7 @@ void tk_import_say(struct tk_import *import, const char *fmt, ...)
 void tk_import_add_time(struct tk_import *import, int64_t ms)
 {
     struct tk_import_report *report = &import->report;
-    if (ms <= 0)
+    if (ms <= 0 || ms > LAST_MS)
         return;
     if (report->first_ms == 0 || ms < report->first_ms)
         report->first_ms = ms;

@@ -81,6 +81,7 @@ void tk_verify_add(struct tk_verify *verify, enum tk_verify_rule rule, uint64_t 
     char text[TK_ERR_MAX];
     va_list args;
     va_start(args, fmt);
+    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): clang 14 overlooks va_start() here */
     (void)vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
     if (count(verify, rule))
@@ -389,7 +390,26 @@ static void keyed_release(struct tk_verify_keyed *keyed)
     tk_map_release(&keyed->map);
 }
 
-static void verify_release(struct tk_verify *verify)
+int tk_verify_init(struct tk_verify *verify, const struct tk_verify_options *options,
+                   struct tk_verify_result *result, struct tk_err *err)
+{
+    *verify = (struct tk_verify){.options = options,
+                                 .result = result,
+                                 .dirfd = -1,
+                                 .prefix = "",
+                                 .cctf = -1,
+                                 .file = "",
+                                 .newest_us = INT64_MIN,
+                                 .clock_error_us = -1};
+    verify->procs.processes.list.size = sizeof(struct tk_verify_process);
+    verify->procs.pids.list.size = sizeof(struct tk_verify_pid);
+    verify->series.list.size = sizeof(struct tk_verify_series);
+    verify->invocations.size = sizeof(struct tk_verify_invocation);
+    int rc = tk_arena_init(&verify->names, NAMES_MAX, err);
+    return rc < 0 ? rc : tk_arena_init(&verify->scratch, TK_LINE_MAX + OBJECT_MAX, err);
+}
+
+void tk_verify_release(struct tk_verify *verify)
 {
     keyed_release(&verify->procs.processes);
     keyed_release(&verify->procs.pids);
@@ -401,56 +421,58 @@ static void verify_release(struct tk_verify *verify)
     tk_arena_release(&verify->scratch);
 }
 
-/* Check the tables of one folder; *ret_files tells whether there were any. */
-static int check_folder(const struct tk_verify *begun, uint64_t *ret_files, struct tk_err *err)
+/* Check the tables of the folder that `verify` was set to; *ret_files tells how many there were. */
+static int check_folder(struct tk_verify *verify, uint64_t *ret_files, struct tk_err *err)
 {
-    TK_CLEANUP(verify_release) struct tk_verify verify = *begun;
-    verify.clock_error_us = -1;
-    verify.procs.processes.list.size = sizeof(struct tk_verify_process);
-    verify.procs.pids.list.size = sizeof(struct tk_verify_pid);
-    verify.series.list.size = sizeof(struct tk_verify_series);
-    verify.invocations.size = sizeof(struct tk_verify_invocation);
-    int rc = tk_arena_init(&verify.names, NAMES_MAX, err);
-    if (rc == 0)
-        rc = tk_arena_init(&verify.scratch, TK_LINE_MAX + OBJECT_MAX, err);
-    if (rc == 0)
-        rc = check_tables(&verify, err);
+    int rc = check_tables(verify, err);
     if (rc < 0)
         return rc;
-    check_missing(&verify);
-    verify.has_copy = has_copy(&verify, TK_TABLE_INVOCATIONS);
-    tk_verify_rules_end(&verify);
-    tell_rest(&verify);
-    *ret_files = verify.files;
-    if (verify.failure.code < 0) {
-        *err = verify.failure;
+    check_missing(verify);
+    verify->has_copy = has_copy(verify, TK_TABLE_INVOCATIONS);
+    tk_verify_rules_end(verify);
+    tell_rest(verify);
+    *ret_files = verify->files;
+    if (verify->failure.code < 0) {
+        *err = verify->failure;
         return err->code;
     }
-    return verify.in_cctf ? write_report(&verify, err) : 0;
+    return verify->in_cctf ? write_report(verify, err) : 0;
+}
+
+/* Check the raw tables of a run; `cctf` has copies of them, -1 = there is none. */
+static int check_raw(const struct tk_verify_options *options, int dirfd, int cctf,
+                     struct tk_verify_result *result, uint64_t *ret_files, struct tk_err *err)
+{
+    TK_CLEANUP(tk_verify_release) struct tk_verify verify;
+    int rc = tk_verify_init(&verify, options, result, err);
+    verify.dirfd = dirfd;
+    verify.cctf = cctf;
+    return rc < 0 ? rc : check_folder(&verify, ret_files, err);
+}
+
+static int check_cctf(const struct tk_verify_options *options, int dirfd, const char *prefix,
+                      struct tk_verify_result *result, uint64_t *ret_files, struct tk_err *err)
+{
+    TK_CLEANUP(tk_verify_release) struct tk_verify verify;
+    int rc = tk_verify_init(&verify, options, result, err);
+    verify.dirfd = dirfd;
+    verify.prefix = prefix;
+    verify.in_cctf = true;
+    return rc < 0 ? rc : check_folder(&verify, ret_files, err);
 }
 
 static int check_run(const struct tk_verify_options *options, int dirfd,
                      struct tk_verify_result *result, struct tk_err *err)
 {
-    struct tk_verify verify = {
-        .options = options, .result = result, .dirfd = dirfd, .prefix = "", .cctf = -1};
-    uint64_t files = 0;
-    if (faccessat(dirfd, "nodes.json", F_OK, 0) == 0) { /* a cctf/ itself */
-        verify.in_cctf = true;
-        return check_folder(&verify, &files, err);
-    }
+    uint64_t raw_files = 0;
     uint64_t cctf_files = 0;
+    if (faccessat(dirfd, "nodes.json", F_OK, 0) == 0) /* a cctf/ itself */
+        return check_cctf(options, dirfd, "", result, &cctf_files, err);
     TK_CLEANUP(tk_fd_close) int cctf = openat(dirfd, "cctf", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    verify.cctf = cctf;
-    int rc = check_folder(&verify, &files, err);
-    if (rc == 0 && cctf >= 0) {
-        verify.in_cctf = true;
-        verify.dirfd = cctf;
-        verify.prefix = "cctf/";
-        verify.cctf = -1;
-        rc = check_folder(&verify, &cctf_files, err);
-    }
-    if (rc == 0 && files + cctf_files == 0)
+    int rc = check_raw(options, dirfd, cctf, result, &raw_files, err);
+    if (rc == 0 && cctf >= 0)
+        rc = check_cctf(options, cctf, "cctf/", result, &cctf_files, err);
+    if (rc == 0 && raw_files + cctf_files == 0)
         return tk_fail(err, -ENOENT, "%s: holds no table of a run", options->folder);
     return rc;
 }

@@ -40,6 +40,13 @@ static uint64_t hash_id(tk_str id)
     return id.n > 0 ? tk_hash_text(id) : 0;
 }
 
+/* INT64_MIN = none, or one that no clock shows. */
+static int64_t start_ms(const struct tk_row *row)
+{
+    int64_t ms = tk_row_i64(row, TK_INVOCATIONS_TS_START, INT64_MIN);
+    return ms > INT64_MAX / 4 || ms < INT64_MIN / 4 ? INT64_MIN : ms;
+}
+
 void tk_verify_invocation_row(struct tk_verify *verify, const struct tk_row *row)
 {
     check_times(verify, row);
@@ -52,7 +59,7 @@ void tk_verify_invocation_row(struct tk_verify *verify, const struct tk_row *row
         .span = hash_id(tk_row_text(row, TK_INVOCATIONS_SPAN_ID)),
         .parent = hash_id(tk_row_text(row, TK_INVOCATIONS_PARENT_ID)),
         .host = tk_hash_text(host.n > 0 ? host : tk_row_text(row, TK_INVOCATIONS_NODE)),
-        .start_ms = tk_row_i64(row, TK_INVOCATIONS_TS_START, INT64_MIN),
+        .start_ms = start_ms(row),
         .pid = tk_row_i64(row, TK_INVOCATIONS_PID, -1),
         .start_ticks = tk_row_i64(row, TK_INVOCATIONS_START_TICKS, -1),
     };

@@ -157,6 +157,12 @@ struct tk_verify {
     struct tk_arena scratch; /* decoded texts of one row */
 };
 
+/* Ready for rows of the raw folder; dirfd, cctf, prefix and in_cctf are set by the caller. Release
+ * it also after a failure. */
+TK_MUST_USE int tk_verify_init(struct tk_verify *verify, const struct tk_verify_options *options,
+                               struct tk_verify_result *result, struct tk_err *err);
+void tk_verify_release(struct tk_verify *verify);
+
 /* Count a finding in the present file and tell it. */
 void tk_verify_add(struct tk_verify *verify, enum tk_verify_rule rule, uint64_t line,
                    const char *fmt, ...) TK_PRINTF(4, 5);
