@@ -238,8 +238,8 @@ static void put_interval(const struct tk_summary_quality *quality, const struct 
         tk_style_printf(text, look, TK_STYLE_WARN, " (CPU shares are good from %lld ms)",
                         (long long)quality->min_good_interval_ms);
     }
-    (void)snprintf(number, sizeof(number), "of %lld missed",
-                   (long long)(quality->ticks + quality->missed_ticks));
+    int64_t deadlines = quality->ticks + quality->missed_ticks;
+    (void)snprintf(number, sizeof(number), "of %lld missed", (long long)deadlines);
     tk_buf_lit(text, ", ");
     put_loss(text, look, quality->missed_ticks, number, number);
     tk_buf_lit(text, "; ");

@@ -51,7 +51,7 @@ static bool describe_memory(const struct tk_summary *summary, struct tk_cell *ce
      * of them may then be more than the whole tree was charged for. */
     if (command->measured && command->mem_peak_bytes >= command->max_rss_bytes &&
         command->mem_peak_bytes >= 0) {
-        (void)snprintf(cell->text, sizeof(cell->text), "%s peak of the whole tree",
+        (void)snprintf(cell->text, sizeof(cell->text), "%s peak of tree with cache",
                        tk_bytes_format((double)command->mem_peak_bytes, peak));
         return true;
     }
