@@ -231,9 +231,10 @@ static void put_interval(const struct tk_summary_quality *quality, const struct 
     double asked = quality->interval_requested_ms;
     double kept = quality->interval_achieved_ms;
     char number[TK_HUMAN_MAX];
-    tk_buf_printf(text, "every %.4g ms", asked);
+    bool is_long = asked >= 1000;
+    tk_buf_printf(text, "every %.4g %s", is_long ? asked / 1000 : asked, is_long ? "s" : "ms");
     if (fabs(kept - asked) > asked * 0.01)
-        tk_style_printf(text, look, TK_STYLE_WARN, " (%.4g in fact)", kept);
+        tk_style_printf(text, look, TK_STYLE_WARN, " (%.4g ms in fact)", kept);
     if (quality->min_good_interval_ms > 0 && asked < (double)quality->min_good_interval_ms) {
         tk_style_printf(text, look, TK_STYLE_WARN, " (CPU shares are good from %lld ms)",
                         (long long)quality->min_good_interval_ms);
@@ -303,6 +304,8 @@ static void put_quality(const struct tk_summary *summary, const struct tk_look *
         put_interval(quality, look, &text);
     put_losses(quality, look, &text);
     put_own_cost(summary, &text);
+    if (quality->rung.n > 0 && !tk_str_eq(quality->rung, TK_STR("A")))
+        tk_buf_lit(&text, "; tracekit doctor tells how to get exact figures");
     put_paragraph(look, "data", &text, out);
 }
 
@@ -348,12 +351,16 @@ int tk_screen_format(const struct tk_summary *summary, const char *folder,
     put_folder(folder, look, &end);
 
     put_title(summary, look, out);
+    TK_CLEANUP(tk_buf_release) struct tk_buf containers;
+    tk_buf_init(&containers, TK_SCREEN_MAX);
     int rc = tk_screen_put_resources(summary, look, out, err);
+    rc = rc < 0 ? rc : tk_screen_put_containers(summary, look, &containers, err);
     /* Processes take what the rest leaves of a screen, with a blank line on both sides. */
-    int left = SCREEN_LINES - count_lines(out) - count_lines(&end) - 2;
+    int left = SCREEN_LINES - count_lines(out) - count_lines(&containers) - count_lines(&end) - 2;
     rc = rc < 0 ? rc : tk_screen_put_processes(summary, look, left, out, err);
     if (rc < 0)
         return rc;
+    tk_buf_put(out, tk_buf_str(&containers));
     tk_buf_putc(out, '\n');
     tk_buf_put(out, tk_buf_str(&end));
     rc = tk_buf_check(&end, "report", err);

@@ -26,6 +26,12 @@ TK_MUST_USE int tk_screen_put_resources(const struct tk_summary *summary,
                                         const struct tk_look *look, struct tk_buf *out,
                                         struct tk_err *err);
 
+/* Append a blank line and the table of containers, nothing where the run has none or is that of a
+ * command. */
+TK_MUST_USE int tk_screen_put_containers(const struct tk_summary *summary,
+                                         const struct tk_look *look, struct tk_buf *out,
+                                         struct tk_err *err);
+
 /* Append a blank line and the table of processes in about `lines` lines, nothing where the run has
  * none. */
 TK_MUST_USE int tk_screen_put_processes(const struct tk_summary *summary,

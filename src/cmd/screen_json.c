@@ -158,6 +158,26 @@ static void put_processes(struct tk_buf *out, const struct tk_summary *summary)
     tk_buf_putc(out, ']');
 }
 
+static void put_containers(struct tk_buf *out, const struct tk_summary *summary)
+{
+    tk_json_put_key(out, "containers");
+    tk_buf_putc(out, '[');
+    for (size_t i = 0; i < summary->container_count; i++) {
+        const struct tk_summary_container *container = &summary->containers[i];
+        tk_json_put_comma(out);
+        tk_buf_putc(out, '{');
+        put_text(out, "name", container->name);
+        put_text(out, "cgroup", container->cgroup);
+        put_i64(out, "cpu_ns", container->cpu_ns);
+        put_i64(out, "mem_peak_bytes", container->mem_peak_bytes);
+        put_i64(out, "read_bytes", container->rd_bytes);
+        put_i64(out, "written_bytes", container->wr_bytes);
+        put_i64(out, "throttled_ns", container->throttled_ns);
+        tk_buf_putc(out, '}');
+    }
+    tk_buf_putc(out, ']');
+}
+
 static void put_causes(struct tk_buf *out, const struct tk_summary *summary)
 {
     struct tk_cause causes[TK_CAUSES_MAX];
@@ -267,6 +287,8 @@ void tk_screen_format_json(const struct tk_summary *summary, const char *folder,
     put_machine(out, &summary->host);
     put_stalls(out, &summary->host);
     put_processes(out, summary);
+    put_containers(out, summary);
+    put_i64(out, "container_rows_left_out", summary->containers_left_out);
     put_invocations(out, &summary->invocations);
     put_causes(out, summary);
     put_quality(out, &summary->quality);

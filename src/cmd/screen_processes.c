@@ -101,7 +101,7 @@ static void add_unseen(struct tk_grid *grid, const struct plan *plan)
 {
     char text[TK_HUMAN_MAX];
     tk_grid_add(grid);
-    tk_grid_set(grid, PROCESS_NAME, "(too short to be seen)");
+    tk_grid_set(grid, PROCESS_NAME, "(not attributed)");
     tk_grid_set(grid, PROCESS_CPU, tk_seconds_format(llround(plan->unseen_ns), text));
     tk_grid_set(grid, PROCESS_SHARE, tk_share_format(plan->unseen_ns / plan->whole_ns, text));
 }

@@ -19,6 +19,8 @@
 #include "run/tally.h"
 #include "run/timeline.h"
 
+#define TK_SUMMARY_MAX_CONTAINERS 256
+
 enum tk_state {
     TK_STATE_STOPPED, /* ended in order */
     TK_STATE_ACTIVE,  /* a recorder writes to it now */
@@ -87,6 +89,15 @@ struct tk_summary_host {
     double link_busy;                   /* the larger direction at its fastest reading, by speed */
 };
 
+/* A container, by its control group. Figures within the run; -1 = not known. */
+struct tk_summary_container {
+    tk_str name, cgroup;
+    int64_t cpu_ns;
+    int64_t mem_peak_bytes; /* largest reading */
+    int64_t rd_bytes, wr_bytes;
+    int64_t throttled_ns;
+};
+
 /* Requests, tasks and commands of the run. */
 struct tk_summary_invocations {
     int64_t count;
@@ -123,6 +134,9 @@ struct tk_summary {
     struct tk_tally_totals tree, others; /* others: without a command, all processes */
     const struct tk_tally_group *groups; /* by CPU, most first */
     size_t group_count;
+    const struct tk_summary_container *containers; /* by CPU, most first; in `text` */
+    size_t container_count;
+    int64_t containers_left_out; /* rows of groups beyond TK_SUMMARY_MAX_CONTAINERS */
     struct tk_timeline timeline;
 
     struct tk_tally *tally; /* owned; holds the groups */

@@ -8,6 +8,8 @@
 
 #define TK_SUMMARY_MAX_DISKS 64
 
+struct tk_container_sums;
+
 /* Columns of a CPU row that are read together, at a period of their own. */
 enum tk_summary_source {
     TK_SOURCE_STALL,
@@ -42,6 +44,7 @@ struct tk_summary_maker {
     double link_max_Bps;
     struct tk_disk_sums disks[TK_SUMMARY_MAX_DISKS];
     size_t disk_count;
+    struct tk_container_sums *containers; /* while they are added */
 };
 
 /* A summary of which nothing is known. */
@@ -66,6 +69,9 @@ TK_MUST_USE int tk_summary_add_meta(struct tk_summary_maker *maker, struct tk_er
 void tk_summary_add_host(struct tk_summary_maker *maker, const struct tk_batch *batch, size_t row);
 void tk_summary_add_link(struct tk_summary_maker *maker, const struct tk_batch *batch, size_t row);
 void tk_summary_add_disk(struct tk_summary_maker *maker, const struct tk_batch *batch, size_t row);
+
+/* All control groups of containers. */
+TK_MUST_USE int tk_summary_add_containers(struct tk_summary_maker *maker, struct tk_err *err);
 
 /* Turn the sums into figures, once all host rows are in. */
 void tk_summary_finish_host(struct tk_summary_maker *maker);

@@ -123,6 +123,21 @@ static void invocations_are_counted_with_their_quantiles(void **state)
     assert_int_equal(summary->invocations.max_ns, 480 * TK_NS_PER_MS);
 }
 
+static void a_container_is_the_group_nearest_to_the_root(void **state)
+{
+    (void)state;
+    TK_CLEANUP(tk_summary_freep) struct tk_summary *summary = summary_of("service");
+    assert_int_equal(summary->container_count, 2);
+    const struct tk_summary_container *web = &summary->containers[0];
+    assert_str_equal(web->name, "web-1");
+    assert_str_equal(web->cgroup, "/docker/3f1b");
+    assert_int_equal(web->cpu_ns, 1500 * TK_NS_PER_MS);
+    assert_int_equal(web->mem_peak_bytes, 225LL << 20);
+    assert_int_equal(web->rd_bytes, 5000000);
+    assert_int_equal(web->throttled_ns, 450 * TK_NS_PER_MS);
+    assert_str_equal(summary->containers[1].name, "redis");
+}
+
 static void raw_logs_are_read_where_nobody_imported_them(void **state)
 {
     (void)state;
@@ -155,6 +170,7 @@ int main(void)
         cmocka_unit_test(a_killed_recorder_leaves_a_run_up_to_its_last_whole_row),
         cmocka_unit_test(generation_1_is_read_without_what_it_lacks),
         cmocka_unit_test(invocations_are_counted_with_their_quantiles),
+        cmocka_unit_test(a_container_is_the_group_nearest_to_the_root),
         cmocka_unit_test(raw_logs_are_read_where_nobody_imported_them),
         cmocka_unit_test(what_is_no_run_is_refused_by_name),
     };
