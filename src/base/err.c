@@ -8,6 +8,7 @@
 #include <string.h>
 
 /* Append formatted text at `used`; returns the new length and marks what did not fit. */
+TK_PRINTF(3, 0)
 static size_t append(char *msg, size_t used, const char *fmt, va_list args)
 {
     int n = vsnprintf(msg + used, TK_ERR_MAX - used, fmt, args);
@@ -19,8 +20,7 @@ static size_t append(char *msg, size_t used, const char *fmt, va_list args)
     return TK_ERR_MAX - 1;
 }
 
-static size_t append_text(char *msg, size_t used, const char *fmt, ...) TK_PRINTF(3, 4);
-
+TK_PRINTF(3, 4)
 static size_t append_text(char *msg, size_t used, const char *fmt, ...)
 {
     va_list args;
@@ -41,6 +41,7 @@ int tk_fail(struct tk_err *err, int code, const char *fmt, ...)
     return code;
 }
 
+TK_PRINTF(3, 0)
 static int fail_with_reason(struct tk_err *err, int code, const char *fmt, va_list args)
 {
     size_t used = append(err->msg, 0, fmt, args);

@@ -62,8 +62,8 @@ static void sentinel_add(void *context, pid_t pid)
     if (sentinel->dirfd < 0)
         return;
     (void)snprintf(sentinel->name, sizeof(sentinel->name), "%d", (int)pid);
-    TK_CLEANUP(tk_fd_close)
     int fd = openat(sentinel->dirfd, sentinel->name, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    tk_fd_close(&fd);
 }
 
 static void sentinel_close(struct sentinel *sentinel)

@@ -90,7 +90,7 @@ static void add_stalls(struct tk_summary_maker *maker, const struct tk_batch *ba
     int64_t dt_ns = source_interval(maker, TK_SOURCE_STALL);
     host->stall_covered_ns += dt_ns;
     for (int stall = 0; stall < TK_STALL_COUNT; stall++) {
-        double stall_ns = stall_of(stall, batch, row, dt_ns);
+        double stall_ns = stall_of((enum tk_stall)stall, batch, row, dt_ns);
         if (stall_ns < 0)
             continue;
         add_rounded(&host->stall_ns[stall], stall_ns);

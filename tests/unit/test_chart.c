@@ -71,7 +71,7 @@ static void few_values_are_stretched(void **state)
 static void a_gap_is_blank_and_zero_is_not(void **state)
 {
     (void)state;
-    static const double values[] = {0, NAN, 0, 1};
+    static const double values[] = {0, (double)NAN, 0, 1};
     const struct tk_spark spark = {.values = values, .count = 4};
     check_spark(&spark, true, 4, "▁ ▁█");
     static const double zeros[] = {0, 0};
@@ -112,7 +112,7 @@ static void a_bar_shows_eighths_and_never_hides_a_small_share(void **state)
     check_bar(true, 0.001, "▏");
     check_bar(true, 0, "");
     check_bar(true, 7, "████");
-    check_bar(true, NAN, "");
+    check_bar(true, (double)NAN, "");
     check_bar(false, 0.5, "##");
     check_bar(false, 0.001, "#");
 }

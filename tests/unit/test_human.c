@@ -25,8 +25,8 @@ static void bytes_have_three_digits_and_a_binary_unit(void **state)
         {7.24 * 1073741824, "7.24 GiB"},
         {1e30, "867361737988 EiB"},
         {-1, "-"},
-        {NAN, "-"},
-        {INFINITY, "-"},
+        {(double)NAN, "-"},
+        {(double)INFINITY, "-"},
     };
     char buf[TK_HUMAN_MAX];
     for (size_t i = 0; i < TK_COUNTOF(cases); i++)
@@ -72,8 +72,9 @@ static void shares_keep_a_decimal_only_where_it_matters(void **state)
         double ratio;
         const char *text;
     } cases[] = {
-        {0, "0 %"},      {0.0003, "<0.1 %"}, {0.0006, "0.1 %"}, {0.042, "4.2 %"}, {0.0996, "10 %"},
-        {0.934, "93 %"}, {1, "100 %"},       {1.85, "185 %"},   {-0.1, "-"},      {NAN, "-"},
+        {0, "0 %"},       {0.0003, "<0.1 %"}, {0.0006, "0.1 %"}, {0.042, "4.2 %"},
+        {0.0996, "10 %"}, {0.934, "93 %"},    {1, "100 %"},      {1.85, "185 %"},
+        {-0.1, "-"},      {(double)NAN, "-"},
     };
     char buf[TK_HUMAN_MAX];
     for (size_t i = 0; i < TK_COUNTOF(cases); i++)

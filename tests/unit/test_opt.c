@@ -116,8 +116,9 @@ static void the_command_line_beats_the_environment(void **state)
     assert_int_equal(opts.interval_ns, 1000000000);
     setenv("TK_TEST_INTERVAL", "often", 1);
     assert_int_equal(parse(&opts, &first, &err, ARGV("--once")), -EINVAL);
-    assert_string_equal(err.msg,
-                        "environment variable TK_TEST_INTERVAL: 'often' is not a duration such as 100ms or 2s");
+    assert_string_equal(
+        err.msg,
+        "environment variable TK_TEST_INTERVAL: 'often' is not a duration such as 100ms or 2s");
     unsetenv("TK_TEST_INTERVAL");
 }
 

@@ -148,7 +148,7 @@ static int64_t loops_per_ms(void)
     for (int try = 0; try < 5; try++) {
         int64_t before_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
         for (int i = 0; i < 1000000; i++)
-            sink += (uint64_t)i;
+            sink = sink + (uint64_t)i;
         int64_t ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - before_ns;
         best_ns = ns < best_ns ? ns : best_ns;
     }
@@ -160,7 +160,7 @@ static void burn(int64_t loops)
 {
     static volatile uint64_t sink;
     for (int64_t i = 0; i < loops; i++)
-        sink += (uint64_t)i;
+        sink = sink + (uint64_t)i;
 }
 
 /* Run `work` in a child that is the tree's root, tick until it ends, and compare the tree's CPU

@@ -64,7 +64,7 @@ static void what_lies_before_the_start_or_is_no_number_is_left_out(void **state)
     tk_timeline_add(&timeline, TK_RESOURCE_CPU, START - 1, TK_NS_PER_S, 1);
     tk_timeline_add(&timeline, TK_RESOURCE_CPU, START + TK_NS_PER_S, 0, 1);
     tk_timeline_add(&timeline, TK_RESOURCE_CPU, START + TK_NS_PER_S, -5, 1);
-    tk_timeline_add(&timeline, TK_RESOURCE_CPU, START + TK_NS_PER_S, 5, NAN);
+    tk_timeline_add(&timeline, TK_RESOURCE_CPU, START + TK_NS_PER_S, 5, (double)NAN);
     assert_int_equal(timeline.used, 0);
     tk_timeline_add(&timeline, TK_RESOURCE_CPU, START + TK_NS_PER_MS, TK_NS_PER_S, 1);
     assert_int_equal(timeline.used, 1);

@@ -69,8 +69,8 @@ static void processes_set(struct tk_top_process processes[4])
          .cores = 0,
          .rss_bytes = 12 << 20,
          .threads = 1,
-         .rd_Bps = NAN,
-         .wr_Bps = NAN},
+         .rd_Bps = (double)NAN,
+         .wr_Bps = (double)NAN},
         {.pid = 4711,
          .comm = "cc1",
          .state = 'R',
@@ -84,8 +84,8 @@ static void processes_set(struct tk_top_process processes[4])
          .cores = 0.61,
          .rss_bytes = 180 << 20,
          .threads = -1,
-         .rd_Bps = NAN,
-         .wr_Bps = NAN},
+         .rd_Bps = (double)NAN,
+         .wr_Bps = (double)NAN},
         {.pid = 70000,
          .comm = "dd",
          .state = 'D',
@@ -163,7 +163,7 @@ static void what_is_not_known_is_null_in_json(void **state)
     struct tk_top_process processes[4];
     processes_set(processes);
     struct tk_top_frame frame = frame_of(processes, 4);
-    frame.machine.io_stall = NAN;
+    frame.machine.io_stall = (double)NAN;
     frame.procs.lost_exits = -1;
     TK_CLEANUP(tk_buf_release) struct tk_buf out;
     tk_buf_init(&out, 65536);
