@@ -254,7 +254,7 @@ int tk_collector_show_status(const char *folder, bool json, struct tk_err *err)
     else if (batch->rows > 0)
         rc = write_table(batch, &out, err);
     else
-        tk_buf_lit(&out, "no collector runs\n");
+        tk_buf_lit(&out, "no collector runs for a run in logs/ (of another folder: -o DIR)\n");
     if (rc == 0)
         rc = tk_buf_check(&out, "status", err);
     if (rc == 0)

@@ -196,11 +196,26 @@ static void stop_prober(struct tk_recorder *recorder)
 
 /* Start ------------------------------------------------------------------------- */
 
+/* A device that somebody names but that is not here would be recorded as silence. */
+static int check_iface(const struct tk_recorder *recorder, struct tk_err *err)
+{
+    const char *iface = recorder->options.node.iface;
+    char path[32 + TK_NODE_NAME_MAX];
+    if (!iface || !*iface)
+        return 0;
+    (void)snprintf(path, sizeof(path), "sys/class/net/%s", iface);
+    if (strchr(iface, '/') || faccessat(recorder->kernel.rootfd, path, F_OK, 0) < 0)
+        return tk_fail(err, -ENODEV, "no network device '%s' here (--iface, IFACE)", iface);
+    return 0;
+}
+
 static int write_node(struct tk_recorder *recorder, struct tk_err *err)
 {
     int dirfd = tk_run_writer_dirfd(recorder->writer);
     TK_CLEANUP(tk_batch_freep) struct tk_batch *row = NULL;
-    int rc = tk_batch_new(&tk_schema_node_meta, 1, META_TEXT_MAX, &row, err);
+    int rc = check_iface(recorder, err);
+    if (rc == 0)
+        rc = tk_batch_new(&tk_schema_node_meta, 1, META_TEXT_MAX, &row, err);
     if (rc == 0)
         rc = tk_node_read(&recorder->kernel, &recorder->options.node, row, err);
     if (rc == 0)

@@ -175,7 +175,7 @@ static int last_run(char ret_id[TK_RUN_ID_MAX], struct tk_err *err)
 {
     DIR *runs = opendir(RUNS_FOLDER);
     if (!runs)
-        return tk_fail_errno(err, "no run given, and no folder " RUNS_FOLDER "/ here");
+        return tk_fail(err, -errno, "no run given, and no folder " RUNS_FOLDER "/ here");
     char last[TK_RUN_ID_MAX] = "";
     const struct dirent *entry;
     /* NOLINTNEXTLINE(concurrency-mt-unsafe): the stream is ours alone */

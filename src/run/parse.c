@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run/parse.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -11,6 +12,7 @@
 
 #include "base/file.h"
 #include "base/human.h"
+#include "run/import.h"
 #include "run/parse_internal.h"
 #include "run/verify.h"
 
@@ -44,9 +46,37 @@ static int open_below(const struct tk_parse *parse, const char *name, int *ret_f
     return tk_dir_open(AT_FDCWD, path, ret_fd, err);
 }
 
+static int is_visible(const struct dirent *entry)
+{
+    return entry->d_name[0] != '.';
+}
+
+/* A folder with files, none of which is of a run: we would only litter it. */
+static bool is_foreign(const struct tk_parse *parse)
+{
+    struct dirent **entries;
+    if (faccessat(parse->in, "procmon.err", F_OK, 0) == 0)
+        return false; /* a collector that got no further */
+    for (size_t i = 0; i < TK_TABLE_COUNT; i++) {
+        const char *name = tk_tables[i].raw;
+        if (name && faccessat(parse->in, name, F_OK, 0) == 0)
+            return false;
+    }
+    int count = scandirat(parse->in, ".", &entries, is_visible, NULL);
+    for (int i = 0; i < count; i++)
+        free(entries[i]);
+    if (count >= 0)
+        free(entries);
+    return count > 0 && !tk_import_has_run(parse->folder);
+}
+
 static int open_folders(struct tk_parse *parse, struct tk_err *err)
 {
     int rc = tk_dir_open(AT_FDCWD, parse->folder, &parse->in, err);
+    if (rc == 0 && is_foreign(parse)) {
+        return tk_fail(err, -ENOENT, "%s: no run: neither run.json, node_meta.json nor a table",
+                       parse->folder);
+    }
     if (rc == 0 && parse->options->output)
         rc = tk_run_folder_make(parse->target, err);
     if (rc == 0)

@@ -297,7 +297,7 @@ END
     [[ ${lines[1]} == r*stopped* ]]
     unset RUN_ID
     run -0 "$TK" collect status
-    [ "$output" = "no collector runs" ]
+    [ "$output" = "no collector runs for a run in logs/ (of another folder: -o DIR)" ]
 }
 
 # Run -----------------------------------------------------------------------------------

@@ -394,4 +394,6 @@ END
     run -2 "$TK" record --run-id ../x -- true
     [[ $output == "tracekit record: "*"../x"* ]]
     [ ! -e logs ]
+    run -1 "$TK" record --iface nope0 -- true
+    [ "$output" = "tracekit record: no network device 'nope0' here (--iface, IFACE)" ]
 }

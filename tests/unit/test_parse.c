@@ -322,6 +322,29 @@ static void a_missing_folder_is_told(void **state)
     assert_string_equal(err.msg, "/no/such/run: No such file or directory");
 }
 
+static bool has_in_work(const char *name)
+{
+    char path[2 * PATH_MAX];
+    struct stat st;
+    (void)snprintf(path, sizeof(path), "%s/%s", work, name);
+    return stat(path, &st) == 0;
+}
+
+static void a_folder_of_something_else_is_left_alone(void **state)
+{
+    (void)state;
+    folder_put(work, "passwd", "root:x:0:0::/root:/bin/sh\n");
+    struct tk_parse_options options = {.folder = work};
+    struct tk_parse_result result;
+    struct tk_err err;
+    assert_int_equal(tk_parse(&options, &result, &err), -ENOENT);
+    assert_non_null(strstr(err.msg, ": no run: neither run.json, node_meta.json nor a table"));
+    assert_false(has_in_work("cctf"));
+    folder_put(work, "proc_exit.jsonl", "");
+    assert_int_equal(tk_parse(&options, &result, &err), 0);
+    assert_true(has_in_work("cctf"));
+}
+
 #define in_work(test) cmocka_unit_test_setup_teardown(test, make_work, remove_work)
 
 int main(void)
@@ -343,6 +366,7 @@ int main(void)
         in_work(rows_of_generation_2_are_differences_already),
         in_work(a_second_parse_writes_the_same_bytes),
         in_work(a_missing_folder_is_told),
+        in_work(a_folder_of_something_else_is_left_alone),
     };
     tk_buf_init(&said, 1 << 20);
     int status = cmocka_run_group_tests(tests, NULL, NULL);
