@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a host tick costs in CPU time, user and system.
  *
- *     host --sources                    each source alone: read and parsed, hot
- *     host --interval 1s --ticks 20     whole ticks, as a recorder runs: woken, caches cold
+ *     host --sources --interval 0 --ticks 10000    each source alone, hot
+ *     host --sources --interval 1s --ticks 10      the same with cold caches
+ *     host --interval 1s --ticks 20                whole ticks, as a recorder runs
  *
  * Ticks closer than 10 ms read only a part: the kernel's own CPU counters have not moved then.
  */
@@ -99,37 +100,59 @@ static int measure(const struct host_opts *opts, struct tk_host *host, struct tk
     return rc;
 }
 
-/* Read and parse one file `n` times; returns ns per time, or -1 when it is missing. */
-static double measure_source(const struct tk_kernel *kernel, const struct tk_host_source *source,
-                             struct tk_host_reading *reading, int64_t n)
+/* One source, kept open as the recorder keeps it. */
+struct source {
+    const struct tk_host_source *source;
+    int fd; /* -1 = missing */
+    int64_t read_ns, parse_ns;
+};
+
+static void measure_source(struct source *source, struct tk_host_reading *reading)
 {
     static char buf[1 << 20];
-    TK_CLEANUP(tk_fd_close) int fd = openat(kernel->rootfd, source->path, O_RDONLY | O_CLOEXEC);
     struct tk_err err;
-    int64_t start = tk_bench_cpu_ns();
-    for (int64_t i = 0; i < n; i++) {
-        ssize_t got = pread(fd, buf, sizeof(buf), 0);
-        if (got > 2048 && source->paged) {
-            ssize_t more = pread(fd, buf + got, sizeof(buf) - (size_t)got, got);
-            got += more > 0 ? more : 0;
-        }
-        if (got <= 0 || source->parse((tk_str){buf, (size_t)got}, 0, reading, &err) < 0)
-            return -1;
+    int64_t start_ns = tk_bench_cpu_ns();
+    ssize_t n = pread(source->fd, buf, sizeof(buf), 0);
+    if (n > 2048 && source->source->paged) {
+        ssize_t more = pread(source->fd, buf + n, sizeof(buf) - (size_t)n, n);
+        n += more > 0 ? more : 0;
     }
-    return (double)(tk_bench_cpu_ns() - start) / (double)n;
+    int64_t read_ns = tk_bench_cpu_ns();
+    if (n <= 0 || source->source->parse((tk_str){buf, (size_t)n}, 0, reading, &err) < 0)
+        tk_fd_close(&source->fd);
+    source->read_ns += read_ns - start_ns;
+    source->parse_ns += tk_bench_cpu_ns() - read_ns;
 }
 
-static int measure_sources(const struct tk_kernel *kernel, int64_t n, struct tk_err *err)
+static int measure_sources(const struct host_opts *opts, const struct tk_kernel *kernel,
+                           struct tk_err *err)
 {
     static const char *const classes[] = {"fast", "1 s", "slow"};
+    struct source sources[TK_HOST_SOURCE_COUNT];
     struct tk_host_reading *reading = calloc(1, sizeof(*reading));
     if (!reading)
         return tk_fail(err, -1, "out of memory");
     for (size_t i = 0; i < TK_HOST_SOURCE_COUNT; i++) {
-        const struct tk_host_source *source = &tk_host_sources[i];
-        double ns = source->path ? measure_source(kernel, source, reading, n) : -1;
-        if (ns >= 0)
-            printf("%-16s %-5s %7.2f us\n", source->name, classes[source->class], ns / 1e3);
+        const char *path = tk_host_sources[i].path;
+        sources[i] = (struct source){.source = &tk_host_sources[i], .fd = -1};
+        if (path)
+            sources[i].fd = openat(kernel->rootfd, path, O_RDONLY | O_CLOEXEC);
+    }
+    struct timespec deadline;
+    (void)clock_gettime(CLOCK_MONOTONIC, &deadline);
+    for (int64_t tick = 0; tick < opts->ticks; tick++) {
+        wait_until(&deadline, opts->interval_ns);
+        for (size_t i = 0; i < TK_HOST_SOURCE_COUNT; i++)
+            if (sources[i].fd >= 0)
+                measure_source(&sources[i], reading);
+    }
+    for (size_t i = 0; i < TK_HOST_SOURCE_COUNT; i++) {
+        if (sources[i].fd >= 0)
+            printf("%-16s %-5s read %7.2f us  parse %6.2f us\n", sources[i].source->name,
+                   classes[sources[i].source->class],
+                   (double)sources[i].read_ns / 1e3 / (double)opts->ticks,
+                   (double)sources[i].parse_ns / 1e3 / (double)opts->ticks);
+        tk_fd_close(&sources[i].fd);
     }
     free(reading);
     return 0;
@@ -159,8 +182,8 @@ int main(int argc, char **argv)
     if (rc == 0)
         rc = tk_rows_new((struct tk_sink){drop, &out}, &rows, &err);
     if (rc == 0)
-        rc = opts.sources ? measure_sources(&kernel, opts.ticks, &err)
-                          : measure(&opts, host, rows, &err);
+        rc =
+            opts.sources ? measure_sources(&opts, &kernel, &err) : measure(&opts, host, rows, &err);
     if (rc < 0)
         status = tk_bench_fail("host", &err);
     tk_rows_free(rows);
