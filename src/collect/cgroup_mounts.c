@@ -193,13 +193,14 @@ int tk_cgroup_file_path(const struct tk_cgroup_mounts *mounts, int hierarchy, co
     return 0;
 }
 
-int tk_cgroup_own_file(const struct tk_kernel *kernel, int hierarchy, const char *file, char *ret,
-                       size_t cap)
+bool tk_cgroup_is_root(const struct tk_kernel *kernel, const struct tk_cgroup_mounts *mounts,
+                       int hierarchy, const char *group)
 {
-    struct tk_cgroup_mounts mounts;
-    struct tk_err ignored;
-    int rc = tk_cgroup_mounts_read(kernel, &mounts, &ignored);
-    if (rc < 0)
-        return rc;
-    return tk_cgroup_file_path(&mounts, hierarchy, mounts.own[hierarchy], file, ret, cap);
+    /* Only the root of version 1 has a release agent, only that of version 2 no events. */
+    bool is_v2 = hierarchy == TK_CGROUP_V2;
+    char path[TK_CGROUP_PATH_MAX];
+    if (tk_cgroup_file_path(mounts, hierarchy, group, is_v2 ? "cgroup.events" : "release_agent",
+                            path, sizeof(path)) < 0)
+        return false;
+    return (faccessat(kernel->rootfd, path, F_OK, 0) == 0) != is_v2;
 }

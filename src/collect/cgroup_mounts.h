@@ -5,6 +5,8 @@
 #ifndef TK_COLLECT_CGROUP_MOUNTS_H
 #define TK_COLLECT_CGROUP_MOUNTS_H
 
+#include <stdbool.h>
+
 #include "base/compiler.h"
 #include "base/err.h"
 #include "base/str.h"
@@ -58,8 +60,9 @@ int tk_cgroup_mounts_version(const struct tk_cgroup_mounts *mounts);
 TK_MUST_USE int tk_cgroup_file_path(const struct tk_cgroup_mounts *mounts, int hierarchy,
                                     const char *group, const char *file, char *ret, size_t cap);
 
-/* The same for a file of the group that the calling process is in. */
-TK_MUST_USE int tk_cgroup_own_file(const struct tk_kernel *kernel, int hierarchy, const char *file,
-                                   char *ret, size_t cap);
+/* Is `group` the root of the whole hierarchy, and not only, as in a container, of what is seen? The
+ * true root lacks most files: it counts nothing and cannot be limited. */
+bool tk_cgroup_is_root(const struct tk_kernel *kernel, const struct tk_cgroup_mounts *mounts,
+                       int hierarchy, const char *group);
 
 #endif

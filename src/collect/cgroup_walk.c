@@ -122,15 +122,6 @@ static void walk(struct tk_cgroups *groups, int hierarchy, int dirfd, char *path
     closedir(dir);
 }
 
-/* In a container its own group is what the mount shows: it has files that a true root lacks. */
-static bool is_own_group(const struct tk_cgroups *groups, int hierarchy, int dirfd)
-{
-    if (hierarchy == TK_CGROUP_V2)
-        return faccessat(dirfd, "cgroup.events", F_OK, 0) == 0;
-    const char *from = groups->mounts.mounts[hierarchy].from;
-    return strcmp(from, "/") != 0;
-}
-
 static void walk_hierarchy(struct tk_cgroups *groups, int hierarchy)
 {
     char path[TK_CGROUP_PATH_MAX] = "";
@@ -144,8 +135,9 @@ static void walk_hierarchy(struct tk_cgroups *groups, int hierarchy)
     bool has_prefix = n > 1 && !tk_str_starts_with(tk_str_from(mount->from), TK_STR("/.."));
     if (has_prefix)
         memcpy(path, mount->from, n + 1);
-    if (is_own_group(groups, hierarchy, fd))
-        add_group(groups, has_prefix ? path : "/", hierarchy);
+    const char *top = has_prefix ? path : "/";
+    if (!tk_cgroup_is_root(groups->kernel, &groups->mounts, hierarchy, top)) /* in a container */
+        add_group(groups, top, hierarchy);
     walk(groups, hierarchy, fd, path, has_prefix ? n : 0, 0);
 }
 

@@ -52,9 +52,15 @@ static bool is_of_use(int fd, const char *needed)
 static size_t open_throttle(const struct tk_kernel *kernel, int *ret_fd)
 {
     static const int hierarchies[] = {TK_CGROUP_V2, TK_CGROUP_CPU};
+    struct tk_cgroup_mounts mounts;
+    struct tk_err ignored;
+    if (tk_cgroup_mounts_read(kernel, &mounts, &ignored) < 0)
+        return 0;
     for (size_t i = 0; i < TK_COUNTOF(hierarchies); i++) {
         char path[TK_CGROUP_PATH_MAX];
-        if (tk_cgroup_own_file(kernel, hierarchies[i], "cpu.stat", path, sizeof(path)) < 0)
+        const char *own = mounts.own[hierarchies[i]];
+        if (tk_cgroup_is_root(kernel, &mounts, hierarchies[i], own) ||
+            tk_cgroup_file_path(&mounts, hierarchies[i], own, "cpu.stat", path, sizeof(path)) < 0)
             continue;
         int fd = openat(kernel->rootfd, path, O_RDONLY | O_CLOEXEC);
         if (fd >= 0 && is_of_use(fd, "nr_throttled ")) {

@@ -29,12 +29,15 @@ static bool read_file(int group, const char *name, char *buf, size_t cap)
 static int open_own(void)
 {
     struct tk_kernel kernel;
+    struct tk_cgroup_mounts mounts;
     struct tk_err err;
     char path[TK_CGROUP_PATH_MAX];
     int fd = -1;
     if (tk_kernel_open(&kernel, "/", &err) < 0)
         return -1;
-    if (tk_cgroup_own_file(&kernel, TK_CGROUP_V2, "", path, sizeof(path)) == 0)
+    if (tk_cgroup_mounts_read(&kernel, &mounts, &err) == 0 &&
+        tk_cgroup_file_path(&mounts, TK_CGROUP_V2, mounts.own[TK_CGROUP_V2], "", path,
+                            sizeof(path)) == 0)
         fd = openat(kernel.rootfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     tk_kernel_close(&kernel);
     return fd;

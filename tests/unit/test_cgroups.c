@@ -241,6 +241,17 @@ static void inside_a_container_its_own_group_has_rows(void **state)
     tk_cgroups_tick(groups, root.rows);
     assert_int_equal(count(tk_root_take_rows(&root), "\"cgroup\":\"/\",\"cpu_ns\":77000}"), 1);
     tk_cgroups_free(groups);
+
+    /* Version 1, where the mount shows a group below the root. */
+    tk_root_write(&root, "proc/self/mountinfo", "1 1 0:1 /docker/x /v1 rw - cgroup c rw,cpuacct\n");
+    tk_root_write(&root, "v1/cpuacct.usage", "99\n");
+    tk_root_write(&root, "v1/in/cpuacct.usage", "9\n");
+    groups = open_groups(&root, 0);
+    tk_cgroups_tick(groups, root.rows);
+    const char *rows = tk_root_take_rows(&root);
+    assert_int_equal(count(rows, "\"cgroup\":\"/docker/x\",\"cpu_ns\":99}"), 1);
+    assert_int_equal(count(rows, "\"cgroup\":\"/docker/x/in\",\"cpu_ns\":9}"), 1);
+    tk_cgroups_free(groups);
     tk_root_release(&root);
 }
 

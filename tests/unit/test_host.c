@@ -443,6 +443,28 @@ static void forks_are_read_anew_only_when_a_pid_was_given_out(void **state)
     tk_root_release(&root);
 }
 
+static void throttling_of_our_own_group_is_counted(void **state)
+{
+    (void)state;
+    struct tk_root root;
+    init_small(&root);
+    tk_root_write(&root, "proc/self/mountinfo",
+                  "1 1 0:1 / /cg rw - cgroup2 cgroup2 rw\n"
+                  "2 1 0:2 /docker/x /cpu rw - cgroup cgroup rw,cpu,cpuacct\n");
+    tk_root_write(&root, "proc/self/cgroup", "2:cpu,cpuacct:/docker/x\n0::/\n");
+    tk_root_write(&root, "cg/cpu.stat", "usage_usec 5\n");
+    tk_root_write(&root, "cpu/cpu.stat", "nr_periods 9\nnr_throttled 4\nthrottled_time 5000\n");
+    struct tk_host *host = open_host(&root);
+    tk_host_tick(host, root.rows);
+    tk_root_advance(&root, TK_NS_PER_S, NULL, NULL);
+    write_stat(&root, 150, 150);
+    tk_root_write(&root, "cpu/cpu.stat", "nr_periods 19\nnr_throttled 6\nthrottled_time 47000\n");
+    tk_host_tick(host, root.rows);
+    assert_has(tk_root_take_rows(&root), "\"nr_throttled\":2,\"throttled_us\":42}");
+    tk_host_free(host);
+    tk_root_release(&root);
+}
+
 static void the_running_kernel_gives_rows_without_errors(void **state)
 {
     (void)state;
@@ -484,6 +506,7 @@ int main(void)
         cmocka_unit_test(energy_goes_on_where_its_counter_wraps),
         cmocka_unit_test(each_broken_file_is_counted_and_the_first_is_named),
         cmocka_unit_test(forks_are_read_anew_only_when_a_pid_was_given_out),
+        cmocka_unit_test(throttling_of_our_own_group_is_counted),
         cmocka_unit_test(the_running_kernel_gives_rows_without_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
