@@ -21,9 +21,11 @@
 #define PID_SHIFT   42 /* start ticks below it: 1,300 years at 100 Hz */
 #define DEFAULT_TCK 100
 
-/* A counter as it was when the run began and as it is now; -1 = never read. */
+/* A counter as it was when the run began and as it is now; -1 = never read. What children added
+ * that were waited for meanwhile is their own: the I/O of /proc/PID/io has it, exit records not. */
 struct counter {
     int64_t base, last;
+    int64_t of_children;
 };
 
 struct process {
@@ -148,7 +150,8 @@ static int64_t moved(const struct counter *counter)
 {
     if (counter->last < 0)
         return -1;
-    return counter->last > counter->base ? counter->last - counter->base : 0;
+    int64_t own = counter->last - counter->base - counter->of_children;
+    return own > 0 ? own : 0;
 }
 
 /* Add a process to its group and to the totals. */
@@ -347,7 +350,8 @@ static int restart_if_recycled(struct tk_tally *tally, struct process *process, 
         return 0;
     int rc = fold(tally, process);
     process->cpu_ns = (struct counter){.base = 0, .last = cpu_ns};
-    process->rd_bytes.last = process->wr_bytes.last = process->max_rss_bytes = -1;
+    process->rd_bytes = process->wr_bytes = (struct counter){.last = -1};
+    process->max_rss_bytes = -1;
     return rc;
 }
 
@@ -384,6 +388,36 @@ static int64_t exit_time_ns(const struct tk_batch *batch, size_t row)
     return ns >= 0 ? ns : scaled(tk_batch_i64(batch, row, TK_PROC_EXIT_TS_MS, -1), TK_NS_PER_MS);
 }
 
+/* What a child used goes to its parent's counter, and what its own children left to it. */
+static void counter_inherit(const struct process *parent, struct counter *into,
+                            struct counter *from, bool is_own)
+{
+    bool counts = into->last >= 0 || parent->born_in_run; /* not in the base yet */
+    if (counts && from->last > 0)
+        add_known(&into->of_children, from->last);
+    if (counts && is_own)
+        add_known(&into->of_children, from->of_children);
+    if (is_own)
+        from->of_children = 0;
+}
+
+/* The parent takes over the I/O of a child when it waits for it, which is about now. The I/O of
+ * the kernel's exit records is the process's own, other sources repeat a sample. */
+static void inherit(struct tk_tally *tally, struct process *process, const struct tk_batch *batch,
+                    size_t row)
+{
+    bool is_own = tk_str_eq(tk_batch_text(batch, row, TK_PROC_EXIT_SOURCE), TK_STR("taskstats"));
+    struct process nobody = {.rd_bytes.last = -1, .wr_bytes.last = -1};
+    struct process *parent = &nobody;
+    uint32_t index;
+    int64_t ppid = tk_batch_i64(batch, row, TK_PROC_EXIT_PPID, 0);
+    if (ppid > 0 && tk_map_find(&tally->by_pid, (uint64_t)ppid, &index) &&
+        tally->processes[index].done_ns == 0 && ppid != process->pid)
+        parent = &tally->processes[index];
+    counter_inherit(parent, &parent->rd_bytes, &process->rd_bytes, is_own);
+    counter_inherit(parent, &parent->wr_bytes, &process->wr_bytes, is_own);
+}
+
 /* What the exit record says replaces what was sampled; only where the run began still counts. */
 static void set_exit(const struct tk_tally *tally, struct process *process,
                      const struct tk_batch *batch, size_t row)
@@ -413,6 +447,7 @@ int tk_tally_add_exit(struct tk_tally *tally, const struct tk_batch *batch, size
     if (process->done_ns != 0)
         return 0;
     set_exit(tally, process, batch, row);
+    inherit(tally, process, batch, row);
     add_known(&tally->totals[process->in_tree].run_delay_ns,
               scaled(tk_batch_i64(batch, row, TK_PROC_EXIT_RUN_DELAY_US, -1), TK_NS_PER_US));
     int rc = fold(tally, process);

@@ -29,6 +29,8 @@ struct end {
     const char *comm;
     int64_t cpu_ms, max_rss_kb;
     bool in_tree;
+    const char *source;
+    int64_t rd_bytes;
 };
 
 static void set_if(struct tk_batch *batch, size_t column, int64_t value)
@@ -70,6 +72,10 @@ static void add_exit(struct tk_tally *tally, const struct end *end)
     tk_batch_set_i64(batch, TK_PROC_EXIT_CPU_NS, end->cpu_ms * TK_NS_PER_MS);
     tk_batch_set_text(batch, TK_PROC_EXIT_COMM, tk_str_from(end->comm));
     tk_batch_set_bool(batch, TK_PROC_EXIT_IN_TREE, end->in_tree);
+    if (end->source) {
+        tk_batch_set_text(batch, TK_PROC_EXIT_SOURCE, tk_str_from(end->source));
+        tk_batch_set_i64(batch, TK_PROC_EXIT_RD_BYTES, end->rd_bytes);
+    }
     assert_int_equal(tk_tally_add_exit(tally, batch, 0), 0);
 }
 
@@ -154,6 +160,33 @@ static void a_late_sample_does_not_bring_a_process_back(void **state)
     const struct tk_tally_group *group = group_named(tally, "cc1");
     assert_int_equal(group->processes, 1);
     assert_int_equal(group->cpu_ns, 840 * TK_NS_PER_MS);
+}
+
+/* make (old) runs sh, which runs cc1: /proc/PID/io of each has what was waited for below it. */
+static void io_of_children_that_were_waited_for_counts_once(void **state)
+{
+    struct tk_tally *tally = *state;
+    add_sample(tally, &(struct sample){0, 7, 500, 1, "make", 10, 1000, 100 * MB});
+    add_sample(tally, &(struct sample){1, 60, 100050, 7, "sh", 1, 1000, 1 * MB});
+    add_exit(tally, &(struct end){2, 61, 100060, 60, "cc1", 9, 9000, false, "taskstats", 50 * MB});
+    add_sample(tally, &(struct sample){3, 60, 100050, 7, "sh", 2, 1000, 51 * MB});
+    add_exit(tally, &(struct end){4, 60, 100050, 7, "sh", 2, 1000, false, "taskstats", 2 * MB});
+    add_sample(tally, &(struct sample){5, 7, 500, 1, "make", 11, 1000, 155 * MB});
+    assert_int_equal(tk_tally_finish(tally), 0);
+    assert_int_equal(group_named(tally, "cc1")->rd_bytes, 50 * MB);
+    assert_int_equal(group_named(tally, "sh")->rd_bytes, 2 * MB);
+    assert_int_equal(group_named(tally, "make")->rd_bytes, 3 * MB);
+}
+
+static void io_of_children_counts_once_without_exit_records_too(void **state)
+{
+    struct tk_tally *tally = *state;
+    add_sample(tally, &(struct sample){1, 60, 100050, 7, "sh", 1, 1000, 1 * MB});
+    add_exit(tally, &(struct end){2, 61, 100060, 60, "cc1", 9, 9000, false, "clock", 50 * MB});
+    add_exit(tally, &(struct end){4, 60, 100050, 7, "sh", 2, 1000, false, "clock", 52 * MB});
+    assert_int_equal(tk_tally_finish(tally), 0);
+    assert_int_equal(group_named(tally, "cc1")->rd_bytes, 50 * MB);
+    assert_int_equal(group_named(tally, "sh")->rd_bytes, 2 * MB);
 }
 
 static void a_recycled_pid_is_another_process(void **state)
@@ -258,6 +291,8 @@ int main(void)
         TALLY_TEST(an_exit_record_replaces_what_was_sampled),
         TALLY_TEST(an_old_process_that_exits_counts_what_it_used_since_the_start),
         TALLY_TEST(a_late_sample_does_not_bring_a_process_back),
+        TALLY_TEST(io_of_children_that_were_waited_for_counts_once),
+        TALLY_TEST(io_of_children_counts_once_without_exit_records_too),
         TALLY_TEST(a_recycled_pid_is_another_process),
         TALLY_TEST(without_start_ticks_a_falling_counter_is_another_process),
         TALLY_TEST(a_process_without_a_name_goes_by_its_pid),
