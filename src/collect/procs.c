@@ -76,7 +76,7 @@ void tk_procs_free(struct tk_procs *procs)
     tk_fd_close(&procs->pid_dir_fd);
     tk_fd_close(&procs->loadavg_fd);
     tk_fd_close(&procs->dir_fd);
-    free(procs->touched);
+    tk_pages_resize(procs->touched, procs->touched_cap * sizeof(*procs->touched), 0);
     free(procs);
 }
 

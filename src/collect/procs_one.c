@@ -49,8 +49,8 @@ uint32_t tk_procs_add(struct tk_procs *procs, pid_t pid)
     if (tk_proc_set_add(&procs->set, pid, &i) < 0)
         return TK_PROC_NONE;
     if (procs->touched_cap < procs->set.cap) {
-        struct tk_touched *bigger =
-            realloc(procs->touched, procs->set.cap * sizeof(*procs->touched));
+        struct tk_touched *bigger = tk_pages_resize(
+            procs->touched, procs->touched_cap * sizeof(*bigger), procs->set.cap * sizeof(*bigger));
         if (!bigger) {
             tk_proc_set_remove(&procs->set, i);
             return TK_PROC_NONE;

@@ -3,15 +3,31 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "collect/procs_files.h"
 
 #define FIRST_CAP 256
 
+void *tk_pages_resize(void *pages, size_t old_bytes, size_t new_bytes)
+{
+    void *now = NULL;
+    if (new_bytes == 0) {
+        if (pages)
+            munmap(pages, old_bytes);
+        return NULL;
+    }
+    if (pages)
+        now = mremap(pages, old_bytes, new_bytes, MREMAP_MAYMOVE);
+    else
+        now = mmap(NULL, new_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return now != MAP_FAILED ? now : NULL;
+}
+
 void tk_proc_set_release(struct tk_proc_set *set)
 {
-    free(set->clocks);
-    free(set->facts);
+    tk_pages_resize(set->clocks, set->cap * sizeof(*set->clocks), 0);
+    tk_pages_resize(set->facts, set->cap * sizeof(*set->facts), 0);
     free(set->index);
     *set = (struct tk_proc_set){0};
 }
@@ -52,17 +68,21 @@ static int index_grow(struct tk_proc_set *set)
     return 0;
 }
 
-/* Half as many again: memory that is not touched is not resident, but a copy is. */
 static int arrays_grow(struct tk_proc_set *set)
 {
-    uint32_t cap = set->cap ? set->cap + set->cap / 2 : FIRST_CAP;
-    struct tk_proc_clock *clocks = realloc(set->clocks, cap * sizeof(*clocks));
+    uint32_t cap = set->cap ? set->cap * 2 : FIRST_CAP;
+    struct tk_proc_clock *clocks =
+        tk_pages_resize(set->clocks, set->cap * sizeof(*clocks), cap * sizeof(*clocks));
     if (!clocks)
         return -ENOMEM;
     set->clocks = clocks;
-    struct tk_proc_facts *facts = realloc(set->facts, cap * sizeof(*facts));
-    if (!facts)
+    struct tk_proc_facts *facts =
+        tk_pages_resize(set->facts, set->cap * sizeof(*facts), cap * sizeof(*facts));
+    if (!facts) {
+        /* Shrinking takes nothing, so it cannot fail. */
+        set->clocks = tk_pages_resize(clocks, cap * sizeof(*clocks), set->cap * sizeof(*clocks));
         return -ENOMEM;
+    }
     set->facts = facts;
     set->cap = cap;
     return 0;
