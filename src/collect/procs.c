@@ -233,6 +233,7 @@ void tk_procs_each(const struct tk_procs *procs,
             .majflt = facts->majflt,
             .nvcsw = facts->nvcsw,
             .nivcsw = facts->nivcsw,
+            .run_delay_ns = facts->run_delay_ns,
             .cpu_delta_ns = facts->delta_tick == procs->tick ? facts->delta_ns : 0,
             .stamp_ns = procs->sweep_end_ns,
         };

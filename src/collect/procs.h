@@ -53,9 +53,10 @@ struct tk_proc {
     int64_t uid;
     int64_t cpu_ns, utime_ticks, stime_ticks;
     int64_t rss_bytes, threads;
-    int64_t rd_bytes, wr_bytes, minflt, majflt, nvcsw, nivcsw;
-    int64_t cpu_delta_ns; /* within the last tick */
-    int64_t stamp_ns;     /* monotonic, end of the last sweep */
+    int64_t rd_bytes, wr_bytes, minflt, majflt;
+    int64_t nvcsw, nivcsw, run_delay_ns; /* up to 20 s old; of processes with one thread */
+    int64_t cpu_delta_ns;                /* within the last tick */
+    int64_t stamp_ns;                    /* monotonic, end of the last sweep */
 };
 
 struct tk_procs;

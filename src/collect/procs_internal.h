@@ -64,7 +64,8 @@ struct tk_procs {
     uint32_t gone;         /* processes with TK_PROC_GONE */
     uint32_t quota_next;   /* index from which stat and io are read next */
     uint32_t detail_ticks; /* that it takes to read them of all who ran */
-    uint32_t turn_at;      /* how far the turn of idle processes has come, of 2^32 */
+    uint32_t turn_at;      /* how far the turn has come, of 2^32 */
+    uint32_t turns;        /* times that it went round */
     int64_t sweep_end_ns;  /* of the last sweep; 0 = none yet */
     int64_t sweep_ns;
 

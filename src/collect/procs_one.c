@@ -87,6 +87,8 @@ void tk_procs_apply_stat(struct tk_procs *procs, uint32_t i, const struct tk_pid
     facts->stime_ticks = stat->stime_ticks;
     facts->minflt = stat->minflt;
     facts->majflt = stat->majflt;
+    if (stat->threads != 1)
+        facts->nvcsw = facts->nivcsw = facts->run_delay_ns = -1;
     if (facts->rss_pages < 0)
         facts->rss_pages = clamp_i32(stat->rss_pages);
     if (memcmp(facts->comm, stat->comm, sizeof(facts->comm)) != 0) {

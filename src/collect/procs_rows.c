@@ -41,6 +41,8 @@ static void put_counters(const struct tk_procs *procs, struct tk_batch *batch, u
     set_known(batch, TK_PROC_METRICS_MAJFLT, facts->majflt);
     set_known(batch, TK_PROC_METRICS_NVCSW, facts->nvcsw);
     set_known(batch, TK_PROC_METRICS_NIVCSW, facts->nivcsw);
+    if (facts->run_delay_ns >= 0)
+        tk_batch_set_i64(batch, TK_PROC_METRICS_RUN_DELAY_US, facts->run_delay_ns / TK_NS_PER_US);
 }
 
 void tk_procs_put_metrics(struct tk_procs *procs, struct tk_rows *rows, uint32_t i,

@@ -109,6 +109,7 @@ int tk_proc_set_add(struct tk_proc_set *set, pid_t pid, uint32_t *ret_i)
         .majflt = -1,
         .nvcsw = -1,
         .nivcsw = -1,
+        .run_delay_ns = -1,
         .rss_pages = -1,
         .threads = -1,
         .ppid = -1,

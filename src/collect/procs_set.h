@@ -2,7 +2,7 @@
 /* The processes that we know of, densely: two arrays side by side and an index by pid. What each
  * tick touches for every process is in the first (16 bytes), the rest is touched only for those
  * that ran. Adding may move both arrays, removing puts the last process in the hole: indexes are
- * good until then. About 165 bytes per process. One thread at a time. */
+ * good until then. About 175 bytes per process. One thread at a time. */
 #ifndef TK_COLLECT_PROCS_SET_H
 #define TK_COLLECT_PROCS_SET_H
 
@@ -29,6 +29,7 @@ enum tk_proc_flags {
     TK_PROC_JUDGED = 1 << 10,  /* TK_PROC_MATCHES holds the verdict on its present name */
     TK_PROC_MATCHES = 1 << 11, /* ... and it was yes */
     TK_PROC_TOLD = 1 << 12,    /* its birth was written */
+    TK_PROC_BEHIND = 1 << 13,  /* ran since switches or run delay were read */
 };
 
 /* The part that each tick touches. */
@@ -44,9 +45,9 @@ struct tk_proc_facts {
     int64_t birth_ns; /* monotonic, of its fork event; 0 = no such event was seen */
     int64_t utime_ticks, stime_ticks;
     int64_t rd_bytes, wr_bytes, minflt, majflt;
-    int64_t nvcsw, nivcsw;
-    int64_t delta_ns;    /* CPU time within the tick `delta_tick` */
-    uint32_t delta_tick; /* 0 = none yet */
+    int64_t nvcsw, nivcsw, run_delay_ns; /* told of the main thread alone: -1 when there are more */
+    int64_t delta_ns;                    /* CPU time within the tick `delta_tick` */
+    uint32_t delta_tick;                 /* 0 = none yet */
     int32_t rss_pages;
     int32_t threads;
     pid_t ppid, ns_pid;

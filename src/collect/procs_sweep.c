@@ -8,13 +8,14 @@
  *        |  rows of pauses that end now           stamped with the end of the last sweep
  *        |  statm (kept open)                     of all touched
  *        |  stat, io (kept open)                  of at most DETAIL_QUOTA, who waits longest first
+ *        |  status or schedstat                   of those that ran, once in 10 s each
  *        v
  *   rows, in the order of their stamps
  *
  * The clocks are read in one go, so that a sweep is a snapshot as near as /proc allows; files come
- * after. Nothing is allocated, printed or compared by name here. System calls: one per member, at
- * most 3 per process that ran, 3.5 on average per idle one whose turn it is (statm, and cgroup
- * each sixth time), and 4 of its own.
+ * after. Nothing is allocated, printed or compared by name here. System calls: one per member, 3
+ * per process that ran (6 in its turn, once in 10 s), 3.5 on average per idle one whose turn it is
+ * (statm, and cgroup each sixth time), and 4 of its own.
  *
  * bench/RESULTS.md, section "procs", has the cost.
  */
@@ -24,8 +25,8 @@
 #include "collect/procs_internal.h"
 
 #define DETAIL_QUOTA 200                /* processes per tick whose stat and io are read */
-#define TURN_NS      (10 * TK_NS_PER_S) /* each idle process is read once in so long */
-#define GROUP_TURNS  6                  /* ... and its control group in one of so many turns */
+#define TURN_NS      (10 * TK_NS_PER_S) /* each process has its turn once in so long */
+#define GROUP_TURNS  6                  /* ... and its control group is read once in so many */
 #define STAMP_EVERY  32 /* idle processes that share one reading of the monotonic clock */
 
 static int64_t now_ns(const struct tk_procs *procs)
@@ -48,6 +49,7 @@ static struct turn next_turn(struct tk_procs *procs, int64_t start_ns)
     if (procs->sweep_end_ns != 0 && dt_ns < TURN_NS)
         turn.width = (uint32_t)((double)dt_ns / TURN_NS * UINT32_MAX);
     procs->turn_at += turn.width;
+    procs->turns += procs->turn_at < turn.from;
     return turn;
 }
 
@@ -214,22 +216,53 @@ static bool read_detail(struct tk_procs *procs, uint32_t i)
     return true;
 }
 
+/* Switches and run delay, by turns. /proc tells them of the main thread only. */
+static void read_waits(struct tk_procs *procs, uint32_t i)
+{
+    tk_str text;
+    struct tk_pid_status status;
+    int64_t delay_ns;
+    struct tk_proc_clock *clock = &procs->set.clocks[i];
+    struct tk_proc_facts *facts = &procs->set.facts[i];
+    bool switches = (procs->turns + (uint32_t)clock->pid) % 2 == 0;
+    clock->flags &= ~(uint32_t)TK_PROC_BEHIND;
+    if (facts->threads != 1)
+        return;
+    if (switches && read_file(procs, i, TK_FILE_STATUS, false, &text) == 0 &&
+        tk_pid_status_parse(text, &status) == 0) {
+        facts->nvcsw = status.nvcsw;
+        facts->nivcsw = status.nivcsw;
+    } else if (!switches && read_file(procs, i, TK_FILE_SCHEDSTAT, false, &text) == 0 &&
+               tk_pid_schedstat_parse(text, &delay_ns) == 0) {
+        facts->run_delay_ns = delay_ns;
+    }
+}
+
+/* What is read once in a while, or once. */
+static void read_slow(struct tk_procs *procs, const struct tk_touched *touched)
+{
+    const struct tk_proc_clock *clock = &procs->set.clocks[touched->i];
+    uint32_t turn = procs->turns + (uint32_t)clock->pid;
+    if (clock->flags & TK_PROC_FRESH)
+        tk_procs_read_uid(procs, touched->i);
+    if ((clock->flags & TK_PROC_REGROUP) || (touched->due && turn % GROUP_TURNS == 0))
+        tk_procs_read_group(procs, touched->i);
+    if (touched->due && (clock->flags & TK_PROC_BEHIND))
+        read_waits(procs, touched->i);
+}
+
 /* Read what a touched process asks for. False when it is gone. */
 static bool refresh(struct tk_procs *procs, const struct tk_touched *touched, bool all)
 {
     struct tk_proc_clock *clock = &procs->set.clocks[touched->i];
     if (touched->ran)
-        clock->flags |= TK_PROC_WAITING;
+        clock->flags |= TK_PROC_WAITING | TK_PROC_BEHIND;
     bool keep = procs->tier == TK_TIER_P && (touched->ran || all);
     if (read_rss(procs, touched->i, keep) == -ESRCH)
         return false;
     if (touched->detail && !read_detail(procs, touched->i))
         return false;
-    if (clock->flags & TK_PROC_FRESH)
-        tk_procs_read_uid(procs, touched->i);
-    bool group_turn = touched->due && (procs->tick ^ (uint32_t)clock->pid) % GROUP_TURNS == 0;
-    if ((clock->flags & TK_PROC_REGROUP) || group_turn)
-        tk_procs_read_group(procs, touched->i);
+    read_slow(procs, touched);
     if (procs->options.refresh && !(clock->flags & TK_PROC_JUDGED))
         tk_procs_judge(procs, touched->i);
     return true;

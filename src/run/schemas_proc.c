@@ -38,6 +38,8 @@ static const struct tk_column proc_metrics[TK_PROC_METRICS_COUNT] = {
     [TK_PROC_METRICS_MAJFLT] = {"majflt", TK_I64, "", "major page faults, cumulative"},
     [TK_PROC_METRICS_NVCSW] = {"nvcsw", TK_I64, "", "voluntary context switches, cumulative"},
     [TK_PROC_METRICS_NIVCSW] = {"nivcsw", TK_I64, "", "involuntary context switches, cumulative"},
+    [TK_PROC_METRICS_RUN_DELAY_US] = {"run_delay_us", TK_I64, "us",
+                                      "time runnable but waiting for a CPU, cumulative"},
     [TK_PROC_METRICS_DT_MS] = {"dt_ms", TK_I64, "ms",
                                "generation 2 only: length of the interval that ends here"},
     [TK_PROC_METRICS_CPU_MS] = {"cpu_ms", TK_I64, "ms", "generation 2 only: CPU time within dt"},

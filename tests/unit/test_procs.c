@@ -288,6 +288,28 @@ static void many_that_run_have_stat_read_in_turn_and_clocks_at_once(void **state
     assert_in_range(count_rows(tick(100), "proc_metrics", "\"utime\":99,"), 0, 10);
 }
 
+static void switches_and_run_delay_of_who_ran_are_read_by_turns(void **state)
+{
+    (void)state;
+    put_file(20, "stat", "20 (shell) S 1 1 1 0 -1 0 1 0 1 0 7 5 0 0 20 0 1 0 500 0 0 0\n");
+    put_file(20, "status",
+             "Name:\tx\nvoluntary_ctxt_switches:\t42\nnonvoluntary_ctxt_switches:\t3\n");
+    put_file(20, "schedstat", "1 5000000 7\n");
+    open_procs((struct tk_procs_options){0});
+    (void)tick(0);
+    int rows = 0;
+    for (int i = 1; i <= 20; i++) {
+        set_clock(20, 10 + i);
+        rows = count_rows(tick(1000), "proc_metrics",
+                          "\"nvcsw\":42,\"nivcsw\":3,\"run_delay_us\":5000}");
+    }
+    assert_int_equal(rows, 1);
+    /* With a second thread /proc tells no longer of the whole process. */
+    put_stat(20, 1, "shell", 500, 8);
+    set_clock(20, 90);
+    assert_rows(tick(1000), "proc_metrics", "nvcsw", 0);
+}
+
 static void names_may_hold_anything(void **state)
 {
     (void)state;
@@ -900,6 +922,7 @@ int main(void)
         WORLD_TEST(every_tick_writes_everybody_when_asked),
         WORLD_TEST(the_idle_are_read_again_in_turn_within_10_s),
         WORLD_TEST(many_that_run_have_stat_read_in_turn_and_clocks_at_once),
+        WORLD_TEST(switches_and_run_delay_of_who_ran_are_read_by_turns),
         WORLD_TEST(names_may_hold_anything),
         WORLD_TEST(finishing_writes_everybody_once_more),
         WORLD_TEST(new_processes_are_found_by_the_pids_given),
