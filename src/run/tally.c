@@ -246,6 +246,7 @@ static int process_new(struct tk_tally *tally, int64_t pid, int64_t start_ticks,
                        struct process **ret_process)
 {
     uint32_t index;
+    bool in_tree = is_in_tree(tally, pid, start_ticks, ppid);
     int rc = record_take(tally, &index);
     rc = rc < 0 ? rc : tk_map_add(&tally->by_identity, identity_of(pid, start_ticks), index);
     rc = rc < 0 ? rc : tk_map_add(&tally->by_pid, (uint64_t)pid, index);
@@ -258,7 +259,7 @@ static int process_new(struct tk_tally *tally, int64_t pid, int64_t start_ticks,
                                 .rd_bytes.last = -1,
                                 .wr_bytes.last = -1,
                                 .max_rss_bytes = -1,
-                                .in_tree = is_in_tree(tally, pid, start_ticks, ppid),
+                                .in_tree = in_tree,
                                 .born_in_run = is_born_in_run(tally, start_ticks),
                                 .next = NONE};
     *ret_process = process;

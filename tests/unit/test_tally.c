@@ -241,6 +241,14 @@ static void the_tree_follows_parents_and_exit_records(void **state)
     assert_int_equal(others.cpu_ns, 40 * TK_NS_PER_MS);
 }
 
+static void a_process_that_is_its_own_parent_is_in_no_tree(void **state)
+{
+    struct tk_tally *tally = *state;
+    add_sample(tally, &(struct sample){1, 60, 100010, 60, "odd", 10, 1, 0});
+    assert_int_equal(tk_tally_finish(tally), 0);
+    assert_false(group_named(tally, "odd")->in_tree);
+}
+
 static void groups_come_by_cpu_then_name(void **state)
 {
     struct tk_tally *tally = *state;
@@ -297,6 +305,7 @@ int main(void)
         TALLY_TEST(without_start_ticks_a_falling_counter_is_another_process),
         TALLY_TEST(a_process_without_a_name_goes_by_its_pid),
         TALLY_TEST(the_tree_follows_parents_and_exit_records),
+        TALLY_TEST(a_process_that_is_its_own_parent_is_in_no_tree),
         TALLY_TEST(groups_come_by_cpu_then_name),
         TALLY_TEST(records_of_the_dead_are_used_again),
         TALLY_TEST(names_beyond_the_limit_share_one_group),
