@@ -21,6 +21,9 @@
 
 #define DEFAULT_MATCH "python|uvicorn|gunicorn|ffmpeg|onnx|onnxruntime|java|node|nginx|torchserve"
 
+#define MAX_PRIVILEGES 8
+#define NOTES_MAX      1024
+
 /* tk_match_repair() may need so much room. */
 #define MATCH_GROWTH 4
 
@@ -103,12 +106,14 @@ static bool is_on(const char *text)
 static int set_match(struct collecting *collecting, struct tk_err *err)
 {
     const char *match = collecting->opts->match;
-    if (strlen(match) >= sizeof(collecting->match) / MATCH_GROWTH)
+    if (strlen(match) >= sizeof(collecting->match) / MATCH_GROWTH) {
         return tk_fail(err, -EINVAL, "PROC_MATCH: longer than %zu bytes",
                        sizeof(collecting->match) / MATCH_GROWTH - 1);
-    if (tk_match_repair(match, collecting->match) > 0)
+    }
+    if (tk_match_repair(match, collecting->match) > 0) {
         (void)fprintf(stderr, "collect: PROC_MATCH '%s' is read as '%s'\n", match,
                       collecting->match);
+    }
     return 0;
 }
 
@@ -153,18 +158,20 @@ static void print_started(const struct collecting *collecting, const char *iface
     if (is_on(opts->sampling)) {
         char interval[32];
         int64_t ns = opts->interval_ns;
-        if (ns % TK_NS_PER_S == 0)
+        if (ns % TK_NS_PER_S == 0) {
             (void)snprintf(interval, sizeof(interval), "%llds", (long long)(ns / TK_NS_PER_S));
-        else
+        } else {
             (void)snprintf(interval, sizeof(interval), "%.3fs", (double)ns / 1e9);
-        if (collecting->container.id[0])
+        }
+        if (collecting->container.id[0]) {
             printf("proc sampler started (mode=container, container=%s, interval=%s) → "
                    "%s/proc_metrics.jsonl\n",
                    opts->container, interval, folder);
-        else
+        } else {
             printf("proc sampler started (mode=host, match='%s', interval=%s) → "
                    "%s/proc_metrics.jsonl\n",
                    collecting->match, interval, folder);
+        }
     }
     printf("collectors started → %s\n", folder);
     (void)fflush(stdout);
@@ -203,7 +210,7 @@ static int open_recorder(struct collecting *collecting, struct tk_recorder **ret
                  .iface = opts->iface,
                  .vm_ip = opts->vm_ip,
                  .cpu_freq_mhz = opts->cpu_freq_mhz},
-        .procs = {.match = collecting->match,
+        .procs = {.match = opts->match,
                   .refresh = opts->refresh,
                   .container = collecting->container.id[0] ? collecting->container.id : NULL,
                   .pid_dir = opts->pid_dir,
@@ -223,22 +230,39 @@ static int open_recorder(struct collecting *collecting, struct tk_recorder **ret
 }
 
 /* Whoever may read much should be able to do little (style.md section 10). */
-static int give_up_privileges(const struct tk_recorder *recorder, char *ret_line, size_t cap,
+static int give_up_privileges(const struct tk_recorder *recorder, struct tk_buf *notes,
                               struct tk_err *err)
 {
-    tk_str before[8];
-    tk_str after[8];
+    tk_str names[MAX_PRIVILEGES];
     struct stat folder;
     bool foreign = fstat(tk_recorder_dirfd(recorder), &folder) == 0 && folder.st_uid != geteuid();
-    size_t had = tk_privileges_read(before, TK_COUNTOF(before));
+    size_t had = tk_privileges_read(names, MAX_PRIVILEGES);
     int rc = tk_privileges_drop(foreign, err);
     if (rc < 0 || had == 0)
         return rc;
-    size_t n = (size_t)snprintf(ret_line, cap, "collect: gave up all privileges but");
-    size_t kept = tk_privileges_read(after, TK_COUNTOF(after));
-    for (size_t i = 0; i < kept && n < cap; i++)
-        n += (size_t)snprintf(ret_line + n, cap - n, "%s %.*s", i ? "," : "", TK_STR_ARG(after[i]));
+    size_t kept = tk_privileges_read(names, MAX_PRIVILEGES);
+    tk_buf_lit(notes, "collect: gave up all privileges");
+    for (size_t i = 0; i < kept; i++)
+        tk_buf_printf(notes, "%s %.*s", i ? "," : " but", TK_STR_ARG(names[i]));
+    tk_buf_lit(notes, "\n");
     return 0;
+}
+
+/* A set that is matched at the start alone stays empty when nothing is there then. */
+static void note_no_match(const struct collecting *collecting, struct tk_recorder *recorder,
+                          struct tk_buf *notes)
+{
+    struct tk_procs_stats stats = {.births = 1};
+    if (tk_recorder_procs(recorder))
+        tk_procs_read_stats(tk_recorder_procs(recorder), &stats);
+    if (stats.births > 0)
+        return;
+    const char *notice = collecting->opts->refresh
+                             ? "no process matches PROC_MATCH yet"
+                             : "no process matches PROC_MATCH, so none is recorded "
+                               "(PROC_REFRESH=1 goes on looking)";
+    tk_recorder_add_notice(recorder, notice);
+    tk_buf_printf(notes, "collect: %s\n", notice);
 }
 
 /* Record until SIGTERM, SIGINT or SIGHUP. */
@@ -249,7 +273,7 @@ static int record_until_signal(struct tk_recorder *recorder, struct tk_err *err)
     sigaddset(&mask, SIGTERM);
     sigaddset(&mask, SIGINT);
     sigaddset(&mask, SIGHUP);
-    (void)sigprocmask(SIG_BLOCK, &mask, NULL);
+    (void)pthread_sigmask(SIG_BLOCK, &mask, NULL);
     TK_CLEANUP(tk_fd_close) int signal_fd = signalfd(-1, &mask, SFD_CLOEXEC);
     if (signal_fd < 0)
         return tk_fail_errno(err, "signalfd");
@@ -267,18 +291,20 @@ static int record_until_signal(struct tk_recorder *recorder, struct tk_err *err)
     return rc < 0 ? rc : finished;
 }
 
-/* The recorder's life. `ready` is told when the first tick is written. */
+/* The recorder's life. `ready` is told when the first tick is written, with lines for stderr. */
 static int collect(struct collecting *collecting,
-                   void (*ready)(void *context, const char *iface, const char *line), void *context,
+                   void (*ready)(void *context, const char *iface, tk_str notes), void *context,
                    struct tk_err *err)
 {
+    TK_CLEANUP(tk_buf_release) struct tk_buf notes;
+    tk_buf_init(&notes, NOTES_MAX);
     struct tk_recorder *recorder = NULL;
-    char line[256] = "";
     int rc = open_recorder(collecting, &recorder, err);
     if (rc == 0)
-        rc = give_up_privileges(recorder, line, sizeof(line), err);
+        rc = give_up_privileges(recorder, &notes, err);
     if (rc == 0) {
-        ready(context, tk_recorder_iface(recorder), line);
+        note_no_match(collecting, recorder, &notes);
+        ready(context, tk_recorder_iface(recorder), tk_buf_str(&notes));
         rc = record_until_signal(recorder, err);
         if (rc < 0)
             note_failure(collecting, err->msg);
@@ -293,10 +319,11 @@ static void stop_one(void *context, const char *folder)
 {
     struct tk_err err;
     int rc = tk_collector_stop(folder, &err);
-    if (rc < 0)
+    if (rc < 0) {
         (void)fprintf(stderr, "collect: %s\n", err.msg);
-    else if (rc > 0)
+    } else if (rc > 0) {
         printf("previous collectors stopped in %s\n", short_path(folder));
+    }
     if (rc < 0)
         *(bool *)context = true;
 }
@@ -318,10 +345,9 @@ static int prepare(struct collecting *collecting, struct tk_err *err)
     return 0;
 }
 
-static void print_ready(void *context, const char *iface, const char *line)
+static void print_ready(void *context, const char *iface, tk_str notes)
 {
-    if (*line)
-        (void)fprintf(stderr, "%s\n", line);
+    (void)fprintf(stderr, "%.*s", TK_STR_ARG(notes));
     print_started(context, iface);
 }
 
@@ -347,15 +373,15 @@ static int run_verb(struct collecting *collecting)
 struct answer {
     bool ready;
     char iface[64];
-    char text[TK_ERR_MAX]; /* a line to print, or why it failed */
+    char text[NOTES_MAX]; /* lines to print, or why it failed */
 };
 
-static void send_ready(void *context, const char *iface, const char *line)
+static void send_ready(void *context, const char *iface, tk_str notes)
 {
     int *fd = context;
     struct answer answer = {.ready = true};
     (void)snprintf(answer.iface, sizeof(answer.iface), "%s", iface);
-    (void)snprintf(answer.text, sizeof(answer.text), "%s", line);
+    (void)snprintf(answer.text, sizeof(answer.text), "%.*s", TK_STR_ARG(notes));
     struct tk_err ignored;
     if (tk_fd_write(*fd, (tk_str){(const char *)&answer, sizeof(answer)}, "pipe", &ignored) == 0)
         tk_fd_close(fd);
@@ -409,7 +435,7 @@ static int start_verb(struct collecting *collecting)
     struct answer answer = {.ready = false};
     ssize_t got = pid < 0 ? -1 : read(from, &answer, sizeof(answer));
     if (got == (ssize_t)sizeof(answer) && answer.ready) {
-        print_ready(collecting, answer.iface, answer.text);
+        print_ready(collecting, answer.iface, tk_str_from(answer.text));
         return TK_EXIT_OK;
     }
     tk_fail(&err, -EIO, "%s",
@@ -427,12 +453,13 @@ static int stop_verb(struct collecting *collecting)
             &(struct tk_identity_options){.run_id = opts->run_id, .folder = opts->output},
             &collecting->identity, &err) < 0)
         return tk_cmd_usage(collecting->cmd, "%s", err.msg);
-    if (opts->stop_all || opts->clean_all)
+    if (opts->stop_all || opts->clean_all) {
         tk_collectors_each(stop_one, &failed);
-    else if (collecting->identity.is_named)
+    } else if (collecting->identity.is_named) {
         stop_one(&failed, collecting->identity.folder);
-    else
+    } else {
         tk_collectors_each_below("logs", stop_one, &failed);
+    }
     puts("collectors stopped");
     return failed ? TK_EXIT_FAILED : TK_EXIT_OK;
 }
@@ -482,9 +509,10 @@ static int run_verb_named(const struct tk_cmd *cmd, const char *verb, int argc, 
     if (first < argc)
         return tk_cmd_usage(cmd, "'%s' is one argument too many", argv[first]);
     struct collecting collecting = {.cmd = cmd, .opts = &opts, .dirfd = -1};
-    for (size_t i = 0; i < TK_COUNTOF(verbs); i++)
+    for (size_t i = 0; i < TK_COUNTOF(verbs); i++) {
         if (strcmp(verbs[i].name, verb) == 0)
             return verbs[i].run(&collecting);
+    }
     return tk_cmd_usage(cmd, "'%s' is none of start, stop, status, run", verb);
 }
 

@@ -78,9 +78,10 @@ static int open_recorder(struct recording *recording, char **command, struct tk_
     const struct record_opts *opts = recording->opts;
     char path[PATH_MAX + 16];
     (void)snprintf(path, sizeof(path), "%s/run.json", recording->identity.folder);
-    if (access(path, F_OK) == 0)
+    if (access(path, F_OK) == 0) {
         return tk_fail(err, -EEXIST, "%s: holds a recorded run already, name another folder",
                        recording->identity.folder);
+    }
     return tk_recorder_new(
         &(struct tk_recorder_options){.folder = recording->identity.folder,
                                       .node =
@@ -160,9 +161,10 @@ static bool finish(struct recording *recording)
     struct tk_err err;
     tk_recorder_set_exit_status(recording->recorder, recording->result.exit_code);
     int rc = tk_recorder_finish(recording->recorder, &err);
-    if (rc == 0)
+    if (rc == 0) {
         rc = tk_invocation_finish(recording->invocation, tk_recorder_procs(recording->recorder),
                                   recording->identity.folder, &err);
+    }
     if (rc < 0)
         (void)tk_cmd_fail(recording->cmd, &err);
     return rc == 0;

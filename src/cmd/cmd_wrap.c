@@ -94,11 +94,12 @@ static void wait_for_end(struct tk_invocation *invocation)
 static void append(struct tk_invocation *invocation, const struct tk_identity *identity)
 {
     struct tk_err err;
-    if (tk_invocation_finish(invocation, NULL, identity->folder, &err) < 0)
+    if (tk_invocation_finish(invocation, NULL, identity->folder, &err) < 0) {
         (void)fprintf(stderr, "tracekit wrap: %s: the invocation is lost\n", err.msg);
-    else
+    } else {
         (void)fprintf(stderr, "invocation appended → %s/%s\n", identity->folder,
                       tk_invocation_file(invocation));
+    }
 }
 
 /* Run it; returns the status to end with, or 0 and how it ended. */

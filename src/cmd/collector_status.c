@@ -16,8 +16,8 @@
 #include "run/run.h"
 
 #define MAX_RUNS     256
-#define ROW_TEXT_MAX (1024 * 1024)
-#define OUT_MAX      (16 * 1024 * 1024)
+#define ROW_TEXT_MAX ((size_t)1 << 20)
+#define OUT_MAX      ((size_t)16 << 20)
 
 enum {
     STATUS_RUN_ID,
@@ -96,12 +96,13 @@ static void copy_value(const struct tk_batch *from, size_t from_column, struct t
 {
     if (!tk_batch_has(from, 0, from_column))
         return;
-    if (columns[to_column].type == TK_TEXT)
+    if (columns[to_column].type == TK_TEXT) {
         tk_batch_set_text(to, to_column, tk_batch_text(from, 0, from_column));
-    else if (columns[to_column].type == TK_F64)
+    } else if (columns[to_column].type == TK_F64) {
         tk_batch_set_f64(to, to_column, tk_batch_f64(from, 0, from_column, 0));
-    else
+    } else {
         tk_batch_set_i64(to, to_column, tk_batch_i64(from, 0, from_column, 0));
+    }
 }
 
 static int64_t folder_bytes(int dirfd)
@@ -137,9 +138,10 @@ static int read_status(const char *folder, struct tk_batch *out, struct tk_err *
         tk_batch_set_i64(out, STATUS_PID, owner.pid);
     tk_batch_set_i64(out, STATUS_BYTES, folder_bytes(dirfd));
     TK_CLEANUP(tk_batch_freep) struct tk_batch *run = NULL;
-    if (tk_object_read(dirfd, tk_tables[TK_TABLE_RUN].raw, &tk_schema_run, &run, &ignored) == 0)
+    if (tk_object_read(dirfd, tk_tables[TK_TABLE_RUN].raw, &tk_schema_run, &run, &ignored) == 0) {
         for (size_t i = 0; i < TK_COUNTOF(same); i++)
             copy_value(run, same[i].run, out, same[i].status);
+    }
     return 0;
 }
 
@@ -241,20 +243,22 @@ int tk_collector_show_status(const char *folder, bool json, struct tk_err *err)
     if (rc < 0)
         return rc;
     struct many many = {.batch = batch, .err = err};
-    if (folder)
+    if (folder) {
         visit_run(&many, folder);
-    else
+    } else {
         tk_collectors_each_below("logs", visit_run, &many);
+    }
     if (many.rc < 0)
         return many.rc;
     TK_CLEANUP(tk_buf_release) struct tk_buf out;
     tk_buf_init(&out, OUT_MAX);
-    if (json)
+    if (json) {
         tk_encoder_jsonl.batch(batch, &out);
-    else if (batch->rows > 0)
+    } else if (batch->rows > 0) {
         rc = write_table(batch, &out, err);
-    else
+    } else {
         tk_buf_lit(&out, "no collector runs for a run in logs/ (of another folder: -o DIR)\n");
+    }
     if (rc == 0)
         rc = tk_buf_check(&out, "status", err);
     if (rc == 0)

@@ -47,9 +47,10 @@ static bool has_text(tk_str haystack, const char *needle)
 static tk_str subcommand(const struct command_line *line)
 {
     tk_str rest = line->text;
+    tk_str program;
     tk_str word = {NULL, 0};
-    if (!tk_str_take_until(&rest, '\0', &word) || !tk_str_take_until(&rest, '\0', &word))
-        return (tk_str){NULL, 0};
+    if (tk_str_take_until(&rest, '\0', &program))
+        (void)tk_str_take_until(&rest, '\0', &word);
     return word;
 }
 
@@ -99,9 +100,10 @@ static int stop_owner(int dirfd, const char *folder, struct tk_err *err)
     if (pidfd < 0 || !tk_run_start_ticks(owner.pid, &start_ticks) ||
         start_ticks != owner.start_ticks)
         return tk_fail(err, -EBUSY, "%s: its recorder runs in another pid namespace", folder);
-    if (!is_collector(owner.pid))
+    if (!is_collector(owner.pid)) {
         return tk_fail(err, -EBUSY, "%s: a command is being recorded there (pid %d)", folder,
                        (int)owner.pid);
+    }
     rc = terminate(pidfd, owner.pid, err);
     if (rc > 0)
         (void)unlinkat(dirfd, PID_FILE, 0); /* left behind only when it was killed */

@@ -17,9 +17,10 @@ static int set_label(const char *what, const char *given, const char *otherwise,
                      char ret_label[TK_RUN_ID_MAX], struct tk_err *err)
 {
     const char *label = is_given(given) ? given : otherwise;
-    if (!tk_str_to_cstr(tk_str_from(label), ret_label, TK_RUN_ID_MAX))
+    if (!tk_str_to_cstr(tk_str_from(label), ret_label, TK_RUN_ID_MAX)) {
         return tk_fail(err, -EINVAL, "%s '%s': longer than %d bytes", what, label,
                        TK_RUN_ID_MAX - 1);
+    }
     return 0;
 }
 
@@ -67,9 +68,10 @@ int tk_identity_resolve(const struct tk_identity_options *options, struct tk_ide
         rc = set_label("stage", options->stage, DEFAULT_STAGE, identity.stage, err);
     if (rc == 0)
         rc = set_run_id(options, &identity, err);
-    if (rc == 0)
+    if (rc == 0) {
         rc = is_given(options->folder) ? set_folder(&identity, "", options->folder, err)
                                        : set_folder(&identity, "logs/", identity.run_id, err);
+    }
     if (rc == 0)
         *ret_identity = identity;
     return rc;

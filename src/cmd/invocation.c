@@ -96,25 +96,28 @@ static bool is_file(const char *path, int64_t *ret_bytes)
 static void find_input(struct tk_invocation *invocation)
 {
     char *const *argv = invocation->options.argv;
-    for (size_t i = 1; argv[i] && !invocation->input; i++)
+    for (size_t i = 1; argv[i] && !invocation->input; i++) {
         if (strcmp(argv[i], "-i") == 0)
             invocation->input = argv[i + 1];
+    }
     if (invocation->input) {
         (void)is_file(invocation->input, &invocation->input_bytes);
         return;
     }
-    for (size_t i = 1; argv[i] && !invocation->input; i++)
+    for (size_t i = 1; argv[i] && !invocation->input; i++) {
         if (is_file(argv[i], &invocation->input_bytes))
             invocation->input = argv[i];
+    }
 }
 
 /* The last argument without a dash, unless it is a text of several words, such as a script. */
 static void find_output(struct tk_invocation *invocation)
 {
     char *const *argv = invocation->options.argv;
-    for (size_t i = 1; argv[i]; i++)
+    for (size_t i = 1; argv[i]; i++) {
         if (argv[i][0] != '-')
             invocation->output = argv[i];
+    }
     if (invocation->output && strpbrk(invocation->output, " \t\n"))
         invocation->output = NULL;
 }
@@ -445,7 +448,7 @@ int tk_exit_as(const struct tk_launch_result *result)
     sigfillset(&all);
     (void)sigaction(result->exit_signal, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
     (void)raise(result->exit_signal);
-    (void)sigprocmask(SIG_UNBLOCK, &all, NULL);
+    (void)pthread_sigmask(SIG_UNBLOCK, &all, NULL);
     return result->exit_code;
 }
 

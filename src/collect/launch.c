@@ -25,7 +25,7 @@
 
 #define RUSAGE_BLOCK_BYTES 512
 /* The child list is a bound on memory, not on the machine: 4 million processes. */
-#define MAX_FAMILY_BYTES (64 << 20)
+#define MAX_FAMILY_BYTES ((size_t)64 << 20)
 
 static const int handled[] = {SIGCHLD, SIGTERM, SIGHUP,  SIGINT, SIGQUIT,
                               SIGUSR1, SIGUSR2, SIGTSTP, SIGCONT};
@@ -59,7 +59,7 @@ static int take_signals(struct tk_launch *launch, struct tk_err *err)
     launch->signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
     if (launch->signal_fd < 0)
         return tk_fail_errno(err, "signalfd");
-    pthread_sigmask(SIG_BLOCK, &mask, &launch->old_mask);
+    (void)pthread_sigmask(SIG_BLOCK, &mask, &launch->old_mask);
 
     /* Were SIGCHLD ignored, as we may have been started, nobody could be waited for. A report to a
      * closed pipe must not cost the command its exit status. */
@@ -74,7 +74,7 @@ static void give_signals_back(const struct tk_launch *launch)
 {
     sigaction(SIGPIPE, &launch->old_pipe, NULL);
     sigaction(SIGCHLD, &launch->old_chld, NULL);
-    pthread_sigmask(SIG_SETMASK, &launch->old_mask, NULL);
+    (void)pthread_sigmask(SIG_SETMASK, &launch->old_mask, NULL);
 }
 
 /* Stop as the command did: by the same signal with its default action, which the kernel leaves out
@@ -85,8 +85,8 @@ static void stop_with(int stop_signal)
     sigemptyset(&one);
     sigaddset(&one, stop_signal);
     (void)raise(stop_signal);
-    pthread_sigmask(SIG_UNBLOCK, &one, NULL);
-    pthread_sigmask(SIG_BLOCK, &one, NULL);
+    (void)pthread_sigmask(SIG_UNBLOCK, &one, NULL);
+    (void)pthread_sigmask(SIG_BLOCK, &one, NULL);
 }
 
 static void forward(struct tk_launch *launch, const struct signalfd_siginfo *info)

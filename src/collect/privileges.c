@@ -11,7 +11,6 @@ const struct tk_privilege tk_privileges[] = {
     {"CAP_NET_ADMIN", "exit records and fork events of all processes", CAP_NET_ADMIN, true},
     {"CAP_SYS_PTRACE", "I/O counters of other users' processes", CAP_SYS_PTRACE, false},
     {"CAP_DAC_READ_SEARCH", "energy counters, names of containers", CAP_DAC_READ_SEARCH, false},
-    {"CAP_SYS_ADMIN", "control groups of other users", CAP_SYS_ADMIN, true},
     {0},
 };
 

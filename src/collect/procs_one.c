@@ -219,9 +219,9 @@ static bool is_wanted(struct tk_procs *procs, uint32_t i)
         return follow && parent_has(procs, i, TK_PROC_MEMBER);
     if (!procs->match.ready)
         return true;
-    if (procs->options.refresh || !procs->started)
-        return matches(procs, i);
-    return parent_has(procs, i, TK_PROC_MEMBER);
+    if ((procs->options.refresh || !procs->started) && matches(procs, i))
+        return true;
+    return follow && parent_has(procs, i, TK_PROC_MEMBER);
 }
 
 /* Children of the tree are in it. Its orphans come to us when we started its root, since we are

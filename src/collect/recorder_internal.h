@@ -3,7 +3,6 @@
 #ifndef TK_COLLECT_RECORDER_INTERNAL_H
 #define TK_COLLECT_RECORDER_INTERNAL_H
 
-#include <limits.h>
 #include <pthread.h>
 
 #include "base/buf.h"
@@ -31,7 +30,7 @@ struct tk_prober {
 
 struct tk_recorder {
     struct tk_recorder_options options;
-    char host_name[HOST_NAME_MAX + 1];
+    char host_name[TK_NODE_NAME_MAX];
     char iface[64];
     struct tk_kernel kernel;
     struct tk_run_writer *writer;

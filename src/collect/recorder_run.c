@@ -13,11 +13,11 @@
 #include "run/redact.h"
 
 #define SCHEMA_VERSION 2
-#define ARGV_MAX       (4 * 1024 * 1024)
-#define ROW_TEXT_MAX   (256 * 1024)
+#define ARGV_MAX       ((size_t)4 << 20)
+#define ROW_TEXT_MAX   ((size_t)256 << 10)
 /* CPU time of a running task is brought up to date at each timer tick, so that over 25 of them the
  * error is 2 % as a rule. */
-#define GOOD_TICKS 25
+#define GOOD_TICKS 25LL
 
 void tk_texts_add(struct tk_texts *texts, tk_str text)
 {
@@ -182,8 +182,8 @@ static void set_quality(const struct tk_recorder *recorder, struct tk_batch *row
     if (hz > 0)
         tk_batch_set_i64(row, TK_RUN_MIN_GOOD_INTERVAL_MS, (GOOD_TICKS * 1000 + hz - 1) / hz);
     tk_batch_set_bool(row, TK_RUN_RSS_EXACT, recorder->rss_exact);
-    if (recorder->cgroups)
-        tk_batch_set_i64(row, TK_RUN_CGROUP_VERSION, tk_cgroups_version(recorder->cgroups));
+    tk_batch_set_i64(row, TK_RUN_CGROUP_VERSION,
+                     recorder->cgroups ? tk_cgroups_version(recorder->cgroups) : 0);
     set_text(row, TK_RUN_PROC_ROWS, recorder->options.procs.every_tick ? "every_tick" : "changed");
     set_texts(row, TK_RUN_NOTICES, &recorder->notices);
 }

@@ -24,7 +24,7 @@
 
 /* Lateness, in buckets of 1/8 of a power of two: 1 us, 1.125 us, ... */
 #define LATE_STEPS   8
-#define LATE_BUCKETS (40 * LATE_STEPS)
+#define LATE_BUCKETS ((size_t)40 * LATE_STEPS)
 
 enum { CLASS_EVENTS, CLASS_HOST, CLASS_PROCS, CLASS_COUNT };
 
@@ -53,7 +53,7 @@ static size_t late_bucket(int64_t late_ns)
     if (units < LATE_STEPS)
         return 0;
     unsigned power = 63 - (unsigned)__builtin_clzll(units) - 3; /* of two, in us; 3 = lb 8 */
-    size_t bucket = power * LATE_STEPS + (units >> power) - LATE_STEPS + 1;
+    size_t bucket = (size_t)power * LATE_STEPS + (units >> power) - LATE_STEPS + 1;
     return bucket < LATE_BUCKETS ? bucket : LATE_BUCKETS - 1;
 }
 
@@ -131,9 +131,10 @@ static void set_classes(struct tk_sampler *sampler)
 static int arm(const struct tk_sampler *sampler, struct tk_err *err)
 {
     int64_t next = INT64_MAX;
-    for (size_t i = 0; i < CLASS_COUNT; i++)
+    for (size_t i = 0; i < CLASS_COUNT; i++) {
         if (sampler->classes[i].interval_ns > 0 && sampler->classes[i].deadline_ns < next)
             next = sampler->classes[i].deadline_ns;
+    }
     struct itimerspec at = {
         .it_value = {.tv_sec = next / TK_NS_PER_S, .tv_nsec = next % TK_NS_PER_S}};
     if (timerfd_settime(sampler->timer_fd, TFD_TIMER_ABSTIME, &at, NULL) < 0)
@@ -230,9 +231,10 @@ int tk_sampler_fd(const struct tk_sampler *sampler)
 int64_t tk_sampler_wake_ns(const struct tk_sampler *sampler)
 {
     int64_t shortest = INT64_MAX;
-    for (size_t i = 0; i < CLASS_COUNT; i++)
+    for (size_t i = 0; i < CLASS_COUNT; i++) {
         if (sampler->classes[i].interval_ns > 0 && sampler->classes[i].interval_ns < shortest)
             shortest = sampler->classes[i].interval_ns;
+    }
     return shortest;
 }
 

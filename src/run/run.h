@@ -90,7 +90,7 @@ TK_MUST_USE int tk_run_writer_set_name(struct tk_run_writer *writer, enum tk_tab
                                        const char *name, struct tk_err *err);
 
 /* The sink to give to tk_rows_new(): keeps rows in memory until tk_run_writer_flush(), or until
- * 256 KiB of one table wait, which are then written as if flushed. */
+ * 64 KiB of one table wait, which are then written as if flushed. */
 struct tk_sink tk_run_writer_sink(struct tk_run_writer *writer);
 
 /* Write what is buffered. On failure (-ENOSPC, -EIO, -ESTALE, ...) the file is cut back to whole

@@ -319,10 +319,10 @@ END
 @test "trouble is noted in procmon.err, once" {
     need_root "to mount a small file system"
     mkdir small
-    mount -t tmpfs -o size=200k none small
+    mount -t tmpfs -o size=8m none small
     mounted=small
     start -o small/run --interval 10ms --host-interval 10ms
-    dd if=/dev/zero of=small/ballast bs=1k count=1000 2>/dev/null || true
+    dd if=/dev/zero of=small/ballast bs=1k count=10000 2>/dev/null || true
     sleep 2.5
     rm small/ballast
     wait_until grep -q 'written again' small/run/procmon.err

@@ -307,12 +307,12 @@ END
 @test "a full disk is told once, spoils nothing, and is left behind when there is room" {
     need_root "to mount a small file system"
     mkdir small
-    mount -t tmpfs -o size=400k none small
+    mount -t tmpfs -o size=8m none small
     mounted=small
-    "$TK" record -o small/run --interval 10ms --rows every-tick -- sleep 30 2>report &
+    "$TK" record -o small/run --interval 10ms -- sh -c 'while :; do sleep 0.01; done' 2>report &
     recorder=$!
     wait_until test -s small/run/resources.jsonl
-    dd if=/dev/zero of=small/ballast bs=1k count=1000 2>/dev/null || true
+    dd if=/dev/zero of=small/ballast bs=1k count=10000 2>/dev/null || true
     wait_until grep -q 'No space left on device' report
     sleep 2
     [ "$(grep -c 'No space left on device' report)" -eq 1 ]

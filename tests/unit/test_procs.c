@@ -464,8 +464,9 @@ static void the_set_is_what_matched_at_the_start_and_its_descendants(void **stat
     put_family();
     open_procs((struct tk_procs_options){.match = "FFMPEG"});
     const char *rows = tick(0);
-    assert_rows(rows, "proc_metrics", "", 1);
+    assert_rows(rows, "proc_metrics", "", 2);
     assert_rows(rows, "proc_metrics", "\"pid\":30,", 1);
+    assert_rows(rows, "proc_metrics", "\"pid\":31,", 1); /* its child, born before */
 
     put_process(53, 30, "child", 100005);
     put_process(54, 53, "grandchild", 100006);
@@ -512,8 +513,9 @@ static void matches_command_line_program_and_group_by_prefix(void **state)
     for (size_t i = 0; i < TK_COUNTOF(matches); i++) {
         open_procs((struct tk_procs_options){.match = matches[i]});
         const char *rows = tick(0);
-        assert_rows(rows, "proc_metrics", "", 1);
+        assert_rows(rows, "proc_metrics", "", 2);
         assert_rows(rows, "proc_metrics", "\"pid\":30,", 1);
+        assert_rows(rows, "proc_metrics", "\"pid\":31,", 1);
         tk_procs_free(world.procs);
         world.procs = NULL;
     }
