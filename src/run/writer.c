@@ -14,8 +14,8 @@
 #include "run/run_internal.h"
 
 #define BUFFER_BYTES ((size_t)64 << 10) /* written without waiting for a flush */
-#define BUFFER_MAX   ((size_t)8 << 20)   /* with one batch of long texts on top */
-#define TAIL_MAX     ((size_t)1 << 20)   /* longest torn line that is looked at */
+#define BUFFER_MAX   ((size_t)8 << 20)  /* with one batch of long texts on top */
+#define TAIL_MAX     ((size_t)1 << 20)  /* longest torn line that is looked at */
 
 struct table_file {
     char name[NAME_MAX + 1]; /* "" = the name in tk_tables */

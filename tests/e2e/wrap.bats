@@ -93,7 +93,7 @@ END
 @test "CPU time is that of the whole tree, and says who counted it" {
     cat >work <<'END'
 spin() { i=0; while [ $i -lt 60000 ]; do i=$((i + 1)); done; }
-spin & (spin) & (spin &) ; wait
+spin & (spin) & { (spin &) } | cat; wait
 END
     command time -f '%U %S' -o time.txt "$TK" wrap -- sh work
     event '(.cpu_source | test("^(cgroup|taskstats|rusage)$")) and .cpu_ns == .user_ns + .system_ns and
