@@ -309,17 +309,35 @@ static void put_quality(const struct tk_summary *summary, const struct tk_look *
     put_paragraph(look, "data", &text, out);
 }
 
+/* The figures of a command end where it ended. */
+static bool put_left_running(const struct tk_summary *summary, const struct tk_look *look,
+                             struct tk_buf *out)
+{
+    int64_t left = summary->command.measured ? summary->command.left_running : 0;
+    char count[TK_HUMAN_MAX];
+    if (left <= 0)
+        return false;
+    TK_CLEANUP(tk_buf_release) struct tk_buf text;
+    tk_buf_init(&text, TK_SCREEN_MAX);
+    tk_style_printf(&text, look, TK_STYLE_WARN, "%s process%s of the command outlived it",
+                    tk_count_format(left, count), left == 1 ? "" : "es");
+    tk_buf_lit(&text, ": what came after its end is not in these figures");
+    put_paragraph(look, "note", &text, out);
+    return true;
+}
+
 static void put_notices(const struct tk_summary *summary, const struct tk_look *look,
                         struct tk_buf *out)
 {
     const struct tk_summary_quality *quality = &summary->quality;
+    bool labelled = put_left_running(summary, look, out);
     for (size_t i = 0; i < quality->notice_count && i < TOP_NOTICES; i++) {
         TK_CLEANUP(tk_buf_release) struct tk_buf text;
         tk_buf_init(&text, TK_SCREEN_MAX);
         tk_text_put_clean(&text, look, quality->notices[i]);
         if (i + 1 == TOP_NOTICES && quality->notice_count > TOP_NOTICES)
             tk_buf_printf(&text, " (%zu more: --json)", quality->notice_count - TOP_NOTICES);
-        put_paragraph(look, i == 0 ? "note" : "", &text, out);
+        put_paragraph(look, i == 0 && !labelled ? "note" : "", &text, out);
     }
 }
 

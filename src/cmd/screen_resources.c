@@ -89,6 +89,7 @@ static bool describe_disk(const struct tk_summary *summary, struct tk_cell *cell
     return true;
 }
 
+/* Of the device, whoever used it: the kernel counts no network bytes of a process. */
 static bool describe_network(const struct tk_summary *summary, struct tk_cell *cell)
 {
     const struct tk_summary_host *host = &summary->host;
@@ -96,14 +97,14 @@ static bool describe_network(const struct tk_summary *summary, struct tk_cell *c
     char out[TK_HUMAN_MAX];
     if (host->net_rx_bytes < 0)
         return false;
-    (void)snprintf(cell->text, sizeof(cell->text), "%s in, %s out%s%.*s",
-                   tk_bytes_format((double)host->net_rx_bytes, in),
-                   tk_bytes_format((double)host->net_tx_bytes, out), host->iface.n ? ", " : "",
-                   TK_STR_ARG(host->iface));
+    (void)snprintf(cell->text, sizeof(cell->text), "%.*s%s%s in, %s out", TK_STR_ARG(host->iface),
+                   host->iface.n ? ": " : "", tk_bytes_format((double)host->net_rx_bytes, in),
+                   tk_bytes_format((double)host->net_tx_bytes, out));
     return true;
 }
 
-/* Stall time and its share of the run. */
+/* Share of the run in which some task of the machine was stalled, and without a command how long:
+ * beside the time of a command, which the recording outlasts, that would be a riddle. */
 static bool describe_stall(const struct tk_summary *summary, enum tk_stall stall,
                            struct tk_cell *cell)
 {
@@ -114,10 +115,13 @@ static bool describe_stall(const struct tk_summary *summary, enum tk_stall stall
     int64_t least = stall == TK_STALL_CPU ? 0 : 1;
     if (host->stall_ns[stall] < least || host->stall_covered_ns <= 0)
         return false;
-    (void)snprintf(
-        cell->text, sizeof(cell->text), "%s, %s of the time",
-        tk_seconds_format(host->stall_ns[stall], time),
-        tk_share_format((double)host->stall_ns[stall] / (double)host->stall_covered_ns, share));
+    tk_share_format((double)host->stall_ns[stall] / (double)host->stall_covered_ns, share);
+    if (summary->command.measured) {
+        (void)snprintf(cell->text, sizeof(cell->text), "machine: %s of the time", share);
+    } else {
+        (void)snprintf(cell->text, sizeof(cell->text), "%s, %s of the time",
+                       tk_seconds_format(host->stall_ns[stall], time), share);
+    }
     return true;
 }
 

@@ -228,6 +228,18 @@ static int add_processes(struct tk_summary_maker *maker, struct tk_err *err)
 /* The whole -------------------------------------------------------------------------------------
  */
 
+/* Largest process of the command: by the kernel's exit records, when they have all of them. rusage
+ * counts the recorder's copy too that the command's process began as. */
+static void set_max_rss(struct tk_summary *summary)
+{
+    const struct tk_summary_quality *quality = &summary->quality;
+    struct tk_summary_command *command = &summary->command;
+    bool all_seen = tk_str_eq(quality->exit_source, TK_STR("taskstats")) &&
+                    quality->lost_exits == 0 && command->left_running <= 0;
+    if (all_seen && summary->tree.max_rss_bytes > 0)
+        command->max_rss_bytes = summary->tree.max_rss_bytes;
+}
+
 /* What the invocation did not say is known from the processes of the tree. */
 static void finish(struct tk_summary *summary)
 {
@@ -252,6 +264,7 @@ static void finish(struct tk_summary *summary)
         if (*figures[i].figure < 0)
             *figures[i].figure = figures[i].otherwise;
     }
+    set_max_rss(summary);
     command->measured = command->cpu_ns >= 0;
     if (command->end_ns == 0) {
         command->start_ns = summary->start_ns;

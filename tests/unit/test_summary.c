@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "base/clock.h"
+#include "tk_folder.h"
 #include "tk_test.h"
 
 #define START_NS (1795252000 * TK_NS_PER_S)
@@ -160,10 +161,44 @@ static void what_is_no_run_is_refused_by_name(void **state)
     assert_int_equal(tk_summary_new(TK_TEST_DATA "/none", &summary, &err), -ENOENT);
 }
 
+/* Peak of a command whose rusage has 4,700 KiB and whose only exit record has 1,600 KiB. */
+static int64_t peak_when(int lost_exits)
+{
+    char folder[PATH_MAX];
+    char run[256];
+    folder_make(folder);
+    (void)snprintf(run, sizeof(run),
+                   "{\"start_ms\":1000,\"stop_ms\":2000,\"exit_source\":\"taskstats\","
+                   "\"lost_exits\":%d,\"command\":[\"sh\"],\"exit_status\":0}",
+                   lost_exits);
+    folder_put(folder, "run.json", run);
+    folder_put(folder, "events.sh.jsonl",
+               "{\"method\":\"CLI\",\"path\":\"sh\",\"ts_start\":1100,\"ts_end\":1900,\"pid\":9,"
+               "\"start_ticks\":5,\"cpu_ns\":1000,"
+               "\"max_rss_kb\":4700,\"left_running\":0,\"exit_code\":0}\n");
+    folder_put(folder, "proc_exit.jsonl",
+               "{\"ts_ms\":1900,\"pid\":9,\"start_ticks\":5,\"comm\":\"sh\",\"cpu_ns\":1000,"
+               "\"max_rss_kb\":1600,\"source\":\"taskstats\",\"in_tree\":true}\n");
+    TK_CLEANUP(tk_summary_freep) struct tk_summary *summary = NULL;
+    struct tk_err err = {.msg = ""};
+    if (tk_summary_new(folder, &summary, &err) < 0)
+        fail_msg("%s", err.msg);
+    folder_remove(folder);
+    return summary->command.max_rss_bytes;
+}
+
+static void the_recorder_is_not_in_the_peak_of_what_it_ran(void **state)
+{
+    (void)state;
+    assert_int_equal(peak_when(0), 1600 * 1024);
+    assert_int_equal(peak_when(1), 4700 * 1024); /* the largest may be the one that was lost */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_recorded_command_has_its_exact_bill),
+        cmocka_unit_test(the_recorder_is_not_in_the_peak_of_what_it_ran),
         cmocka_unit_test(the_processes_of_the_tree_add_up_to_the_bill),
         cmocka_unit_test(rates_become_totals_by_the_length_of_their_interval),
         cmocka_unit_test(a_slower_source_holds_the_time_since_it_was_read_last),
