@@ -357,6 +357,17 @@ static int count_lines(const struct tk_buf *text)
     return lines;
 }
 
+/* Tables have their least width; what a narrower terminal would wrap is cut. */
+static void put_tables(const struct tk_look *look, const struct tk_buf *tables, struct tk_buf *out)
+{
+    tk_str rest = tk_buf_str(tables);
+    tk_str line;
+    while (rest.n > 0 && tk_str_take_until(&rest, '\n', &line)) {
+        tk_text_put_cut(out, look, line, look->width);
+        tk_buf_putc(out, '\n');
+    }
+}
+
 int tk_screen_format(const struct tk_summary *summary, const char *folder,
                      const struct tk_look *look, struct tk_buf *out, struct tk_err *err)
 {
@@ -369,18 +380,25 @@ int tk_screen_format(const struct tk_summary *summary, const char *folder,
     put_folder(folder, look, &end);
 
     put_title(summary, look, out);
+    TK_CLEANUP(tk_buf_release) struct tk_buf tables;
     TK_CLEANUP(tk_buf_release) struct tk_buf containers;
+    tk_buf_init(&tables, TK_SCREEN_MAX);
     tk_buf_init(&containers, TK_SCREEN_MAX);
-    int rc = tk_screen_put_resources(summary, look, out, err);
+    int rc = tk_screen_put_resources(summary, look, &tables, err);
     rc = rc < 0 ? rc : tk_screen_put_containers(summary, look, &containers, err);
     /* Processes take what the rest leaves of a screen, with a blank line on both sides. */
-    int left = SCREEN_LINES - count_lines(out) - count_lines(&containers) - count_lines(&end) - 2;
-    rc = rc < 0 ? rc : tk_screen_put_processes(summary, look, left, out, err);
+    int left = SCREEN_LINES - count_lines(out) - count_lines(&tables) - count_lines(&containers) -
+               count_lines(&end) - 2;
+    rc = rc < 0 ? rc : tk_screen_put_processes(summary, look, left, &tables, err);
     if (rc < 0)
         return rc;
-    tk_buf_put(out, tk_buf_str(&containers));
+    tk_buf_put(&tables, tk_buf_str(&containers));
+    put_tables(look, &tables, out);
     tk_buf_putc(out, '\n');
     tk_buf_put(out, tk_buf_str(&end));
+    rc = tk_buf_check(&tables, "report", err);
+    if (rc < 0)
+        return rc;
     rc = tk_buf_check(&end, "report", err);
     return rc < 0 ? rc : tk_buf_check(out, "report", err);
 }

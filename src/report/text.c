@@ -111,6 +111,17 @@ static size_t fitting(const struct tk_look *look, tk_str text, int width)
     return used;
 }
 
+/* The style sequences of `text` without what they are for: those that end a style count. */
+static void put_sequences(struct tk_buf *out, tk_str text)
+{
+    while (text.n > 0) {
+        size_t n = sequence_length(text);
+        tk_buf_put(out, (tk_str){text.p, n});
+        n = n > 0 ? n : 1;
+        text = (tk_str){text.p + n, text.n - n};
+    }
+}
+
 void tk_text_put_cut(struct tk_buf *out, const struct tk_look *look, tk_str text, int width)
 {
     if (fitting(look, text, width) == text.n) {
@@ -119,8 +130,10 @@ void tk_text_put_cut(struct tk_buf *out, const struct tk_look *look, tk_str text
     }
     tk_str ellipsis = look->utf8 ? TK_STR("\u2026") : TK_STR("...");
     int kept = width - (look->utf8 ? 1 : 3);
-    tk_buf_put(out, (tk_str){text.p, fitting(look, text, kept > 0 ? kept : 0)});
+    size_t fit = fitting(look, text, kept > 0 ? kept : 0);
+    tk_buf_put(out, (tk_str){text.p, fit});
     tk_buf_put(out, ellipsis);
+    put_sequences(out, (tk_str){text.p + fit, text.n - fit});
 }
 
 void tk_text_put_wrapped(struct tk_buf *out, const struct tk_look *look, tk_str text, int column,

@@ -45,6 +45,11 @@ fits() {
     [ "$(wc -L <golden/compile.120)" -le 120 ]
 }
 
+@test "a narrow terminal gets cut tables, not wrapped lines" {
+    COLUMNS=40 "$TK" show compile >"$BATS_TEST_TMPDIR/narrow"
+    [ "$(grep -v '^ run folder' "$BATS_TEST_TMPDIR/narrow" | wc -L)" -eq 40 ]
+}
+
 @test "a run whose recorder was killed is shown up to its last whole row" {
     golden killed killed
     fits golden/killed

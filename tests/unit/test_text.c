@@ -72,6 +72,9 @@ static void a_cut_text_ends_in_an_ellipsis_and_keeps_the_width(void **state)
     tk_text_put_cut(&out, &utf8, TK_STR("日本語"), 5);
     assert_str_equal(tk_buf_str(&out), "日本\u2026");
     tk_buf_reset(&out);
+    tk_text_put_cut(&out, &utf8, TK_STR("a \033[31mred name\033[0m"), 6);
+    assert_str_equal(tk_buf_str(&out), "a \033[31mred\u2026\033[0m");
+    tk_buf_reset(&out);
     tk_text_put_cut(&out, &utf8, TK_STR("short"), 6);
     assert_str_equal(tk_buf_str(&out), "short");
 }
