@@ -82,6 +82,8 @@ struct tk_top_options {
 
 TK_MUST_USE int tk_top_new(const struct tk_top_options *options, struct tk_top **ret_top,
                            struct tk_err *err);
+
+/* Accepts NULL. */
 void tk_top_free(struct tk_top *top);
 
 /* For TK_CLEANUP. */
