@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,6 +16,36 @@
 #define DRAIN_SMALL_NS (50 * TK_NS_PER_MS)  /* some 300 events fit without privilege */
 
 /* Making ------------------------------------------------------------------------------- */
+
+/* One line on the events that this host does not give. */
+static void explain_feed(struct tk_procs *procs)
+{
+    const struct tk_exit_feed_stats *sources = &procs->sources;
+    if (!sources->taskstats)
+        (void)snprintf(procs->why_not, sizeof(procs->why_not),
+                       "no exit records of processes (taskstats): %s", sources->taskstats_why_not);
+    else if (!sources->connector)
+        (void)snprintf(procs->why_not, sizeof(procs->why_not),
+                       "no fork events (proc connector): %s", sources->connector_why_not);
+}
+
+static int open_feed(struct tk_procs *procs, struct tk_err *err)
+{
+    /* Events carry pids of the initial namespace: worth having only where our clocks are, too. */
+    if (procs->options.no_events || !procs->kernel->cpu_clock) {
+        (void)snprintf(procs->why_not, sizeof(procs->why_not), "no events of processes: %s",
+                       procs->options.no_events ? "switched off"
+                                                : "/proc is not that of our own pid namespace, or "
+                                                  "has no CPU clocks");
+        return 0;
+    }
+    int rc = tk_exit_feed_new(procs->kernel, &procs->feed, err);
+    if (rc < 0)
+        return rc;
+    tk_exit_feed_read_stats(procs->feed, &procs->sources);
+    explain_feed(procs);
+    return 0;
+}
 
 static int open_sources(struct tk_procs *procs, struct tk_err *err)
 {
@@ -31,13 +62,7 @@ static int open_sources(struct tk_procs *procs, struct tk_err *err)
         if (rc < 0)
             return rc;
     }
-    /* Events carry pids of the initial namespace: worth having only where our clocks are, too. */
-    if (procs->options.no_events || !kernel->cpu_clock)
-        return 0;
-    rc = tk_exit_feed_new(kernel, &procs->feed, err);
-    if (rc == 0)
-        tk_exit_feed_read_stats(procs->feed, &procs->sources);
-    return rc;
+    return open_feed(procs, err);
 }
 
 int tk_procs_new(const struct tk_kernel *kernel, const struct tk_procs_options *options,
@@ -147,16 +172,6 @@ static int64_t lost_exits(const struct tk_procs *procs)
     return procs->lost_records + (unseen > 0 ? unseen : 0);
 }
 
-static const char *why_not(const struct tk_procs *procs)
-{
-    if (!procs->feed) {
-        return procs->options.no_events ? "switched off"
-                                        : "the pids of /proc are not of our own namespace";
-    }
-    return procs->sources.taskstats_why_not[0] ? procs->sources.taskstats_why_not
-                                               : procs->sources.connector_why_not;
-}
-
 void tk_procs_read_stats(const struct tk_procs *procs, struct tk_procs_stats *ret_stats)
 {
     int64_t alive = 0;
@@ -168,7 +183,7 @@ void tk_procs_read_stats(const struct tk_procs *procs, struct tk_procs_stats *re
                        : tk_procs_has_events(procs) ? "proc_connector"
                                                     : "none",
         .rung = tk_procs_has_records(procs) ? "A" : "C",
-        .why_not = why_not(procs),
+        .why_not = procs->why_not,
         .notice = procs->match.repaired ? "PROC_MATCH had lost '$|' before '^', as make does to "
                                           "it: read with them put back"
                                         : "",

@@ -54,6 +54,7 @@ struct tk_procs {
     /* Events */
     struct tk_exit_feed *feed; /* NULL = none */
     struct tk_exit_feed_stats sources;
+    char why_not[256]; /* why the feed gives less than it could; "" = it does not */
     struct tk_exit_sums sums;
     struct tk_event events[TK_PROCS_EVENTS];
 

@@ -434,7 +434,7 @@ static void what_lived_and_died_unseen_is_counted(void **state)
     assert_int_equal(stats.births, 3);
     assert_string_equal(stats.exit_source, "none");
     assert_string_equal(stats.rung, "C");
-    assert_string_equal(stats.why_not, "switched off");
+    assert_string_equal(stats.why_not, "no events of processes: switched off");
 }
 
 static void looks_between_ticks_as_well(void **state)
