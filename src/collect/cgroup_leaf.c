@@ -82,7 +82,9 @@ static int add_place(struct tk_cgroup_leaf *leaf, int hierarchy, struct tk_err *
     int rc = tk_cgroup_file_path(&leaf->mounts, hierarchy, leaf->mounts.own[hierarchy], "", path,
                                  sizeof(path));
     if (rc < 0)
-        return tk_fail_code(err, rc, "control group %s", tk_cgroup_names[hierarchy]);
+        return tk_fail(err, rc, "our own control group (%s) cannot be found below %s",
+                       hierarchy == TK_CGROUP_V2 ? "version 2" : tk_cgroup_names[hierarchy],
+                       leaf->mounts.mounts[hierarchy].at);
     TK_CLEANUP(tk_fd_close) int parent = -1;
     rc = tk_dir_open(leaf->rootfd, path, &parent, err);
     if (rc < 0)

@@ -127,6 +127,16 @@ void tk_cgroup_own_parse(tk_str self_cgroup, struct tk_cgroup_mounts *mounts)
     }
 }
 
+/* In a control group namespace whose mounts are still those of the host, a mount shows a group
+ * above ours, "/..", and our own path, told from the namespace's root, cannot be found in it. */
+static void forget_unseen(struct tk_cgroup_mounts *mounts)
+{
+    for (size_t i = 0; i < TK_CGROUP_HIERARCHIES; i++) {
+        if (tk_str_starts_with(tk_str_from(mounts->mounts[i].from), TK_STR("/..")))
+            mounts->own[i][0] = '\0';
+    }
+}
+
 int tk_cgroup_mounts_read(const struct tk_kernel *kernel, struct tk_cgroup_mounts *ret_mounts,
                           struct tk_err *err)
 {
@@ -143,6 +153,7 @@ int tk_cgroup_mounts_read(const struct tk_kernel *kernel, struct tk_cgroup_mount
     if (rc < 0)
         return rc;
     tk_cgroup_own_parse(tk_buf_str(&text), ret_mounts);
+    forget_unseen(ret_mounts);
     return 0;
 }
 

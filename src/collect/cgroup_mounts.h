@@ -47,7 +47,8 @@ void tk_cgroup_mounts_parse(tk_str mountinfo, struct tk_cgroup_mounts *mounts);
 /* Fill `own` from the text of /proc/self/cgroup. */
 void tk_cgroup_own_parse(tk_str self_cgroup, struct tk_cgroup_mounts *mounts);
 
-/* Both for the calling process. Fails with -ENOENT when no control groups are mounted. */
+/* Both for the calling process; a group of ours that no mount shows is unknown. Fails with -ENOENT
+ * when no control groups are mounted. */
 TK_MUST_USE int tk_cgroup_mounts_read(const struct tk_kernel *kernel,
                                       struct tk_cgroup_mounts *ret_mounts, struct tk_err *err);
 

@@ -323,6 +323,8 @@ static int64_t read_last_pid(struct tk_host *host)
 int64_t tk_host_forks(struct tk_host *host)
 {
     const struct tk_host_state *state = &host->states[TK_HOST_STAT];
+    if (host->kernel->pid_namespace)
+        return TK_HOST_ABSENT;
     int64_t last_pid = read_last_pid(host);
     if (host->forks >= 0 && last_pid >= 0 && last_pid == host->last_pid)
         return host->forks;

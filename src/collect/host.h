@@ -40,7 +40,8 @@ void tk_host_tick(struct tk_host *host, struct tk_rows *rows);
 void tk_host_finish(struct tk_host *host, struct tk_rows *rows);
 
 /* Forks since boot, read now (`processes` of /proc/stat, only when the last pid of /proc/loadavg
- * moved: 0.4 us where nothing was born, whatever the number of CPUs); -1 = unknown. */
+ * moved: 0.4 us where nothing was born, whatever the number of CPUs); -1 = unknown, as in a pid
+ * namespace, whose forks nobody counts. */
 int64_t tk_host_forks(struct tk_host *host);
 
 /* Times that a source did not parse, and the first message ("" = none). */

@@ -44,6 +44,14 @@ static bool has_cpu_clock(const struct tk_kernel *kernel)
            strtol(self, NULL, 10) == (long)getpid() && host_cpu_clock(NULL, getpid(), &ns) == 0;
 }
 
+/* The initial namespace has a fixed number (include/linux/proc_ns.h). */
+static bool is_in_pid_namespace(const struct tk_kernel *kernel)
+{
+    char link[32] = "";
+    return readlinkat(kernel->procfd, "self/ns/pid", link, sizeof(link) - 1) > 0 &&
+           strcmp(link, "pid:[4026531836]") != 0;
+}
+
 /* "" when this kernel has none: identity is then (pid, start ticks) alone. */
 static void read_boot_id(struct tk_kernel *kernel)
 {
@@ -74,6 +82,7 @@ int tk_kernel_open(struct tk_kernel *kernel, const char *root, struct tk_err *er
         return rc;
     }
     read_boot_id(kernel);
+    kernel->pid_namespace = is_in_pid_namespace(kernel);
     if (kernel->live && has_cpu_clock(kernel))
         kernel->cpu_clock = host_cpu_clock;
     return 0;

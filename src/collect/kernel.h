@@ -12,10 +12,12 @@
 #include "base/err.h"
 
 struct tk_kernel {
-    bool live;       /* the root is "/": system calls tell of the same machine as the files */
-    int rootfd;      /* an open folder that stands for "/": rootfd + "proc/stat" */
-    int procfd;      /* rootfd's "proc", open */
-    int64_t clk_tck; /* ticks per second in /proc/PID/stat */
+    bool live;          /* the root is "/": system calls tell of the same machine as the files */
+    bool pid_namespace; /* ours is not the initial one: /proc shows a part of the machine's
+                           processes, while its counters are of all */
+    int rootfd;         /* an open folder that stands for "/": rootfd + "proc/stat" */
+    int procfd;         /* rootfd's "proc", open */
+    int64_t clk_tck;    /* ticks per second in /proc/PID/stat */
     int64_t page_bytes;
     char boot_id[40];        /* /proc/sys/kernel/random/boot_id; "" = unknown */
     struct tk_anchor anchor; /* turns monotonic stamps into epoch time for the whole run */

@@ -232,6 +232,14 @@ static void the_tightest_limit_of_all_groups_above_counts(void **state)
     tk_cgroup_own_limits(&root.kernel, &cores, &bytes);
     assert_near(cores, 1.5, 1e-9);
     assert_int_equal(bytes, 4096);
+
+    /* In a namespace of groups with the host's mounts ours cannot be told. */
+    tk_root_write(&root, "proc/self/mountinfo", "1 1 0:1 /../.. /cg rw - cgroup2 cgroup2 rw\n");
+    tk_root_write(&root, "proc/self/cgroup", "0::/\n");
+    tk_root_write(&root, "cg/memory.max", "77\n");
+    tk_cgroup_own_limits(&root.kernel, &cores, &bytes);
+    assert_near(cores, 0, 0);
+    assert_int_equal(bytes, -1);
     tk_root_release(&root);
 }
 
