@@ -18,6 +18,7 @@
 #include "collect/cgroups.h"
 #include "collect/host_internal.h"
 #include "collect/node_internal.h"
+#include "collect/privileges.h"
 #include "collect/procs.h"
 
 /* What probes share: answers that are asked for once. */
@@ -91,6 +92,17 @@ static void probe_other_processes(const struct tk_prober *prober, struct tk_find
     set_missing(finding, "root, or the group that the gid= option of the /proc mount names");
 }
 
+static bool have_privilege(tk_str name)
+{
+    tk_str names[8];
+    size_t count = tk_privileges_read(names, TK_COUNTOF(names));
+    for (size_t i = 0; i < count; i++) {
+        if (tk_str_eq(names[i], name))
+            return true;
+    }
+    return false;
+}
+
 static void probe_other_io(const struct tk_prober *prober, struct tk_finding *finding)
 {
     char buf[512];
@@ -104,6 +116,10 @@ static void probe_other_io(const struct tk_prober *prober, struct tk_finding *fi
     if (faccessat(procfd, "self/io", F_OK, 0) < 0) {
         set(finding, TK_PROBE_NO, "this kernel counts no I/O of processes");
         set_missing(finding, "a kernel with CONFIG_TASK_IO_ACCOUNTING");
+        return;
+    }
+    if (have_privilege(TK_STR("CAP_SYS_PTRACE"))) {
+        set(finding, TK_PROBE_PARTLY, "not of process 1, which this host keeps to itself");
         return;
     }
     set(finding, TK_PROBE_NO, "of our own processes only");
