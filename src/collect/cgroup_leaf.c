@@ -81,10 +81,11 @@ static int add_place(struct tk_cgroup_leaf *leaf, int hierarchy, struct tk_err *
         return 0;
     int rc = tk_cgroup_file_path(&leaf->mounts, hierarchy, leaf->mounts.own[hierarchy], "", path,
                                  sizeof(path));
-    if (rc < 0)
+    if (rc < 0) {
         return tk_fail(err, rc, "our own control group (%s) cannot be found below %s",
                        hierarchy == TK_CGROUP_V2 ? "version 2" : tk_cgroup_names[hierarchy],
                        leaf->mounts.mounts[hierarchy].at);
+    }
     TK_CLEANUP(tk_fd_close) int parent = -1;
     rc = tk_dir_open(leaf->rootfd, path, &parent, err);
     if (rc < 0)
