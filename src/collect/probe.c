@@ -119,7 +119,7 @@ static void probe_other_io(const struct tk_prober *prober, struct tk_finding *fi
         return;
     }
     if (have_privilege(TK_STR("CAP_SYS_PTRACE"))) {
-        set(finding, TK_PROBE_PARTLY, "not of process 1, which this host keeps to itself");
+        set(finding, TK_PROBE_YES, "all but process 1, which this host keeps to itself");
         return;
     }
     set(finding, TK_PROBE_NO, "of our own processes only");
