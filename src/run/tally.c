@@ -30,7 +30,7 @@ struct counter {
 
 struct process {
     int64_t pid, start_ticks;
-    struct counter cpu_ns, rd_bytes, wr_bytes;
+    struct counter cpu_ns, rd_bytes, wr_bytes, run_delay_ns;
     int64_t max_rss_bytes;
     int64_t done_ns; /* epoch time of the exit; 0 = alive */
     char comm[TK_COMM_MAX];
@@ -150,8 +150,8 @@ static int64_t moved(const struct counter *counter)
 {
     if (counter->last < 0)
         return -1;
-    int64_t own = counter->last - counter->base - counter->of_children;
-    return own > 0 ? own : 0;
+    int64_t all = counter->last > counter->base ? counter->last - counter->base : 0;
+    return all > counter->of_children ? all - counter->of_children : 0;
 }
 
 /* Add a process to its group and to the totals. */
@@ -171,6 +171,7 @@ static int fold(struct tk_tally *tally, struct process *process)
     add_known(&totals->rd_bytes, moved(&process->rd_bytes));
     add_known(&group->wr_bytes, moved(&process->wr_bytes));
     add_known(&totals->wr_bytes, moved(&process->wr_bytes));
+    add_known(&totals->run_delay_ns, moved(&process->run_delay_ns));
     if (process->max_rss_bytes > group->max_rss_bytes)
         group->max_rss_bytes = process->max_rss_bytes;
     if (process->max_rss_bytes > totals->max_rss_bytes) {
@@ -187,20 +188,25 @@ static uint64_t identity_of(int64_t pid, int64_t start_ticks)
     return ((uint64_t)pid << PID_SHIFT) ^ (uint64_t)start_ticks;
 }
 
+static struct process *process_at(const struct tk_tally *tally, uint32_t index)
+{
+    assert(tally->processes);
+    return &tally->processes[index];
+}
+
 static struct process *process_find(const struct tk_tally *tally, int64_t pid, int64_t start_ticks)
 {
     uint32_t index;
     if (!tk_map_find(&tally->by_identity, identity_of(pid, start_ticks), &index))
         return NULL;
-    return &tally->processes[index];
+    return process_at(tally, index);
 }
 
 static int record_take(struct tk_tally *tally, uint32_t *ret_index)
 {
     if (tally->free_head != NONE) {
-        assert(tally->processes);
         *ret_index = tally->free_head;
-        tally->free_head = tally->processes[tally->free_head].next;
+        tally->free_head = process_at(tally, tally->free_head)->next;
         return 0;
     }
     if (tally->count == tally->cap) {
@@ -219,7 +225,7 @@ static bool parent_in_tree(const struct tk_tally *tally, int64_t ppid)
 {
     uint32_t index;
     return ppid > 0 && tk_map_find(&tally->by_pid, (uint64_t)ppid, &index) &&
-           tally->processes[index].in_tree;
+           process_at(tally, index)->in_tree;
 }
 
 static bool is_in_tree(const struct tk_tally *tally, int64_t pid, int64_t start_ticks, int64_t ppid)
@@ -258,6 +264,7 @@ static int process_new(struct tk_tally *tally, int64_t pid, int64_t start_ticks,
                                 .cpu_ns.last = -1,
                                 .rd_bytes.last = -1,
                                 .wr_bytes.last = -1,
+                                .run_delay_ns.last = -1,
                                 .max_rss_bytes = -1,
                                 .in_tree = in_tree,
                                 .born_in_run = is_born_in_run(tally, start_ticks),
@@ -351,7 +358,7 @@ static int restart_if_recycled(struct tk_tally *tally, struct process *process, 
         return 0;
     int rc = fold(tally, process);
     process->cpu_ns = (struct counter){.base = 0, .last = cpu_ns};
-    process->rd_bytes = process->wr_bytes = (struct counter){.last = -1};
+    process->rd_bytes = process->wr_bytes = process->run_delay_ns = (struct counter){.last = -1};
     process->max_rss_bytes = -1;
     return rc;
 }
@@ -378,6 +385,8 @@ int tk_tally_add_sample(struct tk_tally *tally, const struct tk_batch *batch, si
                 tk_batch_i64(batch, row, TK_PROC_METRICS_RD_BYTES, -1));
     counter_set(process, &process->wr_bytes,
                 tk_batch_i64(batch, row, TK_PROC_METRICS_WR_BYTES, -1));
+    counter_set(process, &process->run_delay_ns,
+                scaled(tk_batch_i64(batch, row, TK_PROC_METRICS_RUN_DELAY_US, -1), TK_NS_PER_US));
     set_rss(process, tk_batch_i64(batch, row, TK_PROC_METRICS_RSS_KB, -1));
     set_comm(process, tk_batch_text(batch, row, TK_PROC_METRICS_COMM));
     return 0;
@@ -429,6 +438,8 @@ static void set_exit(const struct tk_tally *tally, struct process *process,
     counter_set(process, &process->cpu_ns, tk_batch_i64(batch, row, TK_PROC_EXIT_CPU_NS, -1));
     counter_set(process, &process->rd_bytes, tk_batch_i64(batch, row, TK_PROC_EXIT_RD_BYTES, -1));
     counter_set(process, &process->wr_bytes, tk_batch_i64(batch, row, TK_PROC_EXIT_WR_BYTES, -1));
+    counter_set(process, &process->run_delay_ns,
+                scaled(tk_batch_i64(batch, row, TK_PROC_EXIT_RUN_DELAY_US, -1), TK_NS_PER_US));
     set_rss(process, tk_batch_i64(batch, row, TK_PROC_EXIT_MAX_RSS_KB, -1));
     set_comm(process, tk_batch_text(batch, row, TK_PROC_EXIT_COMM));
     process->in_tree |= tk_batch_i64(batch, row, TK_PROC_EXIT_IN_TREE, 0) != 0;
@@ -449,8 +460,6 @@ int tk_tally_add_exit(struct tk_tally *tally, const struct tk_batch *batch, size
         return 0;
     set_exit(tally, process, batch, row);
     inherit(tally, process, batch, row);
-    add_known(&tally->totals[process->in_tree].run_delay_ns,
-              scaled(tk_batch_i64(batch, row, TK_PROC_EXIT_RUN_DELAY_US, -1), TK_NS_PER_US));
     int rc = fold(tally, process);
     process_end(tally, process, exit_time_ns(batch, row));
     return rc;

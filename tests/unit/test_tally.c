@@ -20,7 +20,7 @@ struct sample {
     int64_t at_s; /* since the start */
     int64_t pid, start_ticks, ppid;
     const char *comm;
-    int64_t cpu_ms, rss_kb, rd_bytes;
+    int64_t cpu_ms, rss_kb, rd_bytes, run_delay_ms;
 };
 
 struct end {
@@ -31,6 +31,7 @@ struct end {
     bool in_tree;
     const char *source;
     int64_t rd_bytes;
+    int64_t run_delay_ms;
 };
 
 static void set_if(struct tk_batch *batch, size_t column, int64_t value)
@@ -52,6 +53,7 @@ static void add_sample(struct tk_tally *tally, const struct sample *sample)
     set_if(batch, TK_PROC_METRICS_PPID, sample->ppid);
     set_if(batch, TK_PROC_METRICS_RSS_KB, sample->rss_kb);
     set_if(batch, TK_PROC_METRICS_RD_BYTES, sample->rd_bytes);
+    set_if(batch, TK_PROC_METRICS_RUN_DELAY_US, sample->run_delay_ms * 1000);
     tk_batch_set_i64(batch, TK_PROC_METRICS_CPU_NS, sample->cpu_ms * TK_NS_PER_MS);
     if (sample->comm)
         tk_batch_set_text(batch, TK_PROC_METRICS_COMM, tk_str_from(sample->comm));
@@ -69,6 +71,7 @@ static void add_exit(struct tk_tally *tally, const struct end *end)
     set_if(batch, TK_PROC_EXIT_START_TICKS, end->start_ticks);
     set_if(batch, TK_PROC_EXIT_PPID, end->ppid);
     set_if(batch, TK_PROC_EXIT_MAX_RSS_KB, end->max_rss_kb);
+    set_if(batch, TK_PROC_EXIT_RUN_DELAY_US, end->run_delay_ms * 1000);
     tk_batch_set_i64(batch, TK_PROC_EXIT_CPU_NS, end->cpu_ms * TK_NS_PER_MS);
     tk_batch_set_text(batch, TK_PROC_EXIT_COMM, tk_str_from(end->comm));
     tk_batch_set_bool(batch, TK_PROC_EXIT_IN_TREE, end->in_tree);
@@ -249,6 +252,22 @@ static void a_process_that_is_its_own_parent_is_in_no_tree(void **state)
     assert_false(group_named(tally, "odd")->in_tree);
 }
 
+static void waiting_for_a_core_adds_up_over_samples_and_exits(void **state)
+{
+    struct tk_tally *tally = *state;
+    struct tk_tally_totals totals;
+    add_sample(tally, &(struct sample){0, 7, 500, 1, "old", 9000, 1, 0, 700});
+    add_sample(tally, &(struct sample){9, 7, 500, 1, "old", 9000, 1, 0, 750});
+    add_sample(tally, &(struct sample){1, 60, 100100, 1, "new", 10, 1, 0, 20});
+    add_exit(tally, &(struct end){2, 60, 100100, 1, "new", 10, 1, .run_delay_ms = 30});
+    add_exit(tally, &(struct end){2, 61, 100100, 1, "unknown", 10, 1});
+    assert_int_equal(tk_tally_finish(tally), 0);
+    tk_tally_read_totals(tally, false, &totals);
+    assert_int_equal(totals.run_delay_ns, 80 * TK_NS_PER_MS);
+    tk_tally_read_totals(tally, true, &totals);
+    assert_int_equal(totals.run_delay_ns, -1);
+}
+
 static void groups_come_by_cpu_then_name(void **state)
 {
     struct tk_tally *tally = *state;
@@ -306,6 +325,7 @@ int main(void)
         TALLY_TEST(a_process_without_a_name_goes_by_its_pid),
         TALLY_TEST(the_tree_follows_parents_and_exit_records),
         TALLY_TEST(a_process_that_is_its_own_parent_is_in_no_tree),
+        TALLY_TEST(waiting_for_a_core_adds_up_over_samples_and_exits),
         TALLY_TEST(groups_come_by_cpu_then_name),
         TALLY_TEST(records_of_the_dead_are_used_again),
         TALLY_TEST(names_beyond_the_limit_share_one_group),
