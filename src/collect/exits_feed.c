@@ -22,6 +22,7 @@
 #define BUFFER_BYTES    (16 * 1024 * 1024) /* room for about 40,000 events; used only when needed */
 #define MESSAGE_MAX     8192
 #define WHY_MAX         128
+#define OTHER_NETWORK   "not in the initial network namespace"
 
 _Static_assert(sizeof(struct genlmsghdr) % NLMSG_ALIGNTO == 0, "attributes follow at once");
 
@@ -122,7 +123,7 @@ static int connector_confirm(struct tk_exit_feed *feed, uint32_t ack)
     }
 }
 
-static void connector_open(struct tk_exit_feed *feed)
+static int connector_open(struct tk_exit_feed *feed)
 {
     uint32_t ack = (uint32_t)getpid();
     int rc = 0;
@@ -134,19 +135,17 @@ static void connector_open(struct tk_exit_feed *feed)
     if (rc == 0)
         rc = connector_confirm(feed, ack);
     if (rc == 0)
-        return;
+        return 0;
     close_socket(&feed->connector);
     const char *why = rc == -ENOMSG
                           ? "not in the initial pid and user namespaces, or CAP_NET_ADMIN "
                             "is missing on a kernel before 6.6"
                       : rc == -EPERM           ? "CAP_NET_ADMIN is missing"
+                      : rc == -ECONNREFUSED    ? OTHER_NETWORK
                       : rc == -EPROTONOSUPPORT ? "this kernel has no connector"
-                                               : NULL;
-    if (why) {
-        (void)snprintf(feed->connector_why, WHY_MAX, "%s", why);
-    } else {
-        (void)snprintf(feed->connector_why, WHY_MAX, "error %d", -rc);
-    }
+                                               : strerrordesc_np(-rc);
+    (void)snprintf(feed->connector_why, WHY_MAX, "%s", why ? why : "unknown error");
+    return rc;
 }
 
 /* Taskstats ------------------------------------------------------------------------- */
@@ -300,12 +299,8 @@ static void taskstats_open(struct tk_exit_feed *feed, const char *possible)
     const char *why = rc == -EPERM    ? "CAP_NET_ADMIN is missing"
                       : rc == -EINVAL ? "not in the initial pid and user namespaces"
                       : rc == -ENOENT ? "this kernel has no taskstats"
-                                      : NULL;
-    if (why) {
-        (void)snprintf(feed->taskstats_why, WHY_MAX, "%s", why);
-    } else {
-        (void)snprintf(feed->taskstats_why, WHY_MAX, "error %d", -rc);
-    }
+                                      : strerrordesc_np(-rc);
+    (void)snprintf(feed->taskstats_why, WHY_MAX, "%s", why ? why : "unknown error");
 }
 
 /* Both ------------------------------------------------------------------------------ */
@@ -350,7 +345,12 @@ int tk_exit_feed_new(const struct tk_kernel *kernel, struct tk_exit_feed **ret_f
     }
     /* Taskstats first: no exit that the connector tells of may lack its record. */
     taskstats_open(feed, possible);
-    connector_open(feed);
+    /* Only the initial network namespace has a connector. In others taskstats takes the request,
+     * but the kernel sends all records to the initial one (send_cpu_listeners()). */
+    if (connector_open(feed) == -ECONNREFUSED) {
+        taskstats_close(feed);
+        (void)snprintf(feed->taskstats_why, WHY_MAX, "%s", OTHER_NETWORK);
+    }
     *ret_feed = feed;
     return 0;
 }

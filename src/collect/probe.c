@@ -78,8 +78,9 @@ static void probe_exit_records(const struct tk_prober *prober, struct tk_finding
         return;
     }
     set(finding, TK_PROBE_NO, "taskstats: %s", prober->procs.taskstats_why_not);
-    set_missing(finding, "CAP_NET_ADMIN in the initial pid and user namespaces (run as root, or "
-                         "setcap cap_net_admin+ep)");
+    set_missing(finding,
+                "CAP_NET_ADMIN in the initial pid, user and network namespaces (run as root, or "
+                "setcap cap_net_admin+ep)");
 }
 
 static void probe_other_processes(const struct tk_prober *prober, struct tk_finding *finding)
@@ -363,7 +364,7 @@ enum { RUNG_A, RUNG_B, RUNG_C };
 
 const struct tk_rung tk_rungs[] = {
     [RUNG_A] = {"A", "exact", "every process is seen, and what it used is known to the end",
-                "CAP_NET_ADMIN in the initial pid and user namespaces: run as root, or "
+                "CAP_NET_ADMIN in the initial pid, user and network namespaces: run as root, or "
                 "setcap cap_net_admin+ep"},
     [RUNG_B] = {"B", "control group",
                 "a recorded or wrapped command has exact totals; other short-lived processes may "

@@ -354,6 +354,28 @@ static void set_texts(struct tk_recorder *recorder)
     recorder->privilege_count = tk_privileges_read(recorder->privileges, TK_PRIVILEGES_MAX);
 }
 
+/* What it means for the figures that a better source of exits is not to be had. */
+static void note_exits(struct tk_recorder *recorder, const struct tk_procs_stats *stats)
+{
+    static const struct {
+        const char *exit_source, *lack;
+    } lacks[] = {
+        {"none", "no ends of processes are seen, so that short ones may be missing by name"},
+        {"proc_connector", "no exit records of the kernel, so that what a process used after its "
+                           "last reading is missing by name"},
+        {"taskstats", "no process events of the kernel, so that short processes are known by "
+                      "their end alone"},
+    };
+    char notice[256];
+    for (size_t i = 0; i < TK_COUNTOF(lacks); i++) {
+        if (strcmp(lacks[i].exit_source, stats->exit_source) != 0)
+            continue;
+        (void)snprintf(notice, sizeof(notice), "%s: %s (see tracekit doctor)", lacks[i].lack,
+                       stats->why_not);
+        tk_recorder_add_notice(recorder, notice);
+    }
+}
+
 /* What the first tick has shown. */
 static void note_processes(struct tk_recorder *recorder)
 {
@@ -361,7 +383,7 @@ static void note_processes(struct tk_recorder *recorder)
     if (recorder->procs)
         tk_procs_read_stats(recorder->procs, &stats);
     if (*stats.why_not)
-        tk_recorder_add_notice(recorder, stats.why_not);
+        note_exits(recorder, &stats);
     if (*stats.notice)
         tk_recorder_add_notice(recorder, stats.notice);
 }

@@ -353,6 +353,14 @@ END
     jq -e '.exit_code == 6 and .pid < 1000' run/events.sh.jsonl
 }
 
+@test "in a network namespace of its own nobody claims exit records that never come" {
+    need_root "to make a network namespace"
+    run -5 unshare --net "$TK" record -o run -- sh -c 'sleep 0.2; exit 5'
+    [[ $output == *"not in the initial network namespace"* ]]
+    jq -e '.exit_source == "none" and .rung != "A" and (.notices | length) == 1' run/run.json
+    ! grep -q '"source":"taskstats"' run/proc_exit.jsonl
+}
+
 @test "works without a control group file system" {
     need_root "to hide /sys"
     run -4 unshare --mount --propagation private sh -c '
