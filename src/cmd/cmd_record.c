@@ -173,9 +173,14 @@ static bool finish(struct recording *recording)
 static int record(struct recording *recording, char **command)
 {
     struct tk_err err;
+    int rc = tk_launch_check(command[0], &err);
+    if (rc < 0) {
+        (void)tk_cmd_fail(recording->cmd, &err);
+        return tk_invocation_status(rc);
+    }
     if (start_recorder(recording, command, &err) < 0)
         return tk_cmd_fail(recording->cmd, &err);
-    int rc = start_command(recording, command, &err);
+    rc = start_command(recording, command, &err);
     if (rc < 0) {
         (void)tk_cmd_fail(recording->cmd, &err);
         recording->result.exit_code = tk_invocation_status(rc);

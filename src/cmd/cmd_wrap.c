@@ -3,14 +3,13 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "cmd/cmd.h"
 #include "cmd/invocation.h"
-
-#define DRAIN_MS 100
 
 struct wrap_opts {
     const char *output, *run_id, *node, *stage;
@@ -44,57 +43,115 @@ static const struct tk_opt options[] = {
     {0},
 };
 
-/* pids/PID in the run folder exists while the command runs: the whitelist of old collectors. */
-struct sentinel {
-    int dirfd; /* of pids; -1 = none */
-    char name[16];
+/* What goes on beside the command. */
+struct watch {
+    int pids_fd; /* folder pids of the run; -1 = none */
+    char sentinel[16];
+    struct tk_procs
+        *procs;           /* takes exit records of the tree; NULL = not needed, or not to be had */
+    struct tk_rows *rows; /* of no interest here */
 };
 
-static void sentinel_open(int run_dirfd, struct sentinel *sentinel)
+/* Sentinel: pids/PID exists while the command runs, the whitelist of old collectors ---------- */
+
+static void sentinel_open(int run_dirfd, struct watch *watch)
 {
     if (run_dirfd >= 0 && (mkdirat(run_dirfd, "pids", 0777) == 0 || errno == EEXIST))
-        sentinel->dirfd = openat(run_dirfd, "pids", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        watch->pids_fd = openat(run_dirfd, "pids", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-static void sentinel_add(void *context, pid_t pid)
+static void sentinel_add(struct watch *watch, pid_t pid)
 {
-    struct sentinel *sentinel = context;
-    if (sentinel->dirfd < 0)
+    if (watch->pids_fd < 0)
         return;
-    (void)snprintf(sentinel->name, sizeof(sentinel->name), "%d", (int)pid);
-    int fd = openat(sentinel->dirfd, sentinel->name, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    (void)snprintf(watch->sentinel, sizeof(watch->sentinel), "%d", (int)pid);
+    int fd = openat(watch->pids_fd, watch->sentinel, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
     tk_fd_close(&fd);
 }
 
-static void sentinel_close(struct sentinel *sentinel)
+static void sentinel_close(struct watch *watch)
 {
-    if (sentinel->dirfd >= 0 && sentinel->name[0])
-        (void)unlinkat(sentinel->dirfd, sentinel->name, 0);
-    tk_fd_close(&sentinel->dirfd);
+    if (watch->pids_fd >= 0 && watch->sentinel[0])
+        (void)unlinkat(watch->pids_fd, watch->sentinel, 0);
+    tk_fd_close(&watch->pids_fd);
 }
+
+/* Exit records, where no control group counts for us ------------------------------------------ */
+
+static int ignore_rows(void *context, enum tk_table table, const struct tk_batch *batch,
+                       struct tk_err *err)
+{
+    (void)context;
+    (void)table;
+    (void)batch;
+    (void)err;
+    return 0;
+}
+
+static void records_close(struct watch *watch)
+{
+    tk_procs_free(watch->procs);
+    tk_rows_free(watch->rows);
+    watch->procs = NULL;
+    watch->rows = NULL;
+}
+
+/* When this fails rusage is left, and the invocation says so. */
+static void records_open(const struct tk_kernel *kernel, struct watch *watch)
+{
+    struct tk_err ignored;
+    struct tk_procs_stats stats = {.exit_source = ""};
+    const struct tk_procs_options wanted = {.node = "", .host = "", .tree_only = true};
+    if (tk_rows_new((struct tk_sink){ignore_rows, NULL}, &watch->rows, &ignored) == 0 &&
+        tk_procs_new(kernel, &wanted, &watch->procs, &ignored) == 0) {
+        tk_procs_tick(watch->procs, -1, watch->rows);
+        tk_procs_read_stats(watch->procs, &stats);
+    }
+    if (strcmp(stats.exit_source, "taskstats") != 0)
+        records_close(watch);
+}
+
+static void on_fork(void *context, pid_t pid)
+{
+    struct watch *watch = context;
+    sentinel_add(watch, pid);
+    if (watch->procs)
+        tk_procs_set_tree_root(watch->procs, pid);
+}
+
+static void wait_for_end(struct tk_invocation *invocation, struct watch *watch)
+{
+    struct pollfd fd = {.fd = tk_invocation_fd(invocation), .events = POLLIN};
+    int timeout_ms = -1;
+    if (watch->procs)
+        timeout_ms = (int)(tk_procs_drain_interval_ns(watch->procs) / TK_NS_PER_MS);
+    while (tk_invocation_step(invocation) == 0) {
+        (void)poll(&fd, 1, timeout_ms);
+        if (watch->procs)
+            tk_procs_drain(watch->procs, watch->rows);
+    }
+    if (watch->procs)
+        tk_procs_finish(watch->procs, watch->rows);
+}
+
+/* Run --------------------------------------------------------------------------------------- */
 
 /* The folder, or -1 after one line: a job is not to fail because it cannot be recorded. */
 static int open_folder(const struct tk_identity *identity)
 {
     int dirfd = -1;
     struct tk_err err;
-    if (tk_dir_make(AT_FDCWD, identity->folder, &err) < 0 ||
+    if (tk_run_folder_make(identity->folder, &err) < 0 ||
         tk_dir_open(AT_FDCWD, identity->folder, &dirfd, &err) < 0)
         (void)fprintf(stderr, "tracekit wrap: %s: the command runs unrecorded\n", err.msg);
     return dirfd;
 }
 
-static void wait_for_end(struct tk_invocation *invocation)
-{
-    struct pollfd fd = {.fd = tk_invocation_fd(invocation), .events = POLLIN};
-    while (tk_invocation_step(invocation) == 0)
-        (void)poll(&fd, 1, -1);
-}
-
-static void append(struct tk_invocation *invocation, const struct tk_identity *identity)
+static void append(struct tk_invocation *invocation, const struct tk_identity *identity,
+                   const struct watch *watch)
 {
     struct tk_err err;
-    if (tk_invocation_finish(invocation, NULL, identity->folder, &err) < 0) {
+    if (tk_invocation_finish(invocation, watch->procs, identity->folder, &err) < 0) {
         (void)fprintf(stderr, "tracekit wrap: %s: the invocation is lost\n", err.msg);
     } else {
         (void)fprintf(stderr, "invocation appended → %s/%s\n", identity->folder,
@@ -103,64 +160,72 @@ static void append(struct tk_invocation *invocation, const struct tk_identity *i
 }
 
 /* Run it; returns the status to end with, or 0 and how it ended. */
-static int wrap(const struct tk_cmd *cmd, const struct tk_invocation_options *wanted, int dirfd,
+static int wrap(const struct tk_cmd *cmd, struct tk_invocation_options *wanted,
                 struct tk_launch_result *ret_result)
 {
+    TK_CLEANUP(tk_fd_close) int dirfd = open_folder(wanted->identity);
     TK_CLEANUP(tk_invocation_freep) struct tk_invocation *invocation = NULL;
+    struct watch watch = {.pids_fd = -1};
     struct tk_err err;
+    wanted->on_fork = on_fork;
+    wanted->context = &watch;
     if (tk_invocation_new(wanted, &invocation, &err) < 0)
         return tk_cmd_fail(cmd, &err);
+    sentinel_open(dirfd, &watch);
+    if (!tk_invocation_is_exact(invocation))
+        records_open(wanted->kernel, &watch);
     int rc = tk_invocation_start(invocation, &err);
-    if (rc < 0) {
+    if (rc == 0) {
+        wait_for_end(invocation, &watch);
+        if (dirfd >= 0)
+            append(invocation, wanted->identity, &watch);
+        *ret_result = *tk_invocation_result(invocation);
+    } else {
         (void)tk_cmd_fail(cmd, &err);
-        return tk_invocation_status(rc);
     }
-    wait_for_end(invocation);
-    if (dirfd >= 0)
-        append(invocation, wanted->identity);
-    *ret_result = *tk_invocation_result(invocation);
-    return 0;
+    records_close(&watch);
+    sentinel_close(&watch);
+    return rc < 0 ? tk_invocation_status(rc) : 0;
 }
 
 static int run(const struct tk_cmd *cmd, int argc, char **argv)
 {
     struct wrap_opts opts = {0};
+    struct tk_err err;
+    if (tk_run_env_load(&err) < 0)
+        return tk_cmd_fail(cmd, &err);
     int first;
     int status;
     if (!tk_cmd_parse(cmd, &opts, argc, argv, &first, &status))
         return status;
     if (first == argc)
         return tk_cmd_usage(cmd, "the command to run is missing");
-
-    struct tk_err err;
     struct tk_identity identity;
     if (tk_identity_resolve(
             &(struct tk_identity_options){opts.run_id, opts.output, opts.node, opts.stage},
             &identity, &err) < 0)
         return tk_cmd_usage(cmd, "%s", err.msg);
+    int rc = tk_launch_check(argv[first], &err);
+    if (rc < 0) {
+        (void)tk_cmd_fail(cmd, &err);
+        return tk_invocation_status(rc);
+    }
     TK_CLEANUP(tk_kernel_close) struct tk_kernel kernel = {.rootfd = -1, .procfd = -1};
     if (tk_kernel_open(&kernel, "/", &err) < 0)
         return tk_cmd_fail(cmd, &err);
 
-    TK_CLEANUP(tk_fd_close) int dirfd = open_folder(&identity);
-    struct sentinel sentinel = {.dirfd = -1};
-    sentinel_open(dirfd, &sentinel);
     struct tk_launch_result result = {0};
-    status = wrap(cmd,
-                  &(struct tk_invocation_options){
-                      .command = cmd->name,
-                      .identity = &identity,
-                      .kernel = &kernel,
-                      .argv = argv + first,
-                      .trace_id = opts.trace_id,
-                      .enqueue_ms = opts.enqueued_ms,
-                      .unit = opts.unit,
-                      .limits = {opts.cpu_quota, opts.cpu_weight, opts.cpuset},
-                      .on_fork = sentinel_add,
-                      .context = &sentinel,
-                  },
-                  dirfd, &result);
-    sentinel_close(&sentinel);
+    struct tk_invocation_options wanted = {
+        .command = cmd->name,
+        .identity = &identity,
+        .kernel = &kernel,
+        .argv = argv + first,
+        .trace_id = opts.trace_id,
+        .enqueue_ms = opts.enqueued_ms,
+        .unit = opts.unit,
+        .limits = {opts.cpu_quota, opts.cpu_weight, opts.cpuset},
+    };
+    status = wrap(cmd, &wanted, &result);
     return status ? status : tk_exit_as(&result);
 }
 

@@ -7,13 +7,17 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,6 +28,7 @@
 #include "base/number.h"
 
 #define RUSAGE_BLOCK_BYTES 512
+#define GRACE_NS           (10 * TK_NS_PER_MS)
 /* The child list is a bound on memory, not on the machine: 4 million processes. */
 #define MAX_FAMILY_BYTES ((size_t)64 << 20)
 
@@ -114,6 +119,49 @@ static bool read_signals(struct tk_launch *launch)
 }
 
 /* Start ------------------------------------------------------------------------- */
+
+static int check_file(const char *path)
+{
+    struct stat st;
+    if (stat(path, &st) < 0)
+        return -errno;
+    if (!S_ISREG(st.st_mode) || faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0)
+        return -EACCES;
+    return 0;
+}
+
+/* As execvp(3) searches: a file that may not be executed is passed over, and told of when no other
+ * is found. */
+static int check_in_path(const char *program)
+{
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): nothing in tracekit changes the environment */
+    const char *path = getenv("PATH");
+    tk_str rest = tk_str_from(path ? path : "/bin:/usr/bin");
+    tk_str folder;
+    int rc = -ENOENT;
+    while (tk_str_take_until(&rest, ':', &folder)) {
+        char file[PATH_MAX];
+        int n = snprintf(file, sizeof(file), "%.*s%s%s", TK_STR_ARG(folder),
+                         folder.n > 0 ? "/" : "", program);
+        int one = n > 0 && (size_t)n < sizeof(file) ? check_file(file) : -ENOENT;
+        if (one == 0)
+            return 0;
+        if (one == -EACCES)
+            rc = one;
+    }
+    return rc;
+}
+
+static int fail_to_run(const char *program, int code, struct tk_err *err)
+{
+    return tk_fail_code(err, code, "cannot run '%s'", program);
+}
+
+int tk_launch_check(const char *program, struct tk_err *err)
+{
+    int rc = strchr(program, '/') ? check_file(program) : check_in_path(program);
+    return rc < 0 ? fail_to_run(program, rc, err) : 0;
+}
 
 /* Take "3" or "0-3". */
 static bool cpu_range_parse(tk_str part, uint64_t *ret_first, uint64_t *ret_last)
@@ -226,7 +274,7 @@ static int fork_command(struct tk_launch *launch, struct child *child, struct tk
     (void)waitpid(launch->pid, NULL, 0);
     if (rc < 0)
         return rc;
-    return tk_fail_code(err, -report.exec_errno, "cannot run '%s'", child->options->argv[0]);
+    return fail_to_run(child->options->argv[0], -report.exec_errno, err);
 }
 
 int tk_launch_start(const struct tk_launch_options *options, struct tk_launch **ret_launch,
@@ -388,14 +436,32 @@ static int reap(struct tk_launch *launch)
     }
 }
 
+/* The command has ended. What closed its last pipe for it may be just about to end too: give that a
+ * moment, then count what is left. */
+static void settle(struct tk_launch *launch)
+{
+    int64_t deadline_ns = launch->result.end_mono_ns + GRACE_NS;
+    struct pollfd fd = {.fd = launch->signal_fd, .events = POLLIN};
+    while (has_children()) {
+        int64_t left_ns = deadline_ns - tk_clock_mono_ns();
+        if (left_ns <= 0) {
+            launch->result.left = count_family();
+            return;
+        }
+        (void)poll(&fd, 1, (int)(left_ns / TK_NS_PER_MS) + 1);
+        (void)read_signals(launch);
+        (void)reap(launch);
+    }
+}
+
 int tk_launch_step(struct tk_launch *launch)
 {
     bool was_ended = launch->ended;
     bool continued = read_signals(launch);
     int stop_signal = reap(launch);
     if (launch->ended) {
-        if (!was_ended && has_children())
-            launch->result.left = count_family();
+        if (!was_ended)
+            settle(launch);
         return 1;
     }
     if (continued && launch->stopped) {

@@ -55,6 +55,10 @@ struct tk_launch_result {
     int cpuset_error;  /* likewise, when the kernel refused options.cpuset */
 };
 
+/* Whether `program` can be found and may be executed, as tk_launch_start() will: for callers that
+ * prepare much before. The same codes and messages. */
+TK_MUST_USE int tk_launch_check(const char *program, struct tk_err *err);
+
 /* Start the command, and return once it executes. When it cannot: -ENOENT (a shell would exit with
  * 127) or -EACCES and others (126), with a message that names it; -EINVAL for a bad cpuset. */
 TK_MUST_USE int tk_launch_start(const struct tk_launch_options *options,

@@ -35,6 +35,7 @@ struct tk_procs_options {
     const char *pid_dir;     /* PROC_PID_DIR: only pids that are file names in it, and their
                                 descendants; NULL = none */
     pid_t tree_root;         /* always in the set, with its descendants; 0 = none */
+    bool tree_only;          /* nobody else is */
     enum tk_tier tier;       /* P without CPU clocks becomes P0 */
     bool no_events;          /* do without proc connector and taskstats: rung C */
     bool every_tick;         /* a row per process and tick, as the original wrote */

@@ -212,7 +212,7 @@ static bool in_container(struct tk_procs *procs, uint32_t i)
  * and its descendants. */
 static bool is_wanted(struct tk_procs *procs, uint32_t i)
 {
-    if (procs->options.container && !in_container(procs, i))
+    if (procs->options.tree_only || (procs->options.container && !in_container(procs, i)))
         return false;
     bool follow = !procs->options.refresh;
     if (procs->options.pid_dir)

@@ -37,6 +37,8 @@ event() {
     [ "$(jq -c '[.status, .exit_code]' logs/r/events.sh.jsonl)" = "$(printf '[3,3]\n[137,137]')" ]
     run -127 "$TK" wrap -- no-such-tool-anywhere
     [ ! -e logs/r/events.no-such-tool-anywhere.jsonl ]
+    RUN_ID=other run -127 "$TK" wrap -- no-such-tool-anywhere
+    [ ! -e logs/other ]
 }
 
 @test "TS_ENQUEUE, TRACE_ID, NODE_ID and STAGE come from the environment, options win" {
@@ -103,6 +105,25 @@ END
     echo "cpu_ns says $cpu ms, time $used ms"
     # time sees wrap itself as well, and prints hundredths
     jq -ne "($used - $cpu) | fabs <= $used * 0.01 + 20"
+}
+
+@test "without a control group exit records count, without these rusage" {
+    need_root "to hide the control groups"
+    cat >work <<'END'
+spin() { i=0; while [ $i -lt 60000 ]; do i=$((i + 1)); done; }
+spin & (spin) & { (spin &) } | cat
+for i in 1 2 3 4 5 6 7 8 9 10; do /bin/true; done; wait
+END
+    command time -f '%U %S' -o time.txt unshare --mount --propagation private sh -c '
+        umount -R -l /sys/fs/cgroup; exec "$0" wrap -- sh work' "$TK"
+    source=$(jq -r .cpu_source logs/r/events.sh.jsonl)
+    # Exit records are to be had in the initial namespaces only.
+    [ "$source" = taskstats ] || [ "$source" = rusage ]
+    used=$(awk '{ print ($1 + $2) * 1000 }' time.txt)
+    cpu=$(jq '.cpu_ns / 1e6' logs/r/events.sh.jsonl)
+    echo "cpu_ns says $cpu ms by $source, time $used ms"
+    # time sees wrap and unshare as well, and prints hundredths
+    jq -ne "($used - $cpu) | fabs <= $used * 0.01 + 30"
 }
 
 @test "CPUSET binds the command, whatever rights there are" {

@@ -100,7 +100,29 @@ static void a_command_that_cannot_be_executed_is_named(void **state)
         assert_string_equal(err.msg, cases[i].message);
         assert_null(launch);
         assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+        /* Asked before, the answer is the same. */
+        err = (struct tk_err){0};
+        assert_int_equal(tk_launch_check(name, &err), cases[i].code);
+        assert_string_equal(err.msg, cases[i].message);
     }
+}
+
+static void a_program_is_looked_for_as_exec_does(void **state)
+{
+    (void)state;
+    struct tk_err err;
+    const char *path = getenv("PATH");
+    char before[4096];
+    (void)snprintf(before, sizeof(before), "%s", path ? path : "");
+    assert_int_equal(tk_launch_check("sh", &err), 0);
+    assert_int_equal(tk_launch_check("/bin/sh", &err), 0);
+    assert_int_equal(setenv("PATH", "/nonexistent", 1), 0);
+    assert_int_equal(tk_launch_check("sh", &err), -ENOENT);
+    assert_int_equal(setenv("PATH", "/etc:/nonexistent", 1), 0);
+    assert_int_equal(tk_launch_check("passwd", &err), -EACCES);
+    assert_int_equal(unsetenv("PATH"), 0);
+    assert_int_equal(tk_launch_check("sh", &err), 0);
+    assert_int_equal(setenv("PATH", before, 1), 0);
 }
 
 static void usage_of_children_and_of_orphans_is_counted(void **state)
@@ -288,6 +310,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_exit_code_or_signal_of_the_command_is_reported),
         cmocka_unit_test(a_command_that_cannot_be_executed_is_named),
+        cmocka_unit_test(a_program_is_looked_for_as_exec_does),
         cmocka_unit_test(usage_of_children_and_of_orphans_is_counted),
         cmocka_unit_test(descendants_that_outlive_the_command_are_counted),
         cmocka_unit_test(signals_sent_to_us_are_passed_on),
