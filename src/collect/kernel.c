@@ -23,6 +23,12 @@ static int64_t host_mono_ns(void *world)
     return tk_clock_mono_ns();
 }
 
+static int64_t host_boot_ns(void *world)
+{
+    (void)world;
+    return tk_clock_boot_ns();
+}
+
 static int host_cpu_clock(void *world, pid_t pid, int64_t *ret_ns)
 {
     (void)world;
@@ -73,6 +79,7 @@ int tk_kernel_open(struct tk_kernel *kernel, const char *root, struct tk_err *er
         .page_bytes = sysconf(_SC_PAGESIZE),
         .anchor = tk_anchor_now(),
         .mono_ns = host_mono_ns,
+        .boot_ns = host_boot_ns,
     };
     int rc = tk_dir_open(AT_FDCWD, root, &kernel->rootfd, err);
     if (rc == 0)

@@ -24,6 +24,10 @@ struct tk_kernel {
 
     int64_t (*mono_ns)(void *world);
 
+    /* CLOCK_BOOTTIME, by which /proc tells when a process started; it runs on while the host
+     * sleeps. NULL = as far ahead of the monotonic clock as in the anchor. */
+    int64_t (*boot_ns)(void *world);
+
     /* CPU time of a process: all threads, live and dead, in ns. 0, or -ESRCH when it is gone.
      * NULL = this kernel has no such clock, or its pids are not those of our /proc (tier P0). */
     int (*cpu_clock)(void *world, pid_t pid, int64_t *ret_ns);

@@ -21,12 +21,13 @@
 static void explain_feed(struct tk_procs *procs)
 {
     const struct tk_exit_feed_stats *sources = &procs->sources;
-    if (!sources->taskstats)
+    if (!sources->taskstats) {
         (void)snprintf(procs->why_not, sizeof(procs->why_not),
                        "no exit records of processes (taskstats): %s", sources->taskstats_why_not);
-    else if (!sources->connector)
+    } else if (!sources->connector) {
         (void)snprintf(procs->why_not, sizeof(procs->why_not),
                        "no fork events (proc connector): %s", sources->connector_why_not);
+    }
 }
 
 static int open_feed(struct tk_procs *procs, struct tk_err *err)
@@ -77,6 +78,7 @@ int tk_procs_new(const struct tk_kernel *kernel, const struct tk_procs_options *
     procs->pid_dir_fd = procs->loadavg_fd = procs->dir_fd = -1;
     procs->first_forks = procs->last_forks = -1;
     tk_exit_sums_init(&procs->sums);
+    tk_procs_follow_boot_clock(procs);
     int rc = open_sources(procs, err);
     if (rc < 0) {
         tk_procs_free(procs);

@@ -290,6 +290,7 @@ void tk_procs_drain(struct tk_procs *procs, struct tk_rows *rows)
 {
     if (!procs->started)
         return;
+    tk_procs_follow_boot_clock(procs);
     for (int i = 0; procs->feed && i < MAX_ROUNDS && round_of_events(procs, rows); i++)
         continue;
     settle(procs, rows);
@@ -299,10 +300,8 @@ void tk_procs_drain(struct tk_procs *procs, struct tk_rows *rows)
         tk_exit_feed_read_stats(procs->feed, &procs->sources);
         procs->rescan |= tk_exit_feed_lost(procs->feed);
     }
-    if (procs->rescan) {
-        tk_procs_scan(procs, rows, true);
-    } else if (!tk_procs_has_events(procs)) {
+    if (procs->rescan)
+        tk_procs_rescan(procs, rows);
+    else if (!tk_procs_has_events(procs))
         tk_procs_look(procs, rows);
-    }
-    procs->rescan = false;
 }

@@ -39,17 +39,19 @@ struct tk_procs {
     struct tk_groups groups;
     struct tk_match match;
     enum tk_tier tier;
-    bool started;          /* the first scan is done */
-    bool rescan;           /* events were lost: look for ourselves */
-    bool moved_since_scan; /* pids were given */
-    bool root_is_child;    /* the tree's root is ours: its orphans come to us */
-    bool tree_inexact;     /* a member's record is missing */
-    int pid_dir_fd;        /* whitelist; -1 = none */
-    int loadavg_fd;        /* -1 = none */
-    int dir_fd;            /* procfd's folder, with a place of its own for listing */
-    pid_t last_pid;        /* given last, at the last look; 0 = not known */
-    int64_t last_scan_ns;
-    int64_t pid_dir_ns; /* last change of the whitelist that is taken in */
+    bool started;                       /* the first scan is done */
+    bool rescan;                        /* events were lost: look for ourselves */
+    bool moved_since_scan;              /* pids were given */
+    bool root_is_child;                 /* the tree's root is ours: its orphans come to us */
+    bool tree_inexact;                  /* a member's record is missing */
+    int pid_dir_fd;                     /* whitelist; -1 = none */
+    int loadavg_fd;                     /* -1 = none */
+    int dir_fd;                         /* procfd's folder, with a place of its own for listing */
+    pid_t last_pid;                     /* given last, at the last look; 0 = not known */
+    pid_t verify_after, verify_up_to;   /* known pids that the scan at hand asks */
+    int64_t last_scan_ns, scan_cost_ns; /* its end and its length */
+    int64_t boot_offset_ns; /* boot-time clock less monotonic clock: grows when the host sleeps */
+    int64_t pid_dir_ns;     /* last change of the whitelist that is taken in */
 
     /* Events */
     struct tk_exit_feed *feed; /* NULL = none */
@@ -115,6 +117,9 @@ void tk_procs_read_group(struct tk_procs *procs, uint32_t i);
 /* Whether the process belongs to the tree and to the set, by what is known now. */
 void tk_procs_judge(struct tk_procs *procs, uint32_t i);
 
+/* Read how far the boot-time clock, by which starts are told, is ahead of the monotonic one. */
+void tk_procs_follow_boot_clock(struct tk_procs *procs);
+
 /* Start since boot in ticks of a process that began at a monotonic time. */
 int64_t tk_procs_ticks_at(const struct tk_procs *procs, int64_t mono_ns);
 
@@ -154,9 +159,9 @@ void tk_procs_put_exit(struct tk_procs *procs, struct tk_rows *rows, uint32_t i,
 /* The first look: everybody. What PROC_MATCH says now decides who is in the set. */
 void tk_procs_start(struct tk_procs *procs, struct tk_rows *rows);
 
-/* List /proc: add who is new, end who is gone. With `verify` a process that we know is asked
- * whether it is still the same. */
-void tk_procs_scan(struct tk_procs *procs, struct tk_rows *rows, bool verify);
+/* After a loss of events: list /proc, add who is new, end who is gone, and ask who we know whether
+ * they are still the same. Waits, with `rescan` still set, while it would take too much time. */
+void tk_procs_rescan(struct tk_procs *procs, struct tk_rows *rows);
 
 /* Without events: add those whose pids were given since the last look. */
 void tk_procs_look(struct tk_procs *procs, struct tk_rows *rows);

@@ -19,14 +19,20 @@
 
 /* Time ------------------------------------------------------------------------------ */
 
-static int64_t boot_minus_mono_ns(const struct tk_procs *procs)
+void tk_procs_follow_boot_clock(struct tk_procs *procs)
 {
-    return procs->kernel->anchor.boot_ns - procs->kernel->anchor.mono_ns;
+    const struct tk_kernel *kernel = procs->kernel;
+    if (kernel->boot_ns) {
+        int64_t mono_ns = kernel->mono_ns(kernel->world);
+        procs->boot_offset_ns = kernel->boot_ns(kernel->world) - mono_ns;
+    } else {
+        procs->boot_offset_ns = kernel->anchor.boot_ns - kernel->anchor.mono_ns;
+    }
 }
 
 int64_t tk_procs_ticks_at(const struct tk_procs *procs, int64_t mono_ns)
 {
-    int64_t boot_ns = mono_ns + boot_minus_mono_ns(procs) - FORK_EVENT_DELAY_NS;
+    int64_t boot_ns = mono_ns + procs->boot_offset_ns - FORK_EVENT_DELAY_NS;
     return boot_ns / (TK_NS_PER_S / procs->kernel->clk_tck);
 }
 
@@ -38,7 +44,7 @@ int64_t tk_procs_birth_ns(const struct tk_procs *procs, uint32_t i)
     if (facts->start_ticks < 0)
         return 0;
     int64_t tick_ns = TK_NS_PER_S / procs->kernel->clk_tck;
-    return facts->start_ticks * tick_ns - boot_minus_mono_ns(procs);
+    return facts->start_ticks * tick_ns - procs->boot_offset_ns;
 }
 
 /* Adding ---------------------------------------------------------------------------- */

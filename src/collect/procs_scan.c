@@ -7,7 +7,8 @@
  *                   (0.2 us per pid, threads included; nothing when none was given)
  *
  * so we ask, and list only when many were given, when the sequence started over, and every 10 s in
- * case one was chosen by hand. A pid that we know is asked as well: it may have been given anew. */
+ * case one was chosen by hand. A pid that we know is asked as well: it may have been given anew.
+ * Listing may take 2 % of the time, and waits when it would take more. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +21,7 @@
 #include "collect/procs_internal.h"
 
 #define FULL_SCAN_NS (10 * TK_NS_PER_S)
+#define SCAN_SHARE   50                  /* one part in so many of the time */
 #define ASK_AT_LEAST 64                  /* pids, before listing may be cheaper */
 #define DIR_CLOCK_NS (20 * TK_NS_PER_MS) /* grain of a folder's time stamp */
 
@@ -142,25 +144,44 @@ static void list_one(struct tk_procs *procs, struct tk_rows *rows, pid_t pid)
         procs->set.clocks[i].flags |= TK_PROC_LISTED;
 }
 
-static void verify_one(struct tk_procs *procs, struct tk_rows *rows, pid_t pid)
+static void list_and_verify(struct tk_procs *procs, struct tk_rows *rows, pid_t pid)
 {
-    tk_procs_check(procs, rows, pid);
+    if (pid > procs->verify_after && pid <= procs->verify_up_to)
+        tk_procs_check(procs, rows, pid);
     list_one(procs, rows, pid);
 }
 
-void tk_procs_scan(struct tk_procs *procs, struct tk_rows *rows, bool verify)
+/* List everybody; of those that we know, verify pids above `after` up to `up_to`. */
+static void scan(struct tk_procs *procs, struct tk_rows *rows, pid_t after, pid_t up_to)
 {
-    procs->last_scan_ns = now_ns(procs);
-    procs->moved_since_scan = false;
+    int64_t start_ns = now_ns(procs);
+    procs->verify_after = after;
+    procs->verify_up_to = up_to;
     for (uint32_t i = 0; i < procs->set.count; i++)
         procs->set.clocks[i].flags &= ~(uint32_t)TK_PROC_LISTED;
-    each_pid(procs, procs->dir_fd, rows, verify ? verify_one : list_one);
+    each_pid(procs, procs->dir_fd, rows, list_and_verify);
     /* From the end: removing moves the last one, which was looked at. */
     for (uint32_t i = procs->set.count; i-- > 0;) {
         if (!(procs->set.clocks[i].flags & (TK_PROC_LISTED | TK_PROC_GONE)))
             tk_procs_miss(procs, rows, i);
     }
     tk_procs_join_families(procs, false);
+    procs->moved_since_scan = false;
+    procs->last_scan_ns = now_ns(procs);
+    procs->scan_cost_ns = procs->last_scan_ns - start_ns;
+}
+
+static bool scan_is_affordable(const struct tk_procs *procs)
+{
+    return now_ns(procs) - procs->last_scan_ns >= SCAN_SHARE * procs->scan_cost_ns;
+}
+
+void tk_procs_rescan(struct tk_procs *procs, struct tk_rows *rows)
+{
+    if (!scan_is_affordable(procs))
+        return;
+    scan(procs, rows, 0, INT32_MAX);
+    procs->rescan = false;
 }
 
 /* Asking ------------------------------------------------------------------------------- */
@@ -192,37 +213,39 @@ static pid_t read_last_pid(struct tk_procs *procs)
 }
 
 /* Pids after `last` up to `now`, or the whole list when that is cheaper or the sequence started
- * over. */
-static void look_between(struct tk_procs *procs, struct tk_rows *rows, pid_t last, pid_t now)
+ * over. False when that has to wait. */
+static bool look_between(struct tk_procs *procs, struct tk_rows *rows, pid_t last, pid_t now)
 {
+    bool in_sequence = last != 0 && now >= last;
     uint32_t given = (uint32_t)(now - last);
-    if (!procs->kernel->cpu_clock || last == 0 || now < last ||
-        given > ASK_AT_LEAST + procs->set.count / 4) {
-        tk_procs_scan(procs, rows, true);
-        return;
+    if (procs->kernel->cpu_clock && in_sequence && given <= ASK_AT_LEAST + procs->set.count / 4) {
+        for (pid_t pid = last + 1; pid <= now; pid++)
+            ask(procs, rows, pid);
+        tk_procs_join_families(procs, false);
+        return true;
     }
-    for (pid_t pid = last + 1; pid <= now; pid++)
-        ask(procs, rows, pid);
-    tk_procs_join_families(procs, false);
+    if (!scan_is_affordable(procs))
+        return false;
+    scan(procs, rows, in_sequence ? last : 0, in_sequence ? now : INT32_MAX);
+    return true;
 }
 
 void tk_procs_look(struct tk_procs *procs, struct tk_rows *rows)
 {
-    pid_t last = procs->last_pid;
     pid_t now = read_last_pid(procs); /* before looking: later ones are for the next look */
-    procs->last_pid = now;
-    if (now != last || now == 0) {
-        look_between(procs, rows, last, now);
+    if (now != procs->last_pid || now == 0) {
         procs->moved_since_scan = true;
+        if (look_between(procs, rows, procs->last_pid, now))
+            procs->last_pid = now;
     }
     if (procs->moved_since_scan && now_ns(procs) - procs->last_scan_ns > FULL_SCAN_NS)
-        tk_procs_scan(procs, rows, false);
+        scan(procs, rows, 0, 0);
 }
 
 void tk_procs_start(struct tk_procs *procs, struct tk_rows *rows)
 {
     procs->last_pid = read_last_pid(procs);
-    tk_procs_scan(procs, rows, false);
+    scan(procs, rows, 0, 0);
     procs->started = true;
 }
 

@@ -11,16 +11,14 @@
 
 void *tk_pages_resize(void *pages, size_t old_bytes, size_t new_bytes)
 {
-    void *now = NULL;
     if (new_bytes == 0) {
         if (pages)
             munmap(pages, old_bytes);
         return NULL;
     }
-    if (pages)
-        now = mremap(pages, old_bytes, new_bytes, MREMAP_MAYMOVE);
-    else
-        now = mmap(NULL, new_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *now =
+        pages ? mremap(pages, old_bytes, new_bytes, MREMAP_MAYMOVE)
+              : mmap(NULL, new_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     return now != MAP_FAILED ? now : NULL;
 }
 

@@ -61,64 +61,80 @@ static bool is_due(struct turn turn, pid_t pid)
 
 /* Reading all -------------------------------------------------------------------------- */
 
-static void touch(struct tk_procs *procs, const struct tk_touched *touched)
+/* Members that are not known to be gone are read. */
+static bool is_read(const struct tk_proc_clock *clock)
 {
-    procs->touched[procs->touched_count++] = *touched;
+    return (clock->flags & (TK_PROC_MEMBER | TK_PROC_GONE)) == TK_PROC_MEMBER;
+}
+
+/* Take a process into the list, or let it rest when nothing is to be said of it. `cpu_ns` is
+ * negative when it is gone. */
+static void touch_unless_idle(struct tk_procs *procs, const struct tk_touched *touched, bool all)
+{
+    struct tk_proc_clock *clock = &procs->set.clocks[touched->i];
+    bool busy = touched->ran || touched->due || all || touched->cpu_ns < 0 ||
+                (clock->flags & (TK_PROC_FRESH | TK_PROC_WAITING));
+    if (busy) {
+        procs->touched[procs->touched_count++] = *touched;
+    } else {
+        clock->flags &= ~(uint32_t)TK_PROC_ROW;
+    }
 }
 
 /* Tier P: the clock of each member. */
 static void read_clocks(struct tk_procs *procs, struct turn turn, bool all)
 {
     const struct tk_kernel *kernel = procs->kernel;
-    const uint32_t always = TK_PROC_FRESH | TK_PROC_WAITING;
     int64_t stamp_ns = 0;
     uint32_t stamped = STAMP_EVERY; /* processes since the stamp */
     for (uint32_t i = 0; i < procs->set.count; i++) {
-        struct tk_proc_clock *clock = &procs->set.clocks[i];
-        if ((clock->flags & (TK_PROC_MEMBER | TK_PROC_GONE)) != TK_PROC_MEMBER)
+        const struct tk_proc_clock *clock = &procs->set.clocks[i];
+        if (!is_read(clock))
             continue;
         int64_t cpu_ns;
         procs->syscalls++;
-        bool gone = kernel->cpu_clock(kernel->world, clock->pid, &cpu_ns) < 0;
-        bool ran = !gone && cpu_ns != clock->cpu_ns;
+        if (kernel->cpu_clock(kernel->world, clock->pid, &cpu_ns) < 0)
+            cpu_ns = -1;
+        bool ran = cpu_ns >= 0 && cpu_ns != clock->cpu_ns;
         if (ran || ++stamped >= STAMP_EVERY) {
             stamp_ns = kernel->mono_ns(kernel->world);
             stamped = 0;
         }
-        bool due = is_due(turn, clock->pid);
-        if (!ran && !gone && !due && !all && !(clock->flags & always)) {
-            clock->flags &= ~(uint32_t)TK_PROC_ROW;
-            continue;
-        }
-        touch(procs, &(struct tk_touched){gone ? -1 : cpu_ns, stamp_ns, i, ran, due, false});
+        struct tk_touched touched = {cpu_ns, stamp_ns, i, ran, is_due(turn, clock->pid), false};
+        touch_unless_idle(procs, &touched, all);
     }
 }
 
-/* Tier P0: stat of each member, which is its clock as well. What stat says is taken over at once,
- * so a pause is ended here. */
+/* Stat of one process as its clock: CPU time in ns, -1 when it is gone. One that may not be read
+ * rests. */
+static int64_t read_stat_clock(struct tk_procs *procs, uint32_t i, struct tk_pid_stat *ret_stat)
+{
+    const struct tk_proc_clock *clock = &procs->set.clocks[i];
+    int rc = tk_procs_read_stat(procs, clock->pid, ret_stat);
+    if (rc == -ESRCH || (rc == 0 && ret_stat->start_ticks != procs->set.facts[i].start_ticks))
+        return -1;
+    if (rc < 0)
+        return clock->cpu_ns;
+    return (ret_stat->utime_ticks + ret_stat->stime_ticks) * (TK_NS_PER_S / procs->kernel->clk_tck);
+}
+
+/* Tier P0: stat of each member. What it says is taken over at once, so a pause is ended here. */
 static void read_stats(struct tk_procs *procs, struct tk_rows *rows, struct turn turn, bool all)
 {
-    int64_t tick_ns = TK_NS_PER_S / procs->kernel->clk_tck;
     for (uint32_t i = 0; i < procs->set.count; i++) {
-        struct tk_proc_clock *clock = &procs->set.clocks[i];
-        if ((clock->flags & (TK_PROC_MEMBER | TK_PROC_GONE)) != TK_PROC_MEMBER)
+        const struct tk_proc_clock *clock = &procs->set.clocks[i];
+        if (!is_read(clock))
             continue;
-        struct tk_pid_stat stat;
-        int64_t start_ticks = procs->set.facts[i].start_ticks;
-        int rc = tk_procs_read_stat(procs, clock->pid, &stat);
-        bool gone = rc == -ESRCH || (rc == 0 && stat.start_ticks != start_ticks);
-        int64_t cpu_ns = rc == 0 ? (stat.utime_ticks + stat.stime_ticks) * tick_ns : clock->cpu_ns;
-        bool ran = !gone && (cpu_ns != clock->cpu_ns || (clock->flags & TK_PROC_FRESH));
-        bool due = is_due(turn, clock->pid);
-        if (!ran && !gone && !due && !all && !(clock->flags & TK_PROC_WAITING)) {
-            clock->flags &= ~(uint32_t)TK_PROC_ROW;
-            continue;
-        }
+        struct tk_pid_stat stat = {.pid = 0};
+        int64_t cpu_ns = read_stat_clock(procs, i, &stat);
+        bool ran = cpu_ns >= 0 && cpu_ns != clock->cpu_ns;
         if (ran)
             tk_procs_put_pause(procs, rows, i);
-        if (rc == 0 && !gone)
+        if (cpu_ns >= 0 && stat.pid != 0)
             tk_procs_apply_stat(procs, i, &stat);
-        touch(procs, &(struct tk_touched){gone ? -1 : cpu_ns, now_ns(procs), i, ran, due, false});
+        struct tk_touched touched = {cpu_ns, now_ns(procs), i, ran, is_due(turn, clock->pid),
+                                     false};
+        touch_unless_idle(procs, &touched, all);
     }
 }
 

@@ -706,6 +706,31 @@ static void a_life_between_two_ticks_is_told_in_full(void **state)
     assert_true(exact);
 }
 
+static int64_t slept_ns;
+
+static int64_t world_boot_ns(void *context)
+{
+    const struct world *w = context;
+    return w->root.now_ns + slept_ns;
+}
+
+static void a_process_born_after_the_host_slept_is_itself(void **state)
+{
+    (void)state;
+    slept_ns = 0;
+    world.root.kernel.boot_ns = world_boot_ns;
+    open_procs((struct tk_procs_options){0});
+    (void)tick(0);
+    pretend_events(true);
+    slept_ns = 3600 * TK_NS_PER_S;
+    (void)tick(100);
+    put_process(53, 20, "child", 100010 + 360000);
+    on_event(TK_EVENT_FORK, 53, 20, 1);
+    const char *rows = tick(100);
+    assert_rows(rows, "proc_metrics", "\"start_ticks\":460010,\"ppid\":20,\"comm\":\"child\"", 1);
+    assert_rows(rows, "proc_events", "\"start_ticks\":460010,", 1);
+}
+
 static void a_daemon_stays_in_the_tree_that_made_it(void **state)
 {
     (void)state;
@@ -945,6 +970,7 @@ int main(void)
         WORLD_TEST(the_tree_is_in_the_set_whatever_matches),
         WORLD_TEST(orphans_of_a_tree_that_we_started_come_to_us),
         WORLD_TEST(a_life_between_two_ticks_is_told_in_full),
+        WORLD_TEST(a_process_born_after_the_host_slept_is_itself),
         WORLD_TEST(a_daemon_stays_in_the_tree_that_made_it),
         WORLD_TEST(the_tail_after_a_pause_does_not_smear_over_it),
         WORLD_TEST(the_end_of_a_thread_is_not_that_of_its_process),

@@ -104,6 +104,7 @@ static inline void tk_root_init(struct tk_root *root, const char *name)
     assert_int_equal(tk_kernel_open(&root->kernel, root->path, &err), 0);
     root->kernel.anchor = (struct tk_anchor){TK_ROOT_REAL_NS, TK_ROOT_MONO_NS, TK_ROOT_MONO_NS};
     root->kernel.mono_ns = tk_root_now;
+    root->kernel.boot_ns = NULL;
     root->kernel.world = root;
     root->kernel.clk_tck = 100;
     root->kernel.page_bytes = 4096;
