@@ -58,6 +58,7 @@ struct recording {
     struct tk_recorder *recorder;
     struct tk_invocation *invocation;
     struct tk_launch_result result;
+    bool broken; /* the recording ended before the command, and that was told */
 };
 
 static void tell(void *context, const char *message)
@@ -150,24 +151,28 @@ static void follow(struct recording *recording)
             tk_recorder_step(recording->recorder, &err) < 0) {
             (void)tk_err_prefix(&err, "recording ends, the command goes on");
             (void)tk_cmd_fail(recording->cmd, &err);
+            recording->broken = true;
             fds[1].fd = -1;
         }
     }
     recording->result = *tk_invocation_result(recording->invocation);
 }
 
-static bool finish(struct recording *recording)
+/* What failed while the command ran was told then. */
+static void finish(struct recording *recording)
 {
     struct tk_err err;
     tk_recorder_set_exit_status(recording->recorder, recording->result.exit_code);
     int rc = tk_recorder_finish(recording->recorder, &err);
-    if (rc == 0) {
-        rc = tk_invocation_finish(recording->invocation, tk_recorder_procs(recording->recorder),
-                                  recording->identity.folder, &err);
-    }
-    if (rc < 0)
+    if (rc < 0 && !recording->broken)
         (void)tk_cmd_fail(recording->cmd, &err);
-    return rc == 0;
+    if (recording->broken)
+        return;
+    struct tk_err later;
+    if (tk_invocation_finish(recording->invocation, tk_recorder_procs(recording->recorder),
+                             recording->identity.folder, &later) < 0 &&
+        rc == 0)
+        (void)tk_cmd_fail(recording->cmd, &later);
 }
 
 static int record(struct recording *recording, char **command)
@@ -190,7 +195,8 @@ static int record(struct recording *recording, char **command)
         return recording->result.exit_code;
     }
     follow(recording);
-    if (finish(recording) && !recording->opts->quiet &&
+    finish(recording);
+    if (!recording->broken && !recording->opts->quiet &&
         tk_screen_write(recording->identity.folder, STDERR_FILENO, &err) < 0)
         (void)tk_cmd_fail(recording->cmd, &err);
     return 0;

@@ -186,10 +186,22 @@ END
     [ ! -e was_run ]
 }
 
+@test "a disk that is full to the end costs rows, not the report" {
+    need_root "to mount a small file system"
+    mkdir small
+    mount -t tmpfs -o size=3m none small
+    mounted=small
+    run -4 "$TK" record -o small/run --interval 20ms -- \
+        sh -c 'sleep 0.5; dd if=/dev/zero of=small/ballast bs=64k 2>/dev/null; sleep 1.2; exit 4'
+    [[ $output == *"No space left on device: rows are dropped"* ]]
+    [[ $output == *"exit 4 "*"run folder"* || $output == *"recorder killed"*"run folder"* ]]
+}
+
 @test "a folder that vanishes ends the recording in one line, not the command" {
     "$TK" record -o run --interval 20ms -- sh -c 'rm -rf run; sleep 1.5; exit 3' 2>report || status=$?
     [ "${status:-0}" -eq 3 ]
     [ "$(grep -c 'the run folder was removed' report)" -eq 1 ]
+    [ "$(wc -l <report)" -eq 1 ]
 }
 
 # What is recorded ---------------------------------------------------------------------
