@@ -34,7 +34,7 @@ struct tk_top {
     struct tk_rows *rows;
     struct tk_top_frame frame;    /* the last whole one */
     size_t capacity;              /* of frame.processes */
-    struct tk_top_process *ended; /* since then, one a name; owned */
+    struct tk_top_process *ended; /* since then, one a name, with bytes for rates; owned */
     size_t ended_names, ended_capacity;
     int64_t ended_count;
     struct disk_load disk; /* the busiest since then */
@@ -172,6 +172,15 @@ static struct tk_top_process *ended_find(struct tk_top *top, tk_str comm)
     return process;
 }
 
+/* Add what moved since the frame before; NaN stays for what no record tells. */
+static void add_bytes(double *sum, int64_t now, int64_t before)
+{
+    if (now < 0)
+        return;
+    int64_t moved = before > 0 && before < now ? now - before : now;
+    *sum = (isnan(*sum) ? 0 : *sum) + (double)moved;
+}
+
 static void take_exit(struct tk_top *top, const struct tk_batch *batch, size_t row)
 {
     struct tk_top_process *process = ended_find(top, tk_batch_text(batch, row, TK_PROC_EXIT_COMM));
@@ -188,6 +197,10 @@ static void take_exit(struct tk_top *top, const struct tk_batch *batch, size_t r
         cpu_ns -= before->cpu_ns;
     process->ended++;
     process->cpu_ns += cpu_ns;
+    add_bytes(&process->rd_Bps, tk_batch_i64(batch, row, TK_PROC_EXIT_RD_BYTES, -1),
+              before ? before->rd_bytes : 0);
+    add_bytes(&process->wr_Bps, tk_batch_i64(batch, row, TK_PROC_EXIT_WR_BYTES, -1),
+              before ? before->wr_bytes : 0);
     if (rss_kb >= 0 && rss_kb * 1024 > process->rss_bytes)
         process->rss_bytes = rss_kb * 1024;
     top->ended_count++;
@@ -314,8 +327,12 @@ static void set_processes(struct tk_top *top)
             return;
         }
         *process = top->ended[i];
-        if (frame->interval_ns > 0)
-            process->cores = (double)process->cpu_ns / (double)frame->interval_ns;
+        if (frame->interval_ns <= 0)
+            continue;
+        double interval_s = (double)frame->interval_ns / 1e9;
+        process->cores = (double)process->cpu_ns / 1e9 / interval_s;
+        process->rd_Bps /= interval_s;
+        process->wr_Bps /= interval_s;
     }
     top->ended_names = 0;
     top->ended_count = 0;
