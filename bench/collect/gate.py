@@ -187,6 +187,7 @@ GATES: list[tuple[str, Callable[[Hierarchy, Path], str]]] = [
 
 
 def main() -> int:
+    harness.stop_on_signals()
     build = Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "build").resolve()
     print(f"1..{len(GATES)}")
     failed = 0

@@ -35,6 +35,26 @@ class Failed(Exception):
     """The tool started but did not do its work; the text says how."""
 
 
+def stop_on_signals() -> None:
+    """Let SIGTERM and SIGINT end the program by way of its clean-up, in the background too."""
+
+    def stop(number: int, _frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """Put off those signals: a clean-up is to come to its end."""
+    old = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, old)
+
+
 # Processes ------------------------------------------------------------------------------------
 
 
@@ -163,8 +183,9 @@ def load(program: Path, processes: int, active_percent: int) -> Iterator[Load]:
             raise Failed(f"loadgen did not start {children} children")
         yield Load(children, int(words["active"]), int(words["processes"]), process)
     finally:
-        process.terminate()
-        process.wait()
+        with undisturbed():
+            process.terminate()
+            process.wait()
 
 
 # The tool -------------------------------------------------------------------------------------
@@ -362,10 +383,11 @@ def running(hierarchy: Hierarchy, folder: Path, commands: list[Command],
             tool.spawn(command)
         yield tool
     finally:
-        tool.stop()
-        tool.group.close()
-        for _, process in tool.processes:
-            process.wait()
+        with undisturbed():
+            tool.stop()
+            tool.group.close()
+            for _, process in tool.processes:
+                process.wait()
 
 
 def strace_counts(pids: list[int], summary: Path, during: Callable[[], None]) -> dict[str, int]:

@@ -151,7 +151,10 @@ def markdown(result: dict) -> str:
     parts = [
         f"Measured {machine['date']} at {machine['commit']} on {machine['cpus']} CPUs "
         f"({machine['cpu']}), {machine['memory_mb']:,} MB, Linux {machine['kernel']}; "
-        f"load average while measuring {min(loads, default=0):.2f} to {max(loads, default=0):.2f}.",
+        f"load average while measuring {min(loads, default=0):.2f} to {max(loads, default=0):.2f}."
+        + (" In a PID namespace of its own, where the kernel sends no fork and exit records: "
+           "tracekit looks for new processes every 50 ms instead." if machine["pid_namespace"]
+           else ""),
         f"**CPU ms per sample** (and times {view.base}, same run):", view.cpu_table(),
         "**Memory, output, system calls:**", view.use_table()]
     if view.faster:

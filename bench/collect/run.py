@@ -28,6 +28,8 @@ from tools import TOOLS, Place, Tool
 
 ROOT = Path(__file__).resolve().parents[2]
 
+INITIAL_PID_NAMESPACE = "pid:[4026531836]"  # a constant of the kernel, linux/proc_ns.h
+
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", 1)[0])
@@ -78,6 +80,7 @@ def describe_machine(hierarchy: Hierarchy, args: argparse.Namespace) -> dict:
             "memory_mb": memory_kb // 1024, "cpu_counter": hierarchy.describe(),
             "window_s": args.window, "warmup_s": args.warmup, "rounds": args.rounds,
             "syscalls_at": args.syscalls_at,
+            "pid_namespace": os.readlink("/proc/self/ns/pid") != INITIAL_PID_NAMESPACE,
             "commit": output_of("git", "-C", str(ROOT), "describe", "--always", "--dirty")}
 
 
@@ -88,8 +91,16 @@ def pids_seen(path: Path) -> int:
     return len(set(re.findall(rb'"pid": ?(\d+)', path.read_bytes())))
 
 
+def check_processes(target: int) -> int:
+    """The number of processes, or Failed when something else on the machine changed it much."""
+    processes = len(harness.process_ids())
+    if abs(processes - target) > max(30, target // 10):
+        raise Failed(f"{processes} processes instead of {target}: the machine is not ours alone")
+    return processes
+
+
 def measure(tool: Tool, place: Place, hierarchy: Hierarchy, args: argparse.Namespace,
-            with_syscalls: bool) -> dict:
+            target: int) -> dict:
     with harness.running(hierarchy, place.folder, tool.commands(place), tool.interval_s) as run:
         run.count_samples = tool.samples
         if tool.scrape:
@@ -101,8 +112,8 @@ def measure(tool: Tool, place: Place, hierarchy: Hierarchy, args: argparse.Names
         result = {"status": "ok", "cpu_ns": window.cpu_ns / window.samples,
                   "cpu_ratio": window.cpu_ns / 1e9 / window.seconds, "samples": window.samples,
                   "bytes": window.bytes / window.samples, "rss_kb": rss_kb, "pss_kb": pss_kb,
-                  "processes": len(harness.process_ids())}
-        if with_syscalls:
+                  "processes": check_processes(target)}
+        if target == args.syscalls_at:
             result["syscalls"] = measure_syscalls(run)
     if tool.pids_file:
         result["pids_seen"] = pids_seen(place.folder / tool.pids_file)
@@ -120,11 +131,11 @@ def measure_syscalls(run: harness.Running) -> float | str:
 
 
 def measure_or_say_why(tool: Tool, hierarchy: Hierarchy, args: argparse.Namespace,
-                       with_syscalls: bool) -> dict:
+                       target: int) -> dict:
     folder = Path(tempfile.mkdtemp(prefix="tk-bench-"))
     place = Place(folder, args.build.resolve())
     try:
-        result = measure(tool, place, hierarchy, args, with_syscalls)
+        result = measure(tool, place, hierarchy, args, target)
     except Unavailable as error:
         result = {"status": f"not available: {error}"}
     except Failed as error:
@@ -161,8 +172,7 @@ def measure_setting(tools: list[Tool], processes: int, active: int, hierarchy: H
     with harness.load(args.build.resolve() / "loadgen", processes, active) as load:
         print(f"# {load.processes} processes, {load.active} active", file=sys.stderr)
         for tool in tools:
-            with_syscalls = processes == args.syscalls_at and active < 100
-            result = measure_or_say_why(tool, hierarchy, args, with_syscalls)
+            result = measure_or_say_why(tool, hierarchy, args, processes)
             result |= {"tool": tool.name, "target": processes, "active_percent": active,
                        "load_average": os.getloadavg()[0]}
             results.append(result)
@@ -189,6 +199,7 @@ def measure_all(args: argparse.Namespace) -> dict:
 
 
 def main() -> int:
+    harness.stop_on_signals()
     args = parse_args()
     try:
         if args.render:
