@@ -54,6 +54,7 @@ int tk_exit_feed_read_records(struct tk_exit_feed *feed, struct tk_task_record r
 /* True when messages were lost since the last call: the owner has to look for itself. */
 bool tk_exit_feed_lost(struct tk_exit_feed *feed);
 
+/* Figures since it was opened. */
 void tk_exit_feed_read_stats(const struct tk_exit_feed *feed, struct tk_exit_feed_stats *ret_stats);
 
 #endif

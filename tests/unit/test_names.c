@@ -143,8 +143,7 @@ static void parse_takes_the_last_folder(void **state)
     char id[TK_RUN_ID_MAX];
     struct tk_err err;
     assert_int_equal(tk_run_id_resolve(NULL, true, id, &err), -ENOENT);
-    assert_string_equal(err.msg,
-                        "no run given, and no folder logs/ here");
+    assert_string_equal(err.msg, "no run given, and no folder logs/ here");
     folder_put(folder, "logs/.hidden/x", "");
     assert_int_equal(tk_run_id_resolve(NULL, true, id, &err), -ENOENT);
     assert_string_equal(err.msg, "no run given, and none in logs/");
