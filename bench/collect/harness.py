@@ -80,6 +80,21 @@ def changed_count(before: dict[int, int], after: dict[int, int]) -> int:
     return sum(1 for pid, ns in after.items() if before.get(pid) != ns)
 
 
+def forks() -> int:
+    """Forks since boot, of processes and threads."""
+    return int(re.search(r"^processes (\d+)", Path("/proc/stat").read_text(), re.M)[1])
+
+
+@contextlib.contextmanager
+def quiet_machine(forks_per_s: float) -> Iterator[None]:
+    """Unavailable when the machine forked more than so often while the body ran."""
+    before, start = forks(), time.monotonic()
+    yield
+    rate = (forks() - before) / (time.monotonic() - start)
+    if rate > forks_per_s:
+        raise Unavailable(f"the machine is busy with something else: {rate:.0f} forks a second")
+
+
 # The cgroup -----------------------------------------------------------------------------------
 
 
