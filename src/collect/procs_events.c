@@ -300,8 +300,9 @@ void tk_procs_drain(struct tk_procs *procs, struct tk_rows *rows)
         tk_exit_feed_read_stats(procs->feed, &procs->sources);
         procs->rescan |= tk_exit_feed_lost(procs->feed);
     }
-    if (procs->rescan)
+    if (procs->rescan) {
         tk_procs_rescan(procs, rows);
-    else if (!tk_procs_has_events(procs))
+    } else if (!tk_procs_has_events(procs)) {
         tk_procs_look(procs, rows);
+    }
 }

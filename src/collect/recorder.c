@@ -230,7 +230,7 @@ static int write_node(struct tk_recorder *recorder, struct tk_err *err)
         rc = tk_node_read(&recorder->kernel, &recorder->options.node, row, err);
     if (rc == 0)
         rc = tk_object_write(dirfd, tk_tables[TK_TABLE_NODE_META].raw, row, err);
-    if (rc < 0)
+    if (rc != 0)
         return rc;
     (void)tk_str_to_cstr(tk_batch_text(row, 0, TK_NODE_META_IFACE), recorder->iface,
                          sizeof(recorder->iface));
