@@ -197,7 +197,7 @@ void tk_procs_read_stats(const struct tk_procs *procs, struct tk_procs_stats *re
         .unreadable = procs->unreadable,
         .sweep_ns = procs->sweep_ns,
         .detail_ticks = procs->detail_ticks,
-        .syscalls = procs->syscalls + procs->files.syscalls,
+        .syscalls = procs->sweep_syscalls,
         .ran = procs->touched_count,
     };
 }

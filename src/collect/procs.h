@@ -107,7 +107,8 @@ struct tk_procs_stats {
     int64_t sweep_ns;        /* length of the last sweep, first clock to last */
     int64_t detail_ticks;    /* user and system time, faults and I/O of a process that runs all the
                                 time are up to so many ticks old, less one; 0 = nobody ran */
-    int64_t syscalls;        /* made so far, those for events not counted */
+    int64_t syscalls;        /* of all sweeps so far; what following forks and exits takes is not in
+                                it, since that follows the machine */
     int64_t ran;             /* processes that the last sweep read more of than their clock */
 };
 void tk_procs_read_stats(const struct tk_procs *procs, struct tk_procs_stats *ret_stats);

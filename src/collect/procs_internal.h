@@ -80,6 +80,7 @@ struct tk_procs {
     int64_t births;      /* processes that ever were members */
     int64_t exits_seen, lost_records, unreadable;
     int64_t syscalls;                  /* without those of `files` */
+    int64_t sweep_syscalls;            /* with those, of sweeps alone */
     int64_t tree_ended_ns, tree_ended; /* CPU time and number of those of the tree that ended */
 
     _Alignas(8) char dents[32768]; /* the folder's entries at hand */

@@ -330,6 +330,7 @@ static bool sample(struct tk_procs *procs, struct tk_rows *rows, const struct tk
 void tk_procs_sweep(struct tk_procs *procs, struct tk_rows *rows, bool all)
 {
     int64_t start_ns = now_ns(procs);
+    int64_t start_calls = procs->syscalls + procs->files.syscalls;
     struct turn turn = next_turn(procs, start_ns);
     procs->tick++;
     tk_proc_files_begin_tick(&procs->files, procs->touched_count);
@@ -351,6 +352,7 @@ void tk_procs_sweep(struct tk_procs *procs, struct tk_rows *rows, bool all)
         if (procs->touched[t].cpu_ns < 0)
             tk_procs_miss(procs, rows, procs->touched[t].i);
     }
+    procs->sweep_syscalls += procs->syscalls + procs->files.syscalls - start_calls;
     procs->sweep_ns = end_ns - start_ns;
     procs->sweep_end_ns = end_ns;
 }
