@@ -314,7 +314,8 @@ const struct tk_capability tk_capabilities[] = {
     {"cpu_clocks", "CPU clocks of processes", "CPU time of every process in ns at each tick",
      probe_cpu_clocks},
     {"process_events", "process events", "every fork, exec and exit, however short", probe_events},
-    {"exit_records", "exit records", "exact CPU time, memory and I/O of every process that ends",
+    {"exit_records", "exit records",
+     "CPU time (to a scheduler tick), memory and I/O of every process that ends",
      probe_exit_records},
     {"cgroup_leaf", "control group of our own",
      "exact CPU time and peak memory of a command with all its descendants", probe_leaf},
@@ -363,9 +364,12 @@ const struct tk_finding *tk_probe_find(const struct tk_finding *findings, const 
 enum { RUNG_A, RUNG_B, RUNG_C };
 
 const struct tk_rung tk_rungs[] = {
-    [RUNG_A] = {"A", "exact", "every process is seen, and what it used is known to the end",
-                "CAP_NET_ADMIN in the initial pid, user and network namespaces: run as root, or "
-                "setcap cap_net_admin+ep"},
+    [RUNG_A] =
+        {"A", "exact",
+         "every process is seen to its end; CPU time is exact for whole trees, and within one "
+         "scheduler tick for a single process",
+         "CAP_NET_ADMIN in the initial pid, user and network namespaces: run as root, or "
+         "setcap cap_net_admin+ep"},
     [RUNG_B] = {"B", "control group",
                 "a recorded or wrapped command has exact totals; other short-lived processes may "
                 "be missed, and are counted",
