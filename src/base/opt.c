@@ -254,6 +254,8 @@ static int parse(const struct tk_opt *options, void *opts, bool mixed, int argc,
         rc = set_value(&options[i], opts, optarg, source, err);
         if (rc < 0)
             return rc;
+        if (options[i].given)
+            *(bool *)((char *)opts + options[i].given) = true;
     }
     return 0;
 }

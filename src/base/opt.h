@@ -33,6 +33,7 @@ struct tk_opt {
     const char *env;  /* environment variable that sets it; NULL = none */
     int64_t min, max; /* INT and DURATION; both 0 = no limit but the type's, and not negative */
     const char *const *choices; /* CHOICE: NULL-terminated words */
+    size_t given; /* of a bool that is set when the command line has the option; 0 = none */
 };
 
 /* Parse argv[1..] up to the first argument that is no option, or past "--".

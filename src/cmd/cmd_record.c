@@ -178,7 +178,7 @@ static void finish(struct recording *recording)
 static int record(struct recording *recording, char **command)
 {
     struct tk_err err;
-    int rc = tk_launch_check(command[0], &err);
+    int rc = tk_launch_check(&(struct tk_launch_options){.argv = command}, &err);
     if (rc < 0) {
         (void)tk_cmd_fail(recording->cmd, &err);
         return tk_invocation_status(rc);

@@ -17,6 +17,7 @@ struct wrap_opts {
     int64_t enqueued_ms;
     const char *unit, *cpuset;
     int64_t cpu_quota, cpu_weight;
+    bool must_limit; /* the command line asks for a unit or limit, not only the environment */
 };
 
 static const struct tk_opt options[] = {
@@ -33,11 +34,14 @@ static const struct tk_opt options[] = {
     {"enqueued", TK_OPT_INT, offsetof(struct wrap_opts, enqueued_ms), "MS",
      "when it was submitted, epoch ms (default its start)", .env = "TS_ENQUEUE"},
     {"unit", TK_OPT_STRING, offsetof(struct wrap_opts, unit), "NAME",
-     "name of the control group to run it in", .env = "UNIT_NAME"},
+     "name of the control group to run it in", .env = "UNIT_NAME",
+     .given = offsetof(struct wrap_opts, must_limit)},
     {"cpu-quota", TK_OPT_INT, offsetof(struct wrap_opts, cpu_quota), "PERCENT",
-     "most CPU time, 100 = one CPU", .env = "CPU_QUOTA", .min = 1, .max = 10000000},
+     "most CPU time, 100 = one CPU", .env = "CPU_QUOTA", .min = 1, .max = 10000000,
+     .given = offsetof(struct wrap_opts, must_limit)},
     {"cpu-weight", TK_OPT_INT, offsetof(struct wrap_opts, cpu_weight), "N",
-     "share of CPU time under contention, 1 to 10000", .env = "CPU_WEIGHT", .min = 1, .max = 10000},
+     "share of CPU time under contention, 1 to 10000", .env = "CPU_WEIGHT", .min = 1, .max = 10000,
+     .given = offsetof(struct wrap_opts, must_limit)},
     {"cpuset", TK_OPT_STRING, offsetof(struct wrap_opts, cpuset), "CPUS",
      "CPUs to run on, such as 0-3,6", .env = "CPUSET"},
     {0},
@@ -169,12 +173,15 @@ static int wrap(const struct tk_cmd *cmd, struct tk_invocation_options *wanted,
     struct tk_err err;
     wanted->on_fork = on_fork;
     wanted->context = &watch;
-    if (tk_invocation_new(wanted, &invocation, &err) < 0)
-        return tk_cmd_fail(cmd, &err);
+    int rc = tk_invocation_new(wanted, &invocation, &err);
+    if (rc < 0) {
+        (void)tk_cmd_fail(cmd, &err);
+        return tk_invocation_status(rc);
+    }
     sentinel_open(dirfd, &watch);
     if (!tk_invocation_is_exact(invocation))
         records_open(wanted->kernel, &watch);
-    int rc = tk_invocation_start(invocation, &err);
+    rc = tk_invocation_start(invocation, &err);
     if (rc == 0) {
         wait_for_end(invocation, &watch);
         if (dirfd >= 0)
@@ -205,7 +212,8 @@ static int run(const struct tk_cmd *cmd, int argc, char **argv)
             &(struct tk_identity_options){opts.run_id, opts.output, opts.node, opts.stage},
             &identity, &err) < 0)
         return tk_cmd_usage(cmd, "%s", err.msg);
-    int rc = tk_launch_check(argv[first], &err);
+    struct tk_launch_options launch = {.argv = argv + first, .cpuset = opts.cpuset};
+    int rc = tk_launch_check(&launch, &err);
     if (rc < 0) {
         (void)tk_cmd_fail(cmd, &err);
         return tk_invocation_status(rc);
@@ -224,6 +232,7 @@ static int run(const struct tk_cmd *cmd, int argc, char **argv)
         .enqueue_ms = opts.enqueued_ms,
         .unit = opts.unit,
         .limits = {opts.cpu_quota, opts.cpu_weight, opts.cpuset},
+        .must_limit = opts.must_limit,
     };
     status = wrap(cmd, &wanted, &result);
     return status ? status : tk_exit_as(&result);

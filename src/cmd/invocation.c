@@ -32,7 +32,6 @@ struct tk_invocation {
     pid_t pid;
     int64_t start_ticks; /* 0 = unknown */
     struct tk_cgroup_leaf *leaf;
-    bool leaf_has_cpus;
     bool in_leaf;
     struct tk_launch *launch;
     struct tk_launch_result result;
@@ -129,37 +128,57 @@ static void warn(const struct tk_invocation *invocation, const char *message)
     (void)fprintf(stderr, "tracekit %s: %s\n", invocation->options.command, message);
 }
 
-/* Quota and weight exist only in a control group; CPUs can be set without, which the launch does
- * when `leaf_has_cpus` stays false. */
+static bool is_limited(const struct tk_invocation *invocation)
+{
+    const struct tk_cgroup_limits *limits = &invocation->options.limits;
+    return limits->cpu_percent > 0 || limits->cpu_weight > 0;
+}
+
+static bool is_named(const struct tk_invocation *invocation)
+{
+    const char *unit = invocation->options.unit;
+    return unit && *unit;
+}
+
+/* Quota and weight exist only in a control group. The launch binds the command to its CPUs; where
+ * the group does it too, that also holds for descendants that would choose others. */
 static int set_limits(struct tk_invocation *invocation, struct tk_err *err)
 {
     struct tk_cgroup_limits cpus = {.cpuset = invocation->options.limits.cpuset};
     struct tk_cgroup_limits rest = invocation->options.limits;
-    rest.cpuset = NULL;
     struct tk_err ignored;
-    if (cpus.cpuset && *cpus.cpuset)
-        invocation->leaf_has_cpus = tk_cgroup_leaf_limit(invocation->leaf, &cpus, &ignored) == 0;
-    if (rest.cpu_percent == 0 && rest.cpu_weight == 0)
-        return 0;
-    return tk_cgroup_leaf_limit(invocation->leaf, &rest, err);
+    int bound =
+        cpus.cpuset && *cpus.cpuset ? tk_cgroup_leaf_limit(invocation->leaf, &cpus, &ignored) : 0;
+    (void)bound;
+    rest.cpuset = NULL;
+    return is_limited(invocation) ? tk_cgroup_leaf_limit(invocation->leaf, &rest, err) : 0;
 }
 
-static void make_leaf(struct tk_invocation *invocation)
+/* What was asked for and cannot be had is an error, or one line. */
+static int miss(const struct tk_invocation *invocation, struct tk_err *err)
+{
+    if (is_limited(invocation)) {
+        (void)tk_err_prefix(err, "CPU quota and weight are not in force");
+    } else {
+        (void)tk_err_prefix(err, "no control group '%s'", invocation->options.unit);
+    }
+    if (invocation->options.must_limit)
+        return err->code;
+    warn(invocation, err->msg);
+    return 0;
+}
+
+static int make_leaf(struct tk_invocation *invocation, struct tk_err *err)
 {
     const struct tk_invocation_options *options = &invocation->options;
-    bool limited = options->limits.cpu_percent > 0 || options->limits.cpu_weight > 0;
     char name[PROGRAM_MAX + 32];
     (void)snprintf(name, sizeof(name), "tracekit-%s-%d", invocation->program, (int)getpid());
-    struct tk_err err;
-    int rc =
-        tk_cgroup_leaf_new(options->kernel, options->unit && *options->unit ? options->unit : name,
-                           &invocation->leaf, &err);
+    int rc = tk_cgroup_leaf_new(options->kernel, is_named(invocation) ? options->unit : name,
+                                &invocation->leaf, err);
     if (rc == 0)
-        rc = set_limits(invocation, &err);
-    if (rc < 0 && limited) {
-        (void)tk_err_prefix(&err, "CPU quota and weight are not in force");
-        warn(invocation, err.msg);
-    }
+        rc = set_limits(invocation, err);
+    bool missed = rc < 0 && (is_limited(invocation) || is_named(invocation));
+    return missed ? miss(invocation, err) : 0;
 }
 
 int tk_invocation_new(const struct tk_invocation_options *options,
@@ -176,7 +195,11 @@ int tk_invocation_new(const struct tk_invocation_options *options,
     put_random_hex(invocation->span_id, 8);
     find_input(invocation);
     find_output(invocation);
-    make_leaf(invocation);
+    int rc = make_leaf(invocation, err);
+    if (rc < 0) {
+        tk_invocation_free(invocation);
+        return rc;
+    }
     *ret_invocation = invocation;
     return 0;
 }
@@ -206,9 +229,10 @@ int tk_invocation_start(struct tk_invocation *invocation, struct tk_err *err)
     const struct tk_invocation_options *options = &invocation->options;
     struct tk_launch_options launch = {
         .argv = options->argv,
-        .cpuset = invocation->leaf_has_cpus ? NULL : options->limits.cpuset,
+        .cpuset = options->limits.cpuset,
         .on_fork = on_fork,
         .prepare = enter_leaf,
+        .must_prepare = options->must_limit,
         .context = invocation,
     };
     int rc = tk_launch_start(&launch, &invocation->launch, err);
@@ -216,13 +240,10 @@ int tk_invocation_start(struct tk_invocation *invocation, struct tk_err *err)
         return rc;
     tk_launch_read_result(invocation->launch, &invocation->result);
     invocation->in_leaf = invocation->leaf && invocation->result.prepare_error == 0;
-    struct tk_err why;
-    if (invocation->result.cpuset_error < 0) {
-        (void)tk_fail_code(&why, invocation->result.cpuset_error, "not bound to CPUs %s",
-                           options->limits.cpuset);
-        warn(invocation, why.msg);
-    }
-    return 0;
+    if (invocation->result.prepare_error == 0 || !(is_limited(invocation) || is_named(invocation)))
+        return 0;
+    (void)tk_fail_code(err, invocation->result.prepare_error, "cannot enter it");
+    return miss(invocation, err);
 }
 
 /* The row ----------------------------------------------------------------------- */
@@ -315,7 +336,7 @@ static void set_names(const struct tk_invocation *invocation, struct tk_batch *r
     set_file_name(row, TK_INVOCATIONS_INPUT, invocation->input);
     set_file_name(row, TK_INVOCATIONS_OUTPUT, invocation->output);
     const char *cpuset = invocation->options.limits.cpuset;
-    if (cpuset && *cpuset && invocation->result.cpuset_error == 0)
+    if (cpuset && *cpuset)
         tk_batch_set_text(row, TK_INVOCATIONS_CPUSET, tk_str_from(cpuset));
 }
 

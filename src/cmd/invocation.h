@@ -25,6 +25,7 @@ struct tk_invocation_options {
     int64_t enqueue_ms;   /* epoch; 0 = the start */
     const char *unit;     /* name of the control group; NULL = a name of ours */
     struct tk_cgroup_limits limits;
+    bool must_limit; /* fail where unit, quota or weight cannot be had, instead of telling it */
 
     /* Called when the command's process exists and has executed nothing yet. May be NULL. */
     void (*on_fork)(void *context, pid_t pid);
@@ -33,15 +34,16 @@ struct tk_invocation_options {
 
 struct tk_invocation;
 
-/* Prepare the control group; where this host gives us none, the command runs without, and limits
- * that were asked for are missed in one line on stderr. */
+/* Prepare the control group. Where this host gives us none, the command runs without; a unit, quota
+ * or weight that was asked for is then missed in one line on stderr, or with `must_limit` fails. */
 TK_MUST_USE int tk_invocation_new(const struct tk_invocation_options *options,
                                   struct tk_invocation **ret_invocation, struct tk_err *err);
 
 /* True when a control group of its own counts the command's CPU time. */
 bool tk_invocation_is_exact(const struct tk_invocation *invocation);
 
-/* Start the command; fails as tk_launch_start() does. */
+/* Start the command; fails as tk_launch_start() does, and with `must_limit` when the command cannot
+ * enter its group. */
 TK_MUST_USE int tk_invocation_start(struct tk_invocation *invocation, struct tk_err *err);
 
 /* As of the launch: poll, step; 1 when the command has ended. */

@@ -157,12 +157,6 @@ static int fail_to_run(const char *program, int code, struct tk_err *err)
     return tk_fail_code(err, code, "cannot run '%s'", program);
 }
 
-int tk_launch_check(const char *program, struct tk_err *err)
-{
-    int rc = strchr(program, '/') ? check_file(program) : check_in_path(program);
-    return rc < 0 ? fail_to_run(program, rc, err) : 0;
-}
-
 /* Take "3" or "0-3". */
 static bool cpu_range_parse(tk_str part, uint64_t *ret_first, uint64_t *ret_last)
 {
@@ -174,33 +168,82 @@ static bool cpu_range_parse(tk_str part, uint64_t *ret_first, uint64_t *ret_last
     return part.n == 0 && *ret_first <= *ret_last && *ret_last < CPU_SETSIZE;
 }
 
-static int cpuset_parse(const char *text, cpu_set_t *ret_cpus, struct tk_err *err)
+/* "0-3,6"; false when it is none. */
+static bool cpu_list_parse(tk_str text, cpu_set_t *ret_cpus)
 {
     CPU_ZERO(ret_cpus);
-    tk_str rest = tk_str_from(text);
     tk_str part;
-    while (tk_str_take_until(&rest, ',', &part)) {
+    while (tk_str_take_until(&text, ',', &part)) {
         uint64_t first, last;
         if (!cpu_range_parse(tk_str_trim(part), &first, &last))
-            return tk_fail(err, -EINVAL, "CPU set '%s': expected CPUs such as 0-3,6", text);
+            return false;
         for (uint64_t cpu = first; cpu <= last; cpu++)
             CPU_SET(cpu, ret_cpus);
     }
-    if (CPU_COUNT(ret_cpus) == 0)
+    return CPU_COUNT(ret_cpus) > 0;
+}
+
+/* The CPUs of options.cpuset, which must exist here; none where nothing is asked for. */
+static int cpuset_parse(const char *text, cpu_set_t *ret_cpus, struct tk_err *err)
+{
+    CPU_ZERO(ret_cpus);
+    if (!text || !*text)
+        return 0;
+    if (!cpu_list_parse(tk_str_from(text), ret_cpus))
         return tk_fail(err, -EINVAL, "CPU set '%s': expected CPUs such as 0-3,6", text);
-    return 0;
+
+    char buf[1024];
+    tk_str online;
+    cpu_set_t here, both;
+    struct tk_err ignored; /* without the file it is left to the kernel to refuse them */
+    if (tk_file_read(AT_FDCWD, "/sys/devices/system/cpu/online", buf, sizeof(buf), &online,
+                     &ignored) < 0 ||
+        !cpu_list_parse(tk_str_trim(online), &here))
+        return 0;
+    CPU_AND(&both, ret_cpus, &here);
+    if (CPU_EQUAL(&both, ret_cpus))
+        return 0;
+    return tk_fail(err, -EINVAL, "CPU set '%s': expected CPUs of this machine, which has %.*s",
+                   text, TK_STR_ARG(tk_str_trim(online)));
+}
+
+int tk_launch_check(const struct tk_launch_options *options, struct tk_err *err)
+{
+    const char *program = options->argv[0];
+    cpu_set_t unused;
+    int rc = strchr(program, '/') ? check_file(program) : check_in_path(program);
+    return rc < 0 ? fail_to_run(program, rc, err) : cpuset_parse(options->cpuset, &unused, err);
 }
 
 struct child {
     const struct tk_launch_options *options;
-    const cpu_set_t *cpus; /* NULL = ours */
-    int gate_fd;           /* one byte arrives when we may go on */
+    cpu_set_t cpus; /* none = ours */
+    int gate_fd;    /* one byte arrives when we may go on */
     int report_fd;
 };
+
+/* Whether the command is not to run after all. */
+static bool is_refused(const struct tk_launch_options *options, const struct report *report)
+{
+    return report->cpuset_error < 0 || (options->must_prepare && report->prepare_error < 0);
+}
 
 static bool send_report(int fd, const struct report *report)
 {
     return write(fd, report, sizeof(*report)) == (ssize_t)sizeof(*report);
+}
+
+/* Bind ourselves to `cpus`, to each of them: the kernel leaves those out that our control group
+ * does not give us. 0 or a negative errno. */
+static int bind_to(const cpu_set_t *cpus)
+{
+    cpu_set_t bound;
+    if (CPU_COUNT(cpus) == 0)
+        return 0;
+    if (sched_setaffinity(0, sizeof(*cpus), cpus) < 0 ||
+        sched_getaffinity(0, sizeof(bound), &bound) < 0)
+        return -errno;
+    return CPU_EQUAL(cpus, &bound) ? 0 : -EINVAL;
 }
 
 /* The new process up to exec. */
@@ -213,11 +256,10 @@ static _Noreturn void child_run(const struct tk_launch *launch, const struct chi
     struct report report = {0};
     if (options->prepare)
         report.prepare_error = options->prepare(options->context);
-    if (child->cpus && sched_setaffinity(0, sizeof(*child->cpus), child->cpus) < 0)
-        report.cpuset_error = -errno;
+    report.cpuset_error = bind_to(&child->cpus);
     give_signals_back(launch);
     report.start_mono_ns = tk_clock_mono_ns();
-    if (!send_report(child->report_fd, &report))
+    if (!send_report(child->report_fd, &report) || is_refused(options, &report))
         _exit(126);
     execvp(options->argv[0], options->argv);
     report.exec_errno = errno;
@@ -237,6 +279,22 @@ static struct report read_report(int fd)
             return last;
         }
     }
+}
+
+/* Why the command does not run; 0 = it does. */
+static int check_report(const struct tk_launch_options *options, const struct report *report,
+                        struct tk_err *err)
+{
+    const char *program = options->argv[0];
+    if (report->exec_errno != 0)
+        return fail_to_run(program, -report->exec_errno, err);
+    if (report->cpuset_error < 0) {
+        return tk_fail_code(err, report->cpuset_error, "cannot run '%s' on CPUs %s", program,
+                            options->cpuset);
+    }
+    if (is_refused(options, report))
+        return tk_fail_code(err, report->prepare_error, "cannot prepare '%s'", program);
+    return 0;
 }
 
 static int fork_command(struct tk_launch *launch, struct child *child, struct tk_err *err)
@@ -265,35 +323,30 @@ static int fork_command(struct tk_launch *launch, struct child *child, struct tk
         child->options->on_fork(child->options->context, launch->pid);
     int rc = tk_fd_write(gate_in, TK_STR("!"), "pipe to the command", err);
     struct report report = read_report(report_out);
-    if (rc == 0 && report.exec_errno == 0) {
-        launch->result.start_mono_ns = report.start_mono_ns;
-        launch->result.prepare_error = report.prepare_error;
-        launch->result.cpuset_error = report.cpuset_error;
-        return 0;
-    }
-    (void)waitpid(launch->pid, NULL, 0);
-    if (rc < 0)
+    if (rc == 0)
+        rc = check_report(child->options, &report, err);
+    if (rc < 0) {
+        (void)waitpid(launch->pid, NULL, 0);
         return rc;
-    return fail_to_run(child->options->argv[0], -report.exec_errno, err);
+    }
+    launch->result.start_mono_ns = report.start_mono_ns;
+    launch->result.prepare_error = report.prepare_error;
+    return 0;
 }
 
 int tk_launch_start(const struct tk_launch_options *options, struct tk_launch **ret_launch,
                     struct tk_err *err)
 {
-    cpu_set_t cpus;
     struct child child = {.options = options};
-    if (options->cpuset && *options->cpuset) {
-        int bad = cpuset_parse(options->cpuset, &cpus, err);
-        if (bad < 0)
-            return bad;
-        child.cpus = &cpus;
-    }
+    int rc = cpuset_parse(options->cpuset, &child.cpus, err);
+    if (rc < 0)
+        return rc;
     struct tk_launch *launch = calloc(1, sizeof(*launch));
     if (!launch)
         return tk_fail(err, -ENOMEM, "run %s: out of memory", options->argv[0]);
     launch->signal_fd = -1;
 
-    int rc = take_signals(launch, err);
+    rc = take_signals(launch, err);
     if (rc < 0)
         goto fail;
     rc = fork_command(launch, &child, err);

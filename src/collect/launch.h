@@ -35,6 +35,7 @@ struct tk_launch_options {
     /* Called in the new process after that, to enter a control group and the like; 0 or a negative
      * errno, async-signal-safe. May be NULL. */
     int (*prepare)(void *context);
+    bool must_prepare; /* the command does not run when prepare fails */
 
     void *context; /* of both */
 };
@@ -52,15 +53,15 @@ struct tk_launch_result {
     int64_t reaped;    /* processes that we waited for ourselves */
     int64_t left;      /* descendants still alive when the command ended */
     int prepare_error; /* what options.prepare returned; the command ran all the same */
-    int cpuset_error;  /* likewise, when the kernel refused options.cpuset */
 };
 
-/* Whether `program` can be found and may be executed, as tk_launch_start() will: for callers that
- * prepare much before. The same codes and messages. */
-TK_MUST_USE int tk_launch_check(const char *program, struct tk_err *err);
+/* Whether the program can be found and may be executed and the CPUs exist, as tk_launch_start()
+ * will: for callers that prepare much before. The same codes and messages. */
+TK_MUST_USE int tk_launch_check(const struct tk_launch_options *options, struct tk_err *err);
 
 /* Start the command, and return once it executes. When it cannot: -ENOENT (a shell would exit with
- * 127) or -EACCES and others (126), with a message that names it; -EINVAL for a bad cpuset. */
+ * 127) or -EACCES and others (126), with a message that names it; -EINVAL for a bad cpuset, one
+ * with CPUs that this machine or our control group lacks, and others when the kernel refuses it. */
 TK_MUST_USE int tk_launch_start(const struct tk_launch_options *options,
                                 struct tk_launch **ret_launch, struct tk_err *err);
 

@@ -392,7 +392,7 @@ $own ms, exits $exits ms by $(jq -r .exit_source run/run.json)"
 @test "works without a control group file system" {
     need_root "to hide /sys"
     run -4 unshare --mount --propagation private sh -c '
-        umount -R -l /sys/fs/cgroup 2>/dev/null; mount -t tmpfs none /sys || exit 77
+        umount -a -l -t cgroup,cgroup2 2>/dev/null; mount -t tmpfs none /sys || exit 77
         exec "$0" record -q -o run -- sh -c "exit 4"' "$TK"
     tables_are_whole run
     jq -e '.cpu_source != "cgroup"' run/events.sh.jsonl

@@ -115,7 +115,7 @@ spin & (spin) & { (spin &) } | cat
 for i in 1 2 3 4 5 6 7 8 9 10; do /bin/true; done; wait
 END
     command time -f '%U %S' -o time.txt unshare --mount --propagation private sh -c '
-        umount -R -l /sys/fs/cgroup; exec "$0" wrap -- sh work' "$TK"
+        umount -a -l -t cgroup,cgroup2; exec "$0" wrap -- sh work' "$TK"
     source=$(jq -r .cpu_source logs/r/events.sh.jsonl)
     # Exit records are to be had in the initial namespaces only.
     [ "$source" = taskstats ] || [ "$source" = rusage ]
@@ -140,10 +140,31 @@ END
     [[ $output == *"CPU set '0-x': expected CPUs such as 0-3,6"* ]]
 }
 
-@test "a quota that cannot be set is one clear line, and the command runs" {
+@test "CPUs that this machine lacks are one clear line, and the command does not run" {
+    run -126 "$TK" wrap --cpuset 0,1023 -- touch ran
+    [[ $output == "tracekit wrap: CPU set '0,1023': expected CPUs of this machine, which has 0"* ]]
+    [ "${#lines[@]}" -eq 1 ]
+    CPUSET=1023 run -126 "$TK" wrap -- touch ran
+    [ ! -e ran ]
+    [ ! -e logs ]
+}
+
+@test "a quota of the environment that cannot be set is one clear line, and the command runs" {
     enter_nobodys_folder
     run -3 as_nobody env CPU_QUOTA=50 ./tracekit wrap -- sh -c 'exit 3'
     [ "$(grep -c 'CPU quota and weight are not in force' <<<"$output")" -eq 1 ]
+}
+
+@test "a limit or group asked for by an option that cannot be had stops the command" {
+    enter_nobodys_folder
+    for option in --cpu-quota=50 --cpu-weight=50 --unit=mine; do
+        run -126 as_nobody ./tracekit wrap "$option" -- touch ran
+        echo "$output"
+        [ "${#lines[@]}" -eq 1 ]
+        [[ $output == "tracekit wrap: CPU quota and weight are not in force: "* ||
+            $output == "tracekit wrap: no control group 'mine': "* ]]
+        [ ! -e ran ]
+    done
 }
 
 @test "writers side by side do not mix" {

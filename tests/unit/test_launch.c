@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -45,6 +46,13 @@ static struct tk_launch_result run(const struct tk_launch_options *options)
     tk_launch_read_result(launch, &result);
     tk_launch_free(launch);
     return result;
+}
+
+static int check(const char *program, struct tk_err *err)
+{
+    char name[PATH_MAX];
+    (void)snprintf(name, sizeof(name), "%s", program);
+    return tk_launch_check(&(struct tk_launch_options){.argv = ARGV(name)}, err);
 }
 
 static struct tk_launch_result run_shell(char *const *argv)
@@ -102,7 +110,7 @@ static void a_command_that_cannot_be_executed_is_named(void **state)
         assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
         /* Asked before, the answer is the same. */
         err = (struct tk_err){0};
-        assert_int_equal(tk_launch_check(name, &err), cases[i].code);
+        assert_int_equal(check(name, &err), cases[i].code);
         assert_string_equal(err.msg, cases[i].message);
     }
 }
@@ -114,14 +122,14 @@ static void a_program_is_looked_for_as_exec_does(void **state)
     const char *path = getenv("PATH");
     char before[4096];
     (void)snprintf(before, sizeof(before), "%s", path ? path : "");
-    assert_int_equal(tk_launch_check("sh", &err), 0);
-    assert_int_equal(tk_launch_check("/bin/sh", &err), 0);
+    assert_int_equal(check("sh", &err), 0);
+    assert_int_equal(check("/bin/sh", &err), 0);
     assert_int_equal(setenv("PATH", "/nonexistent", 1), 0);
-    assert_int_equal(tk_launch_check("sh", &err), -ENOENT);
+    assert_int_equal(check("sh", &err), -ENOENT);
     assert_int_equal(setenv("PATH", "/etc:/nonexistent", 1), 0);
-    assert_int_equal(tk_launch_check("passwd", &err), -EACCES);
+    assert_int_equal(check("passwd", &err), -EACCES);
     assert_int_equal(unsetenv("PATH"), 0);
-    assert_int_equal(tk_launch_check("sh", &err), 0);
+    assert_int_equal(check("sh", &err), 0);
     assert_int_equal(setenv("PATH", before, 1), 0);
 }
 
@@ -260,7 +268,6 @@ static void hooks_run_before_the_command_and_cannot_stop_it(void **state)
     assert_true(pid > 0);
     assert_int_equal(result.exit_code, 5);
     assert_int_equal(result.prepare_error, -EROFS);
-    assert_int_equal(result.cpuset_error, 0);
 }
 
 static void the_command_runs_on_the_cpus_that_were_given(void **state)
@@ -269,9 +276,34 @@ static void the_command_runs_on_the_cpus_that_were_given(void **state)
     struct tk_launch_result result = run(&(struct tk_launch_options){
         .argv = SH("grep -q 'Cpus_allowed_list:.0$' /proc/self/status"), .cpuset = "0"});
     assert_int_equal(result.exit_code, 0);
-    result = run(&(struct tk_launch_options){.argv = SH("exit 0"), .cpuset = "1022-1023"});
-    assert_int_equal(result.exit_code, 0);
-    assert_int_equal(result.cpuset_error, -EINVAL);
+}
+
+static void cpus_that_the_machine_lacks_are_an_error(void **state)
+{
+    (void)state;
+    static const char *const cases[] = {"1023", "0-1023", "0,1023"};
+    for (size_t i = 0; i < TK_COUNTOF(cases); i++) {
+        struct tk_launch *launch = NULL;
+        struct tk_err err = {0};
+        struct tk_launch_options options = {.argv = SH("exit 0"), .cpuset = cases[i]};
+        char message[96];
+        int n = snprintf(message, sizeof(message),
+                         "CPU set '%s': expected CPUs of this machine, which has 0", cases[i]);
+        assert_int_equal(tk_launch_check(&options, &err), -EINVAL);
+        assert_memory_equal(err.msg, message, (size_t)n);
+        assert_int_equal(tk_launch_start(&options, &launch, &err), -EINVAL);
+    }
+}
+
+static void a_preparation_that_must_succeed_stops_the_command(void **state)
+{
+    (void)state;
+    struct tk_launch *launch = NULL;
+    struct tk_err err = {0};
+    struct tk_launch_options options = {
+        .argv = SH("exit 0"), .prepare = refuse, .must_prepare = true};
+    assert_int_equal(tk_launch_start(&options, &launch, &err), -EROFS);
+    assert_string_equal(err.msg, "cannot prepare 'sh': Read-only file system");
 }
 
 static void a_bad_cpu_set_is_an_error(void **state)
@@ -318,6 +350,8 @@ int main(void)
         cmocka_unit_test(our_own_signal_state_is_restored),
         cmocka_unit_test(hooks_run_before_the_command_and_cannot_stop_it),
         cmocka_unit_test(the_command_runs_on_the_cpus_that_were_given),
+        cmocka_unit_test(cpus_that_the_machine_lacks_are_an_error),
+        cmocka_unit_test(a_preparation_that_must_succeed_stops_the_command),
         cmocka_unit_test(a_bad_cpu_set_is_an_error),
         cmocka_unit_test(the_figures_are_those_of_wait4),
     };

@@ -8,6 +8,7 @@
 
 struct opts {
     bool once;
+    bool interval_given;
     const char *root; /* borrowed: dies with argv */
     int64_t count;
     int64_t interval_ns;
@@ -21,7 +22,7 @@ static const struct tk_opt options[] = {
     {"root", TK_OPT_STRING, offsetof(struct opts, root), "DIR", "read DIR/proc", .letter = 'r'},
     {"count", TK_OPT_INT, offsetof(struct opts, count), "N", "ticks", .min = 1, .max = 10},
     {"interval", TK_OPT_DURATION, offsetof(struct opts, interval_ns), "TIME", "between ticks",
-     .env = "TK_TEST_INTERVAL"},
+     .env = "TK_TEST_INTERVAL", .given = offsetof(struct opts, interval_given)},
     {"tier", TK_OPT_CHOICE, offsetof(struct opts, tier), "TIER", "source", .choices = tiers},
     {0},
 };
@@ -112,8 +113,10 @@ static void the_command_line_beats_the_environment(void **state)
     setenv("TK_TEST_INTERVAL", "200", 1);
     assert_int_equal(parse(&opts, &first, &err, ARGV("--once")), 0);
     assert_int_equal(opts.interval_ns, 200000000);
+    assert_false(opts.interval_given);
     assert_int_equal(parse(&opts, &first, &err, ARGV("--interval=1s")), 0);
     assert_int_equal(opts.interval_ns, 1000000000);
+    assert_true(opts.interval_given);
     setenv("TK_TEST_INTERVAL", "often", 1);
     assert_int_equal(parse(&opts, &first, &err, ARGV("--once")), -EINVAL);
     assert_string_equal(
