@@ -283,25 +283,55 @@ static int option_width(const struct tk_opt *option)
     return (int)strlen(option->name) + (option->arg ? (int)strlen(option->arg) + 1 : 0);
 }
 
-void tk_opt_help(const struct tk_opt *options, struct tk_buf *out)
+/* One word of a description that stands from column `indent` on; returns the column behind it. */
+static int put_word(struct tk_buf *out, tk_str word, int column, int indent, int width)
 {
-    int width = (int)strlen("help");
-    for (const struct tk_opt *option = options; option->name; option++) {
-        if (option_width(option) > width)
-            width = option_width(option);
+    if (column > indent && column + 1 + (int)word.n > width) {
+        tk_buf_printf(out, "\n%*s", indent, "");
+        column = indent;
     }
-    for (const struct tk_opt *option = options; option->name; option++) {
-        if (option->letter) {
-            tk_buf_printf(out, "  -%c, ", option->letter);
-        } else {
-            tk_buf_lit(out, "      ");
-        }
-        tk_buf_printf(out, "--%s%s%s%*s  %s", option->name, option->arg ? " " : "",
-                      option->arg ? option->arg : "", width - option_width(option), "",
-                      option->help);
-        if (option->env)
-            tk_buf_printf(out, " [%s]", option->env);
-        tk_buf_putc(out, '\n');
+    tk_buf_printf(out, "%s%.*s", column > indent ? " " : "", TK_STR_ARG(word));
+    return column + (column > indent) + (int)word.n;
+}
+
+static void put_description(struct tk_buf *out, const struct tk_opt *option, int indent, int width)
+{
+    int column = indent;
+    tk_str rest = tk_str_from(option->help);
+    tk_str word;
+    while (tk_str_take_word(&rest, &word))
+        column = put_word(out, word, column, indent, width);
+    if (option->env) {
+        char env[64];
+        (void)snprintf(env, sizeof(env), "[%s]", option->env);
+        (void)put_word(out, tk_str_from(env), column, indent, width);
     }
-    tk_buf_printf(out, "  -h, --help%*s  show this help\n", width - (int)strlen("help"), "");
+    tk_buf_putc(out, '\n');
+}
+
+/* "  -r, --root DIR  read DIR/proc", with names padded to `name_width` columns. */
+static void put_option(struct tk_buf *out, const struct tk_opt *option, int name_width, int width)
+{
+    static const char before[] = "  -x, --";
+    if (option->letter) {
+        tk_buf_printf(out, "  -%c, ", option->letter);
+    } else {
+        tk_buf_lit(out, "      ");
+    }
+    tk_buf_printf(out, "--%s%s%s%*s  ", option->name, option->arg ? " " : "",
+                  option->arg ? option->arg : "", name_width - option_width(option), "");
+    put_description(out, option, (int)strlen(before) + name_width + 2, width);
+}
+
+void tk_opt_help(const struct tk_opt *options, int width, struct tk_buf *out)
+{
+    static const struct tk_opt help = {"help", .help = "show this help", .letter = HELP_LETTER};
+    int name_width = option_width(&help);
+    for (const struct tk_opt *option = options; option->name; option++) {
+        if (option_width(option) > name_width)
+            name_width = option_width(option);
+    }
+    for (const struct tk_opt *option = options; option->name; option++)
+        put_option(out, option, name_width, width);
+    put_option(out, &help, name_width, width);
 }

@@ -52,8 +52,9 @@ TK_MUST_USE int tk_opt_parse(const struct tk_opt *options, void *opts, int argc,
 TK_MUST_USE int tk_opt_parse_mixed(const struct tk_opt *options, void *opts, int argc, char **argv,
                                    int *ret_first, struct tk_err *err);
 
-/* Append the option list of --help, one option a line, aligned. */
-void tk_opt_help(const struct tk_opt *options, struct tk_buf *out);
+/* Append the option list of --help, aligned, in lines of at most `width` columns where the words
+ * allow it: descriptions go on below where they begin. */
+void tk_opt_help(const struct tk_opt *options, int width, struct tk_buf *out);
 
 /* Parse a duration as TK_OPT_DURATION says; false when it is none or does not fit. */
 bool tk_duration_parse(const char *text, int64_t *ret_ns);

@@ -403,13 +403,12 @@ const struct tk_cmd tk_cmd_import = {
     .name = "import",
     .args = "DIR...",
     .help = "rebuild old run folders, or mpstat, vmstat and ifstat logs, as runs of today",
-    .about =
-        "DIR is the folder of an old run, or one that holds several; it is only read. The new run\n"
-        "is parsed too, and can be shown, checked and exported like any other.\n"
-        "\n"
-        "  tracekit import archive/20250922002\n"
-        "  tracekit import 'archive/20250922002(c0)' -o /tmp/c0\n"
-        "  tracekit import --log-tz +02:00 office-pc/",
+    .about = "DIR is the folder of an old run, or one that holds several; it is only read.\n"
+             "The new run is parsed too: it can be shown, checked and exported like any other.\n"
+             "\n"
+             "  tracekit import archive/20250922002\n"
+             "  tracekit import 'archive/20250922002(c0)' -o /tmp/c0\n"
+             "  tracekit import --log-tz +02:00 office-pc/",
     .options = options,
     .mixed = true,
     .run = run,

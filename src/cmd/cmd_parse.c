@@ -139,14 +139,13 @@ const struct tk_cmd tk_cmd_parse_run = {
     .name = "parse",
     .args = "[RUN...]",
     .help = "standardise a run folder: merge events, derive cctf/",
-    .about =
-        "RUN is a folder, or the name of one in logs/. Without it: $RUN_ID, run_id.env, the\n"
-        "last folder of logs/. Several are parsed one after the other; a run of several nodes is\n"
-        "named without their numbers.\n"
-        "\n"
-        "  tracekit parse\n"
-        "  tracekit parse logs/20261121T090229Z\n"
-        "  tracekit parse --layout cts 'RUN(c0)'",
+    .about = "RUN is a folder, or the name of one in logs/. Without it: $RUN_ID, run_id.env,\n"
+             "the last folder of logs/. Several are parsed one after the other; a run of\n"
+             "several nodes is named without their numbers.\n"
+             "\n"
+             "  tracekit parse\n"
+             "  tracekit parse logs/20261121T090229Z\n"
+             "  tracekit parse --layout cts 'RUN(c0)'",
     .options = options,
     .mixed = true,
     .run = run,

@@ -231,8 +231,8 @@ const struct tk_cmd tk_cmd_record = {
     .name = "record",
     .args = "[--] CMD [ARG...]",
     .help = "run a command, record the machine and the command's processes, report",
-    .about = "Terminal, signals, standard descriptors and exit status are the command's own; the\n"
-             "report goes to stderr.\n"
+    .about = "Terminal, signals, standard descriptors and exit status are the command's own;\n"
+             "the report goes to stderr.\n"
              "\n"
              "  tracekit record -- make -j8\n"
              "  tracekit record -o night --interval 10ms -- ./server --port 8080\n"

@@ -185,13 +185,13 @@ const struct tk_cmd tk_cmd_verify = {
     .name = "verify",
     .args = "cctf [RUN...]",
     .help = "check a run: schema, order, intervals, gaps, clocks, causes",
-    .about =
-        "Prints FILE:LINE: LEVEL: RULE: TEXT for each finding and one line per run. The status\n"
-        "is 1 when a run has an error; warnings tell what a sound run lacks. Writes\n"
-        "cctf/audit_report.md. RUN is a folder, a cctf/ itself, or the name of a run in logs/.\n"
-        "\n"
-        "  tracekit verify cctf\n"
-        "  tracekit verify cctf logs/20261121T090229Z --json",
+    .about = "Prints FILE:LINE: LEVEL: RULE: TEXT for each finding and one line per run. The\n"
+             "status is 1 when a run has an error; warnings tell what a sound run lacks.\n"
+             "Writes cctf/audit_report.md. RUN is a folder, a cctf/ itself, or the name of a\n"
+             "run in logs/.\n"
+             "\n"
+             "  tracekit verify cctf\n"
+             "  tracekit verify cctf logs/20261121T090229Z --json",
     .options = options,
     .verbs = verbs,
     .mixed = true,

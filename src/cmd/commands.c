@@ -4,8 +4,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/nearest.h"
+#include "report/look.h"
 
 /* One command a line. */
 /* clang-format off */
@@ -87,13 +89,24 @@ int tk_cmd_fail(const struct tk_cmd *cmd, const struct tk_err *err)
     return TK_EXIT_FAILED;
 }
 
+/* Of --help: lines that are much longer are hard to read, however wide the terminal. */
+static int help_width(void)
+{
+    enum { WIDEST = 100 };
+    struct tk_look look;
+    tk_look_init(&look, STDOUT_FILENO);
+    int width = look.width < WIDEST ? look.width : WIDEST;
+    tk_look_release(&look);
+    return width;
+}
+
 void tk_cmd_show_help(const struct tk_cmd *cmd)
 {
     TK_CLEANUP(tk_buf_release) struct tk_buf out;
     tk_buf_init(&out, 65536);
     tk_buf_printf(&out, "usage: tracekit %s [options]%s%s\n\n%s\n\n", cmd->name,
                   *cmd->args ? " " : "", cmd->args, cmd->help);
-    tk_opt_help(cmd->options, &out);
+    tk_opt_help(cmd->options, help_width(), &out);
     if (cmd->about)
         tk_buf_printf(&out, "\n%s\n", cmd->about);
     (void)fwrite(out.p, 1, out.n, stdout);

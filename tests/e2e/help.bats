@@ -19,6 +19,16 @@ bats_require_minimum_version 1.5.0
     [ "$output" = "$("$TK" version --help)" ]
 }
 
+@test "no line of any help is wider than the terminal, nor than 100 columns" {
+    for columns in 80 200; do
+        for command in $("$TK" help | awk '/^  [a-z]/ { print $1 }'); do
+            widest=$(COLUMNS=$columns "$TK" "$command" --help | wc -L)
+            echo "$command: $widest of $columns"
+            [ "$widest" -le $((columns < 100 ? columns : 100)) ]
+        done
+    done
+}
+
 @test "no command, and one that does not exist, are usage errors on stderr" {
     run -2 --separate-stderr "$TK"
     [ "$stderr" = "tracekit: a command is missing (see tracekit help)" ]

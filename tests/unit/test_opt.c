@@ -130,13 +130,29 @@ static void help_lists_every_option(void **state)
     (void)state;
     TK_CLEANUP(tk_buf_release) struct tk_buf out;
     tk_buf_init(&out, 4096);
-    tk_opt_help(options, &out);
+    tk_opt_help(options, 80, &out);
     assert_str_equal(tk_buf_str(&out), "      --once           one tick\n"
                                        "  -r, --root DIR       read DIR/proc\n"
                                        "      --count N        ticks\n"
                                        "      --interval TIME  between ticks [TK_TEST_INTERVAL]\n"
                                        "      --tier TIER      source\n"
                                        "  -h, --help           show this help\n");
+}
+
+static void help_goes_on_below_where_a_description_begins(void **state)
+{
+    (void)state;
+    TK_CLEANUP(tk_buf_release) struct tk_buf out;
+    tk_buf_init(&out, 4096);
+    tk_opt_help(options, 36, &out);
+    assert_str_equal(tk_buf_str(&out), "      --once           one tick\n"
+                                       "  -r, --root DIR       read DIR/proc\n"
+                                       "      --count N        ticks\n"
+                                       "      --interval TIME  between ticks\n"
+                                       "                       [TK_TEST_INTERVAL]\n"
+                                       "      --tier TIER      source\n"
+                                       "  -h, --help           show this\n"
+                                       "                       help\n");
 }
 
 int main(void)
@@ -147,6 +163,7 @@ int main(void)
         cmocka_unit_test(errors_name_the_option_and_the_value),
         cmocka_unit_test(the_command_line_beats_the_environment),
         cmocka_unit_test(help_lists_every_option),
+        cmocka_unit_test(help_goes_on_below_where_a_description_begins),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
