@@ -153,14 +153,10 @@ static int read_fd(struct tk_proc_files *files, int fd, tk_str *ret_text)
     return 0;
 }
 
-/* Keep `fd` for the process if there is room. */
-static bool keep_fd(struct tk_proc_files *files, pid_t pid, uint16_t *slot, enum tk_proc_file file,
+/* Keep `fd` for the process. There must be room. */
+static void keep_fd(struct tk_proc_files *files, pid_t pid, uint16_t *slot, enum tk_proc_file file,
                     int fd)
 {
-    if (files->statm_only && file != TK_FILE_STATM)
-        return false;
-    if (files->open >= files->max && !make_room(files))
-        return false;
     struct tk_proc_files_slot *kept = slot_of(files, pid, *slot); /* after making room */
     if (!kept) {
         *slot = slot_new(files, pid);
@@ -169,11 +165,20 @@ static bool keep_fd(struct tk_proc_files *files, pid_t pid, uint16_t *slot, enum
     kept->fd[file] = fd;
     kept->tick = files->tick;
     files->open++;
-    return true;
+}
+
+/* Whether a file is to be kept, and there is room for it, perhaps made now. */
+static bool has_room(struct tk_proc_files *files, enum tk_proc_file file, enum tk_keep keep)
+{
+    if (keep == TK_KEEP_NOT || file >= TK_FILE_KEPT || (files->statm_only && file != TK_FILE_STATM))
+        return false;
+    if (keep == TK_KEEP_IF_ROOM)
+        return files->open < files->max - files->max / 4;
+    return files->open < files->max || make_room(files);
 }
 
 int tk_proc_files_read(struct tk_proc_files *files, pid_t pid, uint16_t *slot,
-                       enum tk_proc_file file, bool keep, tk_str *ret_text)
+                       enum tk_proc_file file, enum tk_keep keep, tk_str *ret_text)
 {
     struct tk_proc_files_slot *kept = slot_of(files, pid, *slot);
     if (kept && file < TK_FILE_KEPT && kept->fd[file] >= 0) {
@@ -191,8 +196,10 @@ int tk_proc_files_read(struct tk_proc_files *files, pid_t pid, uint16_t *slot,
     if (fd < 0)
         return plain_code(errno);
     int rc = read_fd(files, fd, ret_text);
-    if (rc == 0 && keep && file < TK_FILE_KEPT && keep_fd(files, pid, slot, file, fd))
+    if (rc == 0 && has_room(files, file, keep)) {
+        keep_fd(files, pid, slot, file, fd);
         return 0;
+    }
     close(fd);
     files->syscalls++;
     return rc;

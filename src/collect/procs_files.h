@@ -28,6 +28,12 @@ enum tk_proc_file {
     TK_FILE_COUNT
 };
 
+enum tk_keep {
+    TK_KEEP_NOT,
+    TK_KEEP_IF_ROOM, /* unless it takes the last quarter of the descriptors */
+    TK_KEEP,         /* also in the place of a process that ran longer ago */
+};
+
 struct tk_proc_files_slot;
 
 struct tk_proc_files {
@@ -55,7 +61,7 @@ void tk_proc_files_begin_tick(struct tk_proc_files *files, uint32_t ran);
  * 0, -ESRCH when the process is gone, -EACCES when reading is refused, or another negative errno.
  */
 TK_MUST_USE int tk_proc_files_read(struct tk_proc_files *files, pid_t pid, uint16_t *slot,
-                                   enum tk_proc_file file, bool keep, tk_str *ret_text);
+                                   enum tk_proc_file file, enum tk_keep keep, tk_str *ret_text);
 
 /* Close what is kept of a process. */
 void tk_proc_files_close(struct tk_proc_files *files, pid_t pid, uint16_t slot);

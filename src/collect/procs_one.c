@@ -72,7 +72,7 @@ int tk_procs_read_stat(struct tk_procs *procs, pid_t pid, struct tk_pid_stat *re
 {
     tk_str text;
     uint16_t none = TK_NO_FILES;
-    int rc = tk_proc_files_read(&procs->files, pid, &none, TK_FILE_STAT, false, &text);
+    int rc = tk_proc_files_read(&procs->files, pid, &none, TK_FILE_STAT, TK_KEEP_NOT, &text);
     return rc < 0 ? rc : tk_pid_stat_parse(text, ret_stat);
 }
 
@@ -123,7 +123,7 @@ static void read_ns_pid(struct tk_procs *procs, uint32_t i)
     struct tk_pid_status status;
     struct tk_proc_facts *facts = &procs->set.facts[i];
     if (tk_proc_files_read(&procs->files, procs->set.clocks[i].pid, &facts->files, TK_FILE_STATUS,
-                           false, &text) == 0 &&
+                           TK_KEEP_NOT, &text) == 0 &&
         tk_pid_status_parse(text, &status) == 0)
         facts->ns_pid = status.ns_pid;
 }
@@ -137,8 +137,8 @@ void tk_procs_read_group(struct tk_procs *procs, uint32_t i)
     struct tk_err ignored;
     tk_str text;
     clock->flags &= ~(uint32_t)TK_PROC_REGROUP;
-    if (tk_proc_files_read(&procs->files, clock->pid, &facts->files, TK_FILE_CGROUP, false, &text) <
-            0 ||
+    if (tk_proc_files_read(&procs->files, clock->pid, &facts->files, TK_FILE_CGROUP, TK_KEEP_NOT,
+                           &text) < 0 ||
         tk_cgroup_parse(text, path, sizeof(path), container, sizeof(container), &ignored) < 0)
         return;
     if (strcmp(path, tk_groups_path(&procs->groups, facts->group)) == 0 && facts->group != 0)
@@ -163,8 +163,8 @@ static const char *subject_of(struct tk_procs *procs, uint32_t i)
     char path[TK_I64_MAX + 8];
     switch (procs->match.subject) {
     case TK_MATCH_CMDLINE:
-        if (tk_proc_files_read(&procs->files, pid, &facts->files, TK_FILE_CMDLINE, false, &text) <
-            0)
+        if (tk_proc_files_read(&procs->files, pid, &facts->files, TK_FILE_CMDLINE, TK_KEEP_NOT,
+                               &text) < 0)
             return "";
         for (size_t at = 0; at < text.n; at++) {
             if (procs->files.buf[at] == '\0')

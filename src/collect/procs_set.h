@@ -29,6 +29,7 @@ enum tk_proc_flags {
     TK_PROC_JUDGED = 1 << 10,  /* TK_PROC_MATCHES holds the verdict on its present name */
     TK_PROC_MATCHES = 1 << 11, /* ... and it was yes */
     TK_PROC_TOLD = 1 << 12,    /* its birth was written */
+    TK_PROC_IO_DUE = 1 << 14,  /* ran since io was read */
     TK_PROC_BEHIND = 1 << 13,  /* ran since switches or run delay were read */
 };
 
@@ -46,8 +47,9 @@ struct tk_proc_facts {
     int64_t utime_ticks, stime_ticks;
     int64_t rd_bytes, wr_bytes, minflt, majflt;
     int64_t nvcsw, nivcsw, run_delay_ns; /* told of the main thread alone: -1 when there are more */
-    int64_t delta_ns;                    /* CPU time within the tick `delta_tick` */
+    uint32_t delta_us;                   /* CPU time within the tick `delta_tick` */
     uint32_t delta_tick;                 /* 0 = none yet */
+    uint32_t io_ms;                      /* monotonic, when io was read */
     int32_t rss_pages;
     int32_t threads;
     pid_t ppid, ns_pid;

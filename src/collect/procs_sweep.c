@@ -7,7 +7,8 @@
  *   touched[]         those that ran, and those idle ones whose turn it is
  *        |  rows of pauses that end now           stamped with the end of the last sweep
  *        |  statm (kept open)                     of all touched
- *        |  stat, io (kept open)                  of at most DETAIL_QUOTA, who waits longest first
+ *        |  stat, io (kept open)                  of at most DETAIL_QUOTA, who waits longest first;
+ *        |                                        io again after 1 s
  *        |  status or schedstat                   of those that ran, once in 10 s each
  *        v
  *   rows, in the order of their stamps
@@ -26,8 +27,9 @@
 
 #define DETAIL_QUOTA 200                /* processes per tick whose stat and io are read */
 #define TURN_NS      (10 * TK_NS_PER_S) /* each process has its turn once in so long */
-#define GROUP_TURNS  6                  /* ... and its control group is read once in so many */
-#define STAMP_EVERY  32 /* idle processes that share one reading of the monotonic clock */
+#define IO_AGE_MS    1100 /* io younger than that is not read again; less than two ticks of 1 s */
+#define GROUP_TURNS  6    /* ... and its control group is read once in so many */
+#define STAMP_EVERY  32   /* idle processes that share one reading of the monotonic clock */
 
 static int64_t now_ns(const struct tk_procs *procs)
 {
@@ -157,7 +159,9 @@ static bool wants_detail(const struct tk_procs *procs, const struct tk_touched *
 static void share_quota(struct tk_procs *procs)
 {
     uint32_t wanted = 0;
+    procs->ran = 0;
     for (uint32_t t = 0; t < procs->touched_count; t++) {
+        procs->ran += procs->touched[t].ran;
         wanted += wants_detail(procs, &procs->touched[t]);
         procs->touched[t].detail = went_back(procs, &procs->touched[t]);
     }
@@ -177,14 +181,14 @@ static void share_quota(struct tk_procs *procs)
     procs->detail_ticks = (wanted + DETAIL_QUOTA - 1) / DETAIL_QUOTA;
 }
 
-static int read_file(struct tk_procs *procs, uint32_t i, enum tk_proc_file file, bool keep,
+static int read_file(struct tk_procs *procs, uint32_t i, enum tk_proc_file file, enum tk_keep keep,
                      tk_str *ret_text)
 {
     return tk_proc_files_read(&procs->files, procs->set.clocks[i].pid, &procs->set.facts[i].files,
                               file, keep, ret_text);
 }
 
-static int read_rss(struct tk_procs *procs, uint32_t i, bool keep)
+static int read_rss(struct tk_procs *procs, uint32_t i, enum tk_keep keep)
 {
     tk_str text;
     int64_t pages;
@@ -194,28 +198,38 @@ static int read_rss(struct tk_procs *procs, uint32_t i, bool keep)
     return rc;
 }
 
-static void read_io(struct tk_procs *procs, uint32_t i, bool keep)
+/* I/O of a process that runs all the time may be 1 s old; of one that stopped, up to its turn. */
+static void read_io(struct tk_procs *procs, const struct tk_touched *touched, enum tk_keep keep)
 {
     tk_str text;
     struct tk_pid_io io;
-    struct tk_proc_clock *clock = &procs->set.clocks[i];
+    struct tk_proc_clock *clock = &procs->set.clocks[touched->i];
+    struct tk_proc_facts *facts = &procs->set.facts[touched->i];
+    uint32_t now_ms = (uint32_t)(touched->stamp_ns / TK_NS_PER_MS);
     if (clock->flags & TK_PROC_NO_IO)
         return;
-    int rc = read_file(procs, i, TK_FILE_IO, keep, &text);
+    if (facts->rd_bytes >= 0 && touched->ran && now_ms - facts->io_ms < IO_AGE_MS) {
+        clock->flags |= TK_PROC_IO_DUE;
+        return;
+    }
+    clock->flags &= ~(uint32_t)TK_PROC_IO_DUE;
+    int rc = read_file(procs, touched->i, TK_FILE_IO, keep, &text);
     if (rc == -EACCES) {
         clock->flags |= TK_PROC_NO_IO;
         procs->unreadable++;
     } else if (rc == 0 && tk_pid_io_parse(text, &io) == 0) {
-        procs->set.facts[i].rd_bytes = io.rd_bytes;
-        procs->set.facts[i].wr_bytes = io.wr_bytes;
+        facts->rd_bytes = io.rd_bytes;
+        facts->wr_bytes = io.wr_bytes;
+        facts->io_ms = now_ms;
     }
 }
 
 /* Stat and io. False when the pid has gone, or gone to another process. */
-static bool read_detail(struct tk_procs *procs, uint32_t i)
+static bool read_detail(struct tk_procs *procs, const struct tk_touched *touched)
 {
-    bool keep = procs->tier == TK_TIER_P;
-    if (keep) {
+    uint32_t i = touched->i;
+    enum tk_keep keep = procs->tier == TK_TIER_P ? TK_KEEP : TK_KEEP_NOT;
+    if (keep == TK_KEEP) {
         tk_str text;
         struct tk_pid_stat stat;
         int64_t start_ticks = procs->set.facts[i].start_ticks;
@@ -227,7 +241,7 @@ static bool read_detail(struct tk_procs *procs, uint32_t i)
         if (rc == 0)
             tk_procs_apply_stat(procs, i, &stat);
     }
-    read_io(procs, i, keep);
+    read_io(procs, touched, keep);
     procs->set.clocks[i].flags &= ~(uint32_t)TK_PROC_WAITING;
     return true;
 }
@@ -244,11 +258,11 @@ static void read_waits(struct tk_procs *procs, uint32_t i)
     clock->flags &= ~(uint32_t)TK_PROC_BEHIND;
     if (facts->threads != 1)
         return;
-    if (switches && read_file(procs, i, TK_FILE_STATUS, false, &text) == 0 &&
+    if (switches && read_file(procs, i, TK_FILE_STATUS, TK_KEEP_NOT, &text) == 0 &&
         tk_pid_status_parse(text, &status) == 0) {
         facts->nvcsw = status.nvcsw;
         facts->nivcsw = status.nivcsw;
-    } else if (!switches && read_file(procs, i, TK_FILE_SCHEDSTAT, false, &text) == 0 &&
+    } else if (!switches && read_file(procs, i, TK_FILE_SCHEDSTAT, TK_KEEP_NOT, &text) == 0 &&
                tk_pid_schedstat_parse(text, &delay_ns) == 0) {
         facts->run_delay_ns = delay_ns;
     }
@@ -265,6 +279,8 @@ static void read_slow(struct tk_procs *procs, const struct tk_touched *touched)
         tk_procs_read_group(procs, touched->i);
     if (touched->due && (clock->flags & TK_PROC_BEHIND))
         read_waits(procs, touched->i);
+    if (touched->due && !touched->ran && (clock->flags & TK_PROC_IO_DUE))
+        read_io(procs, touched, TK_KEEP_NOT);
 }
 
 /* Read what a touched process asks for. False when it is gone. */
@@ -273,10 +289,12 @@ static bool refresh(struct tk_procs *procs, const struct tk_touched *touched, bo
     struct tk_proc_clock *clock = &procs->set.clocks[touched->i];
     if (touched->ran)
         clock->flags |= TK_PROC_WAITING | TK_PROC_BEHIND;
-    bool keep = procs->tier == TK_TIER_P && (touched->ran || all);
+    enum tk_keep keep = procs->tier != TK_TIER_P ? TK_KEEP_NOT
+                        : touched->ran || all    ? TK_KEEP
+                                                 : TK_KEEP_IF_ROOM;
     if (read_rss(procs, touched->i, keep) == -ESRCH)
         return false;
-    if (touched->detail && !read_detail(procs, touched->i))
+    if (touched->detail && !read_detail(procs, touched))
         return false;
     read_slow(procs, touched);
     if (procs->options.refresh && !(clock->flags & TK_PROC_JUDGED))
@@ -299,7 +317,8 @@ static void take_reading(struct tk_procs *procs, const struct tk_touched *touche
     struct tk_proc_clock *clock = &procs->set.clocks[touched->i];
     struct tk_proc_facts *facts = &procs->set.facts[touched->i];
     bool counts = !(clock->flags & TK_PROC_FRESH) || (clock->flags & TK_PROC_BORN);
-    facts->delta_ns = counts ? touched->cpu_ns - clock->cpu_ns : 0;
+    int64_t delta_us = counts ? (touched->cpu_ns - clock->cpu_ns) / TK_NS_PER_US : 0;
+    facts->delta_us = delta_us < UINT32_MAX ? (uint32_t)delta_us : UINT32_MAX;
     facts->delta_tick = procs->tick;
     clock->cpu_ns = touched->cpu_ns;
 }
@@ -333,7 +352,7 @@ void tk_procs_sweep(struct tk_procs *procs, struct tk_rows *rows, bool all)
     int64_t start_calls = procs->syscalls + procs->files.syscalls;
     struct turn turn = next_turn(procs, start_ns);
     procs->tick++;
-    tk_proc_files_begin_tick(&procs->files, procs->touched_count);
+    tk_proc_files_begin_tick(&procs->files, procs->ran);
     procs->touched_count = 0;
     if (procs->tier == TK_TIER_P) {
         read_clocks(procs, turn, all);

@@ -620,14 +620,14 @@ static void a_kept_file_fails_after_the_end_of_its_process(void **state)
     if (child == 0)
         (void)pause();
     for (enum tk_proc_file file = 0; file < TK_FILE_KEPT; file++) {
-        assert_int_equal(tk_proc_files_read(&files, child, &slot, file, true, &text), 0);
-        assert_int_equal(tk_proc_files_read(&files, child, &slot, file, true, &text), 0);
+        assert_int_equal(tk_proc_files_read(&files, child, &slot, file, TK_KEEP, &text), 0);
+        assert_int_equal(tk_proc_files_read(&files, child, &slot, file, TK_KEEP, &text), 0);
     }
     assert_int_equal(files.open, TK_FILE_KEPT);
     (void)kill(child, SIGKILL);
     (void)waitpid(child, NULL, 0);
     for (enum tk_proc_file file = 0; file < TK_FILE_KEPT; file++)
-        assert_int_equal(tk_proc_files_read(&files, child, &slot, file, true, &text), -ESRCH);
+        assert_int_equal(tk_proc_files_read(&files, child, &slot, file, TK_KEEP, &text), -ESRCH);
     tk_proc_files_close(&files, child, slot);
     assert_int_equal(files.open, 0);
     tk_proc_files_release(&files);
