@@ -16,21 +16,22 @@
 #define TK_PROC_NONE UINT32_MAX
 
 enum tk_proc_flags {
-    TK_PROC_MEMBER = 1 << 0,   /* sampled; the others are remembered so as not to ask again */
-    TK_PROC_IN_TREE = 1 << 1,  /* descends from the tree's root */
-    TK_PROC_BORN = 1 << 2,     /* born in the run: its CPU time counts from 0 */
-    TK_PROC_FRESH = 1 << 3,    /* not sampled yet */
-    TK_PROC_ROW = 1 << 4,      /* the last sweep wrote a row */
-    TK_PROC_WAITING = 1 << 5,  /* ran since stat and io were read */
-    TK_PROC_REGROUP = 1 << 6,  /* control group not read since birth or exec */
-    TK_PROC_NO_IO = 1 << 7,    /* io refused */
-    TK_PROC_GONE = 1 << 8,     /* has no clock any more; its exit record is awaited */
-    TK_PROC_LISTED = 1 << 9,   /* met by the scan that is going on */
-    TK_PROC_JUDGED = 1 << 10,  /* TK_PROC_MATCHES holds the verdict on its present name */
-    TK_PROC_MATCHES = 1 << 11, /* ... and it was yes */
-    TK_PROC_TOLD = 1 << 12,    /* its birth was written */
-    TK_PROC_IO_DUE = 1 << 14,  /* ran since io was read */
-    TK_PROC_BEHIND = 1 << 13,  /* ran since switches or run delay were read */
+    TK_PROC_MEMBER = 1 << 0,    /* sampled; the others are remembered so as not to ask again */
+    TK_PROC_IN_TREE = 1 << 1,   /* descends from the tree's root */
+    TK_PROC_BORN = 1 << 2,      /* born in the run: its CPU time counts from 0 */
+    TK_PROC_FRESH = 1 << 3,     /* not sampled yet */
+    TK_PROC_ROW = 1 << 4,       /* the last sweep wrote a row */
+    TK_PROC_WAITING = 1 << 5,   /* ran since stat and io were read */
+    TK_PROC_REGROUP = 1 << 6,   /* control group not read since birth or exec */
+    TK_PROC_NO_IO = 1 << 7,     /* io refused */
+    TK_PROC_GONE = 1 << 8,      /* has no clock any more; its exit record is awaited */
+    TK_PROC_LISTED = 1 << 9,    /* met by the scan that is going on */
+    TK_PROC_JUDGED = 1 << 10,   /* TK_PROC_MATCHES holds the verdict on its present name */
+    TK_PROC_MATCHES = 1 << 11,  /* ... and it was yes */
+    TK_PROC_TOLD = 1 << 12,     /* its birth was written */
+    TK_PROC_BEHIND = 1 << 13,   /* ran since switches or run delay were read */
+    TK_PROC_IO_DUE = 1 << 14,   /* ran since io was read */
+    TK_PROC_IO_MOVES = 1 << 15, /* io had changed when it was read last */
 };
 
 /* The part that each tick touches. */

@@ -8,7 +8,7 @@
  *        |  rows of pauses that end now           stamped with the end of the last sweep
  *        |  statm (kept open)                     of all touched
  *        |  stat, io (kept open)                  of at most DETAIL_QUOTA, who waits longest first;
- *        |                                        io again after 1 s
+ *        |                                        io that does not move again after 1 s
  *        |  status or schedstat                   of those that ran, once in 10 s each
  *        v
  *   rows, in the order of their stamps
@@ -34,6 +34,12 @@
 static int64_t now_ns(const struct tk_procs *procs)
 {
     return procs->kernel->mono_ns(procs->kernel->world);
+}
+
+/* Wraps around in 49 days: for differences alone. */
+static uint32_t to_ms(int64_t mono_ns)
+{
+    return (uint32_t)(mono_ns / TK_NS_PER_MS);
 }
 
 /* Turns -------------------------------------------------------------------------------- */
@@ -198,17 +204,36 @@ static int read_rss(struct tk_procs *procs, uint32_t i, enum tk_keep keep)
     return rc;
 }
 
-/* I/O of a process that runs all the time may be 1 s old; of one that stopped, up to its turn. */
+/* The reading of io may wait: nothing had moved when it was read, less than 1 s ago. */
+static bool io_may_wait(const struct tk_procs *procs, const struct tk_touched *touched)
+{
+    const struct tk_proc_facts *facts = &procs->set.facts[touched->i];
+    bool moves = (procs->set.clocks[touched->i].flags & TK_PROC_IO_MOVES) != 0;
+    return touched->ran && !moves && facts->rd_bytes >= 0 &&
+           to_ms(touched->stamp_ns) - facts->io_ms < IO_AGE_MS;
+}
+
+static void take_io(struct tk_procs *procs, const struct tk_touched *touched,
+                    const struct tk_pid_io *io)
+{
+    struct tk_proc_clock *clock = &procs->set.clocks[touched->i];
+    struct tk_proc_facts *facts = &procs->set.facts[touched->i];
+    clock->flags &= ~(uint32_t)TK_PROC_IO_MOVES;
+    if (io->rd_bytes != facts->rd_bytes || io->wr_bytes != facts->wr_bytes)
+        clock->flags |= TK_PROC_IO_MOVES;
+    facts->rd_bytes = io->rd_bytes;
+    facts->wr_bytes = io->wr_bytes;
+    facts->io_ms = to_ms(touched->stamp_ns);
+}
+
 static void read_io(struct tk_procs *procs, const struct tk_touched *touched, enum tk_keep keep)
 {
     tk_str text;
     struct tk_pid_io io;
     struct tk_proc_clock *clock = &procs->set.clocks[touched->i];
-    struct tk_proc_facts *facts = &procs->set.facts[touched->i];
-    uint32_t now_ms = (uint32_t)(touched->stamp_ns / TK_NS_PER_MS);
     if (clock->flags & TK_PROC_NO_IO)
         return;
-    if (facts->rd_bytes >= 0 && touched->ran && now_ms - facts->io_ms < IO_AGE_MS) {
+    if (io_may_wait(procs, touched)) {
         clock->flags |= TK_PROC_IO_DUE;
         return;
     }
@@ -218,9 +243,7 @@ static void read_io(struct tk_procs *procs, const struct tk_touched *touched, en
         clock->flags |= TK_PROC_NO_IO;
         procs->unreadable++;
     } else if (rc == 0 && tk_pid_io_parse(text, &io) == 0) {
-        facts->rd_bytes = io.rd_bytes;
-        facts->wr_bytes = io.wr_bytes;
-        facts->io_ms = now_ms;
+        take_io(procs, touched, &io);
     }
 }
 
