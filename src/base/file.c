@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,6 +20,25 @@ void tk_fd_close(int *fd)
         errno = saved;
     }
     *fd = -1;
+}
+
+uint64_t tk_fd_limit_raise(uint64_t wanted)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return 0;
+    if (limit.rlim_cur < wanted)
+        tk_fd_limit_write(limit.rlim_max < wanted ? limit.rlim_max : wanted);
+    return limit.rlim_cur;
+}
+
+void tk_fd_limit_write(uint64_t max_fds)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    limit.rlim_cur = max_fds;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 int tk_file_read(int dirfd, const char *path, char *buf, size_t cap, tk_str *ret_text,

@@ -5,6 +5,7 @@
 #define TK_BASE_FILE_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/buf.h"
@@ -22,6 +23,14 @@ static inline int tk_fd_take(int *fd)
     *fd = -1;
     return taken;
 }
+
+/* Let this process have `wanted` descriptors, or as many as its hard limit allows, unless it may
+ * have more already: a shell gives 1,024 as a rule. Returns the soft limit before, for a child that
+ * is not to notice; 0 when the kernel does not tell. */
+uint64_t tk_fd_limit_raise(uint64_t wanted);
+
+/* Set the soft limit; one that is not allowed is left as it is. Async-signal-safe. */
+void tk_fd_limit_write(uint64_t max_fds);
 
 /* Read a small file whole into buf; -EMSGSIZE when it does not fit (`cap` - 1 bytes at most). */
 TK_MUST_USE int tk_file_read(int dirfd, const char *path, char *buf, size_t cap, tk_str *ret_text,

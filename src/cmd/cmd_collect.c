@@ -223,6 +223,7 @@ static int open_recorder(struct collecting *collecting, struct tk_recorder **ret
         .on_failure = note_failure,
         .context = collecting,
     };
+    (void)tk_fd_limit_raise(TK_RECORDER_FDS);
     int rc = tk_recorder_new(&wanted, ret_recorder, err);
     if (rc == 0)
         collecting->dirfd = tk_recorder_dirfd(*ret_recorder);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "cmd/cmd.h"
 #include "cmd/invocation.h"
 #include "cmd/screen.h"
@@ -58,7 +59,8 @@ struct recording {
     struct tk_recorder *recorder;
     struct tk_invocation *invocation;
     struct tk_launch_result result;
-    bool broken; /* the recording ended before the command, and that was told */
+    uint64_t max_fds; /* that the command may have */
+    bool broken;      /* the recording ended before the command, and that was told */
 };
 
 static void tell(void *context, const char *message)
@@ -129,6 +131,7 @@ static int start_command(struct recording *recording, char **command, struct tk_
             .identity = &recording->identity,
             .kernel = tk_recorder_kernel(recording->recorder),
             .argv = command,
+            .max_fds = recording->max_fds,
             .on_fork = follow_tree,
             .context = recording->recorder,
         },
@@ -183,6 +186,7 @@ static int record(struct recording *recording, char **command)
         (void)tk_cmd_fail(recording->cmd, &err);
         return tk_invocation_status(rc);
     }
+    recording->max_fds = tk_fd_limit_raise(TK_RECORDER_FDS);
     if (start_recorder(recording, command, &err) < 0)
         return tk_cmd_fail(recording->cmd, &err);
     rc = start_command(recording, command, &err);

@@ -230,6 +230,7 @@ int tk_invocation_start(struct tk_invocation *invocation, struct tk_err *err)
     struct tk_launch_options launch = {
         .argv = options->argv,
         .cpuset = options->limits.cpuset,
+        .max_fds = options->max_fds,
         .on_fork = on_fork,
         .prepare = enter_leaf,
         .must_prepare = options->must_limit,

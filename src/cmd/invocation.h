@@ -25,7 +25,8 @@ struct tk_invocation_options {
     int64_t enqueue_ms;   /* epoch; 0 = the start */
     const char *unit;     /* name of the control group; NULL = a name of ours */
     struct tk_cgroup_limits limits;
-    bool must_limit; /* fail where unit, quota or weight cannot be had, instead of telling it */
+    bool must_limit;  /* fail where unit, quota or weight cannot be had, instead of telling it */
+    uint64_t max_fds; /* the command's soft limit of open files; 0 = ours */
 
     /* Called when the command's process exists and has executed nothing yet. May be NULL. */
     void (*on_fork)(void *context, pid_t pid);

@@ -257,6 +257,8 @@ static _Noreturn void child_run(const struct tk_launch *launch, const struct chi
     if (options->prepare)
         report.prepare_error = options->prepare(options->context);
     report.cpuset_error = bind_to(&child->cpus);
+    if (options->max_fds > 0)
+        tk_fd_limit_write(options->max_fds);
     give_signals_back(launch);
     report.start_mono_ns = tk_clock_mono_ns();
     if (!send_report(child->report_fd, &report) || is_refused(options, &report))

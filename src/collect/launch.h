@@ -27,6 +27,7 @@ struct tk_launch;
 struct tk_launch_options {
     char *const *argv;  /* NULL-terminated; argv[0] is searched in PATH */
     const char *cpuset; /* CPUs to run on, "0-3,6"; NULL or "" = ours */
+    uint64_t max_fds;   /* its soft limit of open files; 0 = ours */
 
     /* Called once when the command's process exists and has executed nothing yet: the place to
      * begin to follow it. May be NULL. */

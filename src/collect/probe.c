@@ -303,11 +303,11 @@ static void probe_descriptors(const struct tk_prober *prober, struct tk_finding 
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
         return;
-    bool enough = limit.rlim_cur >= ENOUGH;
-    set(finding, enough ? TK_PROBE_YES : TK_PROBE_PARTLY, "%llu, at most %llu",
-        (unsigned long long)limit.rlim_cur, (unsigned long long)limit.rlim_max);
+    bool enough = limit.rlim_max >= ENOUGH;
+    set(finding, enough ? TK_PROBE_YES : TK_PROBE_PARTLY, "at most %llu",
+        (unsigned long long)limit.rlim_max);
     if (!enough)
-        set_missing(finding, "ulimit -n 4096, on hosts with more than some hundred processes");
+        set_missing(finding, "ulimit -Hn 4096, on hosts with more than some hundred processes");
 }
 
 const struct tk_capability tk_capabilities[] = {

@@ -13,6 +13,10 @@
 
 struct tk_recorder;
 
+/* Descriptors with which a recorder keeps all files open that are worth it: 2,000 of processes,
+ * those of control groups. With fewer it opens and closes more: see tk_fd_limit_raise(). */
+#define TK_RECORDER_FDS 8192
+
 struct tk_recorder_options {
     const char *root;   /* "/" */
     const char *folder; /* of the run; made when missing */
