@@ -288,6 +288,41 @@ static void many_that_run_have_stat_read_in_turn_and_clocks_at_once(void **state
     assert_in_range(count_rows(tick(100), "proc_metrics", "\"utime\":99,"), 0, 10);
 }
 
+static void run_and_write(int64_t cpu_ms, int64_t wr_bytes)
+{
+    char text[64];
+    (void)snprintf(text, sizeof(text), "read_bytes: 4096\nwrite_bytes: %lld\n",
+                   (long long)wr_bytes);
+    put_file(20, "io", text);
+    set_clock(20, cpu_ms);
+}
+
+static void io_that_moves_is_read_at_each_tick_and_else_each_second(void **state)
+{
+    (void)state;
+    open_procs((struct tk_procs_options){0});
+    (void)tick(0);
+    run_and_write(11, 8192);
+    (void)tick(100);
+    run_and_write(12, 9000); /* after a reading without change */
+    assert_rows(tick(100), "proc_metrics", "\"wr_bytes\":9000", 0);
+    run_and_write(13, 9000);
+    assert_rows(tick(1000), "proc_metrics", "\"wr_bytes\":9000", 1);
+    run_and_write(14, 9500);
+    assert_rows(tick(100), "proc_metrics", "\"wr_bytes\":9500", 1);
+    run_and_write(15, 9600);
+    assert_rows(tick(100), "proc_metrics", "\"wr_bytes\":9600", 1);
+    /* What it did before it fell asleep is told when its turn comes. */
+    run_and_write(16, 9600);
+    (void)tick(100);
+    run_and_write(17, 9999);
+    assert_rows(tick(100), "proc_metrics", "\"wr_bytes\":9600", 1);
+    int seen = 0;
+    for (int i = 0; i < 11; i++)
+        seen += count_rows(tick(1000), "proc_metrics", "\"wr_bytes\":9999");
+    assert_int_equal(seen, 1);
+}
+
 static void switches_and_run_delay_of_who_ran_are_read_by_turns(void **state)
 {
     (void)state;
@@ -949,6 +984,7 @@ int main(void)
         WORLD_TEST(every_tick_writes_everybody_when_asked),
         WORLD_TEST(the_idle_are_read_again_in_turn_within_10_s),
         WORLD_TEST(many_that_run_have_stat_read_in_turn_and_clocks_at_once),
+        WORLD_TEST(io_that_moves_is_read_at_each_tick_and_else_each_second),
         WORLD_TEST(switches_and_run_delay_of_who_ran_are_read_by_turns),
         WORLD_TEST(names_may_hold_anything),
         WORLD_TEST(finishing_writes_everybody_once_more),
