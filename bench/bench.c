@@ -9,6 +9,7 @@
 
 enum {
     HELP_MAX = 16384,
+    HELP_WIDTH = 100,
 };
 
 static int show_help(const char *program, const struct tk_opt *options)
@@ -16,7 +17,7 @@ static int show_help(const char *program, const struct tk_opt *options)
     struct tk_buf help;
     tk_buf_init(&help, HELP_MAX);
     tk_buf_printf(&help, "usage: %s [OPTIONS]\n", program);
-    tk_opt_help(options, &help);
+    tk_opt_help(options, HELP_WIDTH, &help);
     bool ok = tk_buf_ok(&help) && fwrite(help.p, 1, help.n, stdout) == help.n;
     tk_buf_release(&help);
     return ok ? 0 : 1;

@@ -13,6 +13,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,7 +81,7 @@ static int encode(void *context, enum tk_table table, const struct tk_batch *bat
 
 static ssize_t read_plain(const char *pid, const char *name, char *text, size_t cap)
 {
-    char path[64];
+    char path[sizeof("/proc//") + NAME_MAX + 16];
     (void)snprintf(path, sizeof(path), "/proc/%s/%s", pid, name);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,7 +70,7 @@ struct plainc {
 /* Read /proc/PID/NAME into `text`, ended by NUL; false when the process is gone or refuses. */
 static bool read_file(const char *pid, const char *name, char *text, size_t cap)
 {
-    char path[64];
+    char path[sizeof("/proc//") + NAME_MAX + 16];
     (void)snprintf(path, sizeof(path), "/proc/%s/%s", pid, name);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
