@@ -101,27 +101,6 @@ static bool parse_cpu_stat_v1(tk_str text, const struct tk_cgroup_devices *stack
     return true;
 }
 
-static bool parse_usage(tk_str text, const struct tk_cgroup_devices *stacked,
-                        struct tk_cgroup_reading *reading)
-{
-    (void)stacked;
-    return one_number(text, &reading->cpu_ns);
-}
-
-static bool parse_usage_user(tk_str text, const struct tk_cgroup_devices *stacked,
-                             struct tk_cgroup_reading *reading)
-{
-    (void)stacked;
-    return one_number(text, &reading->user_ns);
-}
-
-static bool parse_usage_sys(tk_str text, const struct tk_cgroup_devices *stacked,
-                            struct tk_cgroup_reading *reading)
-{
-    (void)stacked;
-    return one_number(text, &reading->system_ns);
-}
-
 /* "max 100000" or "250000 100000". */
 static bool parse_cpu_max(tk_str text, const struct tk_cgroup_devices *stacked,
                           struct tk_cgroup_reading *reading)
@@ -167,20 +146,6 @@ static bool parse_cfs_period(tk_str text, const struct tk_cgroup_devices *stacke
 }
 
 /* Memory ---------------------------------------------------------------------------- */
-
-static bool parse_memory(tk_str text, const struct tk_cgroup_devices *stacked,
-                         struct tk_cgroup_reading *reading)
-{
-    (void)stacked;
-    return one_number(text, &reading->memory_bytes);
-}
-
-static bool parse_memory_peak(tk_str text, const struct tk_cgroup_devices *stacked,
-                              struct tk_cgroup_reading *reading)
-{
-    (void)stacked;
-    return one_number(text, &reading->memory_peak_bytes);
-}
 
 static bool parse_memory_limit(tk_str text, const struct tk_cgroup_devices *stacked,
                                struct tk_cgroup_reading *reading)
@@ -280,14 +245,7 @@ static bool parse_io_service_bytes(tk_str text, const struct tk_cgroup_devices *
     return true;
 }
 
-/* Others ---------------------------------------------------------------------------- */
-
-static bool parse_pids(tk_str text, const struct tk_cgroup_devices *stacked,
-                       struct tk_cgroup_reading *reading)
-{
-    (void)stacked;
-    return one_number(text, &reading->pids);
-}
+/* Pressure -------------------------------------------------------------------------- */
 
 /* "some avg10=0.00 avg60=0.00 avg300=0.00 total=5": the total. */
 static bool scan_some(tk_str text, int64_t *ret_us)
@@ -303,50 +261,43 @@ static bool scan_some(tk_str text, int64_t *ret_us)
     return false;
 }
 
-static bool parse_cpu_pressure(tk_str text, const struct tk_cgroup_devices *stacked,
-                               struct tk_cgroup_reading *reading)
-{
-    (void)stacked;
-    return scan_some(text, &reading->psi_cpu_some_us);
-}
+/* The files -------------------------------------------------------------------------- */
 
-static bool parse_io_pressure(tk_str text, const struct tk_cgroup_devices *stacked,
-                              struct tk_cgroup_reading *reading)
-{
-    (void)stacked;
-    return scan_some(text, &reading->psi_io_some_us);
-}
+#define FIELD(name)  .field = offsetof(struct tk_cgroup_reading, name)
+#define NUMBER(name) .scan = one_number, FIELD(name)
+#define STALLS(name) .scan = scan_some, FIELD(name)
 
-static bool parse_memory_pressure(tk_str text, const struct tk_cgroup_devices *stacked,
-                                  struct tk_cgroup_reading *reading)
-{
-    (void)stacked;
-    return scan_some(text, &reading->psi_memory_some_us);
-}
-
-const struct tk_cgroup_file tk_cgroup_files[] = {
-    {"cpuacct.usage", TK_CGROUP_CPUACCT, TK_CGROUP_FAST, parse_usage},
-    {"cpuacct.usage_user", TK_CGROUP_CPUACCT, TK_CGROUP_DETAIL, parse_usage_user},
-    {"cpuacct.usage_sys", TK_CGROUP_CPUACCT, TK_CGROUP_DETAIL, parse_usage_sys},
+const struct tk_cgroup_file tk_cgroup_files[TK_CGROUP_FILE_COUNT] = {
+    {"cpuacct.usage", TK_CGROUP_CPUACCT, TK_CGROUP_FAST, NUMBER(cpu_ns)},
+    {"cpuacct.usage_user", TK_CGROUP_CPUACCT, TK_CGROUP_DETAIL, NUMBER(user_ns)},
+    {"cpuacct.usage_sys", TK_CGROUP_CPUACCT, TK_CGROUP_DETAIL, NUMBER(system_ns)},
     {"cpu.stat", TK_CGROUP_CPU, TK_CGROUP_DETAIL, parse_cpu_stat_v1},
     {"cpu.cfs_quota_us", TK_CGROUP_CPU, TK_CGROUP_SLOW, parse_cfs_quota},
     {"cpu.cfs_period_us", TK_CGROUP_CPU, TK_CGROUP_SLOW, parse_cfs_period},
-    {"memory.usage_in_bytes", TK_CGROUP_MEMORY, TK_CGROUP_DETAIL, parse_memory},
-    {"memory.max_usage_in_bytes", TK_CGROUP_MEMORY, TK_CGROUP_DETAIL, parse_memory_peak},
+    {"memory.usage_in_bytes", TK_CGROUP_MEMORY, TK_CGROUP_DETAIL, NUMBER(memory_bytes)},
+    {"memory.max_usage_in_bytes", TK_CGROUP_MEMORY, TK_CGROUP_DETAIL, NUMBER(memory_peak_bytes)},
     {"memory.limit_in_bytes", TK_CGROUP_MEMORY, TK_CGROUP_SLOW, parse_memory_limit},
     {"blkio.throttle.io_service_bytes_recursive", TK_CGROUP_BLKIO, TK_CGROUP_DETAIL,
      parse_io_service_bytes},
-    {"pids.current", TK_CGROUP_PIDS, TK_CGROUP_DETAIL, parse_pids},
+    {"pids.current", TK_CGROUP_PIDS, TK_CGROUP_DETAIL, NUMBER(pids)},
     {"cpu.stat", TK_CGROUP_V2, TK_CGROUP_FAST, parse_cpu_stat},
     {"cpu.max", TK_CGROUP_V2, TK_CGROUP_SLOW, parse_cpu_max},
-    {"memory.current", TK_CGROUP_V2, TK_CGROUP_DETAIL, parse_memory},
-    {"memory.peak", TK_CGROUP_V2, TK_CGROUP_DETAIL, parse_memory_peak},
+    {"memory.current", TK_CGROUP_V2, TK_CGROUP_DETAIL, NUMBER(memory_bytes)},
+    {"memory.peak", TK_CGROUP_V2, TK_CGROUP_DETAIL, NUMBER(memory_peak_bytes)},
     {"memory.max", TK_CGROUP_V2, TK_CGROUP_SLOW, parse_memory_limit},
     {"io.stat", TK_CGROUP_V2, TK_CGROUP_DETAIL, parse_io_stat},
-    {"pids.current", TK_CGROUP_V2, TK_CGROUP_DETAIL, parse_pids},
-    {"cpu.pressure", TK_CGROUP_V2, TK_CGROUP_SLOW, parse_cpu_pressure},
-    {"io.pressure", TK_CGROUP_V2, TK_CGROUP_SLOW, parse_io_pressure},
-    {"memory.pressure", TK_CGROUP_V2, TK_CGROUP_SLOW, parse_memory_pressure},
+    {"pids.current", TK_CGROUP_V2, TK_CGROUP_DETAIL, NUMBER(pids)},
+    {"cpu.pressure", TK_CGROUP_V2, TK_CGROUP_SLOW, STALLS(psi_cpu_some_us)},
+    {"io.pressure", TK_CGROUP_V2, TK_CGROUP_SLOW, STALLS(psi_io_some_us)},
+    {"memory.pressure", TK_CGROUP_V2, TK_CGROUP_SLOW, STALLS(psi_memory_some_us)},
 };
 
-const size_t tk_cgroup_file_count = TK_COUNTOF(tk_cgroup_files);
+bool tk_cgroup_file_parse(const struct tk_cgroup_file *file, tk_str text,
+                          const struct tk_cgroup_devices *stacked,
+                          struct tk_cgroup_reading *reading)
+{
+    if (file->parse)
+        return file->parse(text, stacked, reading);
+    char *field = (char *)reading + file->field;
+    return file->scan(text, (int64_t *)(void *)field);
+}

@@ -30,14 +30,27 @@ struct tk_cgroup_file {
     int hierarchy; /* enum tk_cgroup_controller or TK_CGROUP_V2 */
     enum tk_cgroup_class class;
 
-    /* False when the text is not what it should be; `reading` may then hold a part. */
+    /* A file of several values, or of one that is more than a number; NULL = `scan` it. */
     bool (*parse)(tk_str text, const struct tk_cgroup_devices *stacked,
                   struct tk_cgroup_reading *reading);
+
+    /* A file of one number, which is this int64_t field of a reading. */
+    bool (*scan)(tk_str text, int64_t *ret);
+    size_t field;
+};
+
+enum {
+    TK_CGROUP_FILE_COUNT = 21,
 };
 
 /* Both versions; the files of version 2 last, so that they win where a host gives both. */
-extern const struct tk_cgroup_file tk_cgroup_files[];
-extern const size_t tk_cgroup_file_count;
+extern const struct tk_cgroup_file tk_cgroup_files[TK_CGROUP_FILE_COUNT];
+
+/* Take what `file` gives into `reading`. False when the text is not what it should be; `reading`
+ * may then hold a part. */
+bool tk_cgroup_file_parse(const struct tk_cgroup_file *file, tk_str text,
+                          const struct tk_cgroup_devices *stacked,
+                          struct tk_cgroup_reading *reading);
 
 /* A reading in which nothing is known. */
 struct tk_cgroup_reading tk_cgroup_reading_none(void);

@@ -207,7 +207,7 @@ int tk_cgroup_leaf_read(struct tk_cgroup_leaf *leaf, struct tk_cgroup_reading *r
 {
     struct tk_cgroup_reading reading = tk_cgroup_reading_none();
     char buf[TK_CGROUP_FILE_MAX];
-    for (size_t i = 0; i < tk_cgroup_file_count; i++) {
+    for (size_t i = 0; i < TK_CGROUP_FILE_COUNT; i++) {
         const struct tk_cgroup_file *file = &tk_cgroup_files[i];
         const struct place *place = find_place(leaf, file->hierarchy);
         char path[FILE_CAP];
@@ -216,7 +216,7 @@ int tk_cgroup_leaf_read(struct tk_cgroup_leaf *leaf, struct tk_cgroup_reading *r
         leaf_file(leaf, file->name, path);
         if (!place || tk_file_read(place->parent, path, buf, sizeof(buf), &text, &missing) < 0)
             continue;
-        if (!file->parse(text, &leaf->stacked, &reading))
+        if (!tk_cgroup_file_parse(file, text, &leaf->stacked, &reading))
             return tk_fail(err, -EBADMSG, "%s/%s does not parse", leaf->path, file->name);
     }
     split_exactly(&reading);

@@ -12,7 +12,7 @@ static void read_limits(const struct tk_kernel *kernel, const struct tk_cgroup_m
 {
     const struct tk_cgroup_devices none = {.count = 0};
     *ret = tk_cgroup_reading_none();
-    for (size_t i = 0; i < tk_cgroup_file_count; i++) {
+    for (size_t i = 0; i < TK_CGROUP_FILE_COUNT; i++) {
         const struct tk_cgroup_file *file = &tk_cgroup_files[i];
         char path[TK_CGROUP_PATH_MAX];
         char buf[512];
@@ -21,7 +21,7 @@ static void read_limits(const struct tk_kernel *kernel, const struct tk_cgroup_m
         if (file->hierarchy == hierarchy && file->class == TK_CGROUP_SLOW &&
             tk_cgroup_file_path(mounts, hierarchy, group, file->name, path, sizeof(path)) == 0 &&
             tk_file_read(kernel->rootfd, path, buf, sizeof(buf), &text, &ignored) == 0)
-            (void)file->parse(text, &none, ret);
+            (void)tk_cgroup_file_parse(file, text, &none, ret);
     }
 }
 

@@ -65,7 +65,7 @@ static int read_file(struct tk_cgroups *groups, struct tk_cgroup *group,
         *slot = tk_fd_take(&opened);
         groups->kept_fds++;
     }
-    if (!file->parse((tk_str){groups->buf, (size_t)n}, &groups->stacked, reading))
+    if (!tk_cgroup_file_parse(file, (tk_str){groups->buf, (size_t)n}, &groups->stacked, reading))
         groups->errors++;
     return 0;
 }
@@ -80,7 +80,7 @@ static bool read_class(struct tk_cgroups *groups, struct tk_cgroup *group,
                        enum tk_cgroup_class class, struct tk_cgroup_reading *reading)
 {
     bool any = false;
-    for (size_t i = 0; i < tk_cgroup_file_count; i++) {
+    for (size_t i = 0; i < TK_CGROUP_FILE_COUNT; i++) {
         const struct tk_cgroup_file *file = &tk_cgroup_files[i];
         if (file->class != class || !(group->hierarchies >> file->hierarchy & 1) ||
             is_superseded(group, file))

@@ -19,12 +19,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 1)
         return 0;
     tk_str text = {(const char *)data + 1, size - 1};
-    size_t choice = data[0] % (tk_cgroup_file_count + 3);
-    if (choice < tk_cgroup_file_count)
-        (void)tk_cgroup_files[choice].parse(text, &stacked, &reading);
-    else if (choice == tk_cgroup_file_count)
+    size_t choice = data[0] % (TK_CGROUP_FILE_COUNT + 3);
+    if (choice < TK_CGROUP_FILE_COUNT)
+        (void)tk_cgroup_file_parse(&tk_cgroup_files[choice], text, &stacked, &reading);
+    else if (choice == TK_CGROUP_FILE_COUNT)
         tk_cgroup_mounts_parse(text, &mounts);
-    else if (choice == tk_cgroup_file_count + 1)
+    else if (choice == TK_CGROUP_FILE_COUNT + 1)
         tk_cgroup_own_parse(text, &mounts);
     else if (tk_cgroup_parse(text, path, sizeof(path), container, sizeof(container), &err) == 0 &&
              (strlen(path) == 0 || strlen(container) >= sizeof(container)))

@@ -10,9 +10,9 @@ static const struct tk_cgroup_devices stacked = {.items = {{253, 0}, {7, 1}}, .c
 static bool parse(const char *name, int hierarchy, const char *text,
                   struct tk_cgroup_reading *reading)
 {
-    for (size_t i = 0; i < tk_cgroup_file_count; i++)
+    for (size_t i = 0; i < TK_CGROUP_FILE_COUNT; i++)
         if (strcmp(tk_cgroup_files[i].name, name) == 0 && tk_cgroup_files[i].hierarchy == hierarchy)
-            return tk_cgroup_files[i].parse(tk_str_from(text), &stacked, reading);
+            return tk_cgroup_file_parse(&tk_cgroup_files[i], tk_str_from(text), &stacked, reading);
     print_error("no file %s\n", name);
     fail();
     return false;
