@@ -16,6 +16,7 @@ struct tk_cgroup_devices {
         int64_t major, minor;
     } items[512];
     size_t count;
+    uint64_t names; /* hash of the names of all devices when they were looked up; 0 = never */
 };
 
 /* How often a file is read. */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -31,25 +32,18 @@ static uint64_t hash_of(const char *path)
     return tk_cgroup_hash(0, tk_str_from(path));
 }
 
-void tk_cgroups_close_fds(struct tk_cgroups *groups, struct tk_cgroup *group)
-{
-    for (size_t i = 0; i < TK_CGROUP_FAST_FILES; i++) {
-        groups->kept_fds -= group->fds[i] >= 0;
-        tk_fd_close(&group->fds[i]);
-    }
-}
-
 static void add_group(struct tk_cgroups *groups, const char *path, int hierarchy)
 {
     uint32_t index;
     if (tk_map_find(&groups->by_path, hash_of(path), &index)) {
         struct tk_cgroup *known = &groups->groups[index];
-        known->hierarchies |= 1U << hierarchy;
         if (known->gone) { /* another one of the same name */
             known->gone = false;
+            known->hierarchies = 0;
             known->row_ns = known->detail_ns = known->slow_ns = 0;
             known->last = tk_cgroup_reading_none();
         }
+        known->hierarchies |= 1U << hierarchy;
         known->found = true;
         return;
     }
@@ -61,8 +55,8 @@ static void add_group(struct tk_cgroups *groups, const char *path, int hierarchy
     *group = (struct tk_cgroup){.path = strdup(path),
                                 .hierarchies = 1U << hierarchy,
                                 .found = true,
-                                .fds = {-1, -1},
                                 .last = tk_cgroup_reading_none()};
+    tk_cgroup_fds_init(group);
     if (!group->path || tk_map_add(&groups->by_path, hash_of(path), (uint32_t)groups->count) < 0) {
         free(group->path);
         groups->skipped++;
@@ -93,6 +87,14 @@ static void drop_lost(struct tk_cgroups *groups)
 
 /* Walking the trees ------------------------------------------------------------------- */
 
+/* Has a folder folders below it, for all we know? Most groups have none, and the number of links of
+ * their folder says so (2, or 1 where the file system does not count): no need to open it. */
+static bool has_folders(int dirfd, const char *name)
+{
+    struct stat st;
+    return fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_nlink != 2;
+}
+
 /* `path` holds the group's own path, `n` bytes long; it is put back as it was. */
 static void walk(struct tk_cgroups *groups, int hierarchy, int dirfd, char *path, size_t n,
                  int depth)
@@ -112,9 +114,10 @@ static void walk(struct tk_cgroups *groups, int hierarchy, int dirfd, char *path
         path[n] = '/';
         memcpy(path + n + 1, entry->d_name, name_n + 1);
         add_group(groups, path, hierarchy);
-        int below = depth < DEPTH_MAX ? openat(dirfd, entry->d_name,
-                                               O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-                                      : -1;
+        int below =
+            depth < DEPTH_MAX && has_folders(dirfd, entry->d_name)
+                ? openat(dirfd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+                : -1;
         if (below >= 0)
             walk(groups, hierarchy, below, path, n + 1 + name_n, depth + 1);
         path[n] = '\0';
@@ -141,57 +144,91 @@ static void walk_hierarchy(struct tk_cgroups *groups, int hierarchy)
     walk(groups, hierarchy, fd, path, has_prefix ? n : 0, 0);
 }
 
-/* Block devices that lie on others or in memory. */
-void tk_cgroup_devices_find(int rootfd, struct tk_cgroup_devices *ret_stacked)
+static uint64_t hash_names(DIR *dir)
 {
-    ret_stacked->count = 0;
+    uint64_t hash = 0;
+    const struct dirent *entry;
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): the stream is our own */
+    while ((entry = readdir(dir)))
+        hash = tk_cgroup_hash(hash, (tk_str){entry->d_name, strlen(entry->d_name) + 1});
+    rewinddir(dir);
+    return hash;
+}
+
+/* "254:0" of a device that lies on others or in memory. */
+static bool read_stacked(int rootfd, int blockfd, const char *name, int64_t *ret_major,
+                         int64_t *ret_minor)
+{
+    char path[NAME_MAX + 8];
+    char buf[32];
+    tk_str text;
+    struct tk_err ignored;
+    if (name[0] == '.' || tk_disk_kind_of(rootfd, name) == TK_DISK_WHOLE)
+        return false;
+    (void)snprintf(path, sizeof(path), "%s/dev", name);
+    return tk_file_read(blockfd, path, buf, sizeof(buf), &text, &ignored) == 0 &&
+           tk_cgroup_device_scan(&text, ret_major, ret_minor);
+}
+
+static void find_stacked(int rootfd, DIR *dir, struct tk_cgroup_devices *stacked)
+{
+    stacked->count = 0;
+    const struct dirent *entry;
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): the stream is our own */
+    while ((entry = readdir(dir)) && stacked->count < TK_COUNTOF(stacked->items)) {
+        int64_t major;
+        int64_t minor;
+        if (!read_stacked(rootfd, dirfd(dir), entry->d_name, &major, &minor))
+            continue;
+        stacked->items[stacked->count].major = major;
+        stacked->items[stacked->count++].minor = minor;
+    }
+}
+
+void tk_cgroup_devices_find(int rootfd, struct tk_cgroup_devices *stacked)
+{
     int fd = openat(rootfd, "sys/block", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *dir = fd < 0 ? NULL : fdopendir(fd);
     if (!dir) {
         tk_fd_close(&fd);
         return;
     }
-    const struct dirent *entry;
-    /* NOLINTNEXTLINE(concurrency-mt-unsafe): the stream is our own */
-    while ((entry = readdir(dir)) && ret_stacked->count < TK_COUNTOF(ret_stacked->items)) {
-        char path[NAME_MAX + 8];
-        char buf[32];
-        tk_str text;
-        struct tk_err ignored;
-        int64_t major;
-        int64_t minor;
-        if (entry->d_name[0] == '.' || tk_disk_kind_of(rootfd, entry->d_name) == TK_DISK_WHOLE)
-            continue;
-        (void)snprintf(path, sizeof(path), "%s/dev", entry->d_name);
-        if (tk_file_read(fd, path, buf, sizeof(buf), &text, &ignored) < 0 ||
-            !tk_cgroup_device_scan(&text, &major, &minor))
-            continue;
-        ret_stacked->items[ret_stacked->count].major = major;
-        ret_stacked->items[ret_stacked->count++].minor = minor;
-    }
+    uint64_t names = hash_names(dir);
+    if (names != stacked->names)
+        find_stacked(rootfd, dir, stacked);
+    stacked->names = names;
     closedir(dir);
+}
+
+/* Groups of the other hierarchies of version 1 have the names of those that were walked. */
+static void find_mirrors(struct tk_cgroups *groups, int hierarchy)
+{
+    int rootfd = groups->kernel->rootfd;
+    const char *top = groups->mounts.mounts[hierarchy].at;
+    bool deep = top[0] && has_folders(rootfd, top);
+    for (size_t i = 0; i < groups->count; i++) {
+        struct tk_cgroup *group = &groups->groups[i];
+        char path[TK_CGROUP_PATH_MAX];
+        if ((group->hierarchies >> hierarchy & 1) ||
+            tk_cgroup_file_path(&groups->mounts, hierarchy, group->path, "", path, sizeof(path)) <
+                0)
+            continue;
+        if (strcmp(path, top) == 0 || (deep && faccessat(rootfd, path, F_OK, 0) == 0))
+            group->hierarchies |= 1U << hierarchy;
+    }
 }
 
 void tk_cgroups_find(struct tk_cgroups *groups)
 {
-    /* What the other hierarchies of version 1 have, these have too as a rule. */
-    static const int hierarchies[] = {TK_CGROUP_V2, TK_CGROUP_CPUACCT, TK_CGROUP_MEMORY};
+    static const int walked[] = {TK_CGROUP_V2, TK_CGROUP_CPUACCT, TK_CGROUP_MEMORY};
     static const int mirrors[] = {TK_CGROUP_CPU, TK_CGROUP_BLKIO, TK_CGROUP_PIDS};
     groups->skipped = 0;
     for (size_t i = 0; i < groups->count; i++)
         groups->groups[i].found = false;
-    for (size_t i = 0; i < TK_COUNTOF(hierarchies); i++)
-        walk_hierarchy(groups, hierarchies[i]);
+    for (size_t i = 0; i < TK_COUNTOF(walked); i++)
+        walk_hierarchy(groups, walked[i]);
     drop_lost(groups);
+    for (size_t i = 0; i < TK_COUNTOF(mirrors); i++)
+        find_mirrors(groups, mirrors[i]);
     tk_cgroup_devices_find(groups->kernel->rootfd, &groups->stacked);
-    for (size_t i = 0; i < groups->count; i++) {
-        struct tk_cgroup *group = &groups->groups[i];
-        for (size_t k = 0; k < TK_COUNTOF(mirrors); k++) {
-            char path[TK_CGROUP_PATH_MAX];
-            if (tk_cgroup_file_path(&groups->mounts, mirrors[k], group->path, "", path,
-                                    sizeof(path)) == 0 &&
-                faccessat(groups->kernel->rootfd, path, F_OK, 0) == 0)
-                group->hierarchies |= 1U << mirrors[k];
-        }
-    }
 }

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The set of control groups and its tick. Per group one descriptor is kept per version, of the file
- * with its CPU time: 0.3 us (version 1) or 0.5 us (2) each tick. Everything else is opened when its
- * turn comes. */
+/* The set of control groups and its tick. A group costs 0.3 us (version 1) or 0.5 us (2) each tick,
+ * for its CPU time: as long as that stands still the files of detail wait for the slow turn. */
 #include "collect/cgroups.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -24,74 +22,6 @@ enum {
     PROC_CGROUPS, /* "memory 4 30 1" per controller */
     CGROUP_STAT,  /* of version 2: "nr_descendants 3" */
 };
-
-/* Reading ----------------------------------------------------------------------------- */
-
-/* -ENOENT when the group has no such file. */
-static int open_file(const struct tk_cgroups *groups, const struct tk_cgroup *group,
-                     const struct tk_cgroup_file *file)
-{
-    char path[TK_CGROUP_PATH_MAX];
-    int rc = tk_cgroup_file_path(&groups->mounts, file->hierarchy, group->path, file->name, path,
-                                 sizeof(path));
-    if (rc < 0)
-        return rc;
-    int fd = openat(groups->kernel->rootfd, path, O_RDONLY | O_CLOEXEC);
-    return fd < 0 ? -errno : fd;
-}
-
-/* The slot of the descriptor that is kept for a file, NULL for files that are not kept. */
-static int *kept_slot(struct tk_cgroup *group, const struct tk_cgroup_file *file)
-{
-    return file->class == TK_CGROUP_FAST ? &group->fds[file->hierarchy == TK_CGROUP_V2] : NULL;
-}
-
-/* Read one file into `reading`. Returns 0; -ENOENT when this group lacks it; another code when the
- * group is gone. */
-static int read_file(struct tk_cgroups *groups, struct tk_cgroup *group,
-                     const struct tk_cgroup_file *file, struct tk_cgroup_reading *reading)
-{
-    int *slot = kept_slot(group, file);
-    TK_CLEANUP(tk_fd_close) int opened = -1;
-    int fd = slot ? *slot : -1;
-    if (fd < 0)
-        fd = opened = open_file(groups, group, file);
-    if (fd < 0)
-        return fd;
-    ssize_t n = pread(fd, groups->buf, sizeof(groups->buf), 0);
-    if (n < 0) /* PSI and some controllers are there and cannot be read */
-        return errno == EOPNOTSUPP ? -ENOENT : -errno;
-    if (slot && opened >= 0 && groups->kept_fds < groups->max_kept_fds) {
-        *slot = tk_fd_take(&opened);
-        groups->kept_fds++;
-    }
-    if (!tk_cgroup_file_parse(file, (tk_str){groups->buf, (size_t)n}, &groups->stacked, reading))
-        groups->errors++;
-    return 0;
-}
-
-/* cpu.stat of version 2 tells all that cpuacct does, and splits user and system exactly. */
-static bool is_superseded(const struct tk_cgroup *group, const struct tk_cgroup_file *file)
-{
-    return file->hierarchy == TK_CGROUP_CPUACCT && (group->hierarchies >> TK_CGROUP_V2 & 1);
-}
-
-static bool read_class(struct tk_cgroups *groups, struct tk_cgroup *group,
-                       enum tk_cgroup_class class, struct tk_cgroup_reading *reading)
-{
-    bool any = false;
-    for (size_t i = 0; i < TK_CGROUP_FILE_COUNT; i++) {
-        const struct tk_cgroup_file *file = &tk_cgroup_files[i];
-        if (file->class != class || !(group->hierarchies >> file->hierarchy & 1) ||
-            is_superseded(group, file))
-            continue;
-        int rc = read_file(groups, group, file, reading);
-        any = any || rc == 0;
-        if (rc == -ENODEV)
-            group->gone = true;
-    }
-    return any;
-}
 
 /* Rows -------------------------------------------------------------------------------- */
 
@@ -172,14 +102,40 @@ static void put_row(const struct tk_cgroups *groups, const struct tk_cgroup *gro
         tk_batch_set_f64(row, TK_CGROUP_METRICS_CPU_LIMIT_CORES, now->cpu_limit_cores);
 }
 
+/* Has a group that now shows `cpu_ns` run since its files of detail were read? A group without a
+ * file of CPU time never tells. */
+static bool has_run(const struct tk_cgroup *group, int64_t cpu_ns)
+{
+    return cpu_ns < 0 || cpu_ns != group->cpu_at_detail_ns;
+}
+
 /* Which classes are due for a group whose CPU time is now `cpu_ns`. */
 static enum tk_cgroup_class due_class(const struct tk_cgroup *group, int64_t cpu_ns, int64_t now_ns)
 {
     if (group->slow_ns == 0 || now_ns - group->slow_ns >= SLOW_NS - EARLY_NS)
         return TK_CGROUP_SLOW;
-    bool moved = cpu_ns < 0 || cpu_ns != group->cpu_at_detail_ns;
-    return moved && now_ns - group->detail_ns >= DETAIL_NS - EARLY_NS ? TK_CGROUP_DETAIL
-                                                                      : TK_CGROUP_FAST;
+    return has_run(group, cpu_ns) && now_ns - group->detail_ns >= DETAIL_NS - EARLY_NS
+               ? TK_CGROUP_DETAIL
+               : TK_CGROUP_FAST;
+}
+
+/* Read the classes above the fast one, up to `class`. */
+static void read_detail(struct tk_cgroups *groups, struct tk_cgroup *group,
+                        enum tk_cgroup_class class, int64_t now_ns, struct tk_cgroup_reading *now)
+{
+    bool idle = !has_run(group, now->cpu_ns);
+    if (class == TK_CGROUP_SLOW)
+        tk_cgroup_look_again(group);
+    if (!tk_cgroup_read(groups, group, TK_CGROUP_DETAIL, now) && now->cpu_ns < 0)
+        group->gone = true;
+    group->detail_ns = now_ns;
+    group->cpu_at_detail_ns = now->cpu_ns;
+    if (class != TK_CGROUP_SLOW)
+        return;
+    (void)tk_cgroup_read(groups, group, TK_CGROUP_SLOW, now);
+    group->slow_ns = now_ns;
+    if (idle)
+        tk_cgroup_fds_yield(groups, group);
 }
 
 static void tick_group(struct tk_cgroups *groups, struct tk_cgroup *group, bool all,
@@ -187,21 +143,14 @@ static void tick_group(struct tk_cgroups *groups, struct tk_cgroup *group, bool 
 {
     struct tk_cgroup_reading now = group->last;
     int64_t now_ns = groups->kernel->mono_ns(groups->kernel->world);
-    if (!read_class(groups, group, TK_CGROUP_FAST, &now) && group->last.cpu_ns >= 0)
+    if (!tk_cgroup_read(groups, group, TK_CGROUP_FAST, &now) && group->last.cpu_ns >= 0)
         group->gone = true;
     enum tk_cgroup_class class = all ? TK_CGROUP_SLOW : due_class(group, now.cpu_ns, now_ns);
-    if (class >= TK_CGROUP_DETAIL) {
-        if (!read_class(groups, group, TK_CGROUP_DETAIL, &now) && now.cpu_ns < 0)
-            group->gone = true;
-        group->detail_ns = now_ns;
-        group->cpu_at_detail_ns = now.cpu_ns;
-    }
-    if (class == TK_CGROUP_SLOW) {
-        (void)read_class(groups, group, TK_CGROUP_SLOW, &now);
-        group->slow_ns = now_ns;
-    }
+    if (class >= TK_CGROUP_DETAIL)
+        read_detail(groups, group, class, now_ns, &now);
     if (group->gone) {
         tk_cgroups_close_fds(groups, group);
+        groups->lost_one = true;
         return;
     }
     if (!is_news(group, &now, class))
@@ -232,10 +181,12 @@ static void find_when_due(struct tk_cgroups *groups, bool all, int64_t now_ns)
 {
     uint64_t fingerprint = take_fingerprint(groups);
     int64_t since_ns = now_ns - groups->walk_ns;
+    bool changed = fingerprint != groups->fingerprint || groups->lost_one;
     if (!all && groups->walk_ns > 0 && since_ns < SLOW_NS - EARLY_NS &&
-        (fingerprint == groups->fingerprint || since_ns < LEAST_WALK_NS))
+        (!changed || since_ns < LEAST_WALK_NS))
         return;
     groups->fingerprint = fingerprint;
+    groups->lost_one = false;
     groups->walk_ns = now_ns;
     tk_cgroups_find(groups);
 }
@@ -261,15 +212,6 @@ void tk_cgroups_finish(struct tk_cgroups *groups, struct tk_rows *rows)
 
 /* Life -------------------------------------------------------------------------------- */
 
-/* A quarter of the descriptors that we may have; the processes need theirs. */
-static size_t fd_budget(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
-        return DEFAULT_MAX_GROUPS;
-    return (size_t)limit.rlim_cur / 4;
-}
-
 static void open_counts(struct tk_cgroups *groups)
 {
     char path[TK_CGROUP_PATH_MAX];
@@ -289,7 +231,7 @@ int tk_cgroups_new(const struct tk_kernel *kernel, const struct tk_cgroups_optio
     groups->kernel = kernel;
     groups->options = *options;
     groups->max = options->max_groups > 0 ? (size_t)options->max_groups : DEFAULT_MAX_GROUPS;
-    groups->max_kept_fds = fd_budget();
+    tk_cgroup_fds_share(groups);
     groups->groups = calloc(groups->max, sizeof(*groups->groups));
     groups->count_fds[PROC_CGROUPS] = groups->count_fds[CGROUP_STAT] = -1;
     int rc = groups->groups ? tk_cgroup_mounts_read(kernel, &groups->mounts, err)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What cgroups.c (the tick) and cgroup_walk.c (finding groups) share. */
+/* What cgroups.c (the tick), cgroup_read.c (files) and cgroup_walk.c (finding groups) share. */
 #ifndef TK_COLLECT_CGROUPS_INTERNAL_H
 #define TK_COLLECT_CGROUPS_INTERNAL_H
 
@@ -8,7 +8,6 @@
 #include "collect/cgroup_mounts.h"
 
 enum {
-    TK_CGROUP_FAST_FILES = 2, /* one of version 1, one of version 2 */
     TK_CGROUP_FILE_MAX = 16384,
     TK_CGROUP_CONTAINER_MAX = 80,
 };
@@ -19,12 +18,17 @@ struct tk_cgroup {
     unsigned hierarchies;          /* bit per hierarchy in which it exists */
     bool found;                    /* by the present walk */
     bool gone;                     /* its files fail */
-    int fds[TK_CGROUP_FAST_FILES]; /* -1 = not kept */
+    int fds[TK_CGROUP_FILE_COUNT]; /* of tk_cgroup_files; cgroup_read.c */
     struct tk_cgroup_reading last;
     int64_t row_ns;    /* of its last row; 0 = none yet */
     int64_t detail_ns; /* when the classes were read last; 0 = never */
     int64_t slow_ns;
     int64_t cpu_at_detail_ns; /* its CPU time then */
+};
+
+/* Descriptors that may be held. */
+struct tk_cgroup_fd_share {
+    size_t held, max;
 };
 
 struct tk_cgroups {
@@ -34,9 +38,10 @@ struct tk_cgroups {
     struct tk_cgroup_devices stacked;
     struct tk_cgroup *groups; /* [max] */
     size_t count, max;
-    struct tk_map by_path; /* hash of the path to its index */
-    size_t kept_fds, max_kept_fds;
-    int64_t walk_ns;      /* of the last walk; 0 = none yet */
+    struct tk_map by_path;                         /* hash of the path to its index */
+    struct tk_cgroup_fd_share fast_fds, other_fds; /* of files by class */
+    bool lost_one;                                 /* since the last walk */
+    int64_t walk_ns;                               /* of the last walk; 0 = none yet */
     int count_fds[2];     /* files that tell how many groups there are; -1 = missing */
     uint64_t fingerprint; /* of what they said at the last walk */
     int64_t skipped, errors;
@@ -49,10 +54,28 @@ void tk_cgroups_find(struct tk_cgroups *groups);
 /* FNV-1a of `text`, going on from `hash`; 0 = from the start. */
 uint64_t tk_cgroup_hash(uint64_t hash, tk_str text);
 
-/* Give up the descriptors of a group. */
+/* How many descriptors may be held, by RLIMIT_NOFILE. */
+void tk_cgroup_fds_share(struct tk_cgroups *groups);
+
+/* A new group holds none. */
+void tk_cgroup_fds_init(struct tk_cgroup *group);
+
+/* Read the files of one class. False when the group has none of them; `gone` is set when it was
+ * removed. */
+bool tk_cgroup_read(struct tk_cgroups *groups, struct tk_cgroup *group, enum tk_cgroup_class class,
+                    struct tk_cgroup_reading *reading);
+
+/* Files that the group lacked may be there now: controllers are switched on and off. */
+void tk_cgroup_look_again(struct tk_cgroup *group);
+
+/* When no more descriptors can be held: give up those that an idle group seldom needs. */
+void tk_cgroup_fds_yield(struct tk_cgroups *groups, struct tk_cgroup *group);
+
+/* Give up all descriptors of a group. */
 void tk_cgroups_close_fds(struct tk_cgroups *groups, struct tk_cgroup *group);
 
-/* The block devices of this host that lie on others or in memory. */
-void tk_cgroup_devices_find(int rootfd, struct tk_cgroup_devices *ret_stacked);
+/* Find the block devices of this host that lie on others or in memory, unless the host still has
+ * the same devices as last time. `stacked` is zeroed at first. */
+void tk_cgroup_devices_find(int rootfd, struct tk_cgroup_devices *stacked);
 
 #endif

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "collect/cgroups.h"
 
+#include <dirent.h>
+#include <sys/resource.h>
+
 #include "tk_root.h"
 
 static struct tk_cgroups *open_groups(struct tk_root *root, int64_t max_groups)
@@ -255,6 +258,174 @@ static void inside_a_container_its_own_group_has_rows(void **state)
     tk_root_release(&root);
 }
 
+/* How many descriptors of ours are open on files whose path ends with `path`. */
+static int count_open(const char *path)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    assert_non_null(dir);
+    int n = 0;
+    const struct dirent *entry;
+    while ((entry = readdir(dir))) {
+        char target[PATH_MAX];
+        ssize_t len = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1);
+        target[len > 0 ? len : 0] = '\0';
+        n += strstr(target, path) != NULL;
+    }
+    closedir(dir);
+    return n;
+}
+
+static int count_held(const struct tk_root *root, const char *group)
+{
+    char path[128];
+    (void)snprintf(path, sizeof(path), "%s/cg/%s", root->path, group);
+    return count_open(path);
+}
+
+static void remove_file(const struct tk_root *root, const char *path)
+{
+    assert_int_equal(unlinkat(root->kernel.rootfd, path, 0), 0);
+}
+
+static void files_are_held_open_until_the_group_is_gone(void **state)
+{
+    (void)state;
+    struct tk_root root;
+    char path[128];
+    init_v2(&root);
+    tk_root_write(&root, "cg/a/memory.max", "max\n");
+    struct tk_cgroups *groups = open_groups(&root, 0);
+    tk_cgroups_tick(groups, root.rows);
+    assert_int_equal(count_held(&root, "a/"), 3);
+    tk_root_take_rows(&root);
+
+    /* One that is held is not opened again: what takes its name is not seen. */
+    remove_file(&root, "cg/a/memory.current");
+    write_group(&root, "a", 2000, 8192);
+    tk_root_advance(&root, TK_NS_PER_S, NULL, NULL);
+    tk_cgroups_tick(groups, root.rows);
+    const char *rows = tk_root_take_rows(&root);
+    assert_int_equal(count(rows, "\"cpu_ns\":2000000,\"mem_bytes\":4096}"), 1);
+    assert_int_equal(count_held(&root, "a/"), 3);
+
+    (void)snprintf(path, sizeof(path), "%s/cg/a", root.path);
+    assert_int_equal(nftw(path, tk_root_unlink, 16, FTW_DEPTH | FTW_PHYS), 0);
+    tk_root_advance(&root, 10 * TK_NS_PER_S, NULL, NULL);
+    tk_cgroups_tick(groups, root.rows);
+    assert_string_equal(tk_root_take_rows(&root), "");
+    assert_int_equal(count_held(&root, "a/"), 0);
+    tk_cgroups_free(groups);
+    tk_root_release(&root);
+}
+
+static void a_file_that_a_group_lacked_is_found_at_its_slow_turn(void **state)
+{
+    (void)state;
+    struct tk_root root;
+    init_v2(&root);
+    remove_file(&root, "cg/a/memory.current");
+    struct tk_cgroups *groups = open_groups(&root, 0);
+    int with_memory = 0;
+    for (int i = 0; i <= 10; i++) {
+        tk_cgroups_tick(groups, root.rows);
+        const char *rows = tk_root_take_rows(&root);
+        assert_int_equal(count(rows, "cpu_ns"), 1);
+        with_memory += count(rows, "mem_bytes");
+        assert_int_equal(with_memory, i == 10);
+        write_group(&root, "a", 2000 + i, 4096);
+        tk_root_advance(&root, TK_NS_PER_S, NULL, NULL);
+    }
+    tk_cgroups_free(groups);
+    tk_root_release(&root);
+}
+
+/* Groups "a" to `last` of a detail file each, where three descriptors may be held for such files
+ * and six for those of CPU time. */
+static struct tk_cgroups *open_few(struct tk_root *root, char last)
+{
+    struct rlimit before;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    const struct rlimit few = {24, before.rlim_max};
+    init_v2(root);
+    for (char name[2] = "b"; name[0] <= last; name[0]++)
+        write_group(root, name, 1000, 4096);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    struct tk_cgroups *groups = open_groups(root, 0);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    return groups;
+}
+
+static void groups_past_the_descriptors_are_read_all_the_same(void **state)
+{
+    (void)state;
+    struct tk_root root;
+    struct tk_cgroups *groups = open_few(&root, 'h');
+    for (int i = 0; i < 3; i++) {
+        for (char name[2] = "a"; name[0] <= 'h'; name[0]++)
+            write_group(&root, name, 1001 + i, 4097 + i);
+        tk_root_advance(&root, TK_NS_PER_S, NULL, NULL);
+        tk_cgroups_tick(groups, root.rows);
+        const char *rows = tk_root_take_rows(&root);
+        assert_int_equal(count(rows, "cpu_ns"), 8);
+        assert_int_equal(count(rows, "mem_bytes"), 8);
+        assert_int_equal(count_open("/cpu.stat"), 6);
+        assert_int_equal(count_open("/memory.current"), 3);
+    }
+    tk_cgroups_free(groups);
+    assert_int_equal(count_open("/cpu.stat"), 0);
+    assert_int_equal(count_open("/memory.current"), 0);
+    tk_root_release(&root);
+}
+
+static void idle_groups_leave_descriptors_to_busy_ones(void **state)
+{
+    (void)state;
+    struct tk_root root;
+    struct tk_cgroups *groups = open_few(&root, 'f');
+    for (int i = 0; i < 25; i++) { /* d, e and f run */
+        for (char name[2] = "d"; name[0] <= 'f'; name[0]++)
+            write_group(&root, name, 1001 + i, 4096);
+        tk_cgroups_tick(groups, root.rows);
+        tk_root_advance(&root, TK_NS_PER_S, NULL, NULL);
+    }
+    assert_int_equal(count_held(&root, "d/memory.current"), 1);
+    assert_int_equal(count_held(&root, "e/memory.current"), 1);
+    assert_int_equal(count_held(&root, "f/memory.current"), 1);
+    assert_int_equal(count_open("/memory.current"), 3);
+    tk_cgroups_free(groups);
+    tk_root_release(&root);
+}
+
+/* On the groups of this machine; skipped where it gives us none. */
+static void a_removed_group_is_let_go_at_once(void **state)
+{
+    (void)state;
+    struct tk_root root = {.path = "/"};
+    struct tk_err err;
+    char name[64];
+    struct tk_cgroup_leaf *leaf = NULL;
+    (void)snprintf(name, sizeof(name), "tracekit-held-%d", (int)getpid());
+    assert_int_equal(tk_kernel_open(&root.kernel, "/", &err), 0);
+    tk_buf_init(&root.out, 1 << 20);
+    assert_int_equal(tk_rows_new((struct tk_sink){tk_root_take, &root}, &root.rows, &err), 0);
+    if (tk_cgroup_leaf_new(&root.kernel, name, &leaf, &err) == 0) {
+        int of_leaf = count_open(name);
+        struct tk_cgroups *groups = open_groups(&root, 0);
+        tk_cgroups_tick(groups, root.rows);
+        assert_true(count_open(name) > of_leaf);
+        tk_cgroup_leaf_free(leaf);
+        assert_true(count_open(name) > 0);
+        tk_cgroups_finish(groups, root.rows);
+        assert_int_equal(count_open(name), 0);
+        tk_cgroups_free(groups);
+    } else {
+        print_message("# skipped, there is no group of our own: %s\n", err.msg);
+    }
+    tk_rows_free(root.rows);
+    tk_buf_release(&root.out);
+    tk_kernel_close(&root.kernel);
+}
+
 static void a_host_without_groups_is_told_so(void **state)
 {
     (void)state;
@@ -284,6 +455,11 @@ int main(void)
         cmocka_unit_test(groups_past_the_limit_are_counted),
         cmocka_unit_test(files_that_do_not_parse_are_counted),
         cmocka_unit_test(inside_a_container_its_own_group_has_rows),
+        cmocka_unit_test(files_are_held_open_until_the_group_is_gone),
+        cmocka_unit_test(a_file_that_a_group_lacked_is_found_at_its_slow_turn),
+        cmocka_unit_test(groups_past_the_descriptors_are_read_all_the_same),
+        cmocka_unit_test(idle_groups_leave_descriptors_to_busy_ones),
+        cmocka_unit_test(a_removed_group_is_let_go_at_once),
         cmocka_unit_test(a_host_without_groups_is_told_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
