@@ -501,12 +501,12 @@ const struct tk_cmd tk_cmd_completion = {
     .name = "completion",
     .args = "SHELL",
     .help = "print the completion script of a shell",
-    .about =
-        "SHELL is bash, zsh or fish. An installed tracekit has all three in place; otherwise:\n"
-        "\n"
-        "  source <(tracekit completion bash)\n"
-        "  source <(tracekit completion zsh)\n"
-        "  tracekit completion fish | source",
+    .about = "SHELL is bash, zsh or fish. An installed tracekit has all of them in place;\n"
+             "otherwise:\n"
+             "\n"
+             "  source <(tracekit completion bash)\n"
+             "  source <(tracekit completion zsh)\n"
+             "  tracekit completion fish | source",
     .options = options,
     .verbs = shells,
     .mixed = true,
