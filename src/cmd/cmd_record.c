@@ -201,7 +201,7 @@ static int record(struct recording *recording, char **command)
     follow(recording);
     finish(recording);
     if (!recording->broken && !recording->opts->quiet &&
-        tk_screen_write(recording->identity.folder, STDERR_FILENO, &err) < 0)
+        tk_screen_write(recording->identity.folder, NULL, STDERR_FILENO, &err) < 0)
         (void)tk_cmd_fail(recording->cmd, &err);
     return 0;
 }

@@ -10,22 +10,25 @@
 
 struct show_opts {
     bool json;
+    const char *node;
 };
 
 static const struct tk_opt options[] = {
     {"json", TK_OPT_FLAG, offsetof(struct show_opts, json), NULL,
      "one JSON object per run, with the unit in each key", .letter = 'j'},
+    {"node", TK_OPT_STRING, offsetof(struct show_opts, node), "NAME",
+     "which node of a merged run, by its label or host (default the first)"},
     {0},
 };
 
 /* Several runs as a table needs them all at once. */
-static int show_table(const struct tk_runs *runs, const struct tk_look *look, struct tk_buf *out,
-                      struct tk_err *err)
+static int show_table(const struct tk_runs *runs, const char *node, const struct tk_look *look,
+                      struct tk_buf *out, struct tk_err *err)
 {
     struct tk_summary *summaries[TK_RUNS_MAX] = {0};
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < runs->count; i++)
-        rc = tk_summary_new(runs->paths[i], &summaries[i], err);
+        rc = tk_summary_new(runs->paths[i], node, &summaries[i], err);
     if (rc == 0) {
         rc = tk_screen_format_nodes((const struct tk_summary *const *)summaries, runs->count, look,
                                     out, err);
@@ -35,11 +38,12 @@ static int show_table(const struct tk_runs *runs, const struct tk_look *look, st
     return rc;
 }
 
-static int show_json(const struct tk_runs *runs, struct tk_buf *out, struct tk_err *err)
+static int show_json(const struct tk_runs *runs, const char *node, struct tk_buf *out,
+                     struct tk_err *err)
 {
     for (size_t i = 0; i < runs->count; i++) {
         TK_CLEANUP(tk_summary_freep) struct tk_summary *summary = NULL;
-        int rc = tk_summary_new(runs->paths[i], &summary, err);
+        int rc = tk_summary_new(runs->paths[i], node, &summary, err);
         if (rc < 0)
             return rc;
         tk_screen_format_json(summary, runs->paths[i], out);
@@ -47,15 +51,16 @@ static int show_json(const struct tk_runs *runs, struct tk_buf *out, struct tk_e
     return tk_buf_check(out, "summary", err);
 }
 
-static int show(const struct tk_runs *runs, bool json, struct tk_err *err)
+static int show(const struct tk_runs *runs, const struct show_opts *opts, struct tk_err *err)
 {
     TK_CLEANUP(tk_look_release) struct tk_look look;
     tk_look_init(&look, STDOUT_FILENO);
     TK_CLEANUP(tk_buf_release) struct tk_buf out;
     tk_buf_init(&out, OUT_MAX);
-    if (!json && runs->count == 1)
-        return tk_screen_write(runs->paths[0], STDOUT_FILENO, err);
-    int rc = json ? show_json(runs, &out, err) : show_table(runs, &look, &out, err);
+    if (!opts->json && runs->count == 1)
+        return tk_screen_write(runs->paths[0], opts->node, STDOUT_FILENO, err);
+    int rc = opts->json ? show_json(runs, opts->node, &out, err)
+                        : show_table(runs, opts->node, &look, &out, err);
     return rc < 0 ? rc : tk_fd_write(STDOUT_FILENO, tk_buf_str(&out), "stdout", err);
 }
 
@@ -69,7 +74,7 @@ static int run(const struct tk_cmd *cmd, int argc, char **argv)
     TK_CLEANUP(tk_runs_release) struct tk_runs runs = {0};
     struct tk_err err;
     int rc = tk_runs_find(&runs, argc - first, argv + first, &err);
-    rc = rc < 0 ? rc : show(&runs, opts.json, &err);
+    rc = rc < 0 ? rc : show(&runs, &opts, &err);
     return rc < 0 ? tk_cmd_fail(cmd, &err) : TK_EXIT_OK;
 }
 
@@ -77,8 +82,8 @@ const struct tk_cmd tk_cmd_show = {
     .name = "show",
     .args = "[RUN...]",
     .help = "explain a run: what it used, what it waited for",
-    .about = "RUN is a run folder, or the name of one in logs/; without it, the last one there.\n"
-             "Several runs, or the name of a run of several nodes, give a table.",
+    .about = "RUN is a run folder, or the name of one in logs/; without it, the last one\n"
+             "there. Several runs, or the name of a run of several nodes, give a table.",
     .options = options,
     .mixed = true,
     .run = run,

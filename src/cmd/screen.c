@@ -19,6 +19,7 @@
 
 #define TOP_CAUSES   2
 #define TOP_NOTICES  2
+#define TOP_NODES    10
 #define SCREEN_LINES 24
 
 const char *tk_screen_separator(const struct tk_look *look)
@@ -341,6 +342,27 @@ static void put_notices(const struct tk_summary *summary, const struct tk_look *
     }
 }
 
+/* Of a merged run one node is shown. */
+static void put_nodes(const struct tk_summary *summary, const struct tk_look *look,
+                      struct tk_buf *out)
+{
+    if (summary->other_node_count == 0)
+        return;
+    struct tk_cell name;
+    TK_CLEANUP(tk_buf_release) struct tk_buf text;
+    tk_buf_init(&text, TK_SCREEN_MAX);
+    tk_style_printf(&text, look, TK_STYLE_WARN, "%s alone, of %zu nodes",
+                    tk_cell_clean(look, summary->node, &name), summary->other_node_count + 1);
+    tk_buf_lit(&text, "; --node shows another:");
+    for (size_t i = 0; i < summary->other_node_count && i < TOP_NODES; i++) {
+        tk_buf_printf(&text, "%s%s", i > 0 ? ", " : " ",
+                      tk_cell_clean(look, summary->other_nodes[i], &name));
+    }
+    if (summary->other_node_count > TOP_NODES)
+        tk_buf_printf(&text, " and %zu more (--json)", summary->other_node_count - TOP_NODES);
+    put_paragraph(look, "node", &text, out);
+}
+
 static void put_folder(const char *folder, const struct tk_look *look, struct tk_buf *out)
 {
     TK_CLEANUP(tk_buf_release) struct tk_buf text;
@@ -377,6 +399,7 @@ int tk_screen_format(const struct tk_summary *summary, const char *folder,
     put_tasks(summary, look, &end);
     put_quality(summary, look, &end);
     put_notices(summary, look, &end);
+    put_nodes(summary, look, &end);
     put_folder(folder, look, &end);
 
     put_title(summary, look, out);
@@ -403,10 +426,10 @@ int tk_screen_format(const struct tk_summary *summary, const char *folder,
     return rc < 0 ? rc : tk_buf_check(out, "report", err);
 }
 
-int tk_screen_write(const char *folder, int fd, struct tk_err *err)
+int tk_screen_write(const char *folder, const char *node, int fd, struct tk_err *err)
 {
     TK_CLEANUP(tk_summary_freep) struct tk_summary *summary = NULL;
-    int rc = tk_summary_new(folder, &summary, err);
+    int rc = tk_summary_new(folder, node, &summary, err);
     if (rc < 0)
         return rc;
     TK_CLEANUP(tk_look_release) struct tk_look look;

@@ -279,6 +279,7 @@ void tk_screen_format_json(const struct tk_summary *summary, const char *folder,
     put_text(out, "state", tk_str_from(states[summary->state]));
     put_text(out, "tool_version", summary->tool_version);
     put_text(out, "node", summary->node);
+    put_texts(out, "other_nodes", summary->other_nodes, summary->other_node_count);
     put_text(out, "host", summary->host_name);
     put_text(out, "stage", summary->stage);
     put_i64(out, "start_ms", summary->start_ns / TK_NS_PER_MS);

@@ -96,9 +96,12 @@ int tk_summary_each(struct tk_summary_maker *maker, enum tk_table table,
     if (rc < 0 || !reader)
         return rc;
     const struct tk_batch *batch;
+    const struct tk_node_filter filter = tk_summary_filter(maker, tk_tables[table].schema);
     while ((rc = tk_run_reader_next(reader, &batch, err)) == 0) {
-        for (size_t row = 0; row < batch->rows; row++)
-            take(maker, batch, row);
+        for (size_t row = 0; row < batch->rows; row++) {
+            if (tk_node_filter_takes(&filter, batch, row))
+                take(maker, batch, row);
+        }
     }
     tk_summary_close(maker, tk_tables[table].raw, reader);
     return rc < 0 ? rc : 0;
@@ -162,20 +165,29 @@ struct cursor {
     const struct tk_batch *batch; /* NULL = at its end */
     size_t row;
     size_t us_column, ms_column;
+    struct tk_node_filter filter;
     int64_t stamp_ns; /* of the row at hand */
 };
 
-static int cursor_next(struct cursor *cursor, struct tk_err *err)
+/* The next row of any node; 1 at the end. */
+static int cursor_step(struct cursor *cursor, struct tk_err *err)
 {
     if (cursor->batch && ++cursor->row < cursor->batch->rows)
-        goto stamp;
-    int rc = cursor->reader ? tk_run_reader_next(cursor->reader, &cursor->batch, err) : 1;
+        return 0;
     cursor->row = 0;
+    return cursor->reader ? tk_run_reader_next(cursor->reader, &cursor->batch, err) : 1;
+}
+
+static int cursor_next(struct cursor *cursor, struct tk_err *err)
+{
+    int rc;
+    do {
+        rc = cursor_step(cursor, err);
+    } while (rc == 0 && !tk_node_filter_takes(&cursor->filter, cursor->batch, cursor->row));
     if (rc != 0) {
         cursor->batch = NULL;
         return rc < 0 ? rc : 0;
     }
-stamp:
     cursor->stamp_ns =
         tk_summary_stamp(cursor->batch, cursor->row, cursor->us_column, cursor->ms_column);
     return 0;
@@ -205,8 +217,11 @@ static int merge(struct tk_summary_maker *maker, struct cursor *samples, struct 
 static int add_processes(struct tk_summary_maker *maker, struct tk_err *err)
 {
     struct cursor samples = {.us_column = TK_PROC_METRICS_TS_US,
-                             .ms_column = TK_PROC_METRICS_TS_MS};
-    struct cursor exits = {.us_column = TK_PROC_EXIT_TS_US, .ms_column = TK_PROC_EXIT_TS_MS};
+                             .ms_column = TK_PROC_METRICS_TS_MS,
+                             .filter = tk_summary_filter(maker, &tk_schema_proc_metrics)};
+    struct cursor exits = {.us_column = TK_PROC_EXIT_TS_US,
+                           .ms_column = TK_PROC_EXIT_TS_MS,
+                           .filter = tk_summary_filter(maker, &tk_schema_proc_exit)};
     const struct tk_tally_options options = {
         .start_ns = maker->summary->start_ns,
         .boot_ns = maker->boot_ns,
@@ -371,7 +386,8 @@ static int make(struct tk_summary_maker *maker, const char *folder, struct tk_er
     return 0;
 }
 
-int tk_summary_new(const char *folder, struct tk_summary **ret_summary, struct tk_err *err)
+int tk_summary_new(const char *folder, const char *node, struct tk_summary **ret_summary,
+                   struct tk_err *err)
 {
     TK_CLEANUP(tk_fd_close) int dirfd = -1;
     int rc = tk_dir_open(AT_FDCWD, folder, &dirfd, err);
@@ -385,8 +401,9 @@ int tk_summary_new(const char *folder, struct tk_summary **ret_summary, struct t
     if (rc < 0)
         goto fail;
     struct tk_summary_maker maker = {
-        .summary = summary, .dirfd = dirfd, .link_max_Bps = (double)NAN};
+        .summary = summary, .dirfd = dirfd, .wanted = node, .link_max_Bps = (double)NAN};
     rc = make(&maker, folder, err);
+    tk_batch_free(maker.nodes);
     if (rc < 0) {
         tk_err_prefix(err, "%s", folder);
         goto fail;

@@ -126,6 +126,8 @@ struct tk_summary {
     enum tk_state state;
     tk_str name; /* of the folder: tells the nodes of a run apart */
     tk_str run_id, node, host_name, stage, tool_version;
+    const tk_str *other_nodes; /* of a merged run: those that this summary is not of; in `text` */
+    size_t other_node_count;
     int64_t start_ns, end_ns; /* epoch; the end of an unfinished run is its last row */
     struct tk_summary_command command;
     struct tk_summary_host host;
@@ -143,10 +145,12 @@ struct tk_summary {
     struct tk_arena text;   /* owned; holds the texts */
 };
 
-/* Summarise the run in `folder` (a run folder, or its cctf/). Fails with -ENOENT when it is none,
- * -EBADMSG when no table of it can be read. Free it. */
-TK_MUST_USE int tk_summary_new(const char *folder, struct tk_summary **ret_summary,
-                               struct tk_err *err);
+/* Summarise the run in `folder` (a run folder, or its cctf/). Where several nodes were merged into
+ * it, the summary is of one: `node` is its label or its host name, NULL = the first. Fails with
+ * -ENOENT when the folder is no run or has no such node, -EBADMSG when no table of it can be read.
+ * Free it. */
+TK_MUST_USE int tk_summary_new(const char *folder, const char *node,
+                               struct tk_summary **ret_summary, struct tk_err *err);
 void tk_summary_free(struct tk_summary *summary);
 
 /* For TK_CLEANUP. */

@@ -142,9 +142,12 @@ static int take_file(struct events *events, const char *name, struct tk_err *err
     if (rc < 0)
         return rc == -ENOENT ? 1 : rc;
     const struct tk_batch *batch;
+    const struct tk_node_filter filter = tk_summary_filter(events->maker, &tk_schema_invocations);
     while ((rc = tk_run_reader_next(reader, &batch, err)) == 0) {
-        for (size_t row = 0; row < batch->rows; row++)
-            take(events, batch, row);
+        for (size_t row = 0; row < batch->rows; row++) {
+            if (tk_node_filter_takes(&filter, batch, row))
+                take(events, batch, row);
+        }
     }
     tk_summary_close(events->maker, name, reader);
     return rc < 0 ? rc : 0;

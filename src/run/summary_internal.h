@@ -30,8 +30,11 @@ struct tk_disk_sums {
 
 struct tk_summary_maker {
     struct tk_summary *summary;
-    int dirfd;     /* borrowed */
-    bool has_span; /* summary->start_ns is known */
+    int dirfd;              /* borrowed */
+    const char *wanted;     /* node to summarise; NULL = the first */
+    struct tk_batch *nodes; /* of a merged run: its nodes.json, owned; else NULL */
+    size_t node;            /* row of it */
+    bool has_span;          /* summary->start_ns is known */
     int64_t clk_tck;
     int64_t boot_ns; /* epoch time of the boot; 0 = unknown */
     int64_t root_pid, root_start_ticks;
@@ -61,8 +64,20 @@ int64_t tk_summary_stamp(const struct tk_batch *batch, size_t row, size_t us_col
  * the time before the stamp that the row covers. */
 void tk_summary_extend(struct tk_summary_maker *maker, int64_t stamp_ns, int64_t dt_ns);
 
-/* Facts: run.json, node_meta.json or nodes.json, link_meta.json, clock.jsonl. Missing files leave
- * everything unknown. */
+/* Which rows of a table are of the node at hand: all, unless several nodes were merged. */
+struct tk_node_filter {
+    bool is_open;                    /* takes all */
+    size_t node_column, host_column; /* the count of columns = rows do not say */
+    tk_str node, host;               /* borrowed; "" = any */
+};
+
+struct tk_node_filter tk_summary_filter(const struct tk_summary_maker *maker,
+                                        const struct tk_schema *schema);
+bool tk_node_filter_takes(const struct tk_node_filter *filter, const struct tk_batch *batch,
+                          size_t row);
+
+/* Which node, and facts: run.json, node_meta.json or nodes.json, link_meta.json, clock.jsonl.
+ * Missing files leave everything unknown. */
 TK_MUST_USE int tk_summary_add_meta(struct tk_summary_maker *maker, struct tk_err *err);
 
 /* Rows of host_metrics, link_metrics, disk_metrics. */

@@ -2,7 +2,9 @@
 /* What a run says about itself: run.json, node_meta.json or cctf/nodes.json, link_meta.json, the
  * first line of clock.jsonl. */
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -11,6 +13,7 @@
 #include "run/summary_internal.h"
 
 #define OBJECT_MAX ((size_t)1024 * 1024)
+#define NODES_MAX  10000
 
 static tk_str copy(struct tk_summary *summary, tk_str text)
 {
@@ -34,13 +37,13 @@ static const tk_str *copy_list(struct tk_summary *summary, const struct tk_batch
     return texts;
 }
 
-static double number_or_nan(const struct tk_batch *batch, size_t column)
+static double number_or_nan(const struct tk_batch *batch, size_t row, size_t column)
 {
-    if (!tk_batch_has(batch, 0, column))
+    if (!tk_batch_has(batch, row, column))
         return (double)NAN;
     return batch->schema->columns[column].type == TK_F64
-               ? tk_batch_f64(batch, 0, column, (double)NAN)
-               : (double)tk_batch_i64(batch, 0, column, 0);
+               ? tk_batch_f64(batch, row, column, (double)NAN)
+               : (double)tk_batch_i64(batch, row, column, 0);
 }
 
 static void set_quality(struct tk_summary *summary, const struct tk_batch *run)
@@ -67,9 +70,9 @@ static void set_quality(struct tk_summary *summary, const struct tk_batch *run)
     quality->rung = copy(summary, tk_batch_text(run, 0, TK_RUN_RUNG));
     quality->exit_source = copy(summary, tk_batch_text(run, 0, TK_RUN_EXIT_SOURCE));
     quality->proc_rows = copy(summary, tk_batch_text(run, 0, TK_RUN_PROC_ROWS));
-    quality->interval_requested_ms = number_or_nan(run, TK_RUN_INTERVAL_REQUESTED_MS);
-    quality->interval_achieved_ms = number_or_nan(run, TK_RUN_INTERVAL_ACHIEVED_MS);
-    quality->host_interval_ms = number_or_nan(run, TK_RUN_HOST_INTERVAL_MS);
+    quality->interval_requested_ms = number_or_nan(run, 0, TK_RUN_INTERVAL_REQUESTED_MS);
+    quality->interval_achieved_ms = number_or_nan(run, 0, TK_RUN_INTERVAL_ACHIEVED_MS);
+    quality->host_interval_ms = number_or_nan(run, 0, TK_RUN_HOST_INTERVAL_MS);
     quality->rss_exact = (int)tk_batch_i64(run, 0, TK_RUN_RSS_EXACT, -1);
     quality->notices = copy_list(summary, run, TK_RUN_NOTICES, &quality->notice_count);
 }
@@ -126,44 +129,48 @@ static void set_node_meta(struct tk_summary *summary, const struct tk_batch *nod
     host->cpu_model = copy(summary, tk_batch_text(node, 0, TK_NODE_META_CPU_MODEL));
     host->virt = copy(summary, tk_batch_text(node, 0, TK_NODE_META_VIRT));
     host->cores = tk_batch_i64(node, 0, TK_NODE_META_CPU_CORES, -1);
-    host->cpu_limit_cores = number_or_nan(node, TK_NODE_META_CPU_LIMIT_CORES);
+    host->cpu_limit_cores = number_or_nan(node, 0, TK_NODE_META_CPU_LIMIT_CORES);
     host->swap_total_bytes = tk_batch_i64(node, 0, TK_NODE_META_SWAP_BYTES, -1);
     host->mem_total_bytes = tk_batch_i64(node, 0, TK_NODE_META_MEM_BYTES, -1);
     if (host->mem_total_bytes < 0)
         host->mem_total_bytes = tk_summary_ns(node, 0, TK_NODE_META_MEM_MB, 1024LL * 1024);
 }
 
-static void set_nodes(struct tk_summary *summary, const struct tk_batch *nodes)
+static void set_nodes(struct tk_summary *summary, const struct tk_batch *nodes, size_t row)
 {
     struct tk_summary_host *host = &summary->host;
     if (summary->node.n == 0)
-        summary->node = copy(summary, tk_batch_text(nodes, 0, TK_NODES_NODE_ID));
+        summary->node = copy(summary, tk_batch_text(nodes, row, TK_NODES_NODE_ID));
     if (summary->host_name.n == 0)
-        summary->host_name = copy(summary, tk_batch_text(nodes, 0, TK_NODES_HOST));
-    summary->stage = copy(summary, tk_batch_text(nodes, 0, TK_NODES_STAGE));
-    host->cpu_model = copy(summary, tk_batch_text(nodes, 0, TK_NODES_CPU_MODEL));
-    host->virt = copy(summary, tk_batch_text(nodes, 0, TK_NODES_VIRT));
-    host->cores = tk_batch_i64(nodes, 0, TK_NODES_CPU_CORES, -1);
-    host->cpu_limit_cores = number_or_nan(nodes, TK_NODES_CPU_LIMIT_CORES);
-    host->swap_total_bytes = tk_batch_i64(nodes, 0, TK_NODES_SWAP_BYTES, -1);
-    host->mem_total_bytes = tk_batch_i64(nodes, 0, TK_NODES_MEM_BYTES, -1);
+        summary->host_name = copy(summary, tk_batch_text(nodes, row, TK_NODES_HOST));
+    summary->stage = copy(summary, tk_batch_text(nodes, row, TK_NODES_STAGE));
+    host->cpu_model = copy(summary, tk_batch_text(nodes, row, TK_NODES_CPU_MODEL));
+    host->virt = copy(summary, tk_batch_text(nodes, row, TK_NODES_VIRT));
+    host->cores = tk_batch_i64(nodes, row, TK_NODES_CPU_CORES, -1);
+    host->cpu_limit_cores = number_or_nan(nodes, row, TK_NODES_CPU_LIMIT_CORES);
+    host->swap_total_bytes = tk_batch_i64(nodes, row, TK_NODES_SWAP_BYTES, -1);
+    host->mem_total_bytes = tk_batch_i64(nodes, row, TK_NODES_MEM_BYTES, -1);
     if (host->mem_total_bytes < 0)
-        host->mem_total_bytes = tk_summary_ns(nodes, 0, TK_NODES_MEM_MB, 1024LL * 1024);
+        host->mem_total_bytes = tk_summary_ns(nodes, row, TK_NODES_MEM_MB, 1024LL * 1024);
 }
 
-/* The first object of an array of objects; 1 when the array is empty. */
-static int first_decode(tk_str text, struct tk_batch *batch, struct tk_err *err)
+/* Append all objects of an array. */
+static int nodes_decode(tk_str text, struct tk_batch *batch, struct tk_err *err)
 {
     struct tk_json json;
     tk_json_init(&json, text);
-    tk_str object;
     int rc = tk_json_enter_array(&json, err);
-    rc = rc == 0 ? tk_json_next_element(&json, err) : rc;
-    rc = rc == 0 ? tk_json_skip(&json, &object, err) : rc;
-    return rc == 0 ? tk_object_decode(object, batch, err) : rc;
+    while (rc == 0 && (rc = tk_json_next_element(&json, err)) == 0) {
+        tk_str object;
+        rc = tk_json_skip(&json, &object, err);
+        if (rc == 0 && batch->rows == NODES_MAX)
+            rc = tk_fail(err, -EMSGSIZE, "more than %d nodes", NODES_MAX);
+        rc = rc == 0 ? tk_object_decode(object, batch, err) : rc;
+    }
+    return rc < 0 ? rc : 0;
 }
 
-/* cctf/nodes.json holds an array; its first node is this one. 1 when it is missing or empty. */
+/* nodes.json of a cctf/: an array of at least one. 1 when it is missing or empty. */
 static int nodes_read(int dirfd, const char *path, struct tk_batch **ret_batch, struct tk_err *err)
 {
     TK_CLEANUP(tk_buf_release) struct tk_buf text;
@@ -172,10 +179,12 @@ static int nodes_read(int dirfd, const char *path, struct tk_batch **ret_batch, 
     if (rc < 0)
         return rc == -ENOENT ? 1 : rc;
     TK_CLEANUP(tk_batch_freep) struct tk_batch *batch = NULL;
-    rc = tk_batch_new(&tk_schema_nodes, 1, OBJECT_MAX, &batch, err);
-    rc = rc < 0 ? rc : first_decode(tk_buf_str(&text), batch, err);
-    if (rc != 0)
-        return rc < 0 ? tk_err_prefix(err, "%s", path) : 1;
+    rc = tk_batch_new(&tk_schema_nodes, NODES_MAX, OBJECT_MAX, &batch, err);
+    rc = rc < 0 ? rc : nodes_decode(tk_buf_str(&text), batch, err);
+    if (rc < 0)
+        return tk_err_prefix(err, "%s", path);
+    if (batch->rows == 0)
+        return 1;
     *ret_batch = batch;
     batch = NULL;
     return 0;
@@ -190,13 +199,115 @@ static int object_read(const struct tk_summary_maker *maker, const char *name,
     return rc == -ENOENT ? 1 : rc;
 }
 
+/* The node ---------------------------------------------------------------------------------- */
+
+static bool is_merged(const struct tk_summary_maker *maker)
+{
+    return maker->nodes && maker->nodes->rows > 1;
+}
+
+/* What does not say where it comes from may come from anywhere. */
+static bool is_same(tk_str a, tk_str b)
+{
+    return a.n == 0 || b.n == 0 || tk_str_eq(a, b);
+}
+
+static bool is_of_node(const struct tk_summary_maker *maker, tk_str node, tk_str host)
+{
+    if (!is_merged(maker))
+        return true;
+    return is_same(node, tk_batch_text(maker->nodes, maker->node, TK_NODES_NODE_ID)) &&
+           is_same(host, tk_batch_text(maker->nodes, maker->node, TK_NODES_HOST));
+}
+
+struct tk_node_filter tk_summary_filter(const struct tk_summary_maker *maker,
+                                        const struct tk_schema *schema)
+{
+    if (!is_merged(maker))
+        return (struct tk_node_filter){.is_open = true};
+    return (struct tk_node_filter){
+        .node_column = tk_schema_find(schema, TK_STR("node"), 0),
+        .host_column = tk_schema_find(schema, TK_STR("host"), 0),
+        .node = tk_batch_text(maker->nodes, maker->node, TK_NODES_NODE_ID),
+        .host = tk_batch_text(maker->nodes, maker->node, TK_NODES_HOST),
+    };
+}
+
+static bool has_text(const struct tk_batch *batch, size_t row, size_t column, tk_str wanted)
+{
+    return column == batch->schema->column_count ||
+           is_same(wanted, tk_batch_text(batch, row, column));
+}
+
+bool tk_node_filter_takes(const struct tk_node_filter *filter, const struct tk_batch *batch,
+                          size_t row)
+{
+    return filter->is_open || (has_text(batch, row, filter->node_column, filter->node) &&
+                               has_text(batch, row, filter->host_column, filter->host));
+}
+
+/* How a user names a node: by its label, or by its host where labels are equal. */
+static bool is_called(tk_str node, tk_str host, const char *name)
+{
+    return tk_str_eq(node, tk_str_from(name)) || tk_str_eq(host, tk_str_from(name));
+}
+
+static int no_such_node(const struct tk_summary_maker *maker, struct tk_err *err)
+{
+    TK_CLEANUP(tk_buf_release) struct tk_buf names;
+    tk_buf_init(&names, TK_ERR_MAX / 2);
+    for (size_t i = 0; maker->nodes && i < maker->nodes->rows; i++) {
+        tk_buf_printf(&names, "%s%.*s", i > 0 ? ", " : "",
+                      TK_STR_ARG(tk_batch_text(maker->nodes, i, TK_NODES_NODE_ID)));
+    }
+    if (!maker->nodes)
+        tk_buf_put(&names, maker->summary->node);
+    return tk_fail(err, -ENOENT, "no node '%s', expected %.*s", maker->wanted,
+                   TK_STR_ARG(tk_buf_str(&names)));
+}
+
+static int list_others(struct tk_summary_maker *maker, struct tk_err *err)
+{
+    struct tk_summary *summary = maker->summary;
+    const struct tk_batch *nodes = maker->nodes;
+    tk_str *names = tk_arena_alloc(&summary->text, nodes->rows * sizeof(*names));
+    if (!names)
+        return tk_fail(err, -ENOMEM, "out of memory");
+    for (size_t i = 0; i < nodes->rows; i++) {
+        tk_str name = copy(summary, tk_batch_text(nodes, i, TK_NODES_NODE_ID));
+        if (i != maker->node)
+            names[summary->other_node_count++] = name;
+    }
+    summary->other_nodes = names;
+    return 0;
+}
+
+/* Of the nodes that were merged, if any: a folder with node_meta.json is that of one recorder. */
+static int choose_node(struct tk_summary_maker *maker, struct tk_err *err)
+{
+    if (faccessat(maker->dirfd, "node_meta.json", F_OK, 0) == 0)
+        return 0;
+    int rc = nodes_read(maker->dirfd, "cctf/nodes.json", &maker->nodes, err);
+    if (rc == 1)
+        rc = nodes_read(maker->dirfd, "nodes.json", &maker->nodes, err);
+    if (rc != 0)
+        return rc < 0 ? rc : 0;
+    const struct tk_batch *nodes = maker->nodes;
+    while (maker->wanted && maker->node < nodes->rows &&
+           !is_called(tk_batch_text(nodes, maker->node, TK_NODES_NODE_ID),
+                      tk_batch_text(nodes, maker->node, TK_NODES_HOST), maker->wanted))
+        maker->node++;
+    return maker->node < nodes->rows ? list_others(maker, err) : no_such_node(maker, err);
+}
+
 static int add_run(struct tk_summary_maker *maker, struct tk_err *err)
 {
     TK_CLEANUP(tk_batch_freep) struct tk_batch *batch = NULL;
     int rc = object_read(maker, "run.json", &tk_schema_run, &batch, err);
     if (rc == 1)
         rc = object_read(maker, "cctf/run.json", &tk_schema_run, &batch, err);
-    if (rc == 0) {
+    if (rc == 0 && is_of_node(maker, tk_batch_text(batch, 0, TK_RUN_NODE),
+                              tk_batch_text(batch, 0, TK_RUN_HOST))) {
         set_run(maker, batch);
     } else {
         maker->summary->state = TK_STATE_FOREIGN;
@@ -212,12 +323,9 @@ static int add_node(struct tk_summary_maker *maker, struct tk_err *err)
         set_node_meta(maker->summary, batch);
     if (rc != 1)
         return rc;
-    rc = nodes_read(maker->dirfd, "cctf/nodes.json", &batch, err);
-    if (rc == 1)
-        rc = nodes_read(maker->dirfd, "nodes.json", &batch, err);
-    if (rc == 0)
-        set_nodes(maker->summary, batch);
-    return rc < 0 ? rc : 0;
+    if (maker->nodes)
+        set_nodes(maker->summary, maker->nodes, maker->node);
+    return 0;
 }
 
 static int add_link_meta(struct tk_summary_maker *maker, struct tk_err *err)
@@ -236,14 +344,20 @@ static void take_clock(struct tk_summary_maker *maker, const struct tk_batch *ba
 {
     int64_t real_ns = tk_summary_ns(batch, row, TK_CLOCK_REALTIME_US, TK_NS_PER_US);
     int64_t boot_ns = tk_summary_ns(batch, row, TK_CLOCK_BOOTTIME_US, TK_NS_PER_US);
-    if (maker->boot_ns == 0 && real_ns > 0 && boot_ns >= 0)
+    /* Rows do not say of which node they are. */
+    if (!is_merged(maker) && maker->boot_ns == 0 && real_ns > 0 && boot_ns >= 0)
         maker->boot_ns = real_ns - boot_ns;
 }
 
 int tk_summary_add_meta(struct tk_summary_maker *maker, struct tk_err *err)
 {
-    int rc = add_run(maker, err);
+    const struct tk_summary *summary = maker->summary;
+    int rc = choose_node(maker, err);
+    rc = rc < 0 ? rc : add_run(maker, err);
     rc = rc < 0 ? rc : add_node(maker, err);
+    if (rc == 0 && maker->wanted && !maker->nodes &&
+        !is_called(summary->node, summary->host_name, maker->wanted))
+        return no_such_node(maker, err);
     rc = rc < 0 ? rc : add_link_meta(maker, err);
     return rc < 0 ? rc : tk_summary_each(maker, TK_TABLE_CLOCK, take_clock, err);
 }

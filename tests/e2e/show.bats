@@ -105,6 +105,43 @@ fits() {
            (.timeline.cpu_busy_ratio | length) == (.timeline.io_stall_ratio | length)' <<<"${lines[1]}"
 }
 
+# A cctf/ into which two nodes were merged: edge idles, cloud is busy.
+make_merged() {
+    mkdir "$1"
+    printf '[{"node_id":"edge","stage":"edge","cpu_cores":2,"mem_mb":100,"host":"e1"},
+             {"node_id":"cloud","stage":"cloud","cpu_cores":8,"mem_mb":200,"host":"c1"}]\n' >"$1/nodes.json"
+    for s in 1 2 3; do
+        printf '{"ts_ms":%d000,"node":"edge","host":"e1","cpu_util":10}\n' $((1600000000 + s))
+        printf '{"ts_ms":%d000,"node":"cloud","host":"c1","cpu_util":90}\n' $((1600000000 + s))
+    done >"$1/host_metrics.jsonl"
+    printf '{"ts_enqueue":1600000001000,"ts_start":1600000001000,"ts_end":1600000002000,"node":"cloud","status":0,"method":"CLI","path":"x"}\n' >"$1/invocations.jsonl"
+}
+
+@test "of a merged run one node is shown, and the others are named" {
+    make_merged "$BATS_TEST_TMPDIR/merged"
+    cd "$BATS_TEST_TMPDIR"
+    run -0 "$TK" show merged
+    [[ $output == *"0.20 of 2 cores"* ]]
+    [[ $output == *"edge alone, of 2 nodes; --node shows another: cloud"* ]]
+    run -0 "$TK" show merged --node cloud
+    [[ $output == *"7.20 of 8 cores"* ]]
+    [[ $output == *"cloud alone, of 2 nodes; --node shows another: edge"* ]]
+    [ "$("$TK" show merged --json --node c1 | jq -c '[.node, .other_nodes, .invocations.count]')" = \
+        '["cloud",["edge"],1]' ]
+    [ "$("$TK" show merged --json | jq -c '[.node, .other_nodes, .invocations.count]')" = \
+        '["edge",["cloud"],0]' ]
+    run -1 "$TK" show merged --node fog
+    [ "$output" = "tracekit show: merged: no node 'fog', expected edge, cloud" ]
+}
+
+@test "--node of a run that was recorded on one node must be that node" {
+    node=$("$TK" show compile --json | jq -r .node)
+    run -0 "$TK" show compile --node "$node"
+    [[ $output != *"--node"* ]]
+    run -1 "$TK" show compile --node fog
+    [ "$output" = "tracekit show: compile: no node 'fog', expected $node" ]
+}
+
 @test "options may follow the run" {
     run -0 "$TK" show compile --json
     jq -e . <<<"$output"
