@@ -148,7 +148,8 @@ def gate_memory(hierarchy: Hierarchy, build: Path) -> str:
     with tempfile.TemporaryDirectory(prefix="tk-gate-") as parent, \
             harness.load(build / "loadgen", RATIO_PROCESSES, 10), \
             recorder(hierarchy, build, Path(parent)) as run:
-        run.settle(5.0)
+        with harness.quiet_machine(FORKS_PER_S):
+            run.settle(5.0)
         rss_kb, _ = run.memory_kb()
         processes = len(harness.process_ids())
     limit_kb = RSS_BASE_KB + RSS_PER_PROCESS_KB * processes
@@ -166,7 +167,8 @@ def gate_deadlines(hierarchy: Hierarchy, build: Path) -> str:
     with tempfile.TemporaryDirectory(prefix="tk-gate-") as parent, \
             harness.load(build / "loadgen", DEADLINE_PROCESSES, 10):
         with recorder(hierarchy, build, Path(parent), tracekit("P", "10ms")) as run:
-            run.settle(DEADLINE_S)
+            with harness.quiet_machine(FORKS_PER_S):
+                run.settle(DEADLINE_S)
             stop_ms = time.time() * 1000
         counted = harness.read_run_json(Path(parent))
     if not counted:
