@@ -400,6 +400,7 @@ int tk_verify_init(struct tk_verify *verify, const struct tk_verify_options *opt
                                  .cctf = -1,
                                  .file = "",
                                  .newest_us = INT64_MIN,
+                                 .wall_max_us = INT64_MIN,
                                  .clock_error_us = -1};
     verify->procs.processes.list.size = sizeof(struct tk_verify_process);
     verify->procs.pids.list.size = sizeof(struct tk_verify_pid);

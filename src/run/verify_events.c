@@ -11,6 +11,15 @@
 #define ROUNDING_MS      1
 #define UNKNOWN_CLOCK_MS 1000
 
+/* A caller, or wrap, reads the wall clock itself. */
+static bool stepped_back(struct tk_verify *verify, uint64_t line, int64_t before_ms,
+                         int64_t after_ms)
+{
+    static const int64_t limit_ms = INT64_MAX / 4 / US_PER_MS;
+    return before_ms < limit_ms && after_ms > -limit_ms &&
+           tk_verify_stepped_back(verify, line, (before_ms - after_ms) * US_PER_MS);
+}
+
 static void check_times(struct tk_verify *verify, const struct tk_row *row)
 {
     static const size_t times[] = {TK_INVOCATIONS_TS_ENQUEUE, TK_INVOCATIONS_TS_START,
@@ -18,7 +27,7 @@ static void check_times(struct tk_verify *verify, const struct tk_row *row)
     for (size_t i = 1; i < TK_COUNTOF(times); i++) {
         int64_t before = tk_row_i64(row, times[i - 1], INT64_MIN);
         int64_t after = tk_row_i64(row, times[i], INT64_MAX);
-        if (before > after) {
+        if (before > after && !stepped_back(verify, row->line, before, after)) {
             tk_verify_add(verify, TK_VERIFY_EVENT_ORDER, row->line, "%s %lld is before %s %lld",
                           row->schema->columns[times[i]].name, (long long)after,
                           row->schema->columns[times[i - 1]].name, (long long)before);
@@ -91,7 +100,8 @@ static void check_cause(struct tk_verify *verify, const struct tk_verify_invocat
         bound_ms = verify->clock_error_us < 0 ? UNKNOWN_CLOCK_MS
                                               : verify->clock_error_us / US_PER_MS + ROUNDING_MS;
     }
-    if (parent->start_ms != INT64_MIN && child->start_ms < parent->start_ms - bound_ms) {
+    if (parent->start_ms != INT64_MIN && child->start_ms < parent->start_ms - bound_ms &&
+        !stepped_back(verify, child->line, parent->start_ms, child->start_ms)) {
         tk_verify_add(verify, TK_VERIFY_CAUSALITY, child->line,
                       "starts %lld ms before its parent, %s line %llu (error bound %lld ms)",
                       (long long)(parent->start_ms - child->start_ms), parent->file,

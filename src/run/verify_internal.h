@@ -147,6 +147,11 @@ struct tk_verify {
     int64_t host_interval_us; /* from run.json; 0 = unknown */
     int64_t clock_error_us;   /* largest bound of clock.jsonl; -1 = unknown */
     uint64_t unsynchronised;  /* rows of clock.jsonl */
+    uint64_t nodes;           /* in nodes.json */
+    int64_t wall_us;          /* wall clock minus monotonic clock in the last row of clock.jsonl */
+    int64_t wall_max_us;      /* the most it was in any row; INT64_MIN = no row yet */
+    int64_t wall_back_us;     /* the most that the wall clock fell behind that */
+    const char *stepped_file; /* the last one of which rows went back with it; NULL = none */
     uint64_t counts[TK_VERIFY_RULES];
     struct tk_verify_procs procs;
     struct tk_verify_keyed series;     /* struct tk_verify_series by name */
@@ -166,6 +171,10 @@ void tk_verify_release(struct tk_verify *verify);
 /* Count a finding in the present file and tell it. */
 void tk_verify_add(struct tk_verify *verify, enum tk_verify_rule rule, uint64_t line,
                    const char *fmt, ...) TK_PRINTF(4, 5);
+
+/* Whether rows may go back in time by so much because the wall clock did, as clock.jsonl tells:
+ * rows of one recording never do, those of the next one may. That is noted once per file. */
+bool tk_verify_stepped_back(struct tk_verify *verify, uint64_t line, int64_t by_us);
 
 /* One more item, zeroed. NULL when memory is short, which verify->failure remembers. */
 void *tk_verify_push(struct tk_verify *verify, struct tk_verify_list *list);

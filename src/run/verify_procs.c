@@ -57,7 +57,8 @@ void tk_verify_process_row(struct tk_verify *verify, const struct tk_row *row,
         verify, &verify->procs.processes, tk_hash_mix(node, identity(pid, start_ticks)));
     if (!process)
         return;
-    if (process->file == verify->file_number && us <= process->last_us) {
+    if (process->file == verify->file_number && us <= process->last_us &&
+        !tk_verify_stepped_back(verify, row->line, process->last_us - us)) {
         tk_verify_add(verify, TK_VERIFY_PROCESS_ORDER, row->line,
                       "pid %lld at %lld.%03lld ms, not after line %llu at %lld.%03lld ms",
                       (long long)pid, (long long)(us / US_PER_MS), (long long)(us % US_PER_MS),

@@ -10,6 +10,9 @@
  * append to one file: so much may a raw file be out of order. `parse` sorts. */
 #define SLACK_US 2000000
 
+/* As for the recorder: what the wall clock moves by less is no step. */
+#define STEP_US 10000
+
 #define UNSYNCHRONISED 0x40 /* STA_UNSYNC of adjtimex(2) */
 
 typedef void row_rule(struct tk_verify *verify, const struct tk_row *row, int64_t us);
@@ -82,6 +85,45 @@ static void invocation_row(struct tk_verify *verify, const struct tk_row *row, i
     tk_verify_invocation_row(verify, row);
 }
 
+bool tk_verify_stepped_back(struct tk_verify *verify, uint64_t line, int64_t by_us)
+{
+    if (verify->wall_back_us < STEP_US || by_us > verify->wall_back_us + STEP_US)
+        return false;
+    if (verify->stepped_file != verify->file) {
+        verify->stepped_file = verify->file;
+        tk_verify_add(verify, TK_VERIFY_CLOCK, line,
+                      "%.3f s back in time with the wall clock, see clock.jsonl",
+                      (double)by_us / 1e6);
+    }
+    return true;
+}
+
+/* The wall clock against the monotonic one, as the row reads them, else by the step that it tells.
+ * Returns how far it moved since the row before. Rows of several nodes, merged, do not say of which
+ * clock they are. */
+static int64_t follow_wall(struct tk_verify *verify, const struct tk_row *row, int64_t step_us)
+{
+    static const int64_t limit_us = INT64_MAX / 8;
+    int64_t real_us = tk_row_i64(row, TK_CLOCK_REALTIME_US, -1);
+    int64_t mono_us = tk_row_i64(row, TK_CLOCK_MONOTONIC_US, -1);
+    bool is_read = real_us >= 0 && real_us < limit_us && mono_us >= 0 && mono_us < limit_us;
+    bool is_told = step_us < limit_us && step_us > -limit_us;
+    int64_t before_us = verify->wall_us;
+    int64_t wall_us = is_read ? real_us - mono_us : before_us + (is_told ? step_us : 0);
+    if (verify->nodes > 1 || wall_us > limit_us || wall_us < -limit_us)
+        return 0;
+    if (verify->wall_max_us == INT64_MIN) {
+        before_us = wall_us;
+        verify->wall_max_us = wall_us;
+    }
+    verify->wall_us = wall_us;
+    if (wall_us > verify->wall_max_us)
+        verify->wall_max_us = wall_us;
+    if (verify->wall_max_us - wall_us > verify->wall_back_us)
+        verify->wall_back_us = verify->wall_max_us - wall_us;
+    return wall_us - before_us;
+}
+
 static void clock_row(struct tk_verify *verify, const struct tk_row *row, int64_t us)
 {
     (void)us;
@@ -93,6 +135,9 @@ static void clock_row(struct tk_verify *verify, const struct tk_row *row, int64_
     }
     verify->unsynchronised += (tk_row_i64(row, TK_CLOCK_ADJ_STATUS, 0) & UNSYNCHRONISED) != 0;
     int64_t step_us = tk_row_i64(row, TK_CLOCK_STEP_US, 0);
+    int64_t moved_us = follow_wall(verify, row, step_us);
+    if (step_us == 0 && moved_us < -STEP_US)
+        step_us = moved_us; /* between two recordings */
     if (step_us != 0) {
         tk_verify_add(verify, TK_VERIFY_CLOCK, row->line, "the wall clock stepped by %.6f s",
                       (double)step_us / 1e6);
@@ -143,6 +188,7 @@ static void node_meta_row(struct tk_verify *verify, const struct tk_row *row, in
 static void nodes_row(struct tk_verify *verify, const struct tk_row *row, int64_t us)
 {
     (void)us;
+    verify->nodes++;
     keep_name(verify, tk_row_text(row, TK_NODES_NODE_ID), tk_row_text(row, TK_NODES_STAGE));
 }
 
@@ -207,11 +253,12 @@ static void check_order(struct tk_verify *verify, enum tk_table table, const str
     int64_t slack_us = verify->in_cctf ? 0 : tables[table].raw_slack_us;
     if (us == INT64_MIN || slack_us == INT64_MAX)
         return;
-    if (verify->newest_us != INT64_MIN && us < verify->newest_us - slack_us) {
+    int64_t back_us = verify->newest_us == INT64_MIN ? 0 : verify->newest_us - us;
+    bool is_wall = table != TK_TABLE_CLOCK;
+    if (back_us > slack_us && !(is_wall && tk_verify_stepped_back(verify, row->line, back_us))) {
         tk_verify_add(verify, TK_VERIFY_ORDER, row->line, "%.3f s before line %llu",
-                      (double)(verify->newest_us - us) / 1e6,
-                      (unsigned long long)verify->newest_line);
-    } else if (us < verify->newest_us) {
+                      (double)back_us / 1e6, (unsigned long long)verify->newest_line);
+    } else if (back_us > 0 && back_us <= slack_us) {
         return;
     }
     verify->newest_us = us;

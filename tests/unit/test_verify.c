@@ -176,6 +176,29 @@ static const struct broken cases[] = {
                       "{\"monotonic_us\":2,\"adj_status\":8193,\"step_us\":-1500000}\n"}},
      "clock.jsonl:2: clock: the wall clock stepped by -1.500000 s\n"
      "clock.jsonl: clock: the clock is not synchronised, by the kernel's word in 1 rows\n"},
+    {"rows that went back with the wall clock between two recordings",
+     {{"node_meta.json", NODE},
+      {"clock.jsonl", "{\"realtime_us\":9000000,\"monotonic_us\":1000000}\n"
+                      "{\"realtime_us\":6000000,\"monotonic_us\":2000000}\n"},
+      {"resources.jsonl", CPU("9000") CPU("6000") CPU("6500")},
+      {"proc_metrics.jsonl", PROC("9000", "7") PROC("6000", "7") PROC("6000", "8")},
+      {"events.x.jsonl", EVENT("a", "null", "9000", "6000", "6100", "7")
+                             EVENT("b", "\"a\"", "5000", "5000", "6100", "7")}},
+     "clock.jsonl:2: clock: the wall clock stepped by -4.000000 s\n"
+     "resources.jsonl:2: clock: 3.000 s back in time with the wall clock, see clock.jsonl\n"
+     "proc_metrics.jsonl:2: clock: 3.000 s back in time with the wall clock, see clock.jsonl\n"
+     "events.x.jsonl:1: clock: 3.000 s back in time with the wall clock, see clock.jsonl\n"},
+    {"rows that went back further than the wall clock",
+     {{"node_meta.json", NODE},
+      {"clock.jsonl", "{\"monotonic_us\":1000000}\n{\"monotonic_us\":2000000,"
+                      "\"step_us\":-1000000}\n{\"monotonic_us\":1999999}\n"},
+      {"resources.jsonl", CPU("9000") CPU("7900")},
+      {"events.x.jsonl", EVENT("a", "null", "9000", "7900", "9100", "7")}},
+     "clock.jsonl:2: clock: the wall clock stepped by -1.000000 s\n"
+     "clock.jsonl:3: order: 0.000 s before line 2\n"
+     "resources.jsonl:2: order: 1.100 s before line 1\n"
+     "events.x.jsonl:1: event-order: ts_start 7900 is before ts_enqueue 9000\n"
+     "events.x.jsonl: coverage: the run has no rows of processes, so no invocation has any\n"},
     {"loss",
      {{"node_meta.json", NODE},
       {"run.json", "{\"schema_version\":2,\"tool_version\":\"9\",\"run_id\":\"r\",\"node\":\"n\","
