@@ -25,6 +25,7 @@ enum {
     FIRST_CAP = 16 * 1024,
     LAST_CAP = 4 * 1024 * 1024,
     SHORT_READ = 2048, /* a read of a paged file that brings less is its end: no record is longer */
+    SLACK = 256, /* by which a file may grow in front of its last key from reading to reading */
 };
 
 static int64_t period_ns(enum tk_host_class class)
@@ -180,6 +181,42 @@ static int read_whole(struct tk_host *host, int fd, bool paged, tk_str *ret)
     return 0;
 }
 
+/* Where the line of `last_key` ends, 0 when it is not all there. */
+static size_t end_of_key(tk_str text, const char *last_key)
+{
+    const char *key = memmem(text.p, text.n, last_key, strlen(last_key));
+    const char *end = key ? memchr(key + 1, '\n', text.n - (size_t)(key + 1 - text.p)) : NULL;
+    return end ? (size_t)(end + 1 - text.p) : 0;
+}
+
+/* Read a source that is wanted up to its last key: the kernel writes no more of it than is asked
+ * for. Whole again when that was not enough. */
+static int read_to_key(struct tk_host *host, struct tk_host_state *state, const char *last_key,
+                       tk_str *ret)
+{
+    size_t want = state->enough > 0 ? state->enough + SLACK : 0;
+    ssize_t got = 0;
+    if (want > 0 && want <= host->cap)
+        got = pread(state->fds[0], host->buf, want, 0);
+    *ret = (tk_str){host->buf, got > 0 ? (size_t)got : 0};
+    int rc = 0;
+    size_t enough = end_of_key(*ret, last_key);
+    if (enough == 0) {
+        rc = read_whole(host, state->fds[0], true, ret);
+        enough = rc == 0 ? end_of_key(*ret, last_key) : 0;
+    }
+    state->enough = enough;
+    return rc;
+}
+
+static int read_file(struct tk_host *host, enum tk_host_source_id id, size_t index, tk_str *ret)
+{
+    struct tk_host_state *state = &host->states[id];
+    const struct tk_host_source *source = &tk_host_sources[id];
+    return source->last_key ? read_to_key(host, state, source->last_key, ret)
+                            : read_whole(host, state->fds[index], source->paged, ret);
+}
+
 static void count_error(struct tk_host *host, enum tk_host_source_id id, struct tk_err *err)
 {
     const char *path = tk_host_sources[id].path;
@@ -199,7 +236,7 @@ static bool read_source(struct tk_host *host, enum tk_host_source_id id)
     struct tk_err err;
     for (size_t i = 0; i < state->fd_count; i++) {
         tk_str text;
-        int rc = read_whole(host, state->fds[i], source->paged, &text);
+        int rc = read_file(host, id, i, &text);
         if (i == 0)
             state->stamp_ns[next] = host->kernel->mono_ns(host->kernel->world);
         if (rc < 0)

@@ -14,6 +14,7 @@ struct tk_host_state {
     int64_t stamp_ns[2]; /* monotonic, by index of the reading */
     unsigned latest;
     unsigned readings; /* taken so far: 0, 1, 2 = two or more */
+    size_t enough;     /* bytes that held all that is wanted, last time; 0 = not known */
     int64_t due_ns;
     bool fresh; /* read at this tick */
 };

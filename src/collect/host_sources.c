@@ -58,6 +58,7 @@ const struct tk_host_source tk_host_sources[TK_HOST_SOURCE_COUNT] = {
                         .path = "proc/vmstat",
                         .class = TK_HOST_1S,
                         .paged = true,
+                        .last_key = "\noom_kill ",
                         .parse = tk_host_vmstat_parse},
     [TK_HOST_NET_SNMP] = {.name = "net/snmp",
                           .help = "TCP segments sent again",

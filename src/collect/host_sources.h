@@ -168,6 +168,10 @@ struct tk_host_source {
     /* A seq_file of many records: one read may return only the first page of it. */
     bool paged;
 
+    /* The last key that the parser wants of a paged source, as "\noom_kill ": what comes after its
+     * line is not read. NULL = all is wanted. */
+    const char *last_key;
+
     /* Gives a gauge for the CPU row and nothing else: not read before there can be one. */
     bool gauge;
 

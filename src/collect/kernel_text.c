@@ -11,7 +11,7 @@ static size_t find_key(tk_str line, const struct tk_scan_key *keys, size_t count
 {
     for (size_t i = 0; i < count; i++) {
         size_t k = hint + i < count ? hint + i : hint + i - count;
-        if (tk_str_starts_with(line, keys[k].name))
+        if (line.n > 0 && line.p[0] == keys[k].name.p[0] && tk_str_starts_with(line, keys[k].name))
             return k;
     }
     return count;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* JSON Lines, writing: {"ts_ms":1758499200000,"node":"c0","cpu_util":12.50}\n
  *
- * A hot path: the recorder writes thousands of rows a second. The keys are laid out once per batch,
- * each as `,"name":` in a slot of fixed size, so that a key is one copy of constant size; room for
- * all keys, numbers and texts of a row is reserved at once. Only a text that needs escapes and a
- * list go through the buffer piece by piece. Measured cost: bench/RESULTS.md, section json. */
+ * A hot path: the recorder writes thousands of rows a second. The keys that a batch needs are laid
+ * out once, each as `,"name":` in a slot of fixed size, so that a key is one copy of constant size;
+ * room for all keys, numbers and texts of a row is reserved at once. Only a text that needs escapes
+ * and a list go through the buffer piece by piece. Measured cost: bench/RESULTS.md, section json.
+ */
 #include <string.h>
 
 #include "base/json.h"
@@ -28,24 +29,35 @@ struct layout {
     size_t row_bytes; /* room for all of a row but its texts and lists */
 };
 
-static void layout_init(struct layout *layout, const struct tk_schema *schema)
+static void key_init(struct key *key, const char *name)
 {
+    size_t n = strlen(name);
+    assert(n > 0 && n + 4 <= KEY_BYTES);
+    memcpy(key->text, ",\"", 2);
+    memcpy(key->text + 2, name, n);
+    memcpy(key->text + 2 + n, "\":", 2);
+    key->n = n + 4;
+}
+
+static void layout_init(struct layout *layout, const struct tk_batch *batch)
+{
+    const struct tk_schema *schema = batch->schema;
     layout->nullable = 0;
     layout->texts = 0;
     layout->row_bytes = schema->column_count * (KEY_BYTES + VALUE_BYTES) + 4;
     for (size_t i = 0; i < schema->column_count; i++) {
         const struct tk_column *column = &schema->columns[i];
-        struct key *key = &layout->keys[i];
-        size_t n = strlen(column->name);
-        assert(n > 0 && n + 4 <= KEY_BYTES);
-        memcpy(key->text, ",\"", 2);
-        memcpy(key->text + 2, column->name, n);
-        memcpy(key->text + 2 + n, "\":", 2);
-        key->n = n + 4;
         if (column->flags & TK_NULLABLE)
             layout->nullable |= 1ULL << i;
         if (column->type == TK_TEXT)
             layout->texts |= 1ULL << i;
+    }
+    uint64_t used = layout->nullable;
+    for (size_t row = 0; row < batch->rows; row++)
+        used |= batch->present[row];
+    for (; used; used &= used - 1) {
+        size_t column = (size_t)__builtin_ctzll(used);
+        key_init(&layout->keys[column], schema->columns[column].name);
     }
 }
 
@@ -138,7 +150,7 @@ static void put_row(const struct layout *layout, const struct tk_batch *batch, s
 static void jsonl_batch(const struct tk_batch *batch, struct tk_buf *out)
 {
     struct layout layout;
-    layout_init(&layout, batch->schema);
+    layout_init(&layout, batch);
     for (size_t row = 0; row < batch->rows; row++)
         put_row(&layout, batch, row, out);
 }

@@ -350,6 +350,35 @@ static void classes_keep_their_period_at_any_interval(void **state)
     tk_root_release(&root);
 }
 
+/* vmstat is read as far as its last key stood before; it may have moved meanwhile. */
+static void a_last_key_that_moved_is_found_again(void **state)
+{
+    (void)state;
+    static const int fronts[] = {100, 150, 3000, 10, 10, 3000}; /* bytes before the keys */
+    struct tk_root root;
+    struct tk_buf text;
+    struct tk_host *host = NULL;
+    init_small(&root);
+    tk_buf_init(&text, 8192);
+    for (int i = 0; i < (int)TK_COUNTOF(fronts); i++) {
+        tk_buf_reset(&text);
+        tk_buf_printf(&text, "nr_free_pages %0*d\npgmajfault %d\noom_kill %d\n%s", fronts[i], 1,
+                      i * 20, i * 3, i == 4 ? "" : "zzz 1\n");
+        tk_buf_putc(&text, '\0');
+        tk_root_write(&root, "proc/vmstat", text.p);
+        host = host ? host : open_host(&root);
+        write_stat(&root, 101 + i, 101 + i);
+        tk_host_tick(host, root.rows);
+        const char *rows = tk_root_take_rows(&root);
+        assert_int_equal(count_lines(rows, "\"pgmajfault_ps\":20.00,"), i > 0);
+        assert_int_equal(count_lines(rows, "\"oom_kills\":3"), i > 0);
+        tk_root_advance(&root, TK_NS_PER_S, NULL, NULL);
+    }
+    tk_buf_release(&text);
+    tk_host_free(host);
+    tk_root_release(&root);
+}
+
 static void energy_goes_on_where_its_counter_wraps(void **state)
 {
     (void)state;
@@ -516,6 +545,7 @@ int main(void)
         cmocka_unit_test(partitions_are_told_by_name_where_sysfs_is_missing),
         cmocka_unit_test(other_links_have_rows_once_they_carry_traffic),
         cmocka_unit_test(classes_keep_their_period_at_any_interval),
+        cmocka_unit_test(a_last_key_that_moved_is_found_again),
         cmocka_unit_test(energy_goes_on_where_its_counter_wraps),
         cmocka_unit_test(each_broken_file_is_counted_and_the_first_is_named),
         cmocka_unit_test(forks_are_read_anew_only_when_a_pid_was_given_out),
