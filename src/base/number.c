@@ -11,7 +11,7 @@
 
 #define MAX_EXACT (1ULL << 53) /* integers up to here are doubles exactly */
 
-static const uint64_t powers_u64[] = {
+const uint64_t tk_powers_u64[TK_POWERS_U64] = {
     1ULL,
     10ULL,
     100ULL,
@@ -126,8 +126,8 @@ static void add_digit(struct decimal *decimal, char c)
         decimal->exponent++;
     } else if (digit == 0) {
         decimal->zeros += decimal->mantissa != 0;
-    } else if (decimal->zeros + 1 < (int64_t)TK_COUNTOF(powers_u64) &&
-               !__builtin_mul_overflow(decimal->mantissa, powers_u64[decimal->zeros + 1],
+    } else if (decimal->zeros + 1 < (int64_t)TK_POWERS_U64 &&
+               !__builtin_mul_overflow(decimal->mantissa, tk_powers_u64[decimal->zeros + 1],
                                        &scaled) &&
                scaled <= UINT64_MAX - digit) {
         decimal->mantissa = scaled + digit;
@@ -304,10 +304,10 @@ bool tk_parse_whole(tk_str text, int64_t *ret)
         *ret = 0;
         return true;
     }
-    if (decimal.exponent < 0 || decimal.exponent >= (int64_t)TK_COUNTOF(powers_u64))
+    if (decimal.exponent < 0 || decimal.exponent >= (int64_t)TK_POWERS_U64)
         return false;
     uint64_t magnitude;
-    return !__builtin_mul_overflow(decimal.mantissa, powers_u64[decimal.exponent], &magnitude) &&
+    return !__builtin_mul_overflow(decimal.mantissa, tk_powers_u64[decimal.exponent], &magnitude) &&
            to_i64(magnitude, decimal.negative, ret);
 }
 
@@ -329,7 +329,7 @@ static size_t digit_count(uint64_t value)
 {
     unsigned bits = 64 - (unsigned)__builtin_clzll(value | 1);
     unsigned guess = bits * 1233 >> 12;
-    return guess + (value >= powers_u64[guess]) + (value == 0);
+    return guess + (value >= tk_powers_u64[guess]) + (value == 0);
 }
 
 /* Write the last `n` decimal digits of `value`. */
@@ -365,10 +365,10 @@ static size_t put_fixed(uint64_t units, bool negative, int decimals, char *to)
     char *at = to;
     if (negative)
         *at++ = '-';
-    at += tk_u64_format(units / powers_u64[decimals], at);
+    at += tk_u64_format(units / tk_powers_u64[decimals], at);
     if (decimals > 0) {
         *at++ = '.';
-        put_digits(units % powers_u64[decimals], at, (size_t)decimals);
+        put_digits(units % tk_powers_u64[decimals], at, (size_t)decimals);
         at += decimals;
     }
     return (size_t)(at - to);

@@ -16,6 +16,10 @@ static inline bool tk_is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
+/* 10^0 .. 10^19, all that fit. */
+#define TK_POWERS_U64 20
+extern const uint64_t tk_powers_u64[TK_POWERS_U64];
+
 /* Take an integer: optional '-' (signed only), then digits, exact; false on overflow or no digit.
  * Leading zeros are fine. */
 bool tk_scan_i64(tk_str *text, int64_t *ret);

@@ -29,6 +29,7 @@ struct tk_cmd {
     const char *about; /* paragraph or examples at the end of --help; may be NULL */
     const struct tk_opt *options; /* ends with {0}; never NULL */
     const char *const *verbs;     /* first-argument words such as "start"; NULL = none */
+    bool reads_run_env;           /* run_id.env gives defaults of the environment */
     bool hidden;                  /* an alias: works, is not listed */
     bool mixed; /* options may stand after arguments too: all but what runs a command */
 
@@ -61,8 +62,9 @@ const struct tk_cmd *tk_cmd_find(const char *name);
 /* Tell on stderr that there is no such command, and which may be meant; returns TK_EXIT_USAGE. */
 int tk_cmd_unknown(const char *name);
 
-/* Parse the options of `cmd` into `opts`. True to go on with argv[*ret_first]; false when the
- * command is to return *ret_status (help was printed to stdout, or a usage error to stderr). */
+/* Parse the options of `cmd` into `opts`, after run_id.env where it reads that. True to go on with
+ * argv[*ret_first]; false when the command is to return *ret_status (help was printed to stdout, or
+ * an error to stderr). */
 TK_MUST_USE bool tk_cmd_parse(const struct tk_cmd *cmd, void *opts, int argc, char **argv,
                               int *ret_first, int *ret_status);
 

@@ -500,11 +500,8 @@ static int run_verb_named(const struct tk_cmd *cmd, const char *verb, int argc, 
                                 .sampling = "1",
                                 .interval_ns = TK_NS_PER_S,
                                 .host_interval_ns = TK_NS_PER_S};
-    struct tk_err err;
     int first;
     int status;
-    if (tk_run_env_load(&err) < 0)
-        return tk_cmd_fail(cmd, &err);
     if (!tk_cmd_parse(cmd, &opts, argc, argv, &first, &status))
         return status;
     if (first < argc)
@@ -551,6 +548,7 @@ const struct tk_cmd tk_cmd_collect = {
              "  RUN_ID=night tracekit collect stop",
     .options = options,
     .verbs = verb_names,
+    .reads_run_env = true,
     .run = run,
 };
 
@@ -560,6 +558,7 @@ const struct tk_cmd tk_cmd_start_collect = {
     .help = "the same as collect start",
     .options = options,
     .hidden = true,
+    .reads_run_env = true,
     .run = run_start,
 };
 
@@ -569,5 +568,6 @@ const struct tk_cmd tk_cmd_stop_collect = {
     .help = "the same as collect stop",
     .options = options,
     .hidden = true,
+    .reads_run_env = true,
     .run = run_stop,
 };

@@ -113,11 +113,8 @@ static int compare_runs(const void *a, const void *b)
 static int run(const struct tk_cmd *cmd, int argc, char **argv)
 {
     struct parse_opts opts = {0};
-    struct tk_err err;
     int first;
     int status;
-    if (tk_run_env_load(&err) < 0)
-        return tk_cmd_fail(cmd, &err);
     if (!tk_cmd_parse(cmd, &opts, argc, argv, &first, &status))
         return status;
     if (opts.output && argc - first > 1)
@@ -148,5 +145,6 @@ const struct tk_cmd tk_cmd_parse_run = {
              "  tracekit parse --layout cts 'RUN(c0)'",
     .options = options,
     .mixed = true,
+    .reads_run_env = true,
     .run = run,
 };

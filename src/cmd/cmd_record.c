@@ -211,8 +211,6 @@ static int run(const struct tk_cmd *cmd, int argc, char **argv)
     struct record_opts opts = {.interval_ns = 100 * TK_NS_PER_MS,
                                .host_interval_ns = 250 * TK_NS_PER_MS};
     struct tk_err err;
-    if (tk_run_env_load(&err) < 0)
-        return tk_cmd_fail(cmd, &err);
     int first;
     int status;
     if (!tk_cmd_parse(cmd, &opts, argc, argv, &first, &status))
@@ -242,5 +240,6 @@ const struct tk_cmd tk_cmd_record = {
              "  tracekit record -o night --interval 10ms -- ./server --port 8080\n"
              "  tracekit show night",
     .options = options,
+    .reads_run_env = true,
     .run = run,
 };

@@ -164,8 +164,6 @@ static int run(const struct tk_cmd *cmd, int argc, char **argv)
     if (strcmp(argv[first], verbs[0]) != 0)
         return tk_cmd_usage(cmd, "'%s' is none of cctf", argv[first]);
     first++;
-    if (tk_run_env_load(&err) < 0)
-        return tk_cmd_fail(cmd, &err);
 
     TK_CLEANUP(tk_runs_release) struct tk_runs runs = {0};
     if (tk_runs_find(&runs, argc - first, argv + first, &err) < 0)
@@ -195,5 +193,6 @@ const struct tk_cmd tk_cmd_verify = {
     .options = options,
     .verbs = verbs,
     .mixed = true,
+    .reads_run_env = true,
     .run = run,
 };

@@ -199,8 +199,6 @@ static int run(const struct tk_cmd *cmd, int argc, char **argv)
 {
     struct wrap_opts opts = {0};
     struct tk_err err;
-    if (tk_run_env_load(&err) < 0)
-        return tk_cmd_fail(cmd, &err);
     int first;
     int status;
     if (!tk_cmd_parse(cmd, &opts, argc, argv, &first, &status))
@@ -247,5 +245,6 @@ const struct tk_cmd tk_cmd_wrap = {
              "  RUN_ID=night tracekit wrap -- ffmpeg -i in.mp4 out.mp4\n"
              "  tail -n 1 logs/night/events.ffmpeg.jsonl",
     .options = options,
+    .reads_run_env = true,
     .run = run,
 };

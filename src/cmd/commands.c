@@ -8,6 +8,7 @@
 
 #include "base/nearest.h"
 #include "report/look.h"
+#include "run/run.h"
 
 /* One command a line. */
 /* clang-format off */
@@ -58,6 +59,10 @@ bool tk_cmd_parse(const struct tk_cmd *cmd, void *opts, int argc, char **argv, i
                   int *ret_status)
 {
     struct tk_err err;
+    if (cmd->reads_run_env && tk_run_env_load(&err) < 0) {
+        *ret_status = tk_cmd_fail(cmd, &err);
+        return false;
+    }
     int rc = cmd->mixed ? tk_opt_parse_mixed(cmd->options, opts, argc, argv, ret_first, &err)
                         : tk_opt_parse(cmd->options, opts, argc, argv, ret_first, &err);
     if (rc < 0) {

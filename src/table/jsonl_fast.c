@@ -15,6 +15,7 @@
  * Measured cost: bench/RESULTS.md, section json. */
 #include <string.h>
 
+#include "base/number.h"
 #include "base/scan.h"
 #include "table/jsonl_internal.h"
 
@@ -23,28 +24,6 @@
 #define SLACK 128
 
 #define MAX_DIGITS 18 /* what fits an int64 for sure */
-
-static const uint64_t powers_u64[] = {
-    1ULL,
-    10ULL,
-    100ULL,
-    1000ULL,
-    10000ULL,
-    100000ULL,
-    1000000ULL,
-    10000000ULL,
-    100000000ULL,
-    1000000000ULL,
-    10000000000ULL,
-    100000000000ULL,
-    1000000000000ULL,
-    10000000000000ULL,
-    100000000000000ULL,
-    1000000000000000ULL,
-    10000000000000000ULL,
-    100000000000000000ULL,
-    1000000000000000000ULL,
-};
 
 void tk_jsonl_state_init(struct tk_jsonl_state *state, const struct tk_schema *schema)
 {
@@ -115,14 +94,14 @@ static inline unsigned take_digits(const char *p, uint64_t *ret)
     if (n < 8)
         return n;
     unsigned more = take_8_digits(p + 8, &part);
-    *ret = *ret * powers_u64[more] + part;
+    *ret = *ret * tk_powers_u64[more] + part;
     if (more < 8)
         return 8 + more;
     part = 0;
     more = take_8_digits(p + 16, &part);
     if (more > MAX_DIGITS - 16)
         return MAX_DIGITS + 1;
-    *ret = *ret * powers_u64[more] + part;
+    *ret = *ret * tk_powers_u64[more] + part;
     return 16 + more;
 }
 
@@ -163,7 +142,7 @@ static inline const char *take_short_f64(const char *p, double *ret)
         return NULL;
     uint64_t front = digits & ((1ULL << 8 * whole) - 1);
     uint64_t back = digits >> 8 * (whole + 1) << 8 * whole;
-    *ret = (double)join_8_digits(front | back, whole + fraction) / (double)powers_u64[fraction];
+    *ret = (double)join_8_digits(front | back, whole + fraction) / (double)tk_powers_u64[fraction];
     return p + end;
 }
 
@@ -186,14 +165,14 @@ static inline const char *take_f64(const char *p, double *ret)
         n = take_digits(p + 1, &fraction);
         if (n == 0 || n >= MAX_DIGITS || (p - start) + n > MAX_DIGITS)
             return NULL;
-        mantissa = mantissa * powers_u64[n] + fraction;
+        mantissa = mantissa * tk_powers_u64[n] + fraction;
         p += 1 + n;
     }
     /* Not -0, whose sign the integer would lose. */
     if (mantissa > 1ULL << 53 || mantissa < negative || (*p != ',' && *p != '}'))
         return NULL;
     int64_t units = negative ? -(int64_t)mantissa : (int64_t)mantissa;
-    *ret = (double)units / (double)powers_u64[n];
+    *ret = (double)units / (double)tk_powers_u64[n];
     return p;
 }
 

@@ -7,24 +7,7 @@
 #include "run/schemas.h"
 #include "tk_folder.h"
 
-static char folder[PATH_MAX];
-static int dirfd_of_folder = -1;
-
-static int open_folder(void **state)
-{
-    (void)state;
-    struct tk_err err;
-    folder_make(folder);
-    return tk_dir_open(AT_FDCWD, folder, &dirfd_of_folder, &err);
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    tk_fd_close(&dirfd_of_folder);
-    folder_remove(folder);
-    return 0;
-}
+FOLDER_OF_EACH_TEST
 
 static size_t count_files(void)
 {

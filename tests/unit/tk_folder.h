@@ -65,6 +65,26 @@ static inline char *folder_get(const char *folder, const char *name)
     return buf.p;
 }
 
+/* Set-up and tear-down of tests that work in one folder: its path is in `folder`, which is open as
+ * `dirfd_of_folder`. */
+#define FOLDER_OF_EACH_TEST                                                                        \
+    static char folder[PATH_MAX];                                                                  \
+    static int dirfd_of_folder = -1;                                                               \
+    static int open_folder(void **state)                                                           \
+    {                                                                                              \
+        (void)state;                                                                               \
+        struct tk_err err;                                                                         \
+        folder_make(folder);                                                                       \
+        return tk_dir_open(AT_FDCWD, folder, &dirfd_of_folder, &err);                              \
+    }                                                                                              \
+    static int remove_folder(void **state)                                                         \
+    {                                                                                              \
+        (void)state;                                                                               \
+        tk_fd_close(&dirfd_of_folder);                                                             \
+        folder_remove(folder);                                                                     \
+        return 0;                                                                                  \
+    }
+
 /* A file below `folder` holds exactly `text`; NULL = there is no such file. */
 #define assert_file(folder, name, text)                                                            \
     do {                                                                                           \
