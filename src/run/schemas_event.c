@@ -52,8 +52,10 @@ static const struct tk_column invocations[TK_INVOCATIONS_COUNT] = {
     [TK_INVOCATIONS_SYSTEM_NS] = {"system_ns", TK_I64, "ns", "of it in the kernel"},
     [TK_INVOCATIONS_CPU_SOURCE] = {"cpu_source", TK_TEXT, "",
                                    "where cpu_ns comes from: taskstats, cgroup or rusage"},
-    [TK_INVOCATIONS_MAX_RSS_KB] = {"max_rss_kb", TK_I64, "KiB",
-                                   "largest resident set of any one process of the tree"},
+    [TK_INVOCATIONS_MAX_RSS_KB] =
+        {"max_rss_kb", TK_I64, "KiB",
+         "largest resident set of any one process of the tree; by rusage, "
+         "so never below that of tracekit at the fork"},
     [TK_INVOCATIONS_MEM_PEAK_BYTES] = {"mem_peak_bytes", TK_I64, "bytes",
                                        "largest memory of the whole tree, from its control group"},
     [TK_INVOCATIONS_MEM_CURRENT_KB] = {"mem_current_kb", TK_I64, "KiB",
