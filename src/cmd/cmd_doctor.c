@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "base/json.h"
 #include "cmd/cmd.h"
+#include "cmd/member.h"
 #include "collect/probe.h"
 #include "report/report.h"
 
@@ -103,42 +103,31 @@ static void format_text(const struct tk_finding *findings, const struct tk_look 
 
 /* JSON ------------------------------------------------------------------------------- */
 
-/* Empty text is null. */
-static void put_text(struct tk_buf *out, const char *key, const char *text)
-{
-    tk_json_put_key(out, key);
-    if (text && *text) {
-        tk_json_put_str(out, tk_str_from(text));
-    } else {
-        tk_buf_lit(out, "null");
-    }
-}
-
 static void format_json(const struct tk_finding *findings, struct tk_buf *out)
 {
     struct tk_probe_verdict verdict = tk_probe_judge(findings);
     struct utsname kernel;
     (void)uname(&kernel);
     tk_buf_putc(out, '{');
-    put_text(out, "tool_version", TK_VERSION);
-    put_text(out, "kernel", kernel.release);
-    put_text(out, "tier", verdict.tier);
-    put_text(out, "rung", verdict.rung->name);
-    put_text(out, "rung_gives", verdict.rung->gives);
-    put_text(out, "next_rung", verdict.next ? verdict.next->name : NULL);
-    put_text(out, "next_rung_gives", verdict.next ? verdict.next->gives : NULL);
-    put_text(out, "next_rung_needs", verdict.next ? verdict.next->needs : NULL);
-    tk_json_put_key(out, "capabilities");
-    tk_buf_putc(out, '[');
+    tk_member_put_text(out, "tool_version", tk_str_from(TK_VERSION));
+    tk_member_put_text(out, "kernel", tk_str_from(kernel.release));
+    tk_member_put_text(out, "tier", tk_str_from(verdict.tier));
+    tk_member_put_text(out, "rung", tk_str_from(verdict.rung->name));
+    tk_member_put_text(out, "rung_gives", tk_str_from(verdict.rung->gives));
+    tk_member_put_text(out, "next_rung", tk_str_from(verdict.next ? verdict.next->name : NULL));
+    tk_member_put_text(out, "next_rung_gives",
+                       tk_str_from(verdict.next ? verdict.next->gives : NULL));
+    tk_member_put_text(out, "next_rung_needs",
+                       tk_str_from(verdict.next ? verdict.next->needs : NULL));
+    tk_member_open(out, "capabilities", '[');
     for (size_t i = 0; i < tk_capability_count; i++) {
-        tk_json_put_comma(out);
-        tk_buf_putc(out, '{');
-        put_text(out, "name", tk_capabilities[i].name);
-        put_text(out, "state", tk_probe_state_names[findings[i].state]);
-        put_text(out, "title", tk_capabilities[i].title);
-        put_text(out, "gives", tk_capabilities[i].gives);
-        put_text(out, "here", findings[i].detail);
-        put_text(out, "needs", findings[i].missing);
+        tk_element_open(out, '{');
+        tk_member_put_text(out, "name", tk_str_from(tk_capabilities[i].name));
+        tk_member_put_text(out, "state", tk_str_from(tk_probe_state_names[findings[i].state]));
+        tk_member_put_text(out, "title", tk_str_from(tk_capabilities[i].title));
+        tk_member_put_text(out, "gives", tk_str_from(tk_capabilities[i].gives));
+        tk_member_put_text(out, "here", tk_str_from(findings[i].detail));
+        tk_member_put_text(out, "needs", tk_str_from(findings[i].missing));
         tk_buf_putc(out, '}');
     }
     tk_buf_lit(out, "]}\n");

@@ -11,8 +11,8 @@
 #include "base/clock.h"
 #include "base/human.h"
 #include "base/json.h"
-#include "base/number.h"
 #include "cmd/cmd.h"
+#include "cmd/member.h"
 #include "cmd/runs.h"
 #include "cmd/zone.h"
 #include "run/import.h"
@@ -202,31 +202,19 @@ static void show_tables(const struct tk_import_report *report)
         printf("  skipped %llu bad rows\n", (unsigned long long)report->bad_rows);
 }
 
-static void put_text(struct tk_buf *out, const char *key, const char *text)
-{
-    tk_json_put_key(out, key);
-    tk_json_put_str(out, tk_str_from(text));
-}
-
-static void put_number(struct tk_buf *out, const char *key, int64_t value)
-{
-    tk_json_put_key(out, key);
-    tk_buf_put_i64(out, value);
-}
-
 static void put_log(struct tk_buf *out, const struct tk_rawlog_stats *stats)
 {
     tk_buf_putc(out, '{');
-    put_number(out, "rows", (int64_t)stats->rows);
-    put_number(out, "first_ms", stats->first_ns / TK_NS_PER_MS);
-    put_number(out, "last_ms", stats->last_ns / TK_NS_PER_MS);
-    put_number(out, "interval_ms", stats->interval_ns / TK_NS_PER_MS);
-    put_number(out, "gaps", (int64_t)stats->gaps);
-    put_number(out, "equal_stamps", (int64_t)stats->equal);
-    put_number(out, "clock_steps", (int64_t)stats->steps);
-    put_number(out, "no_value", (int64_t)stats->no_value);
-    put_number(out, "bad_lines", (int64_t)stats->bad);
-    put_number(out, "torn_lines", (int64_t)stats->torn);
+    tk_member_put_i64(out, "rows", (int64_t)stats->rows);
+    tk_member_put_i64(out, "first_ms", stats->first_ns / TK_NS_PER_MS);
+    tk_member_put_i64(out, "last_ms", stats->last_ns / TK_NS_PER_MS);
+    tk_member_put_i64(out, "interval_ms", stats->interval_ns / TK_NS_PER_MS);
+    tk_member_put_i64(out, "gaps", (int64_t)stats->gaps);
+    tk_member_put_i64(out, "equal_stamps", (int64_t)stats->equal);
+    tk_member_put_i64(out, "clock_steps", (int64_t)stats->steps);
+    tk_member_put_i64(out, "no_value", (int64_t)stats->no_value);
+    tk_member_put_i64(out, "bad_lines", (int64_t)stats->bad);
+    tk_member_put_i64(out, "torn_lines", (int64_t)stats->torn);
     tk_buf_putc(out, '}');
 }
 
@@ -234,18 +222,17 @@ static void put_report(struct tk_buf *out, const char *from, const char *to,
                        const struct tk_import_report *report)
 {
     tk_buf_putc(out, '{');
-    put_text(out, "from", from);
-    put_text(out, "to", to);
-    put_text(out, "run_id", report->run_id);
-    put_text(out, "node", report->node);
-    put_text(out, "stage", report->stage);
-    put_text(out, "host", report->host);
-    put_number(out, "first_ms", report->first_ms);
-    put_number(out, "last_ms", report->last_ms);
+    tk_member_put_text(out, "from", tk_str_from(from));
+    tk_member_put_text(out, "to", tk_str_from(to));
+    tk_member_put_text(out, "run_id", tk_str_from(report->run_id));
+    tk_member_put_text(out, "node", tk_str_from(report->node));
+    tk_member_put_text(out, "stage", tk_str_from(report->stage));
+    tk_member_put_text(out, "host", tk_str_from(report->host));
+    tk_member_put_i64(out, "first_ms", report->first_ms);
+    tk_member_put_i64(out, "last_ms", report->last_ms);
     if (has_logs(report))
-        put_text(out, "dated_by", dated_by[report->times.reference]);
-    tk_json_put_key(out, "logs");
-    tk_buf_putc(out, '{');
+        tk_member_put_text(out, "dated_by", tk_str_from(dated_by[report->times.reference]));
+    tk_member_open(out, "logs", '{');
     for (size_t i = 0; i < TK_RAWLOG_KINDS; i++) {
         if (!report->logs[i].present)
             continue;
@@ -253,14 +240,13 @@ static void put_report(struct tk_buf *out, const char *from, const char *to,
         put_log(out, &report->logs[i]);
     }
     tk_buf_putc(out, '}');
-    tk_json_put_key(out, "rows");
-    tk_buf_putc(out, '{');
+    tk_member_open(out, "rows", '{');
     for (size_t i = 0; i < TK_TABLE_COUNT; i++) {
         if (report->rows[i] > 0)
-            put_number(out, tk_tables[i].schema->name, report->rows[i]);
+            tk_member_put_i64(out, tk_tables[i].schema->name, report->rows[i]);
     }
     tk_buf_putc(out, '}');
-    put_number(out, "bad_rows", (int64_t)report->bad_rows);
+    tk_member_put_i64(out, "bad_rows", (int64_t)report->bad_rows);
     tk_buf_lit(out, "}\n");
 }
 

@@ -2,9 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/json.h"
-#include "base/number.h"
 #include "cmd/cmd.h"
+#include "cmd/member.h"
 #include "cmd/runs.h"
 #include "run/run.h"
 #include "run/verify.h"
@@ -43,32 +42,14 @@ static const char *level(enum tk_verify_rule rule)
     return tk_verify_rules[rule].is_error ? "error" : "warning";
 }
 
-static void put_text(struct tk_buf *out, const char *key, const char *text)
-{
-    tk_json_put_key(out, key);
-    tk_json_put_str(out, tk_str_from(text));
-}
-
-static void put_count(struct tk_buf *out, const char *key, uint64_t count)
-{
-    tk_json_put_key(out, key);
-    tk_buf_put_u64(out, count);
-}
-
 static void put_finding(struct tk_buf *out, const struct tk_verify_finding *finding)
 {
-    tk_json_put_comma(out);
-    tk_buf_putc(out, '{');
-    put_text(out, "rule", tk_verify_rules[finding->rule].name);
-    put_text(out, "level", level(finding->rule));
-    put_text(out, "file", finding->file);
-    tk_json_put_key(out, "line");
-    if (finding->line > 0) {
-        tk_buf_put_u64(out, finding->line);
-    } else {
-        tk_buf_lit(out, "null");
-    }
-    put_text(out, "text", finding->text);
+    tk_element_open(out, '{');
+    tk_member_put_text(out, "rule", tk_str_from(tk_verify_rules[finding->rule].name));
+    tk_member_put_text(out, "level", tk_str_from(level(finding->rule)));
+    tk_member_put_text(out, "file", tk_str_from(finding->file));
+    tk_member_put_i64(out, "line", finding->line > 0 ? (int64_t)finding->line : -1);
+    tk_member_put_text(out, "text", tk_str_from(finding->text));
     tk_buf_putc(out, '}');
 }
 
@@ -104,16 +85,14 @@ static void show_sum(const char *folder, const struct tk_verify_result *result, 
 static void put_sum(struct tk_buf *out, const struct tk_verify_result *result, bool ok)
 {
     tk_buf_putc(out, ']');
-    tk_json_put_key(out, "ok");
-    tk_buf_puts(out, ok ? "true" : "false");
-    put_count(out, "errors", result->errors);
-    put_count(out, "warnings", result->warnings);
-    put_count(out, "files", result->files);
-    put_count(out, "rows", result->rows);
-    tk_json_put_key(out, "counts");
-    tk_buf_putc(out, '{');
+    tk_member_put_bool(out, "ok", ok);
+    tk_member_put_i64(out, "errors", (int64_t)result->errors);
+    tk_member_put_i64(out, "warnings", (int64_t)result->warnings);
+    tk_member_put_i64(out, "files", (int64_t)result->files);
+    tk_member_put_i64(out, "rows", (int64_t)result->rows);
+    tk_member_open(out, "counts", '{');
     for (size_t i = 0; i < TK_VERIFY_RULES; i++)
-        put_count(out, tk_verify_rules[i].name, result->counts[i]);
+        tk_member_put_i64(out, tk_verify_rules[i].name, (int64_t)result->counts[i]);
     tk_buf_lit(out, "}}\n");
 }
 
@@ -125,9 +104,8 @@ static int verify_one(const char *folder, const struct verify_opts *opts, bool *
     tk_buf_init(&json, JSON_MAX);
     struct telling telling = {folder, opts->json ? &json : NULL};
     tk_buf_putc(&json, '{');
-    put_text(&json, "folder", folder);
-    tk_json_put_key(&json, "findings");
-    tk_buf_putc(&json, '[');
+    tk_member_put_text(&json, "folder", tk_str_from(folder));
+    tk_member_open(&json, "findings", '[');
     struct tk_verify_options verify = {
         .folder = folder,
         .max_findings = opts->all ? 0 : FINDINGS_SHOWN,

@@ -8,8 +8,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/human.h"
-#include "base/json.h"
-#include "base/number.h"
+#include "cmd/member.h"
 #include "cmd/screen_internal.h"
 #include "cmd/top.h"
 
@@ -401,41 +400,18 @@ int tk_top_format(struct tk_top_frame *frame, const struct tk_top_view *view,
 
 /* JSON -------------------------------------------------------------------------------------- */
 
-static void put_number(struct tk_buf *out, const char *key, double value, int decimals)
-{
-    tk_json_put_key(out, key);
-    tk_buf_put_f64(out, value, decimals);
-}
-
-static void put_count(struct tk_buf *out, const char *key, int64_t value)
-{
-    tk_json_put_key(out, key);
-    if (value < 0) {
-        tk_buf_lit(out, "null");
-    } else {
-        tk_buf_put_i64(out, value);
-    }
-}
-
-static void put_text(struct tk_buf *out, const char *key, const char *text)
-{
-    tk_json_put_key(out, key);
-    tk_json_put_str(out, tk_str_from(text));
-}
-
 static void put_process_json(const struct tk_top_process *process, struct tk_buf *out)
 {
-    tk_json_put_comma(out);
-    tk_buf_putc(out, '{');
-    put_count(out, "pid", process->pid ? process->pid : -1);
-    put_text(out, "comm", process->comm);
-    put_count(out, "ended", process->ended);
-    put_number(out, "cpu_cores", process->cores, 4);
-    put_count(out, "cpu_ns", process->cpu_ns);
-    put_count(out, "rss_bytes", process->rss_bytes);
-    put_count(out, "threads", process->threads);
-    put_number(out, "read_bytes_per_s", process->rd_Bps, 0);
-    put_number(out, "written_bytes_per_s", process->wr_Bps, 0);
+    tk_element_open(out, '{');
+    tk_member_put_i64(out, "pid", process->pid ? process->pid : -1);
+    tk_member_put_text(out, "comm", tk_str_from(process->comm));
+    tk_member_put_i64(out, "ended", process->ended);
+    tk_member_put_f64(out, "cpu_cores", process->cores, 4);
+    tk_member_put_i64(out, "cpu_ns", process->cpu_ns);
+    tk_member_put_i64(out, "rss_bytes", process->rss_bytes);
+    tk_member_put_i64(out, "threads", process->threads);
+    tk_member_put_f64(out, "read_bytes_per_s", process->rd_Bps, 0);
+    tk_member_put_f64(out, "written_bytes_per_s", process->wr_Bps, 0);
     tk_buf_putc(out, '}');
 }
 
@@ -465,26 +441,25 @@ static void put_machine_json(const struct tk_top_machine *machine, struct tk_buf
         {"mem_stall_ratio", machine->memory_stall, 4},
     };
     for (size_t i = 0; i < TK_COUNTOF(fields); i++)
-        put_number(out, fields[i].key, fields[i].value, fields[i].decimals);
+        tk_member_put_f64(out, fields[i].key, fields[i].value, fields[i].decimals);
 }
 
 void tk_top_format_json(struct tk_top_frame *frame, const struct tk_top_view *view,
                         struct tk_buf *out)
 {
     tk_buf_putc(out, '{');
-    put_count(out, "ts_ms", frame->ts_ns / TK_NS_PER_MS);
-    put_count(out, "interval_ns", frame->interval_ns);
-    put_text(out, "host", frame->host);
+    tk_member_put_i64(out, "ts_ms", frame->ts_ns / TK_NS_PER_MS);
+    tk_member_put_i64(out, "interval_ns", frame->interval_ns);
+    tk_member_put_text(out, "host", tk_str_from(frame->host));
     put_machine_json(&frame->machine, out);
-    put_count(out, "alive", frame->alive);
-    put_count(out, "ended_count", frame->ended);
-    put_text(out, "exit_source", frame->procs.exit_source);
-    put_count(out, "lost_exits", frame->procs.lost_exits);
-    put_count(out, "missed_ticks", frame->sampler.missed_ticks);
-    put_number(out, "own_cpu_cores", frame->own_cores, 6);
-    put_count(out, "own_rss_bytes", frame->own_rss_bytes);
-    tk_json_put_key(out, "processes");
-    tk_buf_putc(out, '[');
+    tk_member_put_i64(out, "alive", frame->alive);
+    tk_member_put_i64(out, "ended_count", frame->ended);
+    tk_member_put_text(out, "exit_source", tk_str_from(frame->procs.exit_source));
+    tk_member_put_i64(out, "lost_exits", frame->procs.lost_exits);
+    tk_member_put_i64(out, "missed_ticks", frame->sampler.missed_ticks);
+    tk_member_put_f64(out, "own_cpu_cores", frame->own_cores, 6);
+    tk_member_put_i64(out, "own_rss_bytes", frame->own_rss_bytes);
+    tk_member_open(out, "processes", '[');
     size_t end = end_of(view, tk_top_select(frame, view));
     for (size_t i = view->offset; i < end; i++)
         put_process_json(&frame->processes[i], out);
