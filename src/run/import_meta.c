@@ -5,7 +5,6 @@
 #include <stdio.h>
 
 #include "base/file.h"
-#include "base/json.h"
 #include "run/import_internal.h"
 #include "run/run_internal.h"
 
@@ -29,19 +28,6 @@ static int read_object(struct tk_import *import, enum tk_table table, struct tk_
     return 0;
 }
 
-/* Append the first object of an array document as a row. False when it has none. */
-static bool decode_first(tk_str text, struct tk_batch *batch)
-{
-    struct tk_json json;
-    struct tk_err ignored;
-    tk_str object;
-    tk_json_init(&json, text);
-    return tk_json_enter_array(&json, &ignored) == 0 &&
-           tk_json_next_element(&json, &ignored) == 0 &&
-           tk_json_skip(&json, &object, &ignored) == 0 &&
-           tk_object_decode(object, batch, &ignored) == 0;
-}
-
 /* Read the first object of nodes.json or links.json below cctf/ or CTS/; NULL when there is none.
  */
 static int read_first(struct tk_import *import, enum tk_table table, struct tk_batch **ret_batch,
@@ -59,9 +45,10 @@ static int read_first(struct tk_import *import, enum tk_table table, struct tk_b
             continue;
         if (rc == 0)
             rc = tk_batch_new(tk_tables[table].schema, 1, DOCUMENT_MAX, &batch, err);
-        if (rc < 0)
+        if (rc < 0 || !batch)
             return rc;
-        if (decode_first(tk_buf_str(&text), batch)) {
+        struct tk_err ignored;
+        if (tk_objects_decode(tk_buf_str(&text), batch, &ignored) == 0 && batch->rows > 0) {
             *ret_batch = batch;
             batch = NULL;
             return 0;

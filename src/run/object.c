@@ -64,6 +64,19 @@ int tk_object_decode(tk_str text, struct tk_batch *batch, struct tk_err *err)
     return rc;
 }
 
+int tk_objects_decode(tk_str text, struct tk_batch *batch, struct tk_err *err)
+{
+    struct tk_json json;
+    tk_json_init(&json, text);
+    int rc = tk_json_enter_array(&json, err);
+    while (rc == 0 && tk_batch_has_room(batch) && (rc = tk_json_next_element(&json, err)) == 0) {
+        tk_str object;
+        rc = tk_json_skip(&json, &object, err);
+        rc = rc == 0 ? tk_object_decode(object, batch, err) : rc;
+    }
+    return rc < 0 ? rc : 0;
+}
+
 int tk_object_read(int dirfd, const char *name, const struct tk_schema *schema,
                    struct tk_batch **ret_batch, struct tk_err *err)
 {

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "base/json.h"
 #include "run/parse_internal.h"
 
 #define DOCUMENT_MAX ((size_t)1 << 20)
@@ -33,22 +32,6 @@ static int read_object(struct tk_parse *parse, enum tk_table table, struct tk_ba
     return 0;
 }
 
-/* Add the objects of an array document to a batch, as far as they fit and parse. */
-static void decode_array(tk_str text, struct tk_batch *batch)
-{
-    struct tk_json json;
-    struct tk_err ignored;
-    tk_str object;
-    tk_json_init(&json, text);
-    if (tk_json_enter_array(&json, &ignored) < 0)
-        return;
-    while (tk_batch_has_room(batch) && tk_json_next_element(&json, &ignored) == 0 &&
-           tk_json_skip(&json, &object, &ignored) == 0) {
-        if (tk_object_decode(object, batch, &ignored) < 0)
-            return;
-    }
-}
-
 /* Read a document such as nodes.json into a new batch; NULL when there is none. */
 static int read_array(struct tk_parse *parse, enum tk_table table, struct tk_batch **ret_batch,
                       struct tk_err *err)
@@ -64,7 +47,8 @@ static int read_array(struct tk_parse *parse, enum tk_table table, struct tk_bat
         rc = tk_batch_new(tk_tables[table].schema, ARRAY_MAX, DOCUMENT_MAX, &batch, err);
     if (rc != 0)
         return rc;
-    decode_array(tk_buf_str(&text), batch);
+    struct tk_err ignored; /* damage is told where the document is copied */
+    (void)tk_objects_decode(tk_buf_str(&text), batch, &ignored);
     if (batch->rows > 0) {
         *ret_batch = batch;
         batch = NULL;

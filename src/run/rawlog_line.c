@@ -271,15 +271,19 @@ static int parse_cpu_header(struct tk_rawlog_parser *parser, tk_str names, int s
     return parse_columns(parser, names, TK_RAWLOG_CPU_IDLE, err);
 }
 
+static int too_few(const struct tk_rawlog_parser *parser, size_t count, struct tk_err *err)
+{
+    return tk_fail(err, -EBADMSG, "%zu values, expected %zu as in the header", count,
+                   parser->column_count);
+}
+
 static int parse_cpu_values(const struct tk_rawlog_parser *parser, tk_str rest, bool whole,
                             struct tk_rawlog_row *row, struct tk_err *err)
 {
     tk_str word;
     for (size_t i = 0; i < parser->column_count; i++) {
-        if (!tk_str_take_word(&rest, &word)) {
-            return tk_fail(err, -EBADMSG, "%zu values, expected %zu as in the header", i,
-                           parser->column_count);
-        }
+        if (!tk_str_take_word(&rest, &word))
+            return too_few(parser, i, err);
         size_t value = parser->columns[i];
         int64_t number;
         if (value == TK_RAWLOG_VALUES)
@@ -329,10 +333,8 @@ static int parse_mem_row(const struct tk_rawlog_parser *parser, tk_str rest,
 {
     tk_str word;
     for (size_t i = 0; i < parser->column_count; i++) {
-        if (!tk_str_take_word(&rest, &word)) {
-            return tk_fail(err, -EBADMSG, "%zu values, expected %zu as in the header", i,
-                           parser->column_count);
-        }
+        if (!tk_str_take_word(&rest, &word))
+            return too_few(parser, i, err);
         size_t value = parser->columns[i];
         uint64_t number;
         if (value == TK_RAWLOG_VALUES)

@@ -21,6 +21,10 @@ tk_str tk_run_path_name(tk_str path);
  * the byte, not the file. */
 TK_MUST_USE int tk_object_decode(tk_str text, struct tk_batch *batch, struct tk_err *err);
 
+/* Append the objects of the array that `text` holds, as far as they fit. -EBADMSG at the first that
+ * is none; those before it stay, and may be all that the caller wants. */
+int tk_objects_decode(tk_str text, struct tk_batch *batch, struct tk_err *err);
+
 /* How a writer reaches the disk, so that a test can fail the n-th call. As write(2) and
  * ftruncate(2), but with the error as result: bytes or 0, or a negative errno. */
 struct tk_run_disk {

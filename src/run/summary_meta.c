@@ -8,7 +8,6 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "base/json.h"
 #include "run/run_internal.h"
 #include "run/summary_internal.h"
 
@@ -154,22 +153,6 @@ static void set_nodes(struct tk_summary *summary, const struct tk_batch *nodes, 
         host->mem_total_bytes = tk_summary_ns(nodes, row, TK_NODES_MEM_MB, 1024LL * 1024);
 }
 
-/* Append all objects of an array. */
-static int nodes_decode(tk_str text, struct tk_batch *batch, struct tk_err *err)
-{
-    struct tk_json json;
-    tk_json_init(&json, text);
-    int rc = tk_json_enter_array(&json, err);
-    while (rc == 0 && (rc = tk_json_next_element(&json, err)) == 0) {
-        tk_str object;
-        rc = tk_json_skip(&json, &object, err);
-        if (rc == 0 && batch->rows == NODES_MAX)
-            rc = tk_fail(err, -EMSGSIZE, "more than %d nodes", NODES_MAX);
-        rc = rc == 0 ? tk_object_decode(object, batch, err) : rc;
-    }
-    return rc < 0 ? rc : 0;
-}
-
 /* nodes.json of a cctf/: an array of at least one. 1 when it is missing or empty. */
 static int nodes_read(int dirfd, const char *path, struct tk_batch **ret_batch, struct tk_err *err)
 {
@@ -180,7 +163,7 @@ static int nodes_read(int dirfd, const char *path, struct tk_batch **ret_batch, 
         return rc == -ENOENT ? 1 : rc;
     TK_CLEANUP(tk_batch_freep) struct tk_batch *batch = NULL;
     rc = tk_batch_new(&tk_schema_nodes, NODES_MAX, OBJECT_MAX, &batch, err);
-    rc = rc < 0 ? rc : nodes_decode(tk_buf_str(&text), batch, err);
+    rc = rc < 0 ? rc : tk_objects_decode(tk_buf_str(&text), batch, err);
     if (rc < 0)
         return tk_err_prefix(err, "%s", path);
     if (batch->rows == 0)

@@ -367,17 +367,13 @@ int tk_tally_add_sample(struct tk_tally *tally, const struct tk_batch *batch, si
 {
     int64_t pid = tk_batch_i64(batch, row, TK_PROC_METRICS_PID, 0);
     int64_t start_ticks = tk_batch_i64(batch, row, TK_PROC_METRICS_START_TICKS, 0);
+    int64_t ppid = tk_batch_i64(batch, row, TK_PROC_METRICS_PPID, 0);
     struct process *process = process_find(tally, pid, start_ticks);
-    if (!process) {
-        int64_t ppid = tk_batch_i64(batch, row, TK_PROC_METRICS_PPID, 0);
-        int rc = process_new(tally, pid, start_ticks, ppid, &process);
-        if (rc < 0)
-            return rc;
-    }
-    if (process->done_ns != 0)
-        return 0;
+    int rc = process ? 0 : process_new(tally, pid, start_ticks, ppid, &process);
+    if (rc < 0 || process->done_ns != 0)
+        return rc;
     int64_t cpu_ns = sample_cpu_ns(tally, process, batch, row);
-    int rc = restart_if_recycled(tally, process, cpu_ns);
+    rc = restart_if_recycled(tally, process, cpu_ns);
     if (rc < 0)
         return rc;
     counter_set(process, &process->cpu_ns, cpu_ns);
@@ -449,18 +445,14 @@ int tk_tally_add_exit(struct tk_tally *tally, const struct tk_batch *batch, size
 {
     int64_t pid = tk_batch_i64(batch, row, TK_PROC_EXIT_PID, 0);
     int64_t start_ticks = tk_batch_i64(batch, row, TK_PROC_EXIT_START_TICKS, 0);
+    int64_t ppid = tk_batch_i64(batch, row, TK_PROC_EXIT_PPID, 0);
     struct process *process = process_find(tally, pid, start_ticks);
-    if (!process) {
-        int64_t ppid = tk_batch_i64(batch, row, TK_PROC_EXIT_PPID, 0);
-        int rc = process_new(tally, pid, start_ticks, ppid, &process);
-        if (rc < 0)
-            return rc;
-    }
-    if (process->done_ns != 0)
-        return 0;
+    int rc = process ? 0 : process_new(tally, pid, start_ticks, ppid, &process);
+    if (rc < 0 || process->done_ns != 0)
+        return rc;
     set_exit(tally, process, batch, row);
     inherit(tally, process, batch, row);
-    int rc = fold(tally, process);
+    rc = fold(tally, process);
     process_end(tally, process, exit_time_ns(batch, row));
     return rc;
 }
