@@ -219,9 +219,10 @@ static void open_counts(struct tk_cgroups *groups)
     if (tk_cgroup_file_path(&groups->mounts, TK_CGROUP_V2, "/", "cgroup.stat", path,
                             sizeof(path)) == 0)
         groups->count_fds[CGROUP_STAT] = openat(groups->kernel->rootfd, path, O_RDONLY | O_CLOEXEC);
-    if (groups->count_fds[CGROUP_STAT] < 0 || tk_cgroup_mounts_version(&groups->mounts) != 2)
+    if (groups->count_fds[CGROUP_STAT] < 0 || tk_cgroup_mounts_version(&groups->mounts) != 2) {
         groups->count_fds[PROC_CGROUPS] =
             openat(groups->kernel->procfd, "cgroups", O_RDONLY | O_CLOEXEC);
+    }
 }
 
 int tk_cgroups_new(const struct tk_kernel *kernel, const struct tk_cgroups_options *options,
