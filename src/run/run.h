@@ -99,6 +99,12 @@ struct tk_sink tk_run_writer_sink(struct tk_run_writer *writer);
  * the first failure of the call, all other tables are written nevertheless. */
 TK_MUST_USE int tk_run_writer_flush(struct tk_run_writer *writer, struct tk_err *err);
 
+/* Write rows that were encoded elsewhere: whole lines, `rows` of them, as tk_run_writer_flush()
+ * writes what is buffered, of which there must be nothing. `lines` is empty afterwards and keeps
+ * its memory. */
+TK_MUST_USE int tk_run_writer_write(struct tk_run_writer *writer, enum tk_table table,
+                                    struct tk_buf *lines, int64_t rows, struct tk_err *err);
+
 /* Flush and fsync every file. */
 TK_MUST_USE int tk_run_writer_sync(struct tk_run_writer *writer, struct tk_err *err);
 

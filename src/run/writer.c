@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Table files as they grow. Each holds whole lines at any time that matters: a write that ends in
  * the middle of a line is cut back at once, and if even that fails, before the next write. */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -303,6 +304,20 @@ int tk_run_writer_flush(struct tk_run_writer *writer, struct tk_err *err)
         }
     }
     return first;
+}
+
+int tk_run_writer_write(struct tk_run_writer *writer, enum tk_table table, struct tk_buf *lines,
+                        int64_t rows, struct tk_err *err)
+{
+    struct table_file *file = &writer->files[table];
+    assert(tk_tables[table].layout == TK_LAYOUT_LINES && file->lines.n == 0);
+    struct tk_buf own = file->lines;
+    file->lines = *lines;
+    file->rows = rows;
+    int rc = write_table(writer, table, err);
+    *lines = file->lines;
+    file->lines = own;
+    return rc;
 }
 
 int tk_run_writer_sync(struct tk_run_writer *writer, struct tk_err *err)
