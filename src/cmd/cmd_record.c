@@ -60,7 +60,7 @@ struct recording {
     struct tk_invocation *invocation;
     struct tk_launch_result result;
     uint64_t max_fds; /* that the command may have */
-    bool broken;      /* the recording ended before the command, and that was told */
+    bool broken;      /* the run folder is gone, and that was told */
 };
 
 static void tell(void *context, const char *message)
@@ -167,8 +167,11 @@ static void finish(struct recording *recording)
     struct tk_err err;
     tk_recorder_set_exit_status(recording->recorder, recording->result.exit_code);
     int rc = tk_recorder_finish(recording->recorder, &err);
-    if (rc < 0 && !recording->broken)
+    if (recording->broken)
+        return;
+    if (rc < 0)
         (void)tk_cmd_fail(recording->cmd, &err);
+    recording->broken = rc == -ENOENT;
     if (recording->broken)
         return;
     struct tk_err later;

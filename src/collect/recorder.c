@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* All runs in the thread of the caller but the probes of the link, which take seconds:
+/* All runs in the thread of the caller but what may take seconds, writing (relay.h) and the probes
+ * of the link:
  *
  *   each wake-up  what is due in the sampler
- *   1 s           rows go to their files; a look at the wall clock
+ *   1 s           rows are handed over to be written; a look at the wall clock
  *   10 s          clock.jsonl, run.json (not synced: kill -9 harms neither, and an fsync on a busy
  *                 disk would cost ticks)
  */
@@ -88,30 +89,62 @@ static void tell(struct tk_recorder *recorder, const char *message)
 static int64_t dropped_rows(const struct tk_recorder *recorder)
 {
     struct tk_run_writer_stats stats;
-    tk_run_writer_read_stats(recorder->writer, &stats);
+    tk_relay_read_stats(recorder->relay, &stats);
     return stats.dropped_rows;
 }
 
-/* What came of a write: tell of the first failure and of the first success after it. Returns a
- * failure only when there is no point in going on. */
-static int judge_write(struct tk_recorder *recorder, int rc, struct tk_err *err)
+static int fail_removed(const struct tk_recorder *recorder, struct tk_err *err)
+{
+    return tk_fail(err, -ENOENT, "%s: the run folder was removed", recorder->options.folder);
+}
+
+/* Tell of the first failure of several; `rc` may be 0. Returns it only when there is no point in
+ * going on. */
+static int judge_failure(struct tk_recorder *recorder, int rc, struct tk_err *err)
 {
     char message[TK_ERR_MAX + 128];
+    if (rc == 0)
+        return 0;
     if (rc == -ENOENT)
-        return tk_fail(err, rc, "%s: the run folder was removed", recorder->options.folder);
-    if (rc < 0 && !recorder->failing) {
+        return fail_removed(recorder, err);
+    if (!recorder->failing) {
         (void)snprintf(message, sizeof(message),
                        "%s: rows are dropped and counted until it can be written again", err->msg);
         tell(recorder, message);
-    } else if (rc == 0 && recorder->failing) {
-        (void)snprintf(message, sizeof(message), "%s: written again, %lld rows were lost",
-                       recorder->options.folder,
-                       (long long)(dropped_rows(recorder) - recorder->dropped_before));
-        tell(recorder, message);
-        recorder->dropped_before = dropped_rows(recorder);
     }
-    recorder->failing = rc < 0;
+    recorder->failing = true;
     return 0;
+}
+
+static int64_t lost_rows(const struct tk_recorder *recorder)
+{
+    return dropped_rows(recorder) - recorder->dropped_before;
+}
+
+/* Tell of the first success after failures. */
+static void tell_success(struct tk_recorder *recorder)
+{
+    char message[TK_ERR_MAX];
+    if (!recorder->failing)
+        return;
+    (void)snprintf(message, sizeof(message), "%s: written again, %lld rows were lost",
+                   recorder->options.folder, (long long)lost_rows(recorder));
+    tell(recorder, message);
+    recorder->dropped_before = dropped_rows(recorder);
+    recorder->failing = false;
+}
+
+/* What came of writing since the last look; returns as judge_failure(). */
+static int judge_writing(struct tk_recorder *recorder, struct tk_err *err)
+{
+    for (;;) {
+        int outcome = tk_relay_next_outcome(recorder->relay, err);
+        int rc = outcome < 0 ? judge_failure(recorder, outcome, err) : 0;
+        if (rc < 0 || outcome > 0)
+            return rc;
+        if (outcome == 0)
+            tell_success(recorder);
+    }
 }
 
 /* Often in a young run, whose figures change much. */
@@ -124,24 +157,35 @@ static int flush(struct tk_recorder *recorder, int64_t now, struct tk_err *err)
 {
     recorder->flushed_ns = now;
     look_at_clocks(recorder, now);
+    struct tk_batch *run = NULL;
     int rc = tk_rows_flush(recorder->rows, err);
-    if (rc == 0)
-        rc = tk_run_writer_flush(recorder->writer, err);
     if (rc == 0 && now - recorder->meta_ns >= meta_interval_ns(recorder, now)) {
         recorder->meta_ns = now;
-        rc = tk_recorder_write_run(recorder, false, err);
+        rc = tk_recorder_make_run(recorder, &run, err);
     }
-    return judge_write(recorder, rc, err);
+    tk_relay_flush(recorder->relay, run);
+    return judge_failure(recorder, rc, err);
+}
+
+/* At the start and at the end: on the disk when this returns. */
+static int write_run(struct tk_recorder *recorder, struct tk_err *err)
+{
+    TK_CLEANUP(tk_batch_freep) struct tk_batch *run = NULL;
+    int rc = tk_recorder_make_run(recorder, &run, err);
+    return rc == 0 ? tk_object_write(tk_run_writer_dirfd(recorder->writer),
+                                     tk_tables[TK_TABLE_RUN].raw, run, err)
+                   : rc;
 }
 
 int tk_recorder_step(struct tk_recorder *recorder, struct tk_err *err)
 {
+    tk_relay_open(recorder->relay);
     int rc = tk_sampler_step(recorder->sampler, recorder->rows, err);
-    if (rc < 0) {
-        rc = judge_write(recorder, rc, err);
-        if (rc < 0)
-            return rc;
-    }
+    rc = judge_failure(recorder, rc, err);
+    if (rc == 0)
+        rc = judge_writing(recorder, err);
+    if (rc < 0)
+        return rc;
     /* Rows that wait for the next wake-up would be too old then. */
     int64_t now = tk_clock_mono_ns();
     if (now + tk_sampler_wake_ns(recorder->sampler) - recorder->flushed_ns > FLUSH_NS)
@@ -252,7 +296,8 @@ static int take_folder(struct tk_recorder *recorder, struct tk_err *err)
     if (rc < 0)
         return tk_err_prefix(err, "%s", folder);
     tk_recorder_read_start(recorder);
-    return tk_rows_new(tk_run_writer_sink(recorder->writer), &recorder->rows, err);
+    rc = tk_relay_new(recorder->writer, &recorder->relay, err);
+    return rc < 0 ? rc : tk_rows_new(tk_relay_sink(recorder->relay), &recorder->rows, err);
 }
 
 static int open_sources(struct tk_recorder *recorder, struct tk_err *err)
@@ -298,11 +343,13 @@ static int start_sampler(struct tk_recorder *recorder, struct tk_err *err)
     recorder->wall_offset_ns = wall_ns() - now;
     add_clock_row(recorder, now, 0);
     rc = tk_rows_flush(recorder->rows, err);
-    if (rc == 0)
-        rc = tk_run_writer_flush(recorder->writer, err);
+    if (rc == 0) {
+        tk_relay_write(recorder->relay);
+        rc = tk_relay_next_outcome(recorder->relay, err);
+    }
     recorder->flushed_ns = now;
     recorder->meta_ns = now;
-    return rc;
+    return rc < 0 ? rc : 0;
 }
 
 /* Buffers that grow leave holes of their former sizes behind when they lie in the heap: 0.7 MB with
@@ -406,7 +453,7 @@ static int start(struct tk_recorder *recorder, struct tk_err *err)
         return rc;
     set_texts(recorder);
     tk_recorder_probe(recorder);
-    rc = tk_recorder_write_run(recorder, true, err);
+    rc = write_run(recorder, err);
     if (rc == 0)
         rc = start_sampler(recorder, err);
     if (rc < 0)
@@ -421,8 +468,10 @@ static int start(struct tk_recorder *recorder, struct tk_err *err)
 int tk_recorder_new(const struct tk_recorder_options *options, struct tk_recorder **ret_recorder,
                     struct tk_err *err)
 {
-    /* NOLINTNEXTLINE(concurrency-mt-unsafe): no other thread runs yet */
+    /* NOLINTBEGIN(concurrency-mt-unsafe): no other thread runs yet */
     (void)mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD);
+    (void)mallopt(M_ARENA_MAX, 1); /* the other threads allocate little: no heap of their own */
+    /* NOLINTEND(concurrency-mt-unsafe) */
     struct tk_recorder *recorder = calloc(1, sizeof(*recorder));
     if (!recorder)
         return tk_fail(err, -ENOMEM, "recorder: out of memory");
@@ -464,25 +513,43 @@ static void release_lock(struct tk_recorder *recorder)
     tk_fd_close(&recorder->lock_fd);
 }
 
-int tk_recorder_finish(struct tk_recorder *recorder, struct tk_err *err)
+static int write_last_rows(struct tk_recorder *recorder, struct tk_err *err)
 {
-    stop_prober(recorder);
     int rc = tk_sampler_finish(recorder->sampler, recorder->rows, err);
+    rc = judge_failure(recorder, rc, err);
     int64_t now = tk_clock_mono_ns();
     recorder->stop_ms = tk_anchor_from_mono(&recorder->kernel.anchor, now) / TK_NS_PER_MS;
     add_clock_row(recorder, now, 0);
     note_trouble(recorder);
+    if (rc == 0)
+        rc = judge_failure(recorder, tk_rows_flush(recorder->rows, err), err);
+    tk_relay_write(recorder->relay);
+    return rc == 0 ? judge_writing(recorder, err) : rc;
+}
+
+/* What on_failure was told of is not told again, but how it ended. */
+static int write_end(struct tk_recorder *recorder, struct tk_err *err)
+{
     struct tk_err later;
-    int flushed = tk_rows_flush(recorder->rows, &later);
-    if (flushed == 0)
-        flushed = tk_run_writer_sync(recorder->writer, &later);
-    if (flushed == 0)
-        flushed = tk_recorder_write_run(recorder, true, &later);
-    release_lock(recorder);
-    if (rc < 0 || flushed == 0)
+    int rc = tk_run_writer_sync(recorder->writer, err);
+    int run = write_run(recorder, rc == 0 ? err : &later);
+    rc = rc == 0 ? run : rc;
+    if (rc == -ENOENT)
+        return fail_removed(recorder, err);
+    if (!recorder->failing)
         return rc;
-    *err = later;
-    return flushed;
+    return tk_fail(err, rc == 0 ? -EIO : rc, "%s: not written again, %lld rows were lost",
+                   recorder->options.folder, (long long)lost_rows(recorder));
+}
+
+int tk_recorder_finish(struct tk_recorder *recorder, struct tk_err *err)
+{
+    stop_prober(recorder);
+    int rc = write_last_rows(recorder, err);
+    if (rc == 0)
+        rc = write_end(recorder, err);
+    release_lock(recorder);
+    return rc;
 }
 
 void tk_recorder_free(struct tk_recorder *recorder)
@@ -495,6 +562,7 @@ void tk_recorder_free(struct tk_recorder *recorder)
     tk_cgroups_free(recorder->cgroups);
     tk_host_free(recorder->host);
     tk_rows_free(recorder->rows);
+    tk_relay_free(recorder->relay);
     release_lock(recorder);
     tk_run_writer_free(recorder->writer);
     tk_kernel_close(&recorder->kernel);

@@ -3,7 +3,8 @@
  * second at the latest, so that kill -9 loses no more; run.json is rewritten as counters move. When
  * a write fails (disk full, folder gone) the failure is told once through `on_failure`, the file is
  * cut back to its last whole line, rows are dropped and counted, and writing is tried again each
- * second. */
+ * second. From the first step on a thread of its own writes (collect/relay.h): give up privileges
+ * before. */
 #ifndef TK_COLLECT_RECORDER_H
 #define TK_COLLECT_RECORDER_H
 
@@ -38,7 +39,8 @@ struct tk_recorder_options {
 TK_MUST_USE int tk_recorder_new(const struct tk_recorder_options *options,
                                 struct tk_recorder **ret_recorder, struct tk_err *err);
 
-/* Poll this, then step. A step fails only when recording cannot go on: the folder was removed. */
+/* Poll this, then step. A step tells what came of the writing that steps before it began; it fails
+ * only when recording cannot go on: the folder was removed (-ENOENT). */
 int tk_recorder_fd(const struct tk_recorder *recorder);
 TK_MUST_USE int tk_recorder_step(struct tk_recorder *recorder, struct tk_err *err);
 
@@ -62,7 +64,9 @@ struct tk_procs *tk_recorder_procs(struct tk_recorder *recorder);
 /* The folder's descriptor, borrowed. */
 int tk_recorder_dirfd(const struct tk_recorder *recorder);
 
-/* Last tick, tail rows, stop time, counters, fsync, and the lock is given back. */
+/* Last tick, tail rows, stop time, counters, fsync, and the lock is given back. Waits for the disk.
+ * Fails when that could not be written, -ENOENT when the folder was removed; of a failure that
+ * on_failure was told of, `err` has only how many rows it cost. */
 TK_MUST_USE int tk_recorder_finish(struct tk_recorder *recorder, struct tk_err *err);
 
 /* Accepts NULL. */

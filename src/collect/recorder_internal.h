@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "collect/recorder.h"
+#include "collect/relay.h"
 
 #define TK_TEXTS_MAX      256
 #define TK_PRIVILEGES_MAX 8
@@ -34,6 +35,7 @@ struct tk_recorder {
     char iface[64];
     struct tk_kernel kernel;
     struct tk_run_writer *writer;
+    struct tk_relay *relay;
     struct tk_rows *rows;
     struct tk_host *host;
     struct tk_procs *procs;
@@ -67,9 +69,9 @@ void tk_texts_add_own_argv(struct tk_texts *texts);
 /* Find out what the header states about this kernel. */
 void tk_recorder_probe(struct tk_recorder *recorder);
 
-/* Write run.json as things stand: synced to the disk when `durable`. */
-TK_MUST_USE int tk_recorder_write_run(struct tk_recorder *recorder, bool durable,
-                                      struct tk_err *err);
+/* Make the row of run.json as things stand; the caller frees it. */
+TK_MUST_USE int tk_recorder_make_run(struct tk_recorder *recorder, struct tk_batch **ret_row,
+                                     struct tk_err *err);
 
 /* Keep the start of an earlier recording into the same folder. */
 void tk_recorder_read_start(struct tk_recorder *recorder);

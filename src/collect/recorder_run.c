@@ -225,7 +225,7 @@ static void set_ticks(const struct tk_recorder *recorder, struct tk_batch *row)
 static void set_own_cost(const struct tk_recorder *recorder, struct tk_batch *row)
 {
     struct tk_run_writer_stats stats;
-    tk_run_writer_read_stats(recorder->writer, &stats);
+    tk_relay_read_stats(recorder->relay, &stats);
     int64_t rows = 0;
     for (size_t i = 0; i < TK_TABLE_COUNT; i++)
         rows += stats.rows[i];
@@ -238,9 +238,10 @@ static void set_own_cost(const struct tk_recorder *recorder, struct tk_batch *ro
         tk_batch_set_i64(row, TK_RUN_OWN_RSS_KB, peak_kb);
 }
 
-int tk_recorder_write_run(struct tk_recorder *recorder, bool durable, struct tk_err *err)
+int tk_recorder_make_run(struct tk_recorder *recorder, struct tk_batch **ret_row,
+                         struct tk_err *err)
 {
-    TK_CLEANUP(tk_batch_freep) struct tk_batch *row = NULL;
+    struct tk_batch *row;
     int rc = tk_batch_new(&tk_schema_run, 1, ROW_TEXT_MAX, &row, err);
     if (rc < 0)
         return rc;
@@ -250,10 +251,8 @@ int tk_recorder_write_run(struct tk_recorder *recorder, bool durable, struct tk_
     set_procs(recorder, row);
     set_ticks(recorder, row);
     set_own_cost(recorder, row);
-    int dirfd = tk_run_writer_dirfd(recorder->writer);
-    const char *name = tk_tables[TK_TABLE_RUN].raw;
-    return durable ? tk_object_write(dirfd, name, row, err)
-                   : tk_object_refresh(dirfd, name, row, err);
+    *ret_row = row;
+    return 0;
 }
 
 void tk_recorder_read_start(struct tk_recorder *recorder)

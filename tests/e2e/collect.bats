@@ -160,6 +160,11 @@ END
     [ "$stderr" = "tracekit collect: ro/run: Read-only file system" ]
 }
 
+# has_threads NUMBER PID
+has_threads() {
+    [ "$(find "/proc/$2/task" -mindepth 1 -maxdepth 1 | wc -l)" -eq "$1" ]
+}
+
 @test "privileges that reading does not need are given up" {
     need_root "to have any"
     run -0 --separate-stderr "$TK" collect start
@@ -167,6 +172,22 @@ END
     caps=$(awk '/^CapEff/ { print $2 }' "/proc/$(collector_pid)/status")
     [ $((0x$caps & ~(1 << 19 | 1 << 2))) -eq 0 ]
     [ "$(awk '/^NoNewPrivs/ { print $2 }' "/proc/$(collector_pid)/status")" = 1 ]
+    # The thread that writes, too: it starts with the first step.
+    wait_until has_threads 2 "$(collector_pid)"
+    [ "$(grep -h '^CapEff\|^NoNewPrivs' "/proc/$(collector_pid)"/task/*/status | sort -u | wc -l)" -eq 2 ]
+}
+
+@test "while no thread can be had, rows are written nevertheless" {
+    enter_nobodys_folder
+    as_nobody prlimit --nproc=0: ./tracekit collect run -o run --interval 50ms &
+    wait_until rows_reach run/resources.jsonl 3
+    recorder=$(jq .pid run/collector.pid)
+    has_threads 1 "$recorder"
+    as_nobody prlimit --pid "$recorder" --nproc="$(ulimit -Hu):"
+    wait_until has_threads 2 "$recorder"
+    as_nobody ./tracekit collect stop -o run
+    wait $!
+    jq -e '.dropped_rows == 0 and .stop_ms != null' run/run.json
 }
 
 @test "works without root" {

@@ -195,6 +195,8 @@ END
     run -4 "$TK" record -o small/run --interval 20ms -- \
         sh -c 'sleep 0.5; dd if=/dev/zero of=small/ballast bs=64k 2>/dev/null; sleep 1.2; exit 4'
     [[ $output == *"No space left on device: rows are dropped"* ]]
+    [ "$(grep -c 'No space left on device' <<<"$output")" -eq 1 ]
+    [[ $output =~ "small/run: not written again, "[1-9][0-9]*" rows were lost" ]]
     [[ $output == *"exit 4 "*"run folder"* || $output == *"recorder killed"*"run folder"* ]]
 }
 
@@ -203,6 +205,11 @@ END
     [ "${status:-0}" -eq 3 ]
     [ "$(grep -c 'the run folder was removed' report)" -eq 1 ]
     [ "$(wc -l <report)" -eq 1 ]
+}
+
+@test "a folder that vanishes with the command is told in one line too" {
+    run -3 "$TK" record -o run -- sh -c 'rm -rf run; exit 3'
+    [ "$output" = "tracekit record: run: the run folder was removed" ]
 }
 
 # What is recorded ---------------------------------------------------------------------
@@ -356,6 +363,22 @@ $own ms, exits $exits ms by $(jq -r .exit_source run/run.json)"
     jq -e '.dropped_rows > 0 and .exit_status == 143' small/run/run.json
     [ "$(grep -c 'No space left on device' report)" -eq 1 ]
     [ "$(tail -c 1 small/run/proc_metrics.jsonl | od -An -tx1)" = " 0a" ]
+}
+
+@test "a disk that stands still for seconds costs no readings" {
+    need_root "to freeze a file system"
+    command -v fsfreeze mkfs.ext4 >/dev/null || skip "needs fsfreeze and mkfs.ext4"
+    dd if=/dev/zero of=image bs=1M count=40 2>/dev/null
+    mkfs.ext4 -q image
+    mkdir frozen
+    mount -o loop image frozen || skip "no loop device"
+    mounted=frozen
+    "$TK" record -q -o frozen/run --interval 20ms --host-interval 20ms -- \
+        sh -c 'sleep 0.3; fsfreeze -f frozen; sleep 3; fsfreeze -u frozen; sleep 0.3'
+    tables_are_whole frozen/run
+    jq -e '.dropped_rows == 0 and .late_max_us < 2000000' frozen/run/run.json
+    jq -se 'map(.ts_us) | [.[1:], .[:-1]] | transpose | map(.[0] - .[1]) | max < 2000000' \
+        frozen/run/resources.jsonl
 }
 
 @test "works without root" {
