@@ -148,6 +148,7 @@ struct tk_verify {
     int64_t clock_error_us;   /* largest bound of clock.jsonl; -1 = unknown */
     uint64_t unsynchronised;  /* rows of clock.jsonl */
     uint64_t nodes;           /* in nodes.json */
+    int64_t real_us;          /* wall clock in the last row of clock.jsonl; not above 0 = unknown */
     int64_t wall_us;          /* wall clock minus monotonic clock in the last row of clock.jsonl */
     int64_t wall_max_us;      /* the most it was in any row; INT64_MIN = no row yet */
     int64_t wall_back_us;     /* the most that the wall clock fell behind that */

@@ -117,6 +117,7 @@ static int64_t follow_wall(struct tk_verify *verify, const struct tk_row *row, i
         verify->wall_max_us = wall_us;
     }
     verify->wall_us = wall_us;
+    verify->real_us = real_us;
     if (wall_us > verify->wall_max_us)
         verify->wall_max_us = wall_us;
     if (verify->wall_max_us - wall_us > verify->wall_back_us)
@@ -247,6 +248,16 @@ static int64_t row_time_us(enum tk_table table, const struct tk_row *row)
     return known ? stamp * unit_us : INT64_MIN;
 }
 
+/* Rows of the next recording may lie before those of the last: by as much as the wall clock was set
+ * back, and in clock.jsonl after a boot, with which the monotonic clock begins anew. */
+static bool may_go_back(struct tk_verify *verify, enum tk_table table, const struct tk_row *row,
+                        int64_t by_us)
+{
+    if (table != TK_TABLE_CLOCK)
+        return tk_verify_stepped_back(verify, row->line, by_us);
+    return verify->real_us > 0 && tk_row_i64(row, TK_CLOCK_REALTIME_US, -1) > verify->real_us;
+}
+
 static void check_order(struct tk_verify *verify, enum tk_table table, const struct tk_row *row,
                         int64_t us)
 {
@@ -254,8 +265,7 @@ static void check_order(struct tk_verify *verify, enum tk_table table, const str
     if (us == INT64_MIN || slack_us == INT64_MAX)
         return;
     int64_t back_us = verify->newest_us == INT64_MIN ? 0 : verify->newest_us - us;
-    bool is_wall = table != TK_TABLE_CLOCK;
-    if (back_us > slack_us && !(is_wall && tk_verify_stepped_back(verify, row->line, back_us))) {
+    if (back_us > slack_us && !may_go_back(verify, table, row, back_us)) {
         tk_verify_add(verify, TK_VERIFY_ORDER, row->line, "%.3f s before line %llu",
                       (double)back_us / 1e6, (unsigned long long)verify->newest_line);
     } else if (back_us > 0 && back_us <= slack_us) {

@@ -188,6 +188,12 @@ static const struct broken cases[] = {
      "resources.jsonl:2: clock: 3.000 s back in time with the wall clock, see clock.jsonl\n"
      "proc_metrics.jsonl:2: clock: 3.000 s back in time with the wall clock, see clock.jsonl\n"
      "events.x.jsonl:1: clock: 3.000 s back in time with the wall clock, see clock.jsonl\n"},
+    {"a recording after a boot",
+     {{"node_meta.json", NODE},
+      {"clock.jsonl", "{\"realtime_us\":9000000,\"monotonic_us\":8000000}\n"
+                      "{\"realtime_us\":9500000,\"monotonic_us\":300000}\n"},
+      {"resources.jsonl", CPU("9000") CPU("8999")}},
+     "resources.jsonl:2: order: 0.001 s before line 1\n"},
     {"rows that went back further than the wall clock",
      {{"node_meta.json", NODE},
       {"clock.jsonl", "{\"monotonic_us\":1000000}\n{\"monotonic_us\":2000000,"
