@@ -147,9 +147,8 @@ static int set_limits(struct tk_invocation *invocation, struct tk_err *err)
     struct tk_cgroup_limits cpus = {.cpuset = invocation->options.limits.cpuset};
     struct tk_cgroup_limits rest = invocation->options.limits;
     struct tk_err ignored;
-    int bound =
-        cpus.cpuset && *cpus.cpuset ? tk_cgroup_leaf_limit(invocation->leaf, &cpus, &ignored) : 0;
-    (void)bound;
+    if (cpus.cpuset && *cpus.cpuset)
+        (void)!tk_cgroup_leaf_limit(invocation->leaf, &cpus, &ignored);
     rest.cpuset = NULL;
     return is_limited(invocation) ? tk_cgroup_leaf_limit(invocation->leaf, &rest, err) : 0;
 }
