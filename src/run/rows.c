@@ -12,7 +12,6 @@
 struct tk_rows {
     struct tk_sink sink;
     struct tk_batch *batches[TK_TABLE_COUNT]; /* NULL until the first row */
-    bool refused[TK_TABLE_COUNT];             /* the sink failed: drop rows until the next flush */
     struct tk_batch *nobody;                  /* one row, as wide as the widest table */
     struct tk_err failure;                    /* the first since the last flush; code 0 = none */
 };
@@ -67,11 +66,8 @@ static void drain(struct tk_rows *rows, enum tk_table table)
                 batch->schema->name, TEXT_PER_BATCH);
         remember(rows, &failure);
     }
-    if (!rows->refused[table] && batch->rows > 0 &&
-        rows->sink.take(rows->sink.context, table, batch, &failure) < 0) {
-        rows->refused[table] = true;
+    if (batch->rows > 0 && rows->sink.take(rows->sink.context, table, batch, &failure) < 0)
         remember(rows, &failure);
-    }
     tk_batch_reset(batch);
 }
 
@@ -106,7 +102,6 @@ int tk_rows_flush(struct tk_rows *rows, struct tk_err *err)
     for (size_t i = 0; i < TK_TABLE_COUNT; i++) {
         if (rows->batches[i])
             drain(rows, (enum tk_table)i);
-        rows->refused[i] = false;
     }
     if (rows->failure.code == 0)
         return 0;

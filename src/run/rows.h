@@ -9,7 +9,8 @@
 #include "run/schemas.h"
 #include "table/table.h"
 
-/* Takes the rows of one batch: a file, a screen, a test. Must not keep pointers into it. */
+/* Takes the rows of one batch: a file, a screen, a test. Must not keep pointers into it. One that
+ * fails is given the next batch all the same: it alone knows how many rows it dropped. */
 struct tk_sink {
     int (*take)(void *context, enum tk_table table, const struct tk_batch *batch,
                 struct tk_err *err);
@@ -23,8 +24,8 @@ TK_MUST_USE int tk_rows_new(struct tk_sink sink, struct tk_rows **ret_rows, stru
 void tk_rows_free(struct tk_rows *rows);
 
 /* Begin a row of `table` and return the batch to set values in with tk_batch_set_*(). Never NULL:
- * after a failure (no memory, the sink refused) rows go into a batch that nobody reads, and
- * tk_rows_flush() reports the failure. */
+ * without memory for it the row goes into a batch that nobody reads, and tk_rows_flush() reports
+ * the failure. */
 struct tk_batch *tk_rows_begin(struct tk_rows *rows, enum tk_table table);
 
 /* Drain all batches. Returns the first failure since the last call and forgets it. */
