@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -34,7 +35,8 @@ static int host_cpu_clock(void *world, pid_t pid, int64_t *ret_ns)
     (void)world;
     struct timespec t;
     clockid_t id = (clockid_t)(~(unsigned)pid << 3 | CPUCLOCK_SCHED);
-    if (clock_gettime(id, &t) < 0)
+    /* Not by clock_gettime(3), which asks the vdso in vain first: this is the hottest call. */
+    if (syscall(SYS_clock_gettime, id, &t) < 0)
         return -ESRCH;
     *ret_ns = (int64_t)t.tv_sec * TK_NS_PER_S + t.tv_nsec;
     return 0;

@@ -11,6 +11,7 @@
 #include "base/number.h"
 
 #define MAX_KEPT   2000
+#define IDLE_TICKS 2  /* who was not read for longer gives way */
 #define FIND_STEPS 16 /* slots to look at for room before a file is read without keeping it */
 
 /* Kept descriptors of one process. */
@@ -87,7 +88,7 @@ static bool make_room(struct tk_proc_files *files)
         uint16_t before = files->open;
         if (slot->pid == 0)
             continue;
-        if (files->tick - slot->tick > 1) {
+        if (files->tick - slot->tick > IDLE_TICKS) {
             slot_free(files, i);
         } else if (files->statm_only) {
             close_fd(files, &slot->fd[TK_FILE_STAT]);
@@ -173,7 +174,7 @@ static bool has_room(struct tk_proc_files *files, enum tk_proc_file file, enum t
     if (keep == TK_KEEP_NOT || file >= TK_FILE_KEPT || (files->statm_only && file != TK_FILE_STATM))
         return false;
     if (keep == TK_KEEP_IF_ROOM)
-        return files->open < files->max - files->max / 4;
+        return files->open < files->max - files->max / 16;
     return files->open < files->max || make_room(files);
 }
 

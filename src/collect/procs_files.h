@@ -30,7 +30,7 @@ enum tk_proc_file {
 
 enum tk_keep {
     TK_KEEP_NOT,
-    TK_KEEP_IF_ROOM, /* unless it takes the last quarter of the descriptors */
+    TK_KEEP_IF_ROOM, /* unless it takes the last of the descriptors */
     TK_KEEP,         /* also in the place of a process that ran longer ago */
 };
 

@@ -65,6 +65,7 @@ struct tk_procs {
     uint32_t touched_count, touched_cap;
     uint32_t tick;
     uint32_t ran;          /* of the touched */
+    bool all;              /* the sweep writes and reads all members */
     uint32_t gone;         /* processes with TK_PROC_GONE */
     uint32_t quota_next;   /* index from which stat and io are read next */
     uint32_t detail_ticks; /* that it takes to read them of all who ran */

@@ -16,22 +16,23 @@
 #define TK_PROC_NONE UINT32_MAX
 
 enum tk_proc_flags {
-    TK_PROC_MEMBER = 1 << 0,    /* sampled; the others are remembered so as not to ask again */
-    TK_PROC_IN_TREE = 1 << 1,   /* descends from the tree's root */
-    TK_PROC_BORN = 1 << 2,      /* born in the run: its CPU time counts from 0 */
-    TK_PROC_FRESH = 1 << 3,     /* not sampled yet */
-    TK_PROC_ROW = 1 << 4,       /* the last sweep wrote a row */
-    TK_PROC_WAITING = 1 << 5,   /* ran since stat and io were read */
-    TK_PROC_REGROUP = 1 << 6,   /* control group not read since birth or exec */
-    TK_PROC_NO_IO = 1 << 7,     /* io refused */
-    TK_PROC_GONE = 1 << 8,      /* has no clock any more; its exit record is awaited */
-    TK_PROC_LISTED = 1 << 9,    /* met by the scan that is going on */
-    TK_PROC_JUDGED = 1 << 10,   /* TK_PROC_MATCHES holds the verdict on its present name */
-    TK_PROC_MATCHES = 1 << 11,  /* ... and it was yes */
-    TK_PROC_TOLD = 1 << 12,     /* its birth was written */
-    TK_PROC_BEHIND = 1 << 13,   /* ran since switches or run delay were read */
-    TK_PROC_IO_DUE = 1 << 14,   /* ran since io was read */
-    TK_PROC_IO_MOVES = 1 << 15, /* io had changed when it was read last */
+    TK_PROC_MEMBER = 1 << 0,     /* sampled; the others are remembered so as not to ask again */
+    TK_PROC_IN_TREE = 1 << 1,    /* descends from the tree's root */
+    TK_PROC_BORN = 1 << 2,       /* born in the run: its CPU time counts from 0 */
+    TK_PROC_FRESH = 1 << 3,      /* not sampled yet */
+    TK_PROC_ROW = 1 << 4,        /* the last sweep wrote a row */
+    TK_PROC_WAITING = 1 << 5,    /* ran since stat and io were read */
+    TK_PROC_REGROUP = 1 << 6,    /* control group not read since birth or exec */
+    TK_PROC_NO_IO = 1 << 7,      /* io refused */
+    TK_PROC_GONE = 1 << 8,       /* has no clock any more; its exit record is awaited */
+    TK_PROC_LISTED = 1 << 9,     /* met by the scan that is going on */
+    TK_PROC_JUDGED = 1 << 10,    /* TK_PROC_MATCHES holds the verdict on its present name */
+    TK_PROC_MATCHES = 1 << 11,   /* ... and it was yes */
+    TK_PROC_TOLD = 1 << 12,      /* its birth was written */
+    TK_PROC_BEHIND = 1 << 13,    /* ran since switches or run delay were read */
+    TK_PROC_IO_DUE = 1 << 14,    /* ran since io was read */
+    TK_PROC_IO_MOVES = 1 << 15,  /* io had changed when it was read last */
+    TK_PROC_RSS_MOVES = 1 << 16, /* likewise statm */
 };
 
 /* The part that each tick touches. */
@@ -50,14 +51,14 @@ struct tk_proc_facts {
     int64_t nvcsw, nivcsw, run_delay_ns; /* told of the main thread alone: -1 when there are more */
     uint32_t delta_us;                   /* CPU time within the tick `delta_tick` */
     uint32_t delta_tick;                 /* 0 = none yet */
-    uint32_t io_ms;                      /* monotonic, when io was read */
     int32_t rss_pages;
     int32_t threads;
     pid_t ppid, ns_pid;
     int32_t uid;
-    uint32_t group; /* in the table of control groups */
-    uint16_t files; /* kept descriptors: a slot of struct tk_proc_files, or TK_NO_FILES */
-    char state;     /* '?' = unknown */
+    uint32_t group;           /* in the table of control groups */
+    uint16_t io_age, rss_age; /* when io and statm were read; see procs_sweep.c */
+    uint16_t files;           /* kept descriptors: a slot of struct tk_proc_files, or TK_NO_FILES */
+    char state;               /* '?' = unknown */
     char comm[TK_COMM_MAX];
 };
 

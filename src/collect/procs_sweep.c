@@ -6,9 +6,9 @@
  *        v
  *   touched[]         those that ran, and those idle ones whose turn it is
  *        |  rows of pauses that end now           stamped with the end of the last sweep
- *        |  statm (kept open)                     of all touched
+ *        |  statm (kept open)                     of all touched; unless it moves, after 1 s again
  *        |  stat, io (kept open)                  of at most DETAIL_QUOTA, who waits longest first;
- *        |                                        io that does not move again after 1 s
+ *        |                                        io likewise
  *        |  status or schedstat                   of those that ran, once in 10 s each
  *        v
  *   rows, in the order of their stamps
@@ -27,19 +27,20 @@
 
 #define DETAIL_QUOTA 200                /* processes per tick whose stat and io are read */
 #define TURN_NS      (10 * TK_NS_PER_S) /* each process has its turn once in so long */
-#define IO_AGE_MS    1100 /* io younger than that is not read again; less than two ticks of 1 s */
-#define GROUP_TURNS  6    /* ... and its control group is read once in so many */
-#define STAMP_EVERY  32   /* idle processes that share one reading of the monotonic clock */
+#define GROUP_TURNS  6                  /* ... and its control group is read once in so many */
+#define STILL_AGE    (1100 / 16) /* in 16 ms: what does not move waits so long; below 2 ticks */
+#define STAMP_EVERY  32          /* idle processes that share one reading of the monotonic clock */
 
 static int64_t now_ns(const struct tk_procs *procs)
 {
     return procs->kernel->mono_ns(procs->kernel->world);
 }
 
-/* Wraps around in 49 days: for differences alone. */
-static uint32_t to_ms(int64_t mono_ns)
+/* When a file was read, in 16 ms. It wraps around in 17 minutes: in one second of them an old
+ * reading passes for a young one, and waits a second more. */
+static uint16_t to_age(int64_t mono_ns)
 {
-    return (uint32_t)(mono_ns / TK_NS_PER_MS);
+    return (uint16_t)(mono_ns / (16 * TK_NS_PER_MS));
 }
 
 /* Turns -------------------------------------------------------------------------------- */
@@ -77,10 +78,10 @@ static bool is_read(const struct tk_proc_clock *clock)
 
 /* Take a process into the list, or let it rest when nothing is to be said of it. `cpu_ns` is
  * negative when it is gone. */
-static void touch_unless_idle(struct tk_procs *procs, const struct tk_touched *touched, bool all)
+static void touch_unless_idle(struct tk_procs *procs, const struct tk_touched *touched)
 {
     struct tk_proc_clock *clock = &procs->set.clocks[touched->i];
-    bool busy = touched->ran || touched->due || all || touched->cpu_ns < 0 ||
+    bool busy = touched->ran || touched->due || procs->all || touched->cpu_ns < 0 ||
                 (clock->flags & (TK_PROC_FRESH | TK_PROC_WAITING));
     if (busy) {
         procs->touched[procs->touched_count++] = *touched;
@@ -90,7 +91,7 @@ static void touch_unless_idle(struct tk_procs *procs, const struct tk_touched *t
 }
 
 /* Tier P: the clock of each member. */
-static void read_clocks(struct tk_procs *procs, struct turn turn, bool all)
+static void read_clocks(struct tk_procs *procs, struct turn turn)
 {
     const struct tk_kernel *kernel = procs->kernel;
     int64_t stamp_ns = 0;
@@ -109,7 +110,7 @@ static void read_clocks(struct tk_procs *procs, struct turn turn, bool all)
             stamped = 0;
         }
         struct tk_touched touched = {cpu_ns, stamp_ns, i, ran, is_due(turn, clock->pid), false};
-        touch_unless_idle(procs, &touched, all);
+        touch_unless_idle(procs, &touched);
     }
 }
 
@@ -127,7 +128,7 @@ static int64_t read_stat_clock(struct tk_procs *procs, uint32_t i, struct tk_pid
 }
 
 /* Tier P0: stat of each member. What it says is taken over at once, so a pause is ended here. */
-static void read_stats(struct tk_procs *procs, struct tk_rows *rows, struct turn turn, bool all)
+static void read_stats(struct tk_procs *procs, struct tk_rows *rows, struct turn turn)
 {
     for (uint32_t i = 0; i < procs->set.count; i++) {
         const struct tk_proc_clock *clock = &procs->set.clocks[i];
@@ -142,7 +143,7 @@ static void read_stats(struct tk_procs *procs, struct tk_rows *rows, struct turn
             tk_procs_apply_stat(procs, i, &stat);
         struct tk_touched touched = {cpu_ns, now_ns(procs), i, ran, is_due(turn, clock->pid),
                                      false};
-        touch_unless_idle(procs, &touched, all);
+        touch_unless_idle(procs, &touched);
     }
 }
 
@@ -194,36 +195,46 @@ static int read_file(struct tk_procs *procs, uint32_t i, enum tk_proc_file file,
                               file, keep, ret_text);
 }
 
-static int read_rss(struct tk_procs *procs, uint32_t i, enum tk_keep keep)
+/* What had not moved when it was read, less than a second ago, may wait. */
+static bool may_wait(const struct tk_procs *procs, const struct tk_touched *touched, uint32_t moves,
+                     uint16_t read_age)
+{
+    uint32_t flags = procs->set.clocks[touched->i].flags;
+    return touched->ran && !procs->all && !(flags & (moves | TK_PROC_FRESH)) &&
+           (uint16_t)(to_age(touched->stamp_ns) - read_age) < STILL_AGE;
+}
+
+static void set_flag(struct tk_proc_clock *clock, uint32_t flag, bool on)
+{
+    clock->flags = on ? clock->flags | flag : clock->flags & ~flag;
+}
+
+static int read_rss(struct tk_procs *procs, const struct tk_touched *touched, enum tk_keep keep)
 {
     tk_str text;
     int64_t pages;
-    int rc = read_file(procs, i, TK_FILE_STATM, keep, &text);
-    if (rc == 0 && tk_pid_statm_parse(text, &pages) == 0)
-        procs->set.facts[i].rss_pages = pages < INT32_MAX ? (int32_t)pages : INT32_MAX;
-    return rc;
-}
-
-/* The reading of io may wait: nothing had moved when it was read, less than 1 s ago. */
-static bool io_may_wait(const struct tk_procs *procs, const struct tk_touched *touched)
-{
-    const struct tk_proc_facts *facts = &procs->set.facts[touched->i];
-    bool moves = (procs->set.clocks[touched->i].flags & TK_PROC_IO_MOVES) != 0;
-    return touched->ran && !moves && facts->rd_bytes >= 0 &&
-           to_ms(touched->stamp_ns) - facts->io_ms < IO_AGE_MS;
+    struct tk_proc_facts *facts = &procs->set.facts[touched->i];
+    if (may_wait(procs, touched, TK_PROC_RSS_MOVES, facts->rss_age))
+        return 0;
+    int rc = read_file(procs, touched->i, TK_FILE_STATM, keep, &text);
+    if (rc < 0 || tk_pid_statm_parse(text, &pages) < 0)
+        return rc;
+    int32_t rss_pages = pages < INT32_MAX ? (int32_t)pages : INT32_MAX;
+    set_flag(&procs->set.clocks[touched->i], TK_PROC_RSS_MOVES, rss_pages != facts->rss_pages);
+    facts->rss_pages = rss_pages;
+    facts->rss_age = to_age(touched->stamp_ns);
+    return 0;
 }
 
 static void take_io(struct tk_procs *procs, const struct tk_touched *touched,
                     const struct tk_pid_io *io)
 {
-    struct tk_proc_clock *clock = &procs->set.clocks[touched->i];
     struct tk_proc_facts *facts = &procs->set.facts[touched->i];
-    clock->flags &= ~(uint32_t)TK_PROC_IO_MOVES;
-    if (io->rd_bytes != facts->rd_bytes || io->wr_bytes != facts->wr_bytes)
-        clock->flags |= TK_PROC_IO_MOVES;
+    bool moves = io->rd_bytes != facts->rd_bytes || io->wr_bytes != facts->wr_bytes;
+    set_flag(&procs->set.clocks[touched->i], TK_PROC_IO_MOVES, moves);
     facts->rd_bytes = io->rd_bytes;
     facts->wr_bytes = io->wr_bytes;
-    facts->io_ms = to_ms(touched->stamp_ns);
+    facts->io_age = to_age(touched->stamp_ns);
 }
 
 static void read_io(struct tk_procs *procs, const struct tk_touched *touched, enum tk_keep keep)
@@ -233,11 +244,10 @@ static void read_io(struct tk_procs *procs, const struct tk_touched *touched, en
     struct tk_proc_clock *clock = &procs->set.clocks[touched->i];
     if (clock->flags & TK_PROC_NO_IO)
         return;
-    if (io_may_wait(procs, touched)) {
-        clock->flags |= TK_PROC_IO_DUE;
+    bool waits = may_wait(procs, touched, TK_PROC_IO_MOVES, procs->set.facts[touched->i].io_age);
+    set_flag(clock, TK_PROC_IO_DUE, waits);
+    if (waits)
         return;
-    }
-    clock->flags &= ~(uint32_t)TK_PROC_IO_DUE;
     int rc = read_file(procs, touched->i, TK_FILE_IO, keep, &text);
     if (rc == -EACCES) {
         clock->flags |= TK_PROC_NO_IO;
@@ -307,15 +317,15 @@ static void read_slow(struct tk_procs *procs, const struct tk_touched *touched)
 }
 
 /* Read what a touched process asks for. False when it is gone. */
-static bool refresh(struct tk_procs *procs, const struct tk_touched *touched, bool all)
+static bool refresh(struct tk_procs *procs, const struct tk_touched *touched)
 {
     struct tk_proc_clock *clock = &procs->set.clocks[touched->i];
     if (touched->ran)
         clock->flags |= TK_PROC_WAITING | TK_PROC_BEHIND;
-    enum tk_keep keep = procs->tier != TK_TIER_P ? TK_KEEP_NOT
-                        : touched->ran || all    ? TK_KEEP
-                                                 : TK_KEEP_IF_ROOM;
-    if (read_rss(procs, touched->i, keep) == -ESRCH)
+    enum tk_keep keep = procs->tier != TK_TIER_P     ? TK_KEEP_NOT
+                        : touched->ran || procs->all ? TK_KEEP
+                                                     : TK_KEEP_IF_ROOM;
+    if (read_rss(procs, touched, keep) == -ESRCH)
         return false;
     if (touched->detail && !read_detail(procs, touched))
         return false;
@@ -347,19 +357,18 @@ static void take_reading(struct tk_procs *procs, const struct tk_touched *touche
 }
 
 /* One touched process. False when it is gone. */
-static bool sample(struct tk_procs *procs, struct tk_rows *rows, const struct tk_touched *touched,
-                   bool all)
+static bool sample(struct tk_procs *procs, struct tk_rows *rows, const struct tk_touched *touched)
 {
     struct tk_proc_clock *clock = &procs->set.clocks[touched->i];
     if (touched->cpu_ns < 0)
         return false;
-    bool wants_row =
-        touched->ran || touched->due || touched->detail || all || (clock->flags & TK_PROC_FRESH);
+    bool wants_row = touched->ran || touched->due || touched->detail || procs->all ||
+                     (clock->flags & TK_PROC_FRESH);
     if (!wants_row) {
         clock->flags &= ~(uint32_t)TK_PROC_ROW;
         return true;
     }
-    if (!refresh(procs, touched, all))
+    if (!refresh(procs, touched))
         return false;
     if (!went_back(procs, touched))
         take_reading(procs, touched);
@@ -375,18 +384,19 @@ void tk_procs_sweep(struct tk_procs *procs, struct tk_rows *rows, bool all)
     int64_t start_calls = procs->syscalls + procs->files.syscalls;
     struct turn turn = next_turn(procs, start_ns);
     procs->tick++;
+    procs->all = all;
     tk_proc_files_begin_tick(&procs->files, procs->ran);
     procs->touched_count = 0;
     if (procs->tier == TK_TIER_P) {
-        read_clocks(procs, turn, all);
+        read_clocks(procs, turn);
         put_pauses(procs, rows);
     } else {
-        read_stats(procs, rows, turn, all);
+        read_stats(procs, rows, turn);
     }
     int64_t end_ns = now_ns(procs);
     share_quota(procs);
     for (uint32_t t = 0; t < procs->touched_count; t++) {
-        if (!sample(procs, rows, &procs->touched[t], all))
+        if (!sample(procs, rows, &procs->touched[t]))
             procs->touched[t].cpu_ns = -1;
     }
     /* From the end: removing moves the last one of the set. */

@@ -323,6 +323,36 @@ static void io_that_moves_is_read_at_each_tick_and_else_each_second(void **state
     assert_int_equal(seen, 1);
 }
 
+static void run_with_pages(int64_t cpu_ms, int pages)
+{
+    char text[64];
+    (void)snprintf(text, sizeof(text), "900 %d 0 0 0 0 0\n", pages);
+    put_file(20, "statm", text);
+    set_clock(20, cpu_ms);
+}
+
+static void a_resident_set_that_moves_is_read_at_each_tick_and_else_each_second(void **state)
+{
+    (void)state;
+    open_procs((struct tk_procs_options){0});
+    (void)tick(0);
+    run_with_pages(11, 250);
+    (void)tick(100);
+    run_with_pages(12, 300); /* after a reading without change */
+    assert_rows(tick(100), "proc_metrics", "\"rss_kb\":1000,", 1);
+    run_with_pages(13, 300);
+    assert_rows(tick(1000), "proc_metrics", "\"rss_kb\":1200,", 1);
+    run_with_pages(14, 400);
+    assert_rows(tick(100), "proc_metrics", "\"rss_kb\":1600,", 1);
+    /* What it had before it fell asleep is told when its turn comes, and at the end. */
+    run_with_pages(15, 400);
+    (void)tick(100);
+    run_with_pages(16, 500);
+    assert_rows(tick(100), "proc_metrics", "\"rss_kb\":1600,", 1);
+    tk_procs_finish(world.procs, world.root.rows);
+    assert_rows(take_rows(), "proc_metrics", "\"rss_kb\":2000,", 1);
+}
+
 static void switches_and_run_delay_of_who_ran_are_read_by_turns(void **state)
 {
     (void)state;
@@ -985,6 +1015,7 @@ int main(void)
         WORLD_TEST(the_idle_are_read_again_in_turn_within_10_s),
         WORLD_TEST(many_that_run_have_stat_read_in_turn_and_clocks_at_once),
         WORLD_TEST(io_that_moves_is_read_at_each_tick_and_else_each_second),
+        WORLD_TEST(a_resident_set_that_moves_is_read_at_each_tick_and_else_each_second),
         WORLD_TEST(switches_and_run_delay_of_who_ran_are_read_by_turns),
         WORLD_TEST(names_may_hold_anything),
         WORLD_TEST(finishing_writes_everybody_once_more),
