@@ -121,21 +121,6 @@ static int sync_fd(int fd, const char *path, struct tk_err *err)
     return fsync(fd) < 0 ? tk_fail_errno(err, "%s", path) : 0;
 }
 
-/* Give the temporary file the name `name`. Where that replaces a file, ext4 writes the new one to
- * the disk at once (auto_da_alloc; 0.5 to 0.8 ms, and a wait where the disk is slow). A file that
- * need not survive a power failure changes places with the old one instead. */
-static int put_in_place(int parent, const char *temporary, const char *name, bool durable)
-{
-    if (durable || renameat2(parent, temporary, parent, name, RENAME_EXCHANGE) < 0)
-        return renameat(parent, temporary, parent, name); /* also when there is none to replace */
-    if (unlinkat(parent, temporary, 0) == 0)
-        return 0;
-    int failure = errno; /* a folder has the name */
-    (void)renameat2(parent, temporary, parent, name, RENAME_EXCHANGE);
-    errno = failure;
-    return -1;
-}
-
 static int replace(int dirfd, const char *path, tk_str text, mode_t mode, bool durable,
                    struct tk_err *err)
 {
@@ -159,7 +144,7 @@ static int replace(int dirfd, const char *path, tk_str text, mode_t mode, bool d
     rc = tk_fd_write(fd, text, path, err);
     if (rc == 0 && durable)
         rc = sync_fd(fd, path, err);
-    if (rc == 0 && put_in_place(parent, temporary, name, durable) < 0)
+    if (rc == 0 && renameat(parent, temporary, parent, name) < 0)
         rc = tk_fail_errno(err, "%s", path);
     if (rc == 0 && durable)
         rc = sync_fd(parent, path, err);
