@@ -75,7 +75,8 @@ on_terminal() {
 
 @test "a terminal that is not known is one clear line" {
     TERM=nonsense on_terminal '
-        top; expect -re "this terminal is not known" { exit 0 } timeout { exit 1 } eof { exit 2 }'
+        top; expect -re "this terminal is not known" {} timeout { exit 3 } eof { exit 4 }
+        expect eof; exit [expr {[lindex [wait] 3] == 1 ? 0 : 5}]'
 }
 
 @test "q quits, and the terminal is as it was" {
