@@ -19,6 +19,7 @@ struct process {
     uint64_t node;       /* hash of its name */
     int64_t last_us;     /* time of the last reading */
     int64_t base_ns;     /* its cumulative CPU time */
+    int64_t rss_ms;      /* time of its last row of proc_rss; INT64_MIN = none */
 };
 
 /* A reading of a process. */
@@ -147,7 +148,12 @@ static void put_cts(struct procs *procs, const struct sample *sample, int64_t dt
 static struct process begin_process(const struct procs *procs, const struct sample *sample,
                                     uint64_t node)
 {
-    struct process process = {sample->pid, sample->start_ticks, node, sample->us, sample->cpu_ns};
+    struct process process = {.pid = sample->pid,
+                              .start_ticks = sample->start_ticks,
+                              .node = node,
+                              .last_us = sample->us,
+                              .base_ns = sample->cpu_ns,
+                              .rss_ms = INT64_MIN};
     bool born_in_run = sample->birth_us != INT64_MIN && procs->parse->start_us != INT64_MIN &&
                        sample->birth_us >= procs->parse->start_us;
     if (born_in_run && sample->birth_us <= sample->us) {
@@ -202,6 +208,10 @@ static int take_reading(struct procs *procs, struct sample *sample, int64_t rss_
         process = &procs->items[procs->count - 1];
         if (first.last_us == sample->us)
             put_cts(procs, sample, 0, 0, rss_kb);
+    }
+    if (rss_kb >= 0 && sample->us / 1000 > process->rss_ms) {
+        put_rss(procs, sample, rss_kb);
+        process->rss_ms = sample->us / 1000;
     }
     if (!advances(procs, process, sample))
         return 0;
@@ -328,10 +338,10 @@ static int take_row(struct procs *procs, const struct tk_batch *batch, size_t ro
     if (rc < 0)
         return rc;
     int64_t rss_kb = tk_batch_i64(batch, row, TK_PROC_METRICS_RSS_KB, -1);
-    if (rss_kb >= 0)
-        put_rss(procs, &sample, rss_kb);
     if (sample.cpu_ns >= 0)
         return take_reading(procs, &sample, rss_kb, err);
+    if (rss_kb >= 0)
+        put_rss(procs, &sample, rss_kb);
     if (tk_batch_has(batch, row, TK_PROC_METRICS_DT_MS) &&
         tk_batch_has(batch, row, TK_PROC_METRICS_CPU_MS)) {
         take_difference(procs, &sample, tk_batch_i64(batch, row, TK_PROC_METRICS_DT_MS, 0),

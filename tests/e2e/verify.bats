@@ -36,6 +36,17 @@ a_run() {
     [[ $output == "logs/20250102T000000Z: ok: "* ]]
 }
 
+@test "what record and collect have just recorded passes" {
+    for i in 1 2 3; do
+        "$TK" record -q -i 20ms -o "r$i" -- sh -c 'for i in $(seq 30); do /bin/true; done'
+    done
+    RUN_ID=node timeout -s INT 1 "$TK" collect run -i 10ms -o r4 || true
+    for i in 1 2 3 4; do
+        "$TK" parse "r$i"
+        run -0 "$TK" verify cctf "r$i"
+    done
+}
+
 @test "an error is told with file and line, and gives status 1" {
     a_run r
     echo '{"ts_ms":3500,"node":"n","stage":"cloud","cpu_util":"50"}' >>r/resources.jsonl

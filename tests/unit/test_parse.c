@@ -272,6 +272,19 @@ static void two_clocks_of_one_process_never_run_back(void **state)
                     "\"start_ticks\":50,\"cpu_ns\":0,\"dt_us\":100000}\n");
 }
 
+static void two_sweeps_within_a_millisecond_make_one_row(void **state)
+{
+    (void)state;
+    assert_proc_cpu(
+        "{\"ts_ms\":1500,\"pid\":1,\"rss_kb\":9,\"ts_us\":1500100,\"cpu_ns\":5000000}\n"
+        "{\"ts_ms\":1500,\"pid\":1,\"rss_kb\":9,\"ts_us\":1500900,\"cpu_ns\":5000000}\n"
+        "{\"ts_ms\":1500,\"pid\":2,\"rss_kb\":7,\"ts_us\":1500900,\"cpu_ns\":5000000}\n",
+        "", "");
+    assert_file(work, "cctf/proc_rss.jsonl",
+                "{\"ts_ms\":1500,\"pid\":1,\"rss_kb\":9}\n"
+                "{\"ts_ms\":1500,\"pid\":2,\"rss_kb\":7}\n");
+}
+
 static void rows_of_generation_2_are_differences_already(void **state)
 {
     (void)state;
@@ -363,6 +376,7 @@ int main(void)
         in_work(an_exit_adds_what_was_used_since_the_last_sample),
         in_work(a_process_between_two_samples_is_known_by_its_exit),
         in_work(two_clocks_of_one_process_never_run_back),
+        in_work(two_sweeps_within_a_millisecond_make_one_row),
         in_work(rows_of_generation_2_are_differences_already),
         in_work(a_second_parse_writes_the_same_bytes),
         in_work(a_missing_folder_is_told),
