@@ -164,9 +164,11 @@ def markdown(result: dict) -> str:
 
 
 def method(view: Result, machine: dict) -> str:
+    count = machine["rounds"]
+    rounds = "one round" if count == 1 else f"the median of {count} rounds"
     return (
         f"Method: one tool at a time, one sample a second, {machine['window_s']:.0f} s windows "
-        f"after {machine['warmup_s']:.0f} s of warm-up, the median of {machine['rounds']} rounds. "
+        f"after {machine['warmup_s']:.0f} s of warm-up, {rounds}. "
         f"CPU is {machine['cpu_counter']} of a "
         "cgroup made for the tool: user and system time of all its processes and threads. The "
         "load: children with 20 names, 64 to 192 KB touched, 10 % of them light (0.1 ms of CPU "
