@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,6 +19,8 @@
 #define MAX_RUNS     256
 #define ROW_TEXT_MAX ((size_t)1 << 20)
 #define OUT_MAX      ((size_t)16 << 20)
+#define TAIL_BYTES   4096
+#define SELF_ROW_MIN 64 /* bytes of a row of self.jsonl, at least */
 
 enum {
     STATUS_RUN_ID,
@@ -40,6 +43,11 @@ enum {
     STATUS_BYTES,
     STATUS_OWN_CPU_MS,
     STATUS_OWN_RSS_KB,
+    STATUS_OWN_CPU_RATIO,
+    STATUS_SYSCALLS_PER_TICK,
+    STATUS_WRITTEN_BPS,
+    STATUS_LATE_P50_US,
+    STATUS_SWEEP_US,
     STATUS_COUNT
 };
 
@@ -65,6 +73,13 @@ static const struct tk_column columns[STATUS_COUNT] = {
     [STATUS_BYTES] = {"bytes", TK_I64, "bytes", "size of the folder"},
     [STATUS_OWN_CPU_MS] = {"own_cpu_ms", TK_I64, "ms", "CPU time of the recorder"},
     [STATUS_OWN_RSS_KB] = {"own_rss_kb", TK_I64, "KiB", "peak memory of the recorder"},
+    [STATUS_OWN_CPU_RATIO] = {"own_cpu_ratio", TK_F64, "",
+                              "share of one CPU that the recorder took of late", 0, 5},
+    [STATUS_SYSCALLS_PER_TICK] = {"syscalls_per_tick", TK_F64, "",
+                                  "system calls of its sampling thread of late", 0, 1},
+    [STATUS_WRITTEN_BPS] = {"written_Bps", TK_I64, "bytes/s", "written to the tables of late"},
+    [STATUS_LATE_P50_US] = {"late_p50_us", TK_I64, "us", "median lateness of ticks of late"},
+    [STATUS_SWEEP_US] = {"sweep_us", TK_I64, "us", "length of the last sweep over the processes"},
 };
 
 static const struct tk_schema schema = {"status", "what a recorder does", columns, STATUS_COUNT};
@@ -91,17 +106,17 @@ static const struct {
     {STATUS_OWN_RSS_KB, TK_RUN_OWN_RSS_KB},
 };
 
-static void copy_value(const struct tk_batch *from, size_t from_column, struct tk_batch *to,
-                       size_t to_column)
+static void copy_value(const struct tk_batch *from, size_t row, size_t from_column,
+                       struct tk_batch *to, size_t to_column)
 {
-    if (!tk_batch_has(from, 0, from_column))
+    if (!tk_batch_has(from, row, from_column))
         return;
     if (columns[to_column].type == TK_TEXT) {
-        tk_batch_set_text(to, to_column, tk_batch_text(from, 0, from_column));
+        tk_batch_set_text(to, to_column, tk_batch_text(from, row, from_column));
     } else if (columns[to_column].type == TK_F64) {
-        tk_batch_set_f64(to, to_column, tk_batch_f64(from, 0, from_column, 0));
+        tk_batch_set_f64(to, to_column, tk_batch_f64(from, row, from_column, 0));
     } else {
-        tk_batch_set_i64(to, to_column, tk_batch_i64(from, 0, from_column, 0));
+        tk_batch_set_i64(to, to_column, tk_batch_i64(from, row, from_column, 0));
     }
 }
 
@@ -122,6 +137,57 @@ static int64_t folder_bytes(int dirfd)
     return bytes;
 }
 
+/* The last rows of self.jsonl, or fewer. */
+static void read_last_self(int dirfd, struct tk_batch *self)
+{
+    char buf[TAIL_BYTES];
+    struct stat st;
+    TK_CLEANUP(tk_fd_close)
+    int fd = openat(dirfd, tk_tables[TK_TABLE_SELF].raw, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return;
+    off_t from = st.st_size > (off_t)sizeof(buf) ? st.st_size - (off_t)sizeof(buf) : 0;
+    ssize_t n = pread(fd, buf, sizeof(buf), from);
+    tk_str text = {buf, n > 0 ? (size_t)n : 0};
+    tk_str cut;
+    if (from > 0)
+        (void)tk_str_take_line(&text, &cut);
+    struct tk_decode_stats stats = {0};
+    struct tk_err ignored;
+    void *state = calloc(1, tk_decoder_jsonl.state_size);
+    if (!state || tk_decoder_jsonl.batch(state, &text, false, self, &stats, &ignored) < 0)
+        tk_batch_reset(self);
+    free(state);
+}
+
+/* What recording takes now, by the last row of its account. */
+static void set_self(int dirfd, struct tk_batch *out)
+{
+    TK_CLEANUP(tk_batch_freep) struct tk_batch *self = NULL;
+    struct tk_err ignored;
+    if (tk_batch_new(&tk_schema_self, TAIL_BYTES / SELF_ROW_MIN, TAIL_BYTES, &self, &ignored) < 0)
+        return;
+    read_last_self(dirfd, self);
+    size_t row = self->rows;
+    /* The last one of a recording may be of a moment. */
+    while (row > 0 && tk_batch_i64(self, row - 1, TK_SELF_TICKS, 0) == 0)
+        row--;
+    if (row-- == 0)
+        return;
+    double dt_ms = (double)tk_batch_i64(self, row, TK_SELF_DT_MS, 0);
+    double ticks = (double)tk_batch_i64(self, row, TK_SELF_TICKS, 0);
+    double cpu_ns = (double)tk_batch_i64(self, row, TK_SELF_CPU_NS, 0);
+    double bytes = (double)tk_batch_i64(self, row, TK_SELF_BYTES, 0);
+    tk_batch_set_f64(out, STATUS_SYSCALLS_PER_TICK,
+                     (double)tk_batch_i64(self, row, TK_SELF_SYSCALLS, 0) / ticks);
+    copy_value(self, row, TK_SELF_LATE_P50_US, out, STATUS_LATE_P50_US);
+    copy_value(self, row, TK_SELF_SWEEP_US, out, STATUS_SWEEP_US);
+    if (dt_ms <= 0)
+        return;
+    tk_batch_set_f64(out, STATUS_OWN_CPU_RATIO, cpu_ns / dt_ms / 1e6);
+    tk_batch_set_i64(out, STATUS_WRITTEN_BPS, (int64_t)(bytes * 1000 / dt_ms));
+}
+
 static int read_status(const char *folder, struct tk_batch *out, struct tk_err *err)
 {
     TK_CLEANUP(tk_fd_close) int dirfd = -1;
@@ -137,10 +203,11 @@ static int read_status(const char *folder, struct tk_batch *out, struct tk_err *
     if (running)
         tk_batch_set_i64(out, STATUS_PID, owner.pid);
     tk_batch_set_i64(out, STATUS_BYTES, folder_bytes(dirfd));
+    set_self(dirfd, out);
     TK_CLEANUP(tk_batch_freep) struct tk_batch *run = NULL;
     if (tk_object_read(dirfd, tk_tables[TK_TABLE_RUN].raw, &tk_schema_run, &run, &ignored) == 0) {
         for (size_t i = 0; i < TK_COUNTOF(same); i++)
-            copy_value(run, same[i].run, out, same[i].status);
+            copy_value(run, 0, same[i].run, out, same[i].status);
     }
     return 0;
 }
@@ -159,6 +226,8 @@ static const struct tk_grid_column grid_columns[] = {
     {.name = "ROWS", .right = true},
     {.name = "SIZE", .right = true},
     {.name = "CPU", .right = true},
+    {.name = "NOW", .right = true},
+    {.name = "CALLS/TICK", .right = true},
     {.name = "MEMORY", .right = true},
 };
 
@@ -199,6 +268,10 @@ static void add_grid_row(struct tk_grid *grid, const struct tk_batch *batch, siz
                 tk_bytes_format((double)tk_batch_i64(batch, row, STATUS_BYTES, -1), buf));
     tk_grid_set(grid, cell++,
                 tk_seconds_format(own_cpu_ms < 0 ? -1 : own_cpu_ms * TK_NS_PER_MS, buf));
+    double ratio = tk_batch_f64(batch, row, STATUS_OWN_CPU_RATIO, -1);
+    double calls = tk_batch_f64(batch, row, STATUS_SYSCALLS_PER_TICK, -1);
+    tk_grid_set(grid, cell++, ratio < 0 ? "-" : tk_share_format(ratio, buf));
+    tk_grid_set(grid, cell++, tk_count_format((int64_t)calls, buf));
     tk_grid_set(grid, cell, tk_bytes_format(own_rss_kb < 0 ? -1 : (double)own_rss_kb * 1024, buf));
 }
 

@@ -103,6 +103,7 @@ static ssize_t read_text(struct tk_cgroups *groups, struct tk_cgroup *group, siz
     if (fd < 0)
         fd = opened = open_file(groups, group, &tk_cgroup_files[file]);
     ssize_t n = fd < 0 ? fd : pread(fd, groups->buf, sizeof(groups->buf), 0);
+    groups->syscalls += group->fds[file] >= 0 ? 1 : 2;
     if (fd >= 0 && n < 0)
         n = -errno;
     if (n >= 0) {

@@ -168,6 +168,7 @@ static uint64_t take_fingerprint(struct tk_cgroups *groups)
         ssize_t n = groups->count_fds[i] < 0
                         ? 0
                         : pread(groups->count_fds[i], groups->buf, sizeof(groups->buf), 0);
+        groups->syscalls += groups->count_fds[i] >= 0;
         tk_str text = {groups->buf, n > 0 ? (size_t)n : 0};
         tk_str first_line = text;
         if (i == CGROUP_STAT) /* its other lines move for other reasons */
@@ -274,5 +275,6 @@ void tk_cgroups_read_stats(const struct tk_cgroups *groups, struct tk_cgroups_st
         .groups = (int64_t)groups->count,
         .skipped = groups->skipped,
         .errors = groups->errors,
+        .syscalls = groups->syscalls,
     };
 }

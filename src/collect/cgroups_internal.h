@@ -45,6 +45,7 @@ struct tk_cgroups {
     int count_fds[2];     /* files that tell how many groups there are; -1 = missing */
     uint64_t fingerprint; /* of what they said at the last walk */
     int64_t skipped, errors;
+    int64_t syscalls;
     char buf[TK_CGROUP_FILE_MAX];
 };
 

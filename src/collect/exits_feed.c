@@ -42,7 +42,7 @@ struct tk_exit_feed {
     char connector_why[WHY_MAX], taskstats_why[WHY_MAX];
     struct cpu_sequence *sequences; /* [cpu_count] */
     uint32_t cpu_count;
-    int64_t events, records, dropped, overruns, bad;
+    int64_t events, records, dropped, overruns, bad, syscalls;
     bool lost;
     _Alignas(struct nlmsghdr) char message[MESSAGE_MAX];
 };
@@ -96,6 +96,7 @@ static int connector_request(struct mnl_socket *socket, enum proc_cn_mcast_op op
 static int event_read(struct tk_exit_feed *feed, struct tk_event *ret)
 {
     ssize_t n = mnl_socket_recvfrom(feed->connector, feed->message, sizeof(feed->message));
+    feed->syscalls++;
     if (n < 0)
         return errno == EAGAIN ? 0 : -errno;
     int left = (int)n;
@@ -432,6 +433,7 @@ static int records_read(struct tk_exit_feed *feed, struct mnl_socket *socket,
                         struct tk_task_record ret_records[2])
 {
     ssize_t n = mnl_socket_recvfrom(socket, feed->message, sizeof(feed->message));
+    feed->syscalls++;
     if (n < 0)
         return errno == EAGAIN ? 0 : -errno;
     const struct nlmsghdr *message = (const struct nlmsghdr *)feed->message;
@@ -482,5 +484,6 @@ void tk_exit_feed_read_stats(const struct tk_exit_feed *feed, struct tk_exit_fee
         .dropped = feed->dropped,
         .overruns = feed->overruns,
         .bad = feed->bad,
+        .syscalls = feed->syscalls,
     };
 }

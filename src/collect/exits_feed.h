@@ -33,6 +33,7 @@ struct tk_exit_feed_stats {
     int64_t dropped;  /* messages of the connector that are missing in its sequence */
     int64_t overruns; /* times that a socket buffer was full */
     int64_t bad;      /* messages that did not parse */
+    int64_t syscalls; /* that reading took */
 };
 
 /* Opens what this host allows, possibly nothing. Fails only with -ENOMEM. */

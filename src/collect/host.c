@@ -167,6 +167,7 @@ static int read_whole(struct tk_host *host, int fd, bool paged, tk_str *ret)
     size_t n = 0;
     for (;;) {
         ssize_t got = pread(fd, host->buf + n, host->cap - n, (off_t)n);
+        host->syscalls++;
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
@@ -196,8 +197,10 @@ static int read_to_key(struct tk_host *host, struct tk_host_state *state, const 
 {
     size_t want = state->enough > 0 ? state->enough + SLACK : 0;
     ssize_t got = 0;
-    if (want > 0 && want <= host->cap)
+    if (want > 0 && want <= host->cap) {
         got = pread(state->fds[0], host->buf, want, 0);
+        host->syscalls++;
+    }
     *ret = (tk_str){host->buf, got > 0 ? (size_t)got : 0};
     int rc = 0;
     size_t enough = end_of_key(*ret, last_key);
@@ -381,4 +384,9 @@ int64_t tk_host_errors(const struct tk_host *host, const char **ret_first)
 {
     *ret_first = host->first_error;
     return host->errors;
+}
+
+int64_t tk_host_syscalls(const struct tk_host *host)
+{
+    return host->syscalls;
 }

@@ -47,4 +47,7 @@ int64_t tk_host_forks(struct tk_host *host);
 /* Times that a source did not parse, and the first message ("" = none). */
 int64_t tk_host_errors(const struct tk_host *host, const char **ret_first);
 
+/* System calls of all ticks so far. */
+int64_t tk_host_syscalls(const struct tk_host *host);
+
 #endif

@@ -57,6 +57,7 @@ struct tk_host {
     int64_t forks;    /* `processes` when it was last read; TK_HOST_ABSENT before */
     int64_t last_pid; /* of /proc/loadavg, just before that */
 
+    int64_t syscalls;
     int64_t errors;
     char first_error[TK_ERR_MAX];
 };

@@ -15,6 +15,13 @@
 #define DRAIN_NS       (500 * TK_NS_PER_MS) /* 16 MB hold 40,000 events: a wake-up costs 60 us */
 #define DRAIN_SMALL_NS (50 * TK_NS_PER_MS)  /* some 300 events fit without privilege */
 
+const char *tk_tier_name(enum tk_tier tier)
+{
+    static const char *const names[] = {
+        [TK_TIER_AUTO] = "auto", [TK_TIER_P] = "P", [TK_TIER_P0] = "P0"};
+    return names[tier];
+}
+
 /* Making ------------------------------------------------------------------------------- */
 
 /* One line on the events that this host does not give. */
@@ -198,6 +205,7 @@ void tk_procs_read_stats(const struct tk_procs *procs, struct tk_procs_stats *re
         .sweep_ns = procs->sweep_ns,
         .detail_ticks = procs->detail_ticks,
         .syscalls = procs->sweep_syscalls,
+        .all_syscalls = procs->syscalls + procs->files.syscalls + procs->sources.syscalls,
         .ran = procs->touched_count,
     };
 }

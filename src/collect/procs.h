@@ -25,6 +25,9 @@ enum tk_tier {
     TK_TIER_P0, /* plain open, read, close */
 };
 
+/* As in --tier and run.json: "P". Borrowed. */
+const char *tk_tier_name(enum tk_tier tier);
+
 struct tk_procs_options {
     const char *node, *host; /* identity of each row; borrowed */
     const char *match;       /* PROC_MATCH (collect-and-cctf.md section 3), "" too; NULL = all */
@@ -109,6 +112,7 @@ struct tk_procs_stats {
                                 time are up to so many ticks old, less one; 0 = nobody ran */
     int64_t syscalls;        /* of all sweeps so far; what following forks and exits takes is not in
                                 it, since that follows the machine */
+    int64_t all_syscalls;    /* of everything so far, following forks and exits included */
     int64_t ran;             /* processes that the last sweep read more of than their clock */
 };
 void tk_procs_read_stats(const struct tk_procs *procs, struct tk_procs_stats *ret_stats);

@@ -56,6 +56,7 @@ static void add_clock_row(struct tk_recorder *recorder, int64_t now, int64_t ste
     if (step_ns != 0)
         tk_batch_set_i64(row, TK_CLOCK_STEP_US, step_ns / TK_NS_PER_US);
     struct timex adjust = {.modes = 0};
+    recorder->syscalls++;
     if (adjtimex(&adjust) >= 0) {
         bool nano = (adjust.status & STA_NANO) != 0;
         tk_batch_set_i64(row, TK_CLOCK_ADJ_OFFSET_US, nano ? adjust.offset / 1000 : adjust.offset);
@@ -157,6 +158,7 @@ static int flush(struct tk_recorder *recorder, int64_t now, struct tk_err *err)
 {
     recorder->flushed_ns = now;
     look_at_clocks(recorder, now);
+    tk_recorder_put_self(recorder, now);
     struct tk_batch *run = NULL;
     int rc = tk_rows_flush(recorder->rows, err);
     if (rc == 0 && now - recorder->meta_ns >= meta_interval_ns(recorder, now)) {
@@ -462,6 +464,7 @@ static int start(struct tk_recorder *recorder, struct tk_err *err)
     start_prober(recorder);
     release_start_memory(recorder);
     lock_memory();
+    tk_recorder_start_self(recorder);
     return 0;
 }
 
@@ -520,6 +523,7 @@ static int write_last_rows(struct tk_recorder *recorder, struct tk_err *err)
     int64_t now = tk_clock_mono_ns();
     recorder->stop_ms = tk_anchor_from_mono(&recorder->kernel.anchor, now) / TK_NS_PER_MS;
     add_clock_row(recorder, now, 0);
+    tk_recorder_put_self(recorder, now);
     note_trouble(recorder);
     if (rc == 0)
         rc = judge_failure(recorder, tk_rows_flush(recorder->rows, err), err);

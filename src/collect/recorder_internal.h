@@ -29,6 +29,13 @@ struct tk_prober {
     int dirfd;
 };
 
+/* What recording took since the start. */
+struct tk_self_totals {
+    int64_t cpu_ns;
+    int64_t syscalls; /* of the sampling thread */
+    int64_t bytes, lost_events, dropped_rows;
+};
+
 struct tk_recorder {
     struct tk_recorder_options options;
     char host_name[TK_NODE_NAME_MAX];
@@ -53,6 +60,10 @@ struct tk_recorder {
     bool has_exit_status;
     bool has_leaf;
 
+    struct tk_self_totals self; /* at the last row of self.jsonl */
+    int64_t self_ns;            /* monotonic time of it */
+    int64_t syscalls;           /* of the sampling thread that its parts do not count */
+
     int64_t flushed_ns, clock_ns, meta_ns; /* monotonic time of the last one */
     int64_t wall_offset_ns;                /* wall clock minus monotonic clock, when last seen */
     bool failing;                          /* the last write failed, and on_failure was told */
@@ -72,6 +83,14 @@ void tk_recorder_probe(struct tk_recorder *recorder);
 /* Make the row of run.json as things stand; the caller frees it. */
 TK_MUST_USE int tk_recorder_make_run(struct tk_recorder *recorder, struct tk_batch **ret_row,
                                      struct tk_err *err);
+
+/* CPU time of this process, ns. */
+int64_t tk_recorder_cpu_ns(struct tk_recorder *recorder);
+
+/* Begin the account with what recording, not starting, takes; then append a row of self.jsonl with
+ * what was taken since the last one. */
+void tk_recorder_start_self(struct tk_recorder *recorder);
+void tk_recorder_put_self(struct tk_recorder *recorder, int64_t now);
 
 /* Keep the start of an earlier recording into the same folder. */
 void tk_recorder_read_start(struct tk_recorder *recorder);

@@ -15,6 +15,7 @@
 #define SCHEMA_VERSION 2
 #define ARGV_MAX       ((size_t)4 << 20)
 #define ROW_TEXT_MAX   ((size_t)256 << 10)
+#define STATUS_CALLS   4 /* to open, read twice and close */
 /* CPU time of a running task is brought up to date at each timer tick, so that over 25 of them the
  * error is 2 % as a rule. */
 #define GOOD_TICKS 25LL
@@ -136,14 +137,6 @@ static int64_t read_hz(void)
     return (TK_NS_PER_S + tick.tv_nsec / 2) / tick.tv_nsec;
 }
 
-static int64_t own_cpu_ms(void)
-{
-    struct timespec t;
-    if (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t) < 0)
-        return 0;
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / TK_NS_PER_MS;
-}
-
 /* The row ----------------------------------------------------------------------- */
 
 static void set_text(struct tk_batch *row, size_t column, const char *text)
@@ -194,7 +187,7 @@ static void set_procs(const struct tk_recorder *recorder, struct tk_batch *row)
         return;
     struct tk_procs_stats stats;
     tk_procs_read_stats(recorder->procs, &stats);
-    set_text(row, TK_RUN_TIER, stats.tier == TK_TIER_P0 ? "P0" : "P");
+    set_text(row, TK_RUN_TIER, tk_tier_name(stats.tier));
     bool between = recorder->has_leaf && strcmp(stats.rung, "C") == 0;
     set_text(row, TK_RUN_RUNG, between ? "B" : stats.rung);
     set_text(row, TK_RUN_EXIT_SOURCE, stats.exit_source);
@@ -222,7 +215,7 @@ static void set_ticks(const struct tk_recorder *recorder, struct tk_batch *row)
     tk_batch_set_i64(row, TK_RUN_LATE_P99_US, stats.late_p99_ns / TK_NS_PER_US);
 }
 
-static void set_own_cost(const struct tk_recorder *recorder, struct tk_batch *row)
+static void set_own_cost(struct tk_recorder *recorder, struct tk_batch *row)
 {
     struct tk_run_writer_stats stats;
     tk_relay_read_stats(recorder->relay, &stats);
@@ -231,8 +224,9 @@ static void set_own_cost(const struct tk_recorder *recorder, struct tk_batch *ro
         rows += stats.rows[i];
     tk_batch_set_i64(row, TK_RUN_ROWS, rows);
     tk_batch_set_i64(row, TK_RUN_DROPPED_ROWS, stats.dropped_rows);
-    tk_batch_set_i64(row, TK_RUN_OWN_CPU_MS, own_cpu_ms());
+    tk_batch_set_i64(row, TK_RUN_OWN_CPU_MS, tk_recorder_cpu_ns(recorder) / TK_NS_PER_MS);
     /* Not ru_maxrss: that is of the image before exec, too. */
+    recorder->syscalls += STATUS_CALLS;
     int64_t peak_kb = read_own_kb("/proc/self/status", TK_STR("VmHWM:"));
     if (peak_kb >= 0)
         tk_batch_set_i64(row, TK_RUN_OWN_RSS_KB, peak_kb);

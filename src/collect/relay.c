@@ -25,7 +25,8 @@ struct lane {
 struct tk_relay {
     struct tk_run_writer *writer; /* of whoever writes */
     pthread_t thread;
-    bool started; /* else the sampling thread writes */
+    bool started;  /* else the sampling thread writes */
+    int64_t wakes; /* of the thread, by the sampling thread, which alone looks at it */
 
     pthread_mutex_t mutex; /* over all that follows */
     pthread_cond_t changed;
@@ -177,8 +178,10 @@ static void unlock(struct tk_relay *relay, bool was_wanted)
 {
     bool wake = relay->wanted && !was_wanted;
     (void)pthread_mutex_unlock(&relay->mutex);
-    if (wake)
-        (void)pthread_cond_broadcast(&relay->changed);
+    if (!wake)
+        return;
+    relay->wakes++;
+    (void)pthread_cond_broadcast(&relay->changed);
 }
 
 static int take(void *context, enum tk_table table, const struct tk_batch *batch,
@@ -249,6 +252,11 @@ void tk_relay_read_stats(struct tk_relay *relay, struct tk_run_writer_stats *ret
     *ret_stats = relay->stats;
     ret_stats->dropped_rows += relay->dropped_rows;
     (void)pthread_mutex_unlock(&relay->mutex);
+}
+
+int64_t tk_relay_syscalls(const struct tk_relay *relay)
+{
+    return relay->wakes;
 }
 
 /* Life ------------------------------------------------------------------------------------- */

@@ -49,6 +49,9 @@ TK_MUST_USE int tk_relay_next_outcome(struct tk_relay *relay, struct tk_err *err
 /* Counters of the writer when it had last finished; rows that were dropped here are added. */
 void tk_relay_read_stats(struct tk_relay *relay, struct tk_run_writer_stats *ret_stats);
 
+/* System calls that handing over has taken so far. */
+int64_t tk_relay_syscalls(const struct tk_relay *relay);
+
 /* As tk_relay_write(), end the thread and free. Accepts NULL. */
 void tk_relay_free(struct tk_relay *relay);
 

@@ -35,14 +35,20 @@ struct rate_class {
     void (*run)(struct tk_sampler *sampler, struct tk_rows *rows);
 };
 
+/* Of some ticks. */
+struct lateness {
+    int64_t ticks, missed, max_ns;
+    uint32_t buckets[LATE_BUCKETS];
+};
+
 struct tk_sampler {
     struct tk_sampler_options options;
     int timer_fd;
     int64_t start_ns;
     struct rate_class classes[CLASS_COUNT];
-    int64_t ticks, missed, late_max_ns;
+    struct lateness all, span; /* since the start; since it was last asked for */
     int64_t last_deadline_ns, last_tick_ns;
-    uint32_t late[LATE_BUCKETS];
+    int64_t steps;
 };
 
 /* Lateness ---------------------------------------------------------------------- */
@@ -67,14 +73,24 @@ static int64_t late_bucket_ns(size_t bucket)
     return units * TK_NS_PER_US / LATE_STEPS;
 }
 
-static int64_t late_percentile(const struct tk_sampler *sampler, int64_t percent)
+/* A tick that was so late, and the deadlines that passed meanwhile. */
+static void add_lateness(struct lateness *lateness, int64_t late_ns, int64_t missed)
+{
+    lateness->ticks++;
+    lateness->missed += missed;
+    lateness->buckets[late_bucket(late_ns)]++;
+    if (late_ns > lateness->max_ns)
+        lateness->max_ns = late_ns;
+}
+
+static int64_t late_percentile(const struct lateness *lateness, int64_t percent)
 {
     int64_t below = 0;
     for (size_t i = 0; i < LATE_BUCKETS; i++) {
-        below += sampler->late[i];
-        if (sampler->late[i] > 0 && below * 100 >= sampler->ticks * percent) {
+        below += lateness->buckets[i];
+        if (lateness->buckets[i] > 0 && below * 100 >= lateness->ticks * percent) {
             int64_t end = late_bucket_ns(i);
-            return end < sampler->late_max_ns ? end : sampler->late_max_ns;
+            return end < lateness->max_ns ? end : lateness->max_ns;
         }
     }
     return 0;
@@ -145,12 +161,8 @@ static int arm(const struct tk_sampler *sampler, struct tk_err *err)
 /* Account for one tick that begins at `now`; `passed` deadlines lie behind it, its own included. */
 static void count_tick(struct tk_sampler *sampler, int64_t deadline_ns, int64_t now, int64_t passed)
 {
-    int64_t late = now - deadline_ns;
-    sampler->ticks++;
-    sampler->missed += passed - 1;
-    sampler->late[late_bucket(late)]++;
-    if (late > sampler->late_max_ns)
-        sampler->late_max_ns = late;
+    add_lateness(&sampler->all, now - deadline_ns, passed - 1);
+    add_lateness(&sampler->span, now - deadline_ns, passed - 1);
     sampler->last_tick_ns = now;
     sampler->last_deadline_ns = deadline_ns + (passed - 1) * sampler->options.interval_ns;
 }
@@ -170,6 +182,7 @@ int tk_sampler_step(struct tk_sampler *sampler, struct tk_rows *rows, struct tk_
 {
     int64_t now = tk_clock_mono_ns();
     bool ran = false;
+    sampler->steps++;
     for (size_t i = 0; i < CLASS_COUNT; i++) {
         const struct rate_class *class = &sampler->classes[i];
         if (class->interval_ns == 0 || class->deadline_ns > now)
@@ -241,18 +254,34 @@ int64_t tk_sampler_wake_ns(const struct tk_sampler *sampler)
 void tk_sampler_read_stats(const struct tk_sampler *sampler, struct tk_sampler_stats *ret_stats)
 {
     int64_t interval = sampler->options.interval_ns;
-    int64_t ticks = sampler->ticks;
+    int64_t ticks = sampler->all.ticks;
     *ret_stats = (struct tk_sampler_stats){
         .ticks = ticks,
-        .missed_ticks = sampler->missed,
-        .late_max_ns = sampler->late_max_ns,
-        .late_p50_ns = late_percentile(sampler, 50),
-        .late_p99_ns = late_percentile(sampler, 99),
+        .missed_ticks = sampler->all.missed,
+        .late_max_ns = sampler->all.max_ns,
+        .late_p50_ns = late_percentile(&sampler->all, 50),
+        .late_p99_ns = late_percentile(&sampler->all, 99),
     };
     if (ticks == 0)
         return;
     if (ticks > 1)
         ret_stats->achieved_ns = (sampler->last_tick_ns - sampler->start_ns) / (ticks - 1);
-    ret_stats->drift_ns =
-        sampler->last_deadline_ns - sampler->start_ns - (ticks + sampler->missed - 1) * interval;
+    ret_stats->drift_ns = sampler->last_deadline_ns - sampler->start_ns -
+                          (ticks + sampler->all.missed - 1) * interval;
+}
+
+void tk_sampler_take_span(struct tk_sampler *sampler, struct tk_sampler_span *ret_span)
+{
+    *ret_span = (struct tk_sampler_span){
+        .ticks = sampler->span.ticks,
+        .missed_ticks = sampler->span.missed,
+        .late_max_ns = sampler->span.max_ns,
+        .late_p50_ns = late_percentile(&sampler->span, 50),
+    };
+    sampler->span = (struct lateness){0};
+}
+
+int64_t tk_sampler_syscalls(const struct tk_sampler *sampler)
+{
+    return 2 * sampler->steps;
 }

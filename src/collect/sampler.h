@@ -36,6 +36,12 @@ struct tk_sampler_stats {
                          a deadline was neither kept nor counted */
 };
 
+/* Of the ticks since the last time that somebody asked. */
+struct tk_sampler_span {
+    int64_t ticks, missed_ticks;
+    int64_t late_max_ns, late_p50_ns; /* 0 without ticks; the median to 1/8 */
+};
+
 /* The first tick of each class is due at once. */
 TK_MUST_USE int tk_sampler_new(const struct tk_sampler_options *options,
                                struct tk_sampler **ret_sampler, struct tk_err *err);
@@ -60,5 +66,12 @@ TK_MUST_USE int tk_sampler_finish(struct tk_sampler *sampler, struct tk_rows *ro
 
 /* Figures since the start. */
 void tk_sampler_read_stats(const struct tk_sampler *sampler, struct tk_sampler_stats *ret_stats);
+
+/* Figures since the last call, for one asker. */
+void tk_sampler_take_span(struct tk_sampler *sampler, struct tk_sampler_span *ret_span);
+
+/* System calls that waiting for the deadlines has taken so far: a poll and a setting of the timer
+ * for each step. */
+int64_t tk_sampler_syscalls(const struct tk_sampler *sampler);
 
 #endif

@@ -126,6 +126,7 @@ static const enum tk_table copied[] = {
     TK_TABLE_PROC_EVENTS,
     TK_TABLE_PROC_EXIT,
     TK_TABLE_CLOCK,
+    TK_TABLE_SELF,
     TK_TABLE_RUN_META,
     TK_TABLE_MODULE_INVENTORY,
     TK_TABLE_RUN,

@@ -148,6 +148,27 @@ enum {
 extern const struct tk_schema tk_schema_clock;
 
 enum {
+    TK_SELF_TS_MS,
+    TK_SELF_TS_US,
+    TK_SELF_NODE,
+    TK_SELF_HOST,
+    TK_SELF_DT_MS,
+    TK_SELF_TIER,
+    TK_SELF_TICKS,
+    TK_SELF_MISSED_TICKS,
+    TK_SELF_LATE_P50_US,
+    TK_SELF_LATE_MAX_US,
+    TK_SELF_CPU_NS,
+    TK_SELF_SYSCALLS,
+    TK_SELF_BYTES,
+    TK_SELF_SWEEP_US,
+    TK_SELF_LOST_EVENTS,
+    TK_SELF_DROPPED_ROWS,
+    TK_SELF_COUNT
+};
+extern const struct tk_schema tk_schema_self;
+
+enum {
     TK_NODES_NODE_ID,
     TK_NODES_STAGE,
     TK_NODES_CPU_CORES,
@@ -534,6 +555,7 @@ enum tk_table {
     TK_TABLE_PROC_EVENTS,
     TK_TABLE_PROC_EXIT,
     TK_TABLE_CLOCK,
+    TK_TABLE_SELF,
     TK_TABLE_INVOCATIONS,
     TK_TABLE_PLACEMENT_EVENTS,
     TK_TABLE_SYSTEM_STATS,

@@ -186,6 +186,30 @@ static const struct tk_column clock[TK_CLOCK_COUNT] = {
 const struct tk_schema tk_schema_clock = {"clock", "readings of the clocks, and offsets to peers",
                                           clock, TK_CLOCK_COUNT};
 
+static const struct tk_column self[TK_SELF_COUNT] = {
+    [TK_SELF_TS_MS] = {"ts_ms", TK_I64, "ms", "end of the interval, epoch", TK_REQUIRED},
+    [TK_SELF_TS_US] = {"ts_us", TK_I64, "us", "end of the interval, epoch"},
+    [TK_SELF_NODE] = {"node", TK_TEXT, "", "node label", TK_REQUIRED},
+    [TK_SELF_HOST] = {"host", TK_TEXT, "", "host name"},
+    [TK_SELF_DT_MS] = {"dt_ms", TK_I64, "ms", "length of the interval that ends here", TK_REQUIRED},
+    [TK_SELF_TIER] = {"tier", TK_TEXT, "", "source of the process sweep; absent = no processes"},
+    [TK_SELF_TICKS] = {"ticks", TK_I64, "", "ticks taken within dt", TK_REQUIRED},
+    [TK_SELF_MISSED_TICKS] = {"missed_ticks", TK_I64, "", "deadlines within dt that passed by"},
+    [TK_SELF_LATE_P50_US] = {"late_p50_us", TK_I64, "us", "median lateness of the ticks within dt"},
+    [TK_SELF_LATE_MAX_US] = {"late_max_us", TK_I64, "us", "worst lateness of a tick within dt"},
+    [TK_SELF_CPU_NS] = {"cpu_ns", TK_I64, "ns", "CPU time of the recorder, all threads, within dt",
+                        TK_REQUIRED},
+    [TK_SELF_SYSCALLS] = {"syscalls", TK_I64, "",
+                          "system calls of the sampling thread within dt, by its own count"},
+    [TK_SELF_BYTES] = {"bytes", TK_I64, "bytes", "written to the tables within dt"},
+    [TK_SELF_SWEEP_US] = {"sweep_us", TK_I64, "us", "length of the last sweep over the processes"},
+    [TK_SELF_LOST_EVENTS] = {"lost_events", TK_I64, "", "kernel events lost within dt"},
+    [TK_SELF_DROPPED_ROWS] = {"dropped_rows", TK_I64, "", "rows that were not written within dt"},
+};
+
+const struct tk_schema tk_schema_self = {"self", "what recording took since the row before", self,
+                                         TK_SELF_COUNT};
+
 static const struct tk_column nodes[TK_NODES_COUNT] = {
     [TK_NODES_NODE_ID] = {"node_id", TK_TEXT, "", "node label", TK_REQUIRED | TK_CCTF1},
     [TK_NODES_STAGE] = {"stage", TK_TEXT, "", "role, such as endpoint, edge or cloud",

@@ -344,6 +344,8 @@ void tk_summary_init(struct tk_summary *summary)
         .dropped_events = -1,
         .dropped_rows = -1,
         .own_cpu_ms = -1,
+        .own_calls_per_tick = (double)NAN,
+        .own_Bps = (double)NAN,
         .own_rss_kb = -1,
         .rss_exact = -1,
     };

@@ -113,7 +113,8 @@ struct tk_summary_quality {
     int64_t ticks, missed_ticks, late_max_us, late_p99_us;
     int64_t lost_exits, dropped_events, dropped_rows;
     int64_t own_cpu_ms, own_rss_kb;
-    int rss_exact; /* 0, 1; -1 = unknown */
+    double own_calls_per_tick, own_Bps; /* system calls, bytes written; NaN = unknown */
+    int rss_exact;                      /* 0, 1; -1 = unknown */
     const tk_str *notices;
     size_t notice_count;
     int64_t rows;      /* read for this summary */

@@ -45,6 +45,9 @@ struct tk_summary_maker {
     int64_t cpu_prev_ns, memory_prev_ns, link_prev_ns; /* stamps of the rows before; 0 = none */
     double covered_before[TK_SOURCE_COUNT];            /* covered_ns at the last reading */
     double link_max_Bps;
+    struct {
+        int64_t ticks, syscalls, bytes, dt_ms;
+    } self; /* sums of self.jsonl */
     struct tk_disk_sums disks[TK_SUMMARY_MAX_DISKS];
     size_t disk_count;
     struct tk_container_sums *containers; /* while they are added */

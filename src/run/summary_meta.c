@@ -332,6 +332,25 @@ static void take_clock(struct tk_summary_maker *maker, const struct tk_batch *ba
         maker->boot_ns = real_ns - boot_ns;
 }
 
+static void take_self(struct tk_summary_maker *maker, const struct tk_batch *batch, size_t row)
+{
+    maker->self.ticks += tk_batch_i64(batch, row, TK_SELF_TICKS, 0);
+    maker->self.syscalls += tk_batch_i64(batch, row, TK_SELF_SYSCALLS, 0);
+    maker->self.bytes += tk_batch_i64(batch, row, TK_SELF_BYTES, 0);
+    maker->self.dt_ms += tk_batch_i64(batch, row, TK_SELF_DT_MS, 0);
+}
+
+static int add_self(struct tk_summary_maker *maker, struct tk_err *err)
+{
+    struct tk_summary_quality *quality = &maker->summary->quality;
+    int rc = tk_summary_each(maker, TK_TABLE_SELF, take_self, err);
+    if (maker->self.ticks > 0)
+        quality->own_calls_per_tick = (double)maker->self.syscalls / (double)maker->self.ticks;
+    if (maker->self.dt_ms > 0)
+        quality->own_Bps = 1000 * (double)maker->self.bytes / (double)maker->self.dt_ms;
+    return rc;
+}
+
 int tk_summary_add_meta(struct tk_summary_maker *maker, struct tk_err *err)
 {
     const struct tk_summary *summary = maker->summary;
@@ -342,5 +361,6 @@ int tk_summary_add_meta(struct tk_summary_maker *maker, struct tk_err *err)
         !is_called(summary->node, summary->host_name, maker->wanted))
         return no_such_node(maker, err);
     rc = rc < 0 ? rc : add_link_meta(maker, err);
-    return rc < 0 ? rc : tk_summary_each(maker, TK_TABLE_CLOCK, take_clock, err);
+    rc = rc < 0 ? rc : tk_summary_each(maker, TK_TABLE_CLOCK, take_clock, err);
+    return rc < 0 ? rc : add_self(maker, err);
 }

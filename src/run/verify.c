@@ -329,6 +329,7 @@ static const enum tk_table walk[] = {
     TK_TABLE_NODES,
     TK_TABLE_LINKS,
     TK_TABLE_CLOCK,
+    TK_TABLE_SELF,
     TK_TABLE_HOST_METRICS,
     TK_TABLE_LINK_METRICS,
     TK_TABLE_DISK_METRICS,

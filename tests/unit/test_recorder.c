@@ -106,6 +106,54 @@ static void the_end_is_written_with_its_counters(void **state)
     tk_recorder_free(recorder);
 }
 
+/* Sums of the rows of self.jsonl, and their number. */
+static size_t sum_self(int64_t ret_sums[TK_SELF_COUNT])
+{
+    static const size_t summed[] = {TK_SELF_DT_MS, TK_SELF_TICKS, TK_SELF_MISSED_TICKS,
+                                    TK_SELF_CPU_NS, TK_SELF_SYSCALLS};
+    struct tk_run_reader *reader = NULL;
+    const struct tk_batch *batch = NULL;
+    struct tk_err err;
+    size_t rows = 0;
+    memset(ret_sums, 0, TK_SELF_COUNT * sizeof(*ret_sums));
+    assert_int_equal(
+        tk_run_reader_new(dirfd_of_folder, "self.jsonl", &tk_schema_self, &reader, &err), 0);
+    while (tk_run_reader_next(reader, &batch, &err) == 0) {
+        for (size_t row = 0; row < batch->rows; row++, rows++) {
+            for (size_t i = 0; i < TK_COUNTOF(summed); i++)
+                ret_sums[summed[i]] += tk_batch_i64(batch, row, summed[i], INT64_MIN / 1000);
+        }
+    }
+    tk_run_reader_free(reader);
+    return rows;
+}
+
+static void the_account_of_itself_adds_up(void **state)
+{
+    (void)state;
+    enum { STEPS = 300 };
+    struct tk_err err;
+    int64_t sums[TK_SELF_COUNT];
+    struct tk_recorder *recorder = open_recorder(NULL);
+    int64_t start_ns = tk_clock_mono_ns();
+    for (int i = 0; i < STEPS; i++)
+        assert_int_equal(step(recorder, &err), 0);
+    assert_int_equal(tk_recorder_finish(recorder, &err), 0);
+    int64_t span_ms = (tk_clock_mono_ns() - start_ns) / TK_NS_PER_MS;
+    TK_CLEANUP(tk_batch_freep) struct tk_batch *run = read_run();
+    size_t rows = sum_self(sums);
+    /* A row each second, not one each tick. */
+    assert_true(rows >= 2 && (int64_t)rows <= span_ms / 1000 + 2);
+    assert_int_equal(sums[TK_SELF_TICKS], STEPS);
+    assert_int_equal(sums[TK_SELF_MISSED_TICKS], tk_batch_i64(run, 0, TK_RUN_MISSED_TICKS, -1));
+    assert_true(sums[TK_SELF_DT_MS] >= STEPS * 5 - 10 && sums[TK_SELF_DT_MS] <= span_ms + 2);
+    assert_true(sums[TK_SELF_CPU_NS] > 0 &&
+                sums[TK_SELF_CPU_NS] / TK_NS_PER_MS <= tk_batch_i64(run, 0, TK_RUN_OWN_CPU_MS, -1));
+    /* Poll, timer, at least one clock and one file. */
+    assert_true(sums[TK_SELF_SYSCALLS] >= STEPS * 4);
+    tk_recorder_free(recorder);
+}
+
 static void two_recorders_do_not_share_a_folder(void **state)
 {
     (void)state;
@@ -173,6 +221,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(the_first_readings_are_there_when_it_returns),
         TEST(the_end_is_written_with_its_counters),
+        TEST(the_account_of_itself_adds_up),
         TEST(two_recorders_do_not_share_a_folder),
         TEST(the_start_of_an_earlier_recording_is_kept),
         TEST(the_delay_of_the_link_comes_later),

@@ -120,6 +120,32 @@ static void ticks_that_were_slept_through_are_not_replayed(void **state)
     fixture_close(&fixture);
 }
 
+static void a_span_is_of_the_ticks_since_the_last_one(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct tk_sampler_span span;
+    fixture_open(&fixture, false, INTERVAL_NS);
+    (void)step(&fixture);
+    struct timespec nap = {.tv_nsec = 20 * INTERVAL_NS};
+    (void)nanosleep(&nap, NULL);
+    (void)step(&fixture);
+    tk_sampler_take_span(fixture.sampler, &span);
+    assert_int_equal(span.ticks, 2);
+    assert_true(span.missed_ticks >= 18);
+    assert_true(span.late_max_ns >= 18 * INTERVAL_NS && span.late_p50_ns <= span.late_max_ns);
+    tk_sampler_take_span(fixture.sampler, &span);
+    assert_int_equal(span.ticks, 0);
+    assert_int_equal(span.missed_ticks, 0);
+    assert_int_equal(span.late_max_ns, 0);
+    int64_t calls = tk_sampler_syscalls(fixture.sampler);
+    (void)step(&fixture);
+    assert_int_equal(tk_sampler_syscalls(fixture.sampler) - calls, 2);
+    tk_sampler_take_span(fixture.sampler, &span);
+    assert_int_equal(span.ticks, 1);
+    fixture_close(&fixture);
+}
+
 static void the_host_has_an_interval_of_its_own(void **state)
 {
     (void)state;
@@ -163,6 +189,7 @@ int main(void)
         cmocka_unit_test(the_first_tick_is_due_at_once_and_each_step_makes_one),
         cmocka_unit_test(each_deadline_is_kept_or_counted_as_missed),
         cmocka_unit_test(ticks_that_were_slept_through_are_not_replayed),
+        cmocka_unit_test(a_span_is_of_the_ticks_since_the_last_one),
         cmocka_unit_test(the_host_has_an_interval_of_its_own),
         cmocka_unit_test(finishing_reads_the_host_once_more),
     };
