@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/nearest.h"
+#include "base/number.h"
 
 #define MAX_OPTIONS 64
 #define HELP_LETTER 'h'
@@ -128,6 +129,26 @@ static int set_number(const struct tk_opt *option, void *field, const char *text
     return 0;
 }
 
+static int set_percent(const struct tk_opt *option, void *field, const char *text,
+                       const char *source, struct tk_err *err)
+{
+    tk_str number = tk_str_from(text);
+    double value;
+    if (tk_str_ends_with(number, TK_STR("%")))
+        number.n--;
+    if (!tk_parse_f64(number, &value) || !(value >= 0)) {
+        return tk_fail(err, -EINVAL, "%s: '%s' is not a number of per cent such as 2 or 0.5",
+                       source, text);
+    }
+    if (option->max != 0 && (value < (double)option->min || value > (double)option->max)) {
+        return tk_fail(err, -EINVAL, "%s: %s is out of range, expected %lld to %lld", source, text,
+                       (long long)option->min, (long long)option->max);
+    }
+    value /= 100;
+    memcpy(field, &value, sizeof(value));
+    return 0;
+}
+
 /* `source` is how the message names where the value came from: "option '--interval'". */
 static int set_value(const struct tk_opt *option, void *opts, const char *text, const char *source,
                      struct tk_err *err)
@@ -145,6 +166,8 @@ static int set_value(const struct tk_opt *option, void *opts, const char *text, 
     case TK_OPT_INT:
     case TK_OPT_DURATION:
         return set_number(option, field, text, source, err);
+    case TK_OPT_PERCENT:
+        return set_percent(option, field, text, source, err);
     }
     return tk_fail(err, -EINVAL, "%s: unknown type", source);
 }

@@ -19,6 +19,7 @@ enum tk_opt_type {
     TK_OPT_STRING,   /* const char *, borrowed from argv or the environment */
     TK_OPT_INT,      /* int64_t, decimal, within min..max */
     TK_OPT_DURATION, /* int64_t ns, "250us", "100ms", "1.5s", "2m", "1h"; a bare number is ms */
+    TK_OPT_PERCENT,  /* double, a share: "2", "0.5" or "0.5%" of a hundred; min..max in per cent */
     TK_OPT_CHOICE,   /* int: index in `choices` */
 };
 
@@ -31,7 +32,8 @@ struct tk_opt {
     const char *help; /* one line, lower case, no full stop */
     char letter;      /* short form; 0 = none */
     const char *env;  /* environment variable that sets it; NULL = none */
-    int64_t min, max; /* INT and DURATION; both 0 = no limit but the type's, and not negative */
+    int64_t min,
+        max; /* INT, DURATION, PERCENT; both 0 = no limit but the type's, and not negative */
     const char *const *choices; /* CHOICE: NULL-terminated words */
     size_t given; /* of a bool that is set when the command line has the option; 0 = none */
 };

@@ -31,6 +31,7 @@ struct collect_opts {
     const char *output, *run_id, *node, *stage, *vm_ip, *iface, *container;
     const char *match, *pid_dir, *sampling;
     int64_t interval_ns, host_interval_ns, cpu_freq_mhz;
+    double cpu_budget;
     int tier, rows;
     bool refresh, per_core, stop_all, clean_all, json;
 };
@@ -75,6 +76,8 @@ static const struct tk_opt options[] = {
      "rows of processes: changed (default) or every-tick", .choices = row_kinds},
     {"tier", TK_OPT_CHOICE, FIELD(tier), "TIER",
      "source of process readings: auto (default), P or P0", .choices = tiers},
+    {"cpu-budget", TK_OPT_PERCENT, FIELD(cpu_budget), "PERCENT",
+     "of one CPU: past it slow readings are taken less often (default no budget)", .max = 6400},
     {"per-core", TK_OPT_FLAG, FIELD(per_core), NULL, "record the load of each CPU too"},
     {"cpu-freq", TK_OPT_INT, FIELD(cpu_freq_mhz), "MHZ", "frequency of the CPU (default found out)",
      .env = "CPU_FREQ_MHZ"},
@@ -220,6 +223,7 @@ static int open_recorder(struct collecting *collecting, struct tk_recorder **ret
         .per_core = opts->per_core,
         .interval_ns = opts->interval_ns,
         .host_interval_ns = opts->host_interval_ns,
+        .cpu_budget = opts->cpu_budget,
         .on_failure = note_failure,
         .context = collecting,
     };

@@ -15,6 +15,7 @@
 struct record_opts {
     const char *output, *run_id, *node, *stage, *iface;
     int64_t interval_ns, host_interval_ns;
+    double cpu_budget;
     int tier, rows;
     bool per_core, quiet;
 };
@@ -40,6 +41,8 @@ static const struct tk_opt options[] = {
      "role of this node (default cloud)", .env = "STAGE"},
     {"iface", TK_OPT_STRING, offsetof(struct record_opts, iface), "NIC",
      "network device (default that of the default route)", .env = "IFACE"},
+    {"cpu-budget", TK_OPT_PERCENT, offsetof(struct record_opts, cpu_budget), "PERCENT",
+     "of one CPU: past it slow readings are taken less often (default no budget)", .max = 6400},
     {"per-core", TK_OPT_FLAG, offsetof(struct record_opts, per_core), NULL,
      "record the load of each CPU too"},
     {"rows", TK_OPT_CHOICE, offsetof(struct record_opts, rows), "KIND",
@@ -102,6 +105,7 @@ static int open_recorder(struct recording *recording, char **command, struct tk_
                                       .per_core = opts->per_core,
                                       .interval_ns = opts->interval_ns,
                                       .host_interval_ns = opts->host_interval_ns,
+                                      .cpu_budget = opts->cpu_budget,
                                       .command = command,
                                       .on_failure = tell},
         &recording->recorder, err);

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/human.h"
+#include "base/number.h"
 #include "cmd/collectors.h"
 #include "report/report.h"
 #include "run/run.h"
@@ -48,6 +49,10 @@ enum {
     STATUS_WRITTEN_BPS,
     STATUS_LATE_P50_US,
     STATUS_SWEEP_US,
+    STATUS_DETAIL_INTERVAL_MS,
+    STATUS_SLOW_INTERVAL_MS,
+    STATUS_CPU_BUDGET_PERCENT,
+    STATUS_BUDGET_CHANGES,
     STATUS_COUNT
 };
 
@@ -79,6 +84,13 @@ static const struct tk_column columns[STATUS_COUNT] = {
                                   "system calls of its sampling thread of late", 0, 1},
     [STATUS_WRITTEN_BPS] = {"written_Bps", TK_I64, "bytes/s", "written to the tables of late"},
     [STATUS_LATE_P50_US] = {"late_p50_us", TK_I64, "us", "median lateness of ticks of late"},
+    [STATUS_DETAIL_INTERVAL_MS] = {"detail_interval_ms", TK_I64, "ms", "period of the 1 s class"},
+    [STATUS_SLOW_INTERVAL_MS] = {"slow_interval_ms", TK_I64, "ms", "period of the slow class"},
+    [STATUS_CPU_BUDGET_PERCENT] = {"cpu_budget_percent", TK_F64, "%",
+                                   "of one CPU that recording should not exceed; absent = none", 0,
+                                   TK_SHORTEST},
+    [STATUS_BUDGET_CHANGES] = {"budget_changes", TK_I64, "",
+                               "times that the budget changed the pace of slow readings"},
     [STATUS_SWEEP_US] = {"sweep_us", TK_I64, "us", "length of the last sweep over the processes"},
 };
 
@@ -104,6 +116,8 @@ static const struct {
     {STATUS_DROPPED_ROWS, TK_RUN_DROPPED_ROWS},
     {STATUS_OWN_CPU_MS, TK_RUN_OWN_CPU_MS},
     {STATUS_OWN_RSS_KB, TK_RUN_OWN_RSS_KB},
+    {STATUS_CPU_BUDGET_PERCENT, TK_RUN_CPU_BUDGET_PERCENT},
+    {STATUS_BUDGET_CHANGES, TK_RUN_BUDGET_CHANGES},
 };
 
 static void copy_value(const struct tk_batch *from, size_t row, size_t from_column,
@@ -182,6 +196,8 @@ static void set_self(int dirfd, struct tk_batch *out)
                      (double)tk_batch_i64(self, row, TK_SELF_SYSCALLS, 0) / ticks);
     copy_value(self, row, TK_SELF_LATE_P50_US, out, STATUS_LATE_P50_US);
     copy_value(self, row, TK_SELF_SWEEP_US, out, STATUS_SWEEP_US);
+    copy_value(self, row, TK_SELF_DETAIL_INTERVAL_MS, out, STATUS_DETAIL_INTERVAL_MS);
+    copy_value(self, row, TK_SELF_SLOW_INTERVAL_MS, out, STATUS_SLOW_INTERVAL_MS);
     if (dt_ms <= 0)
         return;
     tk_batch_set_f64(out, STATUS_OWN_CPU_RATIO, cpu_ns / dt_ms / 1e6);

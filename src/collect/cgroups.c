@@ -110,11 +110,14 @@ static bool has_run(const struct tk_cgroup *group, int64_t cpu_ns)
 }
 
 /* Which classes are due for a group whose CPU time is now `cpu_ns`. */
-static enum tk_cgroup_class due_class(const struct tk_cgroup *group, int64_t cpu_ns, int64_t now_ns)
+static enum tk_cgroup_class due_class(const struct tk_cgroups *groups,
+                                      const struct tk_cgroup *group, int64_t cpu_ns, int64_t now_ns)
 {
-    if (group->slow_ns == 0 || now_ns - group->slow_ns >= SLOW_NS - EARLY_NS)
+    int64_t slow_ns = tk_pace_slow_ns(groups->options.pace, SLOW_NS);
+    int64_t detail_ns = tk_pace_detail_ns(groups->options.pace, DETAIL_NS);
+    if (group->slow_ns == 0 || now_ns - group->slow_ns >= slow_ns - EARLY_NS)
         return TK_CGROUP_SLOW;
-    return has_run(group, cpu_ns) && now_ns - group->detail_ns >= DETAIL_NS - EARLY_NS
+    return has_run(group, cpu_ns) && now_ns - group->detail_ns >= detail_ns - EARLY_NS
                ? TK_CGROUP_DETAIL
                : TK_CGROUP_FAST;
 }
@@ -145,7 +148,8 @@ static void tick_group(struct tk_cgroups *groups, struct tk_cgroup *group, bool 
     int64_t now_ns = groups->kernel->mono_ns(groups->kernel->world);
     if (!tk_cgroup_read(groups, group, TK_CGROUP_FAST, &now) && group->last.cpu_ns >= 0)
         group->gone = true;
-    enum tk_cgroup_class class = all ? TK_CGROUP_SLOW : due_class(group, now.cpu_ns, now_ns);
+    enum tk_cgroup_class class =
+        all ? TK_CGROUP_SLOW : due_class(groups, group, now.cpu_ns, now_ns);
     if (class >= TK_CGROUP_DETAIL)
         read_detail(groups, group, class, now_ns, &now);
     if (group->gone) {
@@ -183,7 +187,8 @@ static void find_when_due(struct tk_cgroups *groups, bool all, int64_t now_ns)
     uint64_t fingerprint = take_fingerprint(groups);
     int64_t since_ns = now_ns - groups->walk_ns;
     bool changed = fingerprint != groups->fingerprint || groups->lost_one;
-    if (!all && groups->walk_ns > 0 && since_ns < SLOW_NS - EARLY_NS &&
+    if (!all && groups->walk_ns > 0 &&
+        since_ns < tk_pace_slow_ns(groups->options.pace, SLOW_NS) - EARLY_NS &&
         (!changed || since_ns < LEAST_WALK_NS))
         return;
     groups->fingerprint = fingerprint;

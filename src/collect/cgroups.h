@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "collect/budget.h"
 #include "collect/kernel.h"
 #include "run/rows.h"
 
@@ -34,8 +35,9 @@ TK_MUST_USE int tk_cgroup_parse(tk_str text, char *ret_path, size_t path_cap, ch
 struct tk_cgroups;
 
 struct tk_cgroups_options {
-    const char *node, *host; /* borrowed */
-    int64_t max_groups;      /* read at most so many, the rest is counted; 0 = 1,000 */
+    const char *node, *host;    /* borrowed */
+    const struct tk_pace *pace; /* borrowed; NULL = as specified */
+    int64_t max_groups;         /* read at most so many, the rest is counted; 0 = 1,000 */
 };
 
 /* All groups below the mount points, and in a container its own; found anew when their number

@@ -10,6 +10,7 @@
  *   cgroups.h      control groups, and a leaf of our own
  *   container.h    containers by name
  *   privileges.h   capabilities: what they add, how to give them up
+ *   budget.h       how much of a CPU recording may take
  *   sampler.h      the loop: deadlines, rate classes, own cost
  *   recorder.h     the loop with a run folder under it
  *   launch.h       run a command and account for it
@@ -17,6 +18,7 @@
 #ifndef TK_COLLECT_COLLECT_H
 #define TK_COLLECT_COLLECT_H
 
+#include "collect/budget.h"
 #include "collect/cgroups.h"
 #include "collect/container.h"
 #include "collect/host.h"

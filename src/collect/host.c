@@ -28,12 +28,12 @@ enum {
     SLACK = 256, /* by which a file may grow in front of its last key from reading to reading */
 };
 
-static int64_t period_ns(enum tk_host_class class)
+static int64_t period_ns(const struct tk_host *host, enum tk_host_class class)
 {
-    static const int64_t periods[] = {
+    const int64_t periods[] = {
         [TK_HOST_FAST] = 0,
-        [TK_HOST_1S] = TK_NS_PER_S,
-        [TK_HOST_SLOW] = 10 * TK_NS_PER_S,
+        [TK_HOST_1S] = tk_pace_detail_ns(host->options.pace, TK_NS_PER_S),
+        [TK_HOST_SLOW] = tk_pace_slow_ns(host->options.pace, 10 * TK_NS_PER_S),
     };
     return periods[class];
 }
@@ -327,7 +327,7 @@ static void tick(struct tk_host *host, bool all, struct tk_rows *rows)
         struct tk_host_state *state = &host->states[id];
         if (state->fd_count == 0 || !has_row(host, id, moved))
             continue;
-        bool due = is_due(state, period_ns(tk_host_sources[id].class), now_ns);
+        bool due = is_due(state, period_ns(host, tk_host_sources[id].class), now_ns);
         if ((due || all) && read_source(host, id))
             accept_reading(state);
     }

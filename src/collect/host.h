@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "collect/budget.h"
 #include "collect/kernel.h"
 #include "run/rows.h"
 
@@ -17,6 +18,7 @@ struct tk_host_options {
     const char *node, *stage, *host; /* identity of each row; borrowed for the host's life */
     const char *iface;               /* NIC of the link rows `NODE.nic`; "" = none */
     bool per_core;                   /* add per_core_util */
+    const struct tk_pace *pace;      /* borrowed; NULL = as specified */
 };
 
 /* Opens the sources that this kernel has; one that is missing is left out for good. */

@@ -16,6 +16,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "collect/budget.h"
 #include "collect/kernel.h"
 #include "run/rows.h"
 
@@ -41,7 +42,8 @@ struct tk_procs_options {
     bool tree_only;          /* nobody else is */
     enum tk_tier tier;       /* P without CPU clocks becomes P0 */
     bool no_events;          /* do without proc connector and taskstats: rung C */
-    bool every_tick;         /* a row per process and tick, as the original wrote */
+    const struct tk_pace *pace; /* of the turn of idle processes; borrowed; NULL = as specified */
+    bool every_tick;            /* a row per process and tick, as the original wrote */
 };
 
 /* One process as last read. Times are ns, sizes bytes; -1 = not readable. */

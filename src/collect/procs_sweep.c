@@ -45,7 +45,8 @@ static uint16_t to_age(int64_t mono_ns)
 
 /* Turns -------------------------------------------------------------------------------- */
 
-/* A window of the circle of all turns, in 2^32 parts of TURN_NS. */
+/* A window of the circle of all turns, in 2^32 parts of TURN_NS, or as long as the budget wants it.
+ */
 struct turn {
     uint32_t from, width;
 };
@@ -55,8 +56,9 @@ static struct turn next_turn(struct tk_procs *procs, int64_t start_ns)
 {
     struct turn turn = {.from = procs->turn_at, .width = UINT32_MAX};
     int64_t dt_ns = start_ns - procs->sweep_end_ns;
-    if (procs->sweep_end_ns != 0 && dt_ns < TURN_NS)
-        turn.width = (uint32_t)((double)dt_ns / TURN_NS * UINT32_MAX);
+    int64_t turn_ns = tk_pace_slow_ns(procs->options.pace, TURN_NS);
+    if (procs->sweep_end_ns != 0 && dt_ns < turn_ns)
+        turn.width = (uint32_t)((double)dt_ns / (double)turn_ns * UINT32_MAX);
     procs->turn_at += turn.width;
     procs->turns += procs->turn_at < turn.from;
     return turn;

@@ -161,7 +161,8 @@ static int flush(struct tk_recorder *recorder, int64_t now, struct tk_err *err)
     tk_recorder_put_self(recorder, now);
     struct tk_batch *run = NULL;
     int rc = tk_rows_flush(recorder->rows, err);
-    if (rc == 0 && now - recorder->meta_ns >= meta_interval_ns(recorder, now)) {
+    bool paced = tk_budget_step(&recorder->budget, now, recorder->self.cpu_ns);
+    if (rc == 0 && (paced || now - recorder->meta_ns >= meta_interval_ns(recorder, now))) {
         recorder->meta_ns = now;
         rc = tk_recorder_make_run(recorder, &run, err);
     }
@@ -305,25 +306,29 @@ static int take_folder(struct tk_recorder *recorder, struct tk_err *err)
 static int open_sources(struct tk_recorder *recorder, struct tk_err *err)
 {
     struct tk_recorder_options *options = &recorder->options;
+    tk_budget_init(&recorder->budget, options->cpu_budget);
     int rc = tk_host_new(&recorder->kernel,
                          &(struct tk_host_options){.node = options->node.node,
                                                    .stage = options->node.stage,
                                                    .host = recorder->host_name,
                                                    .iface = recorder->iface,
-                                                   .per_core = options->per_core},
+                                                   .per_core = options->per_core,
+                                                   .pace = &recorder->budget.pace},
                          &recorder->host, err);
     if (rc < 0)
         return rc;
-    rc = tk_cgroups_new(
-        &recorder->kernel,
-        &(struct tk_cgroups_options){.node = options->node.node, .host = recorder->host_name},
-        &recorder->cgroups, err);
+    rc = tk_cgroups_new(&recorder->kernel,
+                        &(struct tk_cgroups_options){.node = options->node.node,
+                                                     .host = recorder->host_name,
+                                                     .pace = &recorder->budget.pace},
+                        &recorder->cgroups, err);
     if (rc < 0 && rc != -ENOENT) /* a host without control groups is recorded without */
         return rc;
     if (options->no_procs)
         return 0;
     options->procs.node = options->node.node;
     options->procs.host = recorder->host_name;
+    options->procs.pace = &recorder->budget.pace;
     return tk_procs_new(&recorder->kernel, &options->procs, &recorder->procs, err);
 }
 

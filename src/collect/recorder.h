@@ -26,6 +26,7 @@ struct tk_recorder_options {
     bool no_procs;                 /* PROC_SAMPLING other than 1 */
     bool per_core;
     int64_t interval_ns, host_interval_ns;
+    double cpu_budget;    /* share of one CPU past which slow readings are stretched; 0 = none */
     char *const *command; /* that is recorded; NULL = none */
 
     /* Told when writing fails and when it works again, one line; may be NULL. */

@@ -61,8 +61,9 @@ struct tk_recorder {
     bool has_leaf;
 
     struct tk_self_totals self; /* at the last row of self.jsonl */
-    int64_t self_ns;            /* monotonic time of it */
-    int64_t syscalls;           /* of the sampling thread that its parts do not count */
+    struct tk_budget budget;
+    int64_t self_ns;  /* monotonic time of it */
+    int64_t syscalls; /* of the sampling thread that its parts do not count */
 
     int64_t flushed_ns, clock_ns, meta_ns; /* monotonic time of the last one */
     int64_t wall_offset_ns;                /* wall clock minus monotonic clock, when last seen */

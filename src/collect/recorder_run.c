@@ -59,9 +59,11 @@ void tk_texts_add_own_argv(struct tk_texts *texts)
         add_redacted(texts, arg, &carry);
 }
 
-static void set_texts(struct tk_batch *row, size_t column, const struct tk_texts *texts)
+/* `last` may be NULL. */
+static void set_texts(struct tk_batch *row, size_t column, const struct tk_texts *texts,
+                      const char *last)
 {
-    tk_str items[TK_TEXTS_MAX + 1];
+    tk_str items[TK_TEXTS_MAX + 2];
     size_t start = 0;
     size_t n = tk_buf_ok(&texts->bytes) ? texts->n : 0;
     for (size_t i = 0; i < n; i++) {
@@ -73,6 +75,8 @@ static void set_texts(struct tk_batch *row, size_t column, const struct tk_texts
         (void)snprintf(more, sizeof(more), "(and %lld more)", (long long)texts->left_out);
         items[n++] = tk_str_from(more);
     }
+    if (last)
+        items[n++] = tk_str_from(last);
     tk_batch_set_text_list(row, column, items, n);
 }
 
@@ -160,9 +164,9 @@ static void set_identity(const struct tk_recorder *recorder, struct tk_batch *ro
     set_text(row, TK_RUN_BOOT_ID, recorder->kernel.boot_id);
     tk_batch_set_i64(row, TK_RUN_CLK_TCK, recorder->kernel.clk_tck);
     tk_batch_set_i64(row, TK_RUN_PAGE_SIZE, recorder->kernel.page_bytes);
-    set_texts(row, TK_RUN_ARGV, &recorder->argv);
+    set_texts(row, TK_RUN_ARGV, &recorder->argv, NULL);
     if (recorder->command.n > 0)
-        set_texts(row, TK_RUN_COMMAND, &recorder->command);
+        set_texts(row, TK_RUN_COMMAND, &recorder->command, NULL);
     if (recorder->has_exit_status)
         tk_batch_set_i64(row, TK_RUN_EXIT_STATUS, recorder->exit_status);
 }
@@ -178,7 +182,34 @@ static void set_quality(const struct tk_recorder *recorder, struct tk_batch *row
     tk_batch_set_i64(row, TK_RUN_CGROUP_VERSION,
                      recorder->cgroups ? tk_cgroups_version(recorder->cgroups) : 0);
     set_text(row, TK_RUN_PROC_ROWS, recorder->options.procs.every_tick ? "every_tick" : "changed");
-    set_texts(row, TK_RUN_NOTICES, &recorder->notices);
+}
+
+/* What the budget did, once for all of its changes. */
+static void say_budget(const struct tk_budget *budget, char *ret_text, size_t cap)
+{
+    int n = snprintf(ret_text, cap,
+                     "CPU budget of %g %%: the pace of slow readings was changed %lld times, now "
+                     "each %lld s and %lld s",
+                     100 * budget->share, (long long)budget->changes,
+                     (long long)budget->pace.detail, (long long)(10 * budget->pace.slow));
+    if (budget->over > 0 && n > 0 && (size_t)n < cap) {
+        (void)snprintf(ret_text + n, cap - (size_t)n,
+                       "; exceeded all the same for %lld s (a longer --interval takes less)",
+                       (long long)(5 * budget->over));
+    }
+}
+
+static void set_notices(const struct tk_recorder *recorder, struct tk_batch *row)
+{
+    const struct tk_budget *budget = &recorder->budget;
+    char text[256];
+    if (budget->share > 0) {
+        tk_batch_set_f64(row, TK_RUN_CPU_BUDGET_PERCENT, 100 * budget->share);
+        tk_batch_set_i64(row, TK_RUN_BUDGET_CHANGES, budget->changes);
+        tk_batch_set_i64(row, TK_RUN_BUDGET_EXCEEDED, budget->over);
+    }
+    say_budget(budget, text, sizeof(text));
+    set_texts(row, TK_RUN_NOTICES, &recorder->notices, budget->changes > 0 ? text : NULL);
 }
 
 static void set_procs(const struct tk_recorder *recorder, struct tk_batch *row)
@@ -242,6 +273,7 @@ int tk_recorder_make_run(struct tk_recorder *recorder, struct tk_batch **ret_row
     tk_batch_begin(row);
     set_identity(recorder, row);
     set_quality(recorder, row);
+    set_notices(recorder, row);
     set_procs(recorder, row);
     set_ticks(recorder, row);
     set_own_cost(recorder, row);

@@ -94,6 +94,8 @@ void tk_recorder_put_self(struct tk_recorder *recorder, int64_t now)
         tk_batch_set_text(row, TK_SELF_TIER, tk_str_from(tk_tier_name(procs.tier)));
         tk_batch_set_i64(row, TK_SELF_SWEEP_US, procs.sweep_ns / TK_NS_PER_US);
     }
+    tk_batch_set_i64(row, TK_SELF_DETAIL_INTERVAL_MS, 1000 * recorder->budget.pace.detail);
+    tk_batch_set_i64(row, TK_SELF_SLOW_INTERVAL_MS, 10000 * recorder->budget.pace.slow);
     set_span(recorder, row);
     set_totals(row, &totals, &recorder->self);
     recorder->self = totals;

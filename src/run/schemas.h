@@ -116,6 +116,9 @@ enum {
     TK_RUN_EXIT_STATUS,
     TK_RUN_ROWS,
     TK_RUN_NOTICES,
+    TK_RUN_CPU_BUDGET_PERCENT,
+    TK_RUN_BUDGET_CHANGES,
+    TK_RUN_BUDGET_EXCEEDED,
     TK_RUN_COUNT
 };
 extern const struct tk_schema tk_schema_run;
@@ -164,6 +167,8 @@ enum {
     TK_SELF_SWEEP_US,
     TK_SELF_LOST_EVENTS,
     TK_SELF_DROPPED_ROWS,
+    TK_SELF_DETAIL_INTERVAL_MS,
+    TK_SELF_SLOW_INTERVAL_MS,
     TK_SELF_COUNT
 };
 extern const struct tk_schema tk_schema_self;

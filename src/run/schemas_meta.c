@@ -148,6 +148,14 @@ static const struct tk_column run[TK_RUN_COUNT] = {
     [TK_RUN_ROWS] = {"rows", TK_I64, "", "rows written to all tables"},
     [TK_RUN_NOTICES] = {"notices", TK_TEXT_LIST, "",
                         "what a reader of the run should know, one sentence each"},
+    [TK_RUN_CPU_BUDGET_PERCENT] = {"cpu_budget_percent", TK_F64, "%",
+                                   "of one CPU that recording should not exceed; absent = none", 0,
+                                   TK_SHORTEST},
+    [TK_RUN_BUDGET_CHANGES] = {"budget_changes", TK_I64, "",
+                               "times that the budget made slow readings rarer, or frequent again"},
+    [TK_RUN_BUDGET_EXCEEDED] =
+        {"budget_exceeded", TK_I64, "",
+         "spans of 5 s over the budget with all slow readings as rare as they may be"},
 };
 
 const struct tk_schema tk_schema_run = {
@@ -204,6 +212,10 @@ static const struct tk_column self[TK_SELF_COUNT] = {
     [TK_SELF_BYTES] = {"bytes", TK_I64, "bytes", "written to the tables within dt"},
     [TK_SELF_SWEEP_US] = {"sweep_us", TK_I64, "us", "length of the last sweep over the processes"},
     [TK_SELF_LOST_EVENTS] = {"lost_events", TK_I64, "", "kernel events lost within dt"},
+    [TK_SELF_DETAIL_INTERVAL_MS] = {"detail_interval_ms", TK_I64, "ms",
+                                    "period of the 1 s class, stretched by a CPU budget"},
+    [TK_SELF_SLOW_INTERVAL_MS] = {"slow_interval_ms", TK_I64, "ms",
+                                  "period of the slow class, stretched by a CPU budget"},
     [TK_SELF_DROPPED_ROWS] = {"dropped_rows", TK_I64, "", "rows that were not written within dt"},
 };
 

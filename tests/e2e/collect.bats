@@ -324,6 +324,22 @@ has_threads() {
     [ "$output" = "no collector runs for a run in logs/ (of another folder: -o DIR)" ]
 }
 
+@test "a CPU budget that is not kept stretches what can wait, and says so" {
+    "$TK" collect start --interval 20ms --cpu-budget 0.01
+    budget_acted() { "$TK" collect status --json | jq -e '.budget_changes >= 1' >/dev/null; }
+    wait_until budget_acted
+    run -0 "$TK" collect status --json
+    jq -e '.cpu_budget_percent == 0.01' <<<"$output"
+    "$TK" collect stop
+    jq -e '.budget_changes >= 1 and .ticks > 100 and
+        any(.notices[]; test("CPU budget of 0.01 %: the pace of slow readings was changed"))' logs/r/run.json
+    jq -se 'map(.slow_interval_ms) | max > 10000' logs/r/self.jsonl
+    jq -se 'map(.detail_interval_ms) | min == 1000' logs/r/self.jsonl
+
+    run -2 "$TK" collect start --cpu-budget little
+    [[ $output == "tracekit collect: option '--cpu-budget': 'little' is not a number of per cent such as 2 or 0.5"* ]]
+}
+
 # Run -----------------------------------------------------------------------------------
 
 @test "run records in the foreground until SIGINT" {

@@ -350,6 +350,34 @@ static void classes_keep_their_period_at_any_interval(void **state)
     tk_root_release(&root);
 }
 
+static void a_budget_stretches_all_classes_but_the_fast_one(void **state)
+{
+    (void)state;
+    struct tk_root root;
+    init_small(&root);
+    tk_root_write(&root, "proc/meminfo", "MemTotal: 900 kB\nMemFree: 100 kB\n");
+    tk_root_write(&root, "proc/vmstat", "pgmajfault 0\n");
+    tk_root_write(&root, "proc/net/netstat", "TcpExt: ListenDrops\nTcpExt: 0\n");
+    struct tk_pace pace = {.detail = 4, .slow = 2};
+    struct tk_host_options paced = options;
+    paced.pace = &pace;
+    struct tk_host *host;
+    struct tk_err err;
+    assert_int_equal(tk_host_new(&root.kernel, &paced, &host, &err), 0);
+    for (int i = 0; i <= 40; i++) {
+        root.now_ns = TK_ROOT_MONO_NS + i * TK_NS_PER_S;
+        write_stat(&root, 100 + i, 100 + i);
+        tk_host_tick(host, root.rows);
+    }
+    const char *rows = tk_root_take_rows(&root);
+    assert_int_equal(count_lines(rows, "cpu_util"), 40);
+    assert_int_equal(count_lines(rows, "mem_free_bytes"), 11); /* at 0, 4, ... 40 s */
+    assert_int_equal(count_lines(rows, "pgmajfault_ps"), 10);
+    assert_int_equal(count_lines(rows, "tcp_listen_drops"), 2); /* at 20 and 40 s */
+    tk_host_free(host);
+    tk_root_release(&root);
+}
+
 /* vmstat is read as far as its last key stood before; it may have moved meanwhile. */
 static void a_last_key_that_moved_is_found_again(void **state)
 {
@@ -545,6 +573,7 @@ int main(void)
         cmocka_unit_test(partitions_are_told_by_name_where_sysfs_is_missing),
         cmocka_unit_test(other_links_have_rows_once_they_carry_traffic),
         cmocka_unit_test(classes_keep_their_period_at_any_interval),
+        cmocka_unit_test(a_budget_stretches_all_classes_but_the_fast_one),
         cmocka_unit_test(a_last_key_that_moved_is_found_again),
         cmocka_unit_test(energy_goes_on_where_its_counter_wraps),
         cmocka_unit_test(each_broken_file_is_counted_and_the_first_is_named),

@@ -11,6 +11,7 @@ struct opts {
     bool interval_given;
     const char *root; /* borrowed: dies with argv */
     int64_t count;
+    double budget;
     int64_t interval_ns;
     int tier;
 };
@@ -23,6 +24,7 @@ static const struct tk_opt options[] = {
     {"count", TK_OPT_INT, offsetof(struct opts, count), "N", "ticks", .min = 1, .max = 10},
     {"interval", TK_OPT_DURATION, offsetof(struct opts, interval_ns), "TIME", "between ticks",
      .env = "TK_TEST_INTERVAL", .given = offsetof(struct opts, interval_given)},
+    {"budget", TK_OPT_PERCENT, offsetof(struct opts, budget), "%", "of a CPU", .max = 100},
     {"tier", TK_OPT_CHOICE, offsetof(struct opts, tier), "TIER", "source", .choices = tiers},
     {0},
 };
@@ -50,14 +52,15 @@ static void values_of_each_type_are_read(void **state)
     int first = 0;
     assert_int_equal(parse(&opts, &first, &err,
                            ARGV("--once", "-r", "d", "--count=7", "--interval", "1.5s", "--tier",
-                                "P0", "--", "cmd", "--count")),
+                                "P0", "--budget=12.5%", "--", "cmd", "--count")),
                      0);
     assert_true(opts.once);
     assert_non_null(opts.root);
     assert_int_equal(opts.count, 7);
     assert_int_equal(opts.interval_ns, 1500000000);
     assert_int_equal(opts.tier, 2);
-    assert_int_equal(first, 10);
+    assert_true(opts.budget == 0.125);
+    assert_int_equal(first, 11);
 }
 
 static void options_may_follow_arguments_where_no_command_is_run(void **state)
@@ -88,6 +91,10 @@ static void errors_name_the_option_and_the_value(void **state)
     } cases[] = {
         {"--interval=soon", "option '--interval': 'soon' is not a duration such as 100ms or 2s"},
         {"--interval=1e3", "option '--interval': '1e3' is not a duration such as 100ms or 2s"},
+        {"--budget=x", "option '--budget': 'x' is not a number of per cent such as 2 or 0.5"},
+        {"--budget=-1", "option '--budget': '-1' is not a number of per cent such as 2 or 0.5"},
+        {"--budget=nan", "option '--budget': 'nan' is not a number of per cent such as 2 or 0.5"},
+        {"--budget=101", "option '--budget': 101 is out of range, expected 0 to 100"},
         {"--count=11", "option '--count': 11 is out of range, expected 1 to 10"},
         {"--count=1x", "option '--count': '1x' is not a whole number"},
         {"--tier=B9", "option '--tier': 'B9' is none of auto, P, P0"},
@@ -136,6 +143,7 @@ static void help_lists_every_option_within_the_width(void **state)
              "  -r, --root DIR       read DIR/proc\n"
              "      --count N        ticks\n"
              "      --interval TIME  between ticks [TK_TEST_INTERVAL]\n"
+             "      --budget %       of a CPU\n"
              "      --tier TIER      source\n"
              "  -h, --help           show this help\n"},
         {36, "      --once           one tick\n"
@@ -143,6 +151,7 @@ static void help_lists_every_option_within_the_width(void **state)
              "      --count N        ticks\n"
              "      --interval TIME  between ticks\n"
              "                       [TK_TEST_INTERVAL]\n"
+             "      --budget %       of a CPU\n"
              "      --tier TIER      source\n"
              "  -h, --help           show this\n"
              "                       help\n"},
