@@ -55,3 +55,20 @@ int64_t tk_bench_cpu_ns(void)
     (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
     return now.tv_sec * TK_NS_PER_S + now.tv_nsec;
 }
+
+void tk_bench_ticker_init(struct tk_bench_ticker *ticker, int64_t interval_ns)
+{
+    *ticker = (struct tk_bench_ticker){.interval_ns = interval_ns, .start_ns = tk_clock_mono_ns()};
+    sigemptyset(&ticker->stop);
+    sigaddset(&ticker->stop, SIGTERM);
+    sigaddset(&ticker->stop, SIGINT);
+    (void)pthread_sigmask(SIG_BLOCK, &ticker->stop, NULL);
+}
+
+bool tk_bench_ticker_next(struct tk_bench_ticker *ticker)
+{
+    int64_t due_ns = ticker->start_ns + ++ticker->ticks * ticker->interval_ns;
+    struct timespec due = {due_ns / TK_NS_PER_S, due_ns % TK_NS_PER_S};
+    (void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &due, NULL);
+    return sigtimedwait(&ticker->stop, NULL, &(struct timespec){0}) < 0;
+}

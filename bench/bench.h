@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the benchmark programs share: the command line and the CPU clock. They are programs of
- * their own, built with -Dbench=true, and never part of tracekit. */
+/* What the benchmark programs share: the command line, the CPU clock and the tick. They are
+ * programs of their own, built with -Dbench=true, and never part of tracekit. */
 #ifndef TK_BENCH_H
 #define TK_BENCH_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -21,5 +22,19 @@ int tk_bench_fail(const char *program, const struct tk_err *err);
 
 /* CPU time of this process, all threads, in ns. */
 int64_t tk_bench_cpu_ns(void);
+
+/* Deadlines `interval_ns` apart, 0 = back to back, until SIGTERM or SIGINT. */
+struct tk_bench_ticker {
+    int64_t interval_ns;
+    int64_t start_ns;
+    int64_t ticks; /* that came so far */
+    sigset_t stop;
+};
+
+/* Blocks the two signals in the calling thread. */
+void tk_bench_ticker_init(struct tk_bench_ticker *ticker, int64_t interval_ns);
+
+/* Sleep until the next deadline; false when one of the signals came meanwhile. */
+bool tk_bench_ticker_next(struct tk_bench_ticker *ticker);
 
 #endif

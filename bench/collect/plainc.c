@@ -16,7 +16,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -147,25 +146,11 @@ static int tick(struct plainc *plainc, struct tk_err *err)
     return tk_fd_write(plainc->out_fd, tk_buf_str(&plainc->rows), plainc->opts->output, err);
 }
 
-/* Sleep until the next deadline; true when SIGTERM or SIGINT came meanwhile. */
-static bool wait_for_tick(const struct plainc *plainc, int64_t start_ns, const sigset_t *stop)
-{
-    int64_t due_ns = start_ns + (plainc->ticks + 1) * plainc->opts->interval_ns;
-    struct timespec due = {due_ns / TK_NS_PER_S, due_ns % TK_NS_PER_S};
-    (void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &due, NULL);
-    return sigtimedwait(stop, NULL, &(struct timespec){0}) > 0;
-}
-
 static int sample(struct plainc *plainc, struct tk_err *err)
 {
-    sigset_t stop;
-    sigemptyset(&stop);
-    sigaddset(&stop, SIGTERM);
-    sigaddset(&stop, SIGINT);
-    (void)pthread_sigmask(SIG_BLOCK, &stop, NULL);
-
-    int64_t start_ns = tk_clock_mono_ns();
-    while (plainc->ticks < plainc->opts->ticks && !wait_for_tick(plainc, start_ns, &stop)) {
+    struct tk_bench_ticker ticker;
+    tk_bench_ticker_init(&ticker, plainc->opts->interval_ns);
+    while (plainc->ticks < plainc->opts->ticks && tk_bench_ticker_next(&ticker)) {
         if (plainc->cold)
             memset(plainc->cold, (int)plainc->ticks, (size_t)plainc->opts->cold_mb << 20);
         int64_t before_ns = tk_bench_cpu_ns();
