@@ -264,13 +264,18 @@ def listens(port: int) -> bool:
     return False
 
 
-def folder_bytes(folder: Path) -> int:
-    total = 0
+def file_sizes(folder: Path) -> dict[str, int]:
+    """Bytes of each file below the folder."""
+    sizes = {}
     for parent, _, names in os.walk(folder):
-        for name in names:
+        for path in (os.path.join(parent, name) for name in names):
             with contextlib.suppress(OSError):
-                total += os.lstat(os.path.join(parent, name)).st_size
-    return total
+                sizes[os.path.relpath(path, folder)] = os.lstat(path).st_size
+    return sizes
+
+
+def folder_bytes(folder: Path) -> int:
+    return sum(file_sizes(folder).values())
 
 
 class Running:
@@ -295,20 +300,27 @@ class Running:
         self.await_ready(command)
 
     def await_ready(self, command: Command) -> None:
+        """Unavailable when the command ends before it is ready: it cannot run here."""
         deadline = time.monotonic() + STOP_S
         while (command.port and not listens(command.port)) or \
                 (command.path and not command.path.exists()):
-            self.check()
+            for name, process in self.processes:
+                if process.poll() is not None:
+                    raise Unavailable(self.last_words(name) or f"{name} ended at once")
             if time.monotonic() > deadline:
                 raise Failed(f"{command.name} is not ready after {STOP_S:.0f} s")
             time.sleep(0.05)
+
+    def last_words(self, name: str) -> str:
+        """The last line that a process of the tool wrote to stderr."""
+        text = (self.folder / f"{name}.err").read_text(errors="replace").strip()
+        return text.splitlines()[-1] if text else ""
 
     def check(self) -> None:
         """Fail when a process of the tool has ended, or a scrape went wrong."""
         for name, process in self.processes:
             if process.poll() is not None:
-                text = (self.folder / f"{name}.err").read_text(errors="replace").strip()
-                last = text.splitlines()[-1] if text else "it said nothing"
+                last = self.last_words(name) or "it said nothing"
                 raise Failed(f"{name} ended with status {process.returncode}: {last}")
         if self.scraper and self.scraper.error:
             raise Failed(self.scraper.error)
@@ -350,16 +362,17 @@ class Running:
             raise Failed(f"no sample in {seconds:.0f} s")
         return Window(seconds, used, taken, self.bytes() - size)
 
-    def memory_kb(self) -> tuple[int, int]:
-        """Peak RSS and present PSS, summed over the tool's processes."""
-        rss = pss = 0
+    def memory_kb(self) -> dict[str, int]:
+        """Peak RSS, present RSS and present PSS, summed over the tool's processes."""
+        total = dict.fromkeys(("rss_kb", "rss_now_kb", "pss_kb"), 0)
         for pid in self.group.pids():
             with contextlib.suppress(OSError):
                 status = Path(f"/proc/{pid}/status").read_text()
                 rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
-                rss += int(re.search(r"^VmHWM:\s+(\d+)", status, re.M)[1])
-                pss += int(re.search(r"^Pss:\s+(\d+)", rollup, re.M)[1])
-        return rss, pss
+                total["rss_kb"] += int(re.search(r"^VmHWM:\s+(\d+)", status, re.M)[1])
+                total["rss_now_kb"] += int(re.search(r"^VmRSS:\s+(\d+)", status, re.M)[1])
+                total["pss_kb"] += int(re.search(r"^Pss:\s+(\d+)", rollup, re.M)[1])
+        return total
 
     def settle(self, seconds: float) -> None:
         """Let the tool run for so long, and fail when it does not."""

@@ -1,19 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tables of bench/RESULTS.md from a result of run.py."""
+"""The section of bench/RESULTS.md, and its charts, from a result of run.py."""
 
 from __future__ import annotations
 
-BASE = "tracekit P"
-YARDSTICK = "plain C loop"
+import re
+from pathlib import Path
+
+import chart
+from goals import GOALS, OTHERS, RATIOS, SETTING, Goal
+from plan import BIG, MIDDLE, Setting
+from view import Missing, View, drift_ratio
+
+BEGIN = "<!-- bench/collect/run.py --render writes from here -->"
+END = "<!-- to here -->"
 
 
-def setting_title(target: int, active: int) -> str:
-    return f"{target:,} proc." if active < 100 else f"{target:,}, all active"
-
-
-def settings_of(results: list[dict]) -> list[tuple[int, int]]:
-    return sorted({(r["target"], r["active_percent"]) for r in results},
-                  key=lambda setting: (setting[1], setting[0]))
+def setting_title(setting: Setting) -> str:
+    processes, active = setting
+    return f"{processes:,}, all active" if active == 100 else f"{processes:,}"
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:
@@ -34,147 +38,244 @@ def milliseconds(cpu_ns: float) -> str:
     return f"{ms:.2f}" if ms < 10 else f"{ms:.1f}"
 
 
-def median_rounds(results: list[dict]) -> dict[tuple, dict]:
-    """Of each tool and setting the round with the median CPU; with an even number the cheaper."""
-    rounds: dict[tuple, list[dict]] = {}
-    for result in results:
-        key = (result["tool"], result["target"], result["active_percent"])
-        rounds.setdefault(key, []).append(result)
-    found = {}
-    for key, group in rounds.items():
-        good = sorted((r for r in group if r["status"] == "ok"), key=lambda r: r["cpu_ns"])
-        found[key] = good[(len(good) - 1) // 2] if good else group[0]
-    return found
+# Goals ------------------------------------------------------------------------------------------
 
 
-class Result:
-    """The measured figures, by tool and setting."""
+def summary(view: View) -> str:
+    verdicts = [(goal, *goal.judge(view)) for goal in GOALS]
+    missed = [f"{goal.what} ({goal.tier}, {goal.where}: {measured}, goal {goal.shown()})"
+              for goal, measured, reached in verdicts if reached not in ("yes", "-")]
+    unknown = sum(reached == "-" for _, _, reached in verdicts)
+    parts = [f"Of {len(GOALS)} goals {len(GOALS) - len(missed) - unknown} are reached, "
+             f"{len(missed)} are not, {unknown} have no figure in this result."]
+    if missed:
+        parts.append(f"Not reached: {'; '.join(missed)}.")
+    return " ".join(parts)
 
-    def __init__(self, result: dict) -> None:
-        self.machine, self.tools = result["machine"], result["tools"]
-        self.found = median_rounds(result["results"])
-        once = [t["name"] for t in self.tools if t["interval_s"] == 1.0]
-        self.settings = settings_of([r for r in result["results"] if r["tool"] in once])
-        self.once = [t for t in self.tools if t["interval_s"] == 1.0]
-        self.faster = [t for t in self.tools if t["interval_s"] < 1.0]
-        measured = {key[0] for key, r in self.found.items() if r["status"] == "ok"}
-        self.base = BASE if BASE in measured else YARDSTICK
 
-    def get(self, tool: str, setting: tuple[int, int]) -> dict:
-        return self.found.get((tool, *setting), {"status": "not measured"})
+def goals_table(view: View, goals: list[Goal], first: str) -> str:
+    rows = []
+    for goal in goals:
+        measured, reached = goal.judge(view)
+        rows.append([goal.what, goal.tier, goal.where, goal.shown(), measured, reached])
+    return table([first, "tracekit", "processes", "goal", "measured", "reached"], rows)
 
-    def why_not(self, tool: dict) -> str:
-        """Empty when at least one setting was measured."""
-        results = [self.get(tool["name"], setting) for setting in self.settings]
-        if any(r["status"] == "ok" for r in results):
-            return ""
-        return next((r["status"] for r in results if r["status"] != "not measured"),
-                    tool["status"])
 
-    def cpu_cell(self, tool: str, setting: tuple[int, int]) -> str:
-        here, base = self.get(tool, setting), self.get(self.base, setting)
-        if here["status"] != "ok":
-            return here["status"] if here["status"] != "not measured" else "-"
-        cell = milliseconds(here["cpu_ns"])
-        if tool == self.base or base["status"] != "ok":
-            return cell
-        return f"{cell} ({here['cpu_ns'] / base['cpu_ns']:.1f}x)"
+# CPU, memory, output ----------------------------------------------------------------------------
 
-    def cpu_table(self) -> str:
-        rows = []
-        for tool in self.once:
-            why = self.why_not(tool)
-            cells = [self.cpu_cell(tool["name"], setting) for setting in self.settings]
-            goal = f"{tool['goal']:g}x" if tool.get("goal") else ""
-            rows.append([tool["name"], *([why] + ["-"] * (len(cells) - 1) if why else cells), goal])
-        return table(["tool", *(setting_title(*s) for s in self.settings), "goal at 2,000"], rows)
 
-    def per_setting(self, tool: str, one: str) -> str:
-        """A figure at each setting that is not "all active"; at least one was measured."""
-        values = [self.get(tool, s).get(one) for s in self.settings if s[1] < 100]
-        return " / ".join("-" if value is None else
-                          kilo(value) if one == "bytes" else f"{value / 1024:.1f}"
-                          for value in values)
+def cpu_cell(view: View, tool: str, setting: Setting) -> str:
+    try:
+        cpu_ns = view.cpu_ns(tool, setting)
+    except Missing as why:
+        return "-" if str(why) == "not measured" else str(why)
+    cell = milliseconds(cpu_ns)
+    try:
+        base_ns = view.cpu_ns(view.base, setting)
+    except Missing:
+        return cell
+    return cell if tool == view.base else f"{cell} ({cpu_ns / base_ns:.1f}x)"
 
-    def syscalls_cell(self, tool: str) -> str:
-        found = [self.get(tool, s).get("syscalls") for s in self.settings]
-        calls = next((c for c in found if c is not None), "-")
-        return f"{calls:,.0f}" if isinstance(calls, float) else calls
 
-    def use_table(self) -> str:
-        sizes = " / ".join(f"{count:,}" for count, active in self.settings if active < 100)
-        rows = [[tool["name"], self.per_setting(tool["name"], "rss_kb"),
-                 self.per_setting(tool["name"], "pss_kb"),
-                 self.per_setting(tool["name"], "bytes"), self.syscalls_cell(tool["name"])]
-                for tool in self.once if not self.why_not(tool)]
-        return table(["tool", f"RSS MB at {sizes}", "PSS MB", "bytes out per sample",
-                      f"system calls per sample at {self.machine['syscalls_at']}"], rows)
+def cpu_table(view: View) -> str:
+    settings = [setting for setting in view.settings() if setting in SETTING]
+    rows = []
+    for tool in view.tools:
+        cells = [cpu_cell(view, tool, setting) for setting in settings]
+        if set(cells) != {"-"}:
+            rows.append([tool, *shorten(cells)])
+    return table(["tool", *(setting_title(setting) for setting in settings)], rows)
 
-    def rate_table(self) -> str:
-        rows = []
-        for tool in self.faster:
-            rows += [self.rate_row(tool, r) for (name, _, _), r in self.found.items()
-                     if name == tool["name"]] or [[tool["name"], tool["status"], *["-"] * 6]]
-        return table(["tool", "processes", "ms per tick", "% of a core", "ticks", "missed",
-                      "late p50 / p99 / max, us", "interval achieved, ms"], rows)
 
-    @staticmethod
-    def rate_row(tool: dict, result: dict) -> list[str]:
-        if result["status"] != "ok":
-            return [tool["name"], result["status"], *["-"] * 6]
-        size = setting_title(result["processes"], result["active_percent"])
-        run = {key: str(value) for key, value in result["run"].items()}
-        late = " / ".join(run.get(f"late_{which}_us", "-") for which in ("p50", "p99", "max"))
-        return [tool["name"], size, f"{result['cpu_ns'] / 1e6:.3f}",
-                f"{result['cpu_ratio'] * 100:.1f}", run.get("ticks", "-"),
-                run.get("missed_ticks", "-"), late, run.get("interval_achieved_ms", "-")]
+def shorten(cells: list[str]) -> list[str]:
+    """One reason that stands in every cell stands in the first only."""
+    reasons = {cell for cell in cells if cell != "-"}
+    if len(reasons) == 1 and ":" in next(iter(reasons)):
+        return [reasons.pop()] + ["-"] * (len(cells) - 1)
+    return cells
 
-    def tools_table(self) -> str:
-        return table(["tool", "version", "options", "captures"],
-                     [[t["name"], t["version"] or "-", t["options"] or t["name"], t["captures"]]
-                      for t in self.tools])
 
-    def real_counts(self) -> str:
-        """How many processes there really were, over all tools of a setting."""
-        texts = []
-        for setting in self.settings:
-            counts = [r["processes"] for key, r in self.found.items()
-                      if key[1:] == setting and r["status"] == "ok"]
-            if counts:
-                texts.append(f"{min(counts):,} to {max(counts):,} at \"{setting_title(*setting)}\"")
-        return "; ".join(texts)
+def per_setting(view: View, tool: str, settings: list[Setting], name: str) -> str:
+    values = []
+    for setting in settings:
+        try:
+            value = view.get("window", tool, setting)[name]
+            values.append(kilo(value) if name == "bytes" else f"{value / 1024:.1f}")
+        except Missing:
+            values.append("-")
+    return " / ".join(values)
+
+
+def syscalls_at(view: View, tool: str, setting: Setting) -> str:
+    for kind in ("syscalls", "window"):
+        try:
+            found = view.get(kind, tool, setting).get("syscalls")
+        except Missing:
+            continue
+        if found is not None:
+            return f"{found:,.0f}" if isinstance(found, float) else found
+    return "-"
+
+
+def use_table(view: View) -> str:
+    settings = [setting for setting in view.settings() if setting[1] < 100]
+    sizes = " / ".join(setting_title(setting) for setting in settings)
+    columns = ("rss_kb", "rss_now_kb", "pss_kb", "bytes")
+    rows = []
+    for tool in view.tools:
+        cells = [per_setting(view, tool, settings, name) for name in columns]
+        if set("".join(cells)) - set("-/ "):
+            rows.append([tool, *cells, syscalls_at(view, tool, MIDDLE),
+                         syscalls_at(view, tool, BIG)])
+    return table(["tool", f"peak RSS MB at {sizes}", "RSS MB now", "PSS MB", "bytes out per sample",
+                  "system calls per sample at 585", "at 2,000"], rows)
+
+
+# Rates ------------------------------------------------------------------------------------------
+
+
+def rate_row(view: View, tool: str, setting: Setting, hz: int) -> list[str]:
+    one = view.get("window", tool, setting, hz)
+    cells = [tool, setting_title(setting), f"{hz:,}", f"{view.achieved_hz(tool, setting, hz):,.1f}",
+             f"{view.cpu_ns(tool, setting, hz) / 1e6:.3f}", f"{one['cpu_ratio'] * 100:.1f}"]
+    run = one["run"]
+    if "ticks" not in run:
+        return [*cells, *["-"] * 4]
+    late = " / ".join(str(run[f"late_{which}_us"]) for which in ("p50", "p99", "max"))
+    return [*cells, str(run["missed_ticks"]), late, f"{drift_ratio(run) * 100:.3f}",
+            str(run["sweep_us"])]
+
+
+def rate_table(view: View) -> str:
+    rows, reasons = [], set()
+    for tool, setting, hz in view.rates():
+        try:
+            rows.append(rate_row(view, tool, setting, hz))
+        except Missing as why:
+            if (tool, str(why)) not in reasons:
+                rows.append([tool, setting_title(setting), f"{hz:,}", str(why), *["-"] * 6])
+            reasons.add((tool, str(why)))
+    return table(["tool", "processes", "Hz asked", "Hz achieved", "ms per tick", "% of a core",
+                  "missed", "late p50 / p99 / max, us", "drift, %", "sweep, us"], rows)
+
+
+def ceilings(view: View) -> str:
+    """The rate at which one core is full, from the fastest rate that was measured."""
+    texts = []
+    for tool in ("plain C loop", "original set", "original sampler", "pidstat -urdw"):
+        rates = [hz for name, setting, hz in view.rates() if (name, setting) == (tool, BIG)]
+        try:
+            texts.append(f"{tool} at {1e9 / view.cpu_ns(tool, BIG, max(rates, default=1)):.0f} Hz")
+        except Missing:
+            continue
+    return ", ".join(texts)
+
+
+# Starts, exits, bytes ---------------------------------------------------------------------------
+
+
+def kind_rows(view: View, kind: str) -> list[tuple[str, Setting, dict]]:
+    return [(key[1], key[2], one) for key, one in view.found.items()
+            if key[0] == kind and one["status"] == "ok"]
+
+
+def start_lines(view: View) -> str:
+    return "; ".join(f"{tool} {one['cpu_ns'] / 1e6:.1f} ms"
+                     for tool, _, one in kind_rows(view, "start"))
+
+
+def exit_lines(view: View) -> str:
+    return "; ".join(f"{tool} {one['seen']:,} of {one['born']:,} by {one['source']}, "
+                     f"{one['lost']} counted as lost" for tool, _, one in kind_rows(view, "exits"))
+
+
+def block_lines(view: View) -> str:
+    return "; ".join(f"{tool} at {setting_title(setting)}: "
+                     f"{one['bytes'] / one['processes']:.2f} bytes a process and sample, "
+                     f"{milliseconds(one['cpu_ns'])} ms"
+                     for tool, setting, one in kind_rows(view, "blocks"))
+
+
+# The page ---------------------------------------------------------------------------------------
+
+
+def tools_table(view: View) -> str:
+    return table(["tool", "version", "options", "captures"],
+                 [[t["name"], t["version"] or "-", t["options"], t["captures"]]
+                  for t in view.tools.values()])
+
+
+def where_measured(view: View) -> str:
+    machine = view.machine
+    loads = [one["load_average"] for one in view.results] or [0.0]
+    return (f"Measured {machine['date']} at {machine['commit']} on {machine['cpus']} CPUs "
+            f"({machine['cpu']}), {machine['memory_mb']:,} MB, Linux {machine['kernel']}; load "
+            f"average while measuring {min(loads):.2f} to {max(loads):.2f}."
+            + (" In a PID namespace of its own, where the kernel sends no fork and exit records."
+               if machine["pid_namespace"] else ""))
+
+
+def real_counts(view: View) -> str:
+    """How many processes there really were, over all tools of a setting."""
+    texts = []
+    for setting in view.settings():
+        counts = [one["processes"] for key, one in view.found.items()
+                  if key[2] == setting and "processes" in one]
+        if counts:
+            texts.append(f"{min(counts):,} to {max(counts):,} at \"{setting_title(setting)}\"")
+    return "; ".join(texts)
+
+
+def method(view: View) -> str:
+    windows = sorted({one["window_s"] for one in view.results if one["kind"] == "window"})
+    count = view.machine["rounds"]
+    rounds = "one round" if count == 1 else f"the median of {count} rounds"
+    return (
+        f"Method: one tool at a time, in windows of {windows[0]:.0f} to {windows[-1]:.0f} s after "
+        f"warm-up, {rounds}. CPU is {view.machine['cpu_counter']} of a cgroup made for the tool: "
+        "user and system time of all its processes and threads. The load: children with 20 names, "
+        "64 to 192 KB touched, 10 % of them light (0.1 ms of CPU every 0.2 to 1.2 s), or all of "
+        f"them. Processes on the machine: {real_counts(view)}. Not counted: starting up, the "
+        "client that scrapes the exporters, what the kernel does outside the tool's own processes. "
+        "A floor is the file pattern of a tool that Debian 12 does not have, replayed in C without "
+        "parsing, keeping or writing: the tool costs more. RSS is the sum over a tool's processes, "
+        "so shared pages count in each; PSS does not. Samples are counted in the output, or in "
+        "run.json, where it shows each at once, else one per interval is taken, which favours a "
+        "tool that drifts. System calls are counted by strace -f -c. Not measured: large machines, "
+        "arm64, bare metal.")
 
 
 def markdown(result: dict) -> str:
-    view, machine = Result(result), result["machine"]
-    loads = [r["load_average"] for r in result["results"]]
+    view = View(result)
     parts = [
-        f"Measured {machine['date']} at {machine['commit']} on {machine['cpus']} CPUs "
-        f"({machine['cpu']}), {machine['memory_mb']:,} MB, Linux {machine['kernel']}; "
-        f"load average while measuring {min(loads, default=0):.2f} to {max(loads, default=0):.2f}."
-        + (" In a PID namespace of its own, where the kernel sends no fork and exit records: "
-           "tracekit looks for new processes every 50 ms instead." if machine["pid_namespace"]
-           else ""),
-        f"**CPU ms per sample** (and times {view.base}, same run):", view.cpu_table(),
-        "**Memory, output, system calls:**", view.use_table()]
-    if view.faster:
-        parts += ["**Faster than once a second:**", view.rate_table()]
-    parts += ["**What each is:**", view.tools_table(), method(view, machine)]
+        summary(view),
+        "![CPU per sample by tool at 2,000 processes](collect/cost.svg)",
+        "![CPU by sampling rate at 2,000 processes](collect/rates.svg)",
+        where_measured(view),
+        "### Goals against other tools", "CPU per sample, theirs over tracekit's, of the same run:",
+        goals_table(view, RATIOS, "against"),
+        "### Other goals", goals_table(view, OTHERS, "what"),
+        f"### CPU ms per sample at 1 Hz (times {view.base})", cpu_table(view),
+        "### Memory, output, system calls at 1 Hz", use_table(view),
+        "### Rates", rate_table(view),
+        f"A whole core is used, at 2,000 processes, by: {ceilings(view) or 'not measured'}.",
+        "### Starts, exits, compact recording",
+        f"A run that ends at once costs: {start_lines(view) or 'not measured'}. "
+        f"Short-lived processes at 1 Hz: {exit_lines(view) or 'not measured'}. "
+        f"Compact: {block_lines(view) or 'not measured'}.",
+        "### What each is", tools_table(view), method(view)]
     return "\n\n".join(parts)
 
 
-def method(view: Result, machine: dict) -> str:
-    count = machine["rounds"]
-    rounds = "one round" if count == 1 else f"the median of {count} rounds"
-    return (
-        f"Method: one tool at a time, one sample a second, {machine['window_s']:.0f} s windows "
-        f"after {machine['warmup_s']:.0f} s of warm-up, {rounds}. "
-        f"CPU is {machine['cpu_counter']} of a "
-        "cgroup made for the tool: user and system time of all its processes and threads. The "
-        "load: children with 20 names, 64 to 192 KB touched, 10 % of them light (0.1 ms of CPU "
-        f"every 0.2 to 1.2 s), or all of them. Processes on the machine: {view.real_counts()}. "
-        "Not counted: starting up, the client that scrapes the exporters, what the kernel does "
-        "outside the tool's own processes. RSS is the sum of the peaks of a tool's processes, so "
-        "shared pages count in each; PSS does not. Samples are counted in the output where it "
-        "shows each at once, else one per second is taken, which favours a tool that drifts. "
-        "System calls are counted by strace -f -c in a window of their own.")
+def write(result: dict, folder: Path) -> None:
+    """Put the tables between the marks of RESULTS.md, and the charts beside this file."""
+    page = folder / "RESULTS.md"
+    text = page.read_text(encoding="utf-8")
+    pattern = re.compile(f"{re.escape(BEGIN)}.*{re.escape(END)}", re.S)
+    if not pattern.search(text):
+        raise ValueError(f"{page} lacks the line '{BEGIN}' or '{END}'")
+    section = f"{BEGIN}\n\n{markdown(result)}\n\n{END}"
+    page.write_text(pattern.sub(lambda _: section, text), encoding="utf-8")
+    view = View(result)
+    (folder / "collect" / "cost.svg").write_text(chart.cost(view), encoding="utf-8")
+    (folder / "collect" / "rates.svg").write_text(chart.rates(view), encoding="utf-8")

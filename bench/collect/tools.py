@@ -12,7 +12,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness import Command, Unavailable
@@ -33,6 +33,12 @@ class Place:
 
     folder: Path  # the tool's own, empty; its working folder
     build: Path  # meson's build folder
+    interval_s: float = 1.0  # between samples
+
+    def words(self) -> dict[str, str]:
+        """What stands for these words in a command line."""
+        return {"FOLDER": str(self.folder), "BUILD": str(self.build), "HERE": str(HERE),
+                "INTERVAL": f"{self.interval_s * 1000:g}ms", "SECONDS": f"{self.interval_s:g}"}
 
 
 @dataclass(frozen=True)
@@ -44,13 +50,12 @@ class Tool:
     probe: list[str] = field(default_factory=list)  # must exit 0, or the tool is not available
     package: str = ""  # the Debian package, for the message when it is missing
     options: str = ""  # as shown in the table, where the command line is not telling enough
-    interval_s: float = 1.0
-    sizes: tuple[int, ...] = ()  # process counts to measure at; () = every one asked for
     samples: Callable[[Path], int] | None = None  # taken so far, where the output shows each
     pids_file: str = ""  # JSON Lines with a "pid" in each row: shows how many were seen
     scrape: tuple[tuple[int, str], ...] = ()  # (port, path) fetched at each interval
     warmup_s: float = 0.0  # beyond the common one
-    goal: float = 0.0  # times tracekit's tier P at 2,000 processes, 10 % active; 0 = none is set
+    tier: str = ""  # of tracekit: what run.json must say
+    floor: bool = False  # the reads of a tool that is not here, replayed: less than it would cost
 
     def version_text(self, place: Place) -> str:
         """The version, or Unavailable with the reason why the tool cannot run here."""
@@ -80,12 +85,12 @@ def count_stamps(name: str) -> Callable[[Path], int]:
 
 
 def single(*argv: str, env: dict[str, str] | None = None) -> Callable[[Place], list[Command]]:
-    """A tool of one process; FOLDER, BUILD and HERE in its arguments are replaced."""
+    """A tool of one process; words such as FOLDER in its arguments are replaced (Place.words)."""
 
     def commands(place: Place) -> list[Command]:
-        names = {"FOLDER": str(place.folder), "BUILD": str(place.build), "HERE": str(HERE)}
-        words = [re.sub("FOLDER|BUILD|HERE", lambda m: names[m[0]], word) for word in argv]
-        return [Command(Path(argv[0]).name, words, env or {})]
+        words = place.words()
+        full = [re.sub("|".join(words), lambda m: words[m[0]], word) for word in argv]
+        return [Command(Path(argv[0]).name, full, env or {})]
 
     return commands
 
@@ -96,17 +101,18 @@ PROC_FIELDS = ("per process: CPU in ns, user and system, RSS, I/O, faults, switc
                "cgroup; host: CPU per core, memory, disks, links, pressure, load; exits")
 
 
-def tracekit(tier: str, interval: str, *more: str) -> Callable[[Place], list[Command]]:
-    return single("BUILD/tracekit", "collect", "run", "--tier", tier, "--interval", interval, *more,
-                  "-o", "FOLDER/run", env={"PROC_MATCH": ".*"})
+def tracekit(tier: str, *more: str) -> Callable[[Place], list[Command]]:
+    """Ready when run.json is there: a tier or option that is refused ends the program before."""
+    start = single("BUILD/tracekit", "collect", "run", "--tier", tier, "--interval", "INTERVAL",
+                   *more, "-o", "FOLDER/run", env={"PROC_MATCH": ".*"})
+    return lambda place: [replace(start(place)[0], path=place.folder / "run" / "run.json")]
 
 
-def tracekit_tool(name: str, tier: str, interval: str, *options: str, **more) -> Tool:
-    shown = " ".join(["collect run --tier", tier, "--interval", interval, *options])
-    return Tool(name, PROC_FIELDS, tracekit(tier, interval, *options),
-                pids_file="run/proc_metrics.jsonl", version=["BUILD/tracekit", "version"],
-                probe=["BUILD/tracekit", "collect", "--help"],
-                options=f"{shown}, PROC_MATCH='.*'", **more)
+def tracekit_tool(name: str, tier: str, *options: str, rows: bool = True) -> Tool:
+    shown = " ".join(["collect run --tier", tier, *options])
+    return Tool(f"tracekit {name}", PROC_FIELDS, tracekit(tier, *options), tier=tier,
+                pids_file="run/proc_metrics.jsonl" if rows else "",
+                version=["BUILD/tracekit", "version"], options=f"{shown}, PROC_MATCH='.*'")
 
 
 # The original set -------------------------------------------------------------------------------
@@ -128,6 +134,15 @@ def original_set(place: Place) -> list[Command]:
     return [*original_host(place),
             Command("sampler", [PYTHON, str(HERE / "original_sampler.py"),
                                 str(place.folder / "proc.jsonl"), ".*", "1"])]
+
+
+# Floors -----------------------------------------------------------------------------------------
+
+
+def floor_tool(agent: str, name: str, captures: str) -> Tool:
+    return Tool(f"{name} (floor)", captures, floor=True, version=["BUILD/floor", "--help"],
+                commands=single("BUILD/floor", "--agent", agent, "--interval", "INTERVAL"),
+                options="its reads of /proc replayed in C, nothing parsed, kept or written")
 
 
 # Tools with a configuration file ------------------------------------------------------------------
@@ -280,15 +295,21 @@ PROCESS_URL = (PORTS["process"], "/metrics")
 
 # The table ----------------------------------------------------------------------------------------
 
-TOOLS = [
-    tracekit_tool("tracekit P", "P", "1s"),
-    tracekit_tool("tracekit P, every row", "P", "1s", "--rows", "every-tick"),
-    tracekit_tool("tracekit P0", "P0", "1s"),
-    tracekit_tool("tracekit P, 10 Hz", "P", "100ms", interval_s=0.1, sizes=(200, 2000)),
-    tracekit_tool("tracekit P, 100 Hz", "P", "10ms", interval_s=0.01, sizes=(200, 2000)),
+ALL_TOOLS = (
+    tracekit_tool("B2", "B2"),
+    tracekit_tool("B1", "B1"),
+    tracekit_tool("P", "P"),
+    tracekit_tool("P0", "P0"),
+    tracekit_tool("B2 compact", "B2", "--compact", rows=False),
+    tracekit_tool("P compact", "P", "--compact", rows=False),
+    tracekit_tool("B2 every row", "B2", "--rows", "every-tick"),
+    tracekit_tool("P every row", "P", "--rows", "every-tick"),
+    tracekit_tool("B2 exact", "B2", "--exact"),
+    tracekit_tool("host only", "P", "--processes", "0", rows=False),
     Tool("plain C loop", "per process: utime and stime (10 ms), RSS; no host files",
-         single("BUILD/plainc", "-o", "FOLDER/proc.jsonl"), version=["BUILD/plainc", "--help"],
-         pids_file="proc.jsonl", options="stat + statm, open/read/close, JSON Lines", goal=3.5),
+         single("BUILD/plainc", "--interval", "INTERVAL", "-o", "FOLDER/proc.jsonl"),
+         version=["BUILD/plainc", "--help"], samples=count_stamps("proc.jsonl"),
+         pids_file="proc.jsonl", options="stat + statm, open/read/close, JSON Lines"),
     Tool("plain C loop, five files", "the same, and reads io, schedstat, cgroup",
          single("BUILD/plainc", "--five", "-o", "FOLDER/proc.jsonl"),
          version=["BUILD/plainc", "--help"], pids_file="proc.jsonl",
@@ -296,8 +317,11 @@ TOOLS = [
     Tool("original set", "per process: utime and stime (10 ms), RSS; host: CPU, memory, one link",
          original_set, version=["mpstat", "-V"], package="sysstat ifstat",
          samples=count_stamps("proc.jsonl"), pids_file="proc.jsonl",
-         options="mpstat 1, vmstat -Sm -t 1, ifstat -t 1, Python sampler with PROC_MATCH='.*'",
-         goal=10),
+         options="mpstat 1, vmstat -Sm -t 1, ifstat -t 1, Python sampler with PROC_MATCH='.*'"),
+    Tool("original sampler", "per process: utime and stime (10 ms), RSS",
+         single(PYTHON, "HERE/original_sampler.py", "FOLDER/proc.jsonl", ".*", "SECONDS"),
+         version=[PYTHON, "--version"], samples=count_stamps("proc.jsonl"),
+         pids_file="proc.jsonl", options="the Python sampler alone, for the rates"),
     Tool("mpstat + vmstat + ifstat", "host only: CPU, memory, one link", original_host,
          version=["mpstat", "-V"], package="sysstat ifstat",
          options="mpstat 1, vmstat -Sm -t 1, ifstat -t 1"),
@@ -305,29 +329,27 @@ TOOLS = [
          single(PYTHON, "HERE/psutil_sampler.py", "FOLDER/proc.jsonl", "1"),
          version=[PYTHON, "-c", "import psutil; print(psutil.__version__)"],
          package="python3-psutil", samples=count_stamps("proc.jsonl"), pids_file="proc.jsonl",
-         options="process_iter, JSON Lines", goal=15),
+         options="process_iter, JSON Lines"),
     Tool("pidstat 1", "active processes: CPU, wait", single("pidstat", "1"),
          version=["pidstat", "-V"], package="sysstat"),
     Tool("pidstat -urdw", "per process: CPU, wait, RSS, faults, I/O, switches",
          single("pidstat", "-urdw", "-h", "-p", "ALL", "1"), version=["pidstat", "-V"],
-         package="sysstat", options="pidstat -urdw -h -p ALL 1 (writes unbuffered)", goal=10),
+         package="sysstat", options="pidstat -urdw -h -p ALL 1 (writes unbuffered)"),
     Tool("top -b", "per process: CPU, RSS, VIRT, SHR, state, nice",
          single("top", "-b", "-d", "1"), version=["top", "-V"], package="procps",
-         options="top -b -d 1", goal=4),
+         options="top -b -d 1"),
     Tool("atop -w", "per process: 60 fields; host: CPU, memory, disks, links, pressure",
          single("atop", "-w", "FOLDER/atop.raw", "1", env={"ATOPACCT": ""}),
-         version=["atop", "-V"], package="atop", options="atop -w FILE 1, no process accounting",
-         goal=10),
+         version=["atop", "-V"], package="atop", options="atop -w FILE 1, no process accounting"),
     Tool("collectd", "sums per name: CPU, RSS, VM, faults, I/O, switches; host: CPU, memory, "
          "disks, links, vmem", collectd, version=["collectd", "-h"], package="collectd-core",
-         options="cpu memory interface disk vmem load processes (20 names), csv, Interval 1",
-         goal=7),
+         options="cpu memory interface disk vmem load processes (20 names), csv, Interval 1"),
     Tool("PCP", "per process: CPU, RSS, faults, threads, switches, I/O, run delay; host: CPU, "
          "memory, disks, links, pressure", pcp, version=["pminfo", "--version"], package="pcp",
-         options="pmcd + pmdaproc + pmdalinux + pmlogger, 11 proc metrics", goal=8),
+         options="pmcd + pmdaproc + pmdalinux + pmlogger, 11 proc metrics"),
     Tool("netdata", "per application group: CPU, memory, I/O, files; host: all of proc",
-         netdata, version=["netdata", "-V"], package="netdata-core", warmup_s=10.0,
-         options="plugins proc, apps, cgroups, diskspace; dbengine (buffered)", goal=9),
+         netdata, version=["netdata", "-V"], package="netdata-core", warmup_s=6.0,
+         options="plugins proc, apps, cgroups, diskspace; dbengine (buffered)"),
     Tool("node_exporter", "host only", lambda _place: [node_exporter()],
          version=["prometheus-node-exporter", "--version"], package="prometheus-node-exporter",
          scrape=(NODE_URL,), options="defaults, one scrape a second"),
@@ -335,8 +357,7 @@ TOOLS = [
          "switches, files, threads, states; host", exporters(),
          version=["prometheus-process-exporter", "-version"],
          package="prometheus-node-exporter prometheus-process-exporter",
-         scrape=(NODE_URL, PROCESS_URL), options="defaults (smaps, threads), grouped by name",
-         goal=60),
+         scrape=(NODE_URL, PROCESS_URL), options="defaults (smaps, threads), grouped by name"),
     Tool("node + process-exporter, lean", "the same without PSS and thread groups",
          exporters("-gather-smaps=false", "-threads=false"),
          version=["prometheus-process-exporter", "-version"],
@@ -344,4 +365,11 @@ TOOLS = [
          scrape=(NODE_URL, PROCESS_URL), options="no smaps, no threads, grouped by name"),
     Tool("sadc", "host only: all of sar", single(SADC, "-S", "ALL", "1", "FOLDER/sa.dat"),
          version=["sar", "-V"], package="sysstat", options="sadc -S ALL 1"),
-]
+    floor_tool("telegraf", "telegraf procstat",
+               "per process: status x4, stat x5, io x2, statm x2, comm, cmdline, fd/, meminfo"),
+    floor_tool("otelcol", "otelcol hostmetrics",
+               "per process: exe, comm, cmdline, status, stat x3, statm, io"),
+    floor_tool("below", "below", "per process: stat, status, io, cgroup, cmdline, exe, ns"),
+)
+
+TOOLS = {tool.name: tool for tool in ALL_TOOLS}

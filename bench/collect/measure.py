@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The kinds of measurement that a step of the plan may ask for, each a function of KINDS.
+
+Each starts the tool in a cgroup of its own and returns what it found as a dictionary for the
+result. Unavailable means that the tool cannot run here, Failed that it did not do its work.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import harness
+from harness import Failed, Hierarchy, Running, Unavailable
+from plan import Step
+from tools import TOOLS, Place
+
+STARTS = 3
+SHORT_PROCESSES = 1000
+SHORT_PROGRAM = "/bin/true"
+
+
+@contextmanager
+def started(step: Step, place: Place, hierarchy: Hierarchy) -> Iterator[Running]:
+    tool = TOOLS[step.tool]
+    with harness.running(hierarchy, place.folder, tool.commands(place), place.interval_s) as run:
+        run.count_samples = tool.samples
+        if tool.scrape:
+            run.scraper = harness.Scraper(tool.scrape, place.interval_s)
+            run.scraper.start()
+        run.settle(step.warmup_s + tool.warmup_s)
+        yield run
+
+
+def check_processes(step: Step) -> int:
+    """The number of processes, or Failed when something else on the machine changed it much."""
+    processes = len(harness.process_ids())
+    if abs(processes - step.processes_asked) > max(30, step.processes_asked // 10):
+        raise Failed(f"{processes} processes instead of {step.processes_asked}: the machine is not "
+                     "ours alone")
+    return processes
+
+
+def check_rows(step: Step, place: Place, processes: int) -> None:
+    """Failed when the output names less than nine in ten of the processes."""
+    name = TOOLS[step.tool].pids_file
+    if name:
+        pids = set(re.findall(rb'"pid": ?(\d+)', (place.folder / name).read_bytes()))
+        if len(pids) < 0.9 * processes:
+            raise Failed(f"it saw {len(pids)} of {processes} processes")
+
+
+def read_run(step: Step, place: Place) -> dict:
+    """run.json of a recording that has ended; Failed when another tier recorded it."""
+    run = harness.read_run_json(place.folder)
+    tier = TOOLS[step.tool].tier
+    if tier and run.get("tier") != tier:
+        raise Failed(f"tier {run.get('tier')} recorded instead of {tier}")
+    return run
+
+
+def strace(run: Running, seconds: float) -> dict:
+    """System calls per sample, in all and by name, or why they could not be counted."""
+    try:
+        counts, window = run.count_syscalls(seconds)
+    except (Unavailable, Failed) as error:
+        return {"syscalls": str(error)}
+    return {"syscalls": sum(counts.values()) / window.samples,
+            "syscalls_by_name": {name: n / window.samples for name, n in counts.items()}}
+
+
+def measure_window(step: Step, place: Place, hierarchy: Hierarchy) -> dict:
+    """CPU, output and memory while it runs, and what its run.json says in the end."""
+    with started(step, place, hierarchy) as run:
+        window = run.measure(step.window_s)
+        processes = check_processes(step)
+        result = {"cpu_ns": window.cpu_ns / window.samples, "samples": window.samples,
+                  "cpu_ratio": window.cpu_ns / 1e9 / window.seconds, "seconds": window.seconds,
+                  "bytes": window.bytes / window.samples, "processes": processes,
+                  **run.memory_kb()}
+        if step.syscalls:
+            result |= strace(run, 4.0)
+    check_rows(step, place, processes)
+    return result | {"run": read_run(step, place)}
+
+
+def measure_syscalls(step: Step, place: Place, hierarchy: Hierarchy) -> dict:
+    """System calls per sample, and how many processes ran between two samples."""
+    with started(step, place, hierarchy) as run:
+        before = harness.cpu_clocks()
+        time.sleep(place.interval_s)
+        changed = harness.changed_count(before, harness.cpu_clocks())
+        result = strace(run, step.window_s) | {"processes": check_processes(step)}
+    read_run(step, place)
+    if isinstance(result["syscalls"], str):
+        raise Unavailable(result["syscalls"])
+    return result | {"changed": changed}
+
+
+def measure_start(step: Step, place: Place, hierarchy: Hierarchy) -> dict:
+    """CPU of a run that ends as soon as it stands: the median of some, the shell's part included.
+    """
+    used = []
+    for number in range(STARTS):
+        folder = place.folder / str(number)
+        folder.mkdir()
+        with started(step, Place(folder, place.build, place.interval_s), hierarchy) as run:
+            run.stop()
+            used.append(run.group.cpu_ns())
+    read_run(step, place)
+    return {"cpu_ns": statistics.median(used)}
+
+
+def spawn_short(count: int) -> list[int]:
+    """Run so many programs that end at once, one after the other; their PIDs."""
+    pids = []
+    for _ in range(count):
+        pid = os.posix_spawn(SHORT_PROGRAM, [SHORT_PROGRAM], {})
+        os.waitpid(pid, 0)
+        pids.append(pid)
+    return pids
+
+
+def measure_exits(step: Step, place: Place, hierarchy: Hierarchy) -> dict:
+    """How many of many short-lived processes are in the run."""
+    with started(step, place, hierarchy) as run:
+        start = time.monotonic()
+        born = spawn_short(SHORT_PROCESSES)
+        spawned_s = time.monotonic() - start
+        run.settle(2 * place.interval_s)
+    counted = read_run(step, place)
+    path = place.folder / "run" / "proc_exit.jsonl"
+    rows = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    seen = {json.loads(row)["pid"] for row in rows}
+    return {"born": len(born), "seen": len(seen & set(born)), "spawned_s": spawned_s,
+            "lost": counted.get("lost_exits", 0), "source": counted.get("exit_source", "")}
+
+
+def growth_per_s(sizes: list[tuple[float, int]]) -> float:
+    """Bytes a second of a file that grows block by block, from one growth to the last."""
+    steps = [(at, size) for (_, before), (at, size) in zip(sizes, sizes[1:]) if size != before]
+    if len(steps) < 2:
+        return 0.0
+    return (steps[-1][1] - steps[0][1]) / (steps[-1][0] - steps[0][0])
+
+
+def measure_blocks(step: Step, place: Place, hierarchy: Hierarchy) -> dict:
+    """Bytes per sample of files that grow by whole blocks, in all and of each file."""
+    seen: dict[str, list[tuple[float, int]]] = {}
+    with started(step, place, hierarchy) as run:
+
+        def watch(seconds: float) -> None:
+            end = time.monotonic() + seconds
+            while time.monotonic() < end:
+                for name, size in harness.file_sizes(place.folder).items():
+                    seen.setdefault(name, []).append((time.monotonic(), size))
+                time.sleep(0.2)
+
+        window = run.measure(step.window_s, during=watch)
+        processes = check_processes(step)
+        memory = run.memory_kb()
+    by_file = {name: growth_per_s(sizes) * place.interval_s for name, sizes in seen.items()}
+    return {"bytes": sum(by_file.values()), "processes": processes,
+            "bytes_by_file": {name: size for name, size in by_file.items() if size},
+            "cpu_ns": window.cpu_ns / window.samples, **memory, "run": read_run(step, place)}
+
+
+KINDS: dict[str, Callable[[Step, Place, Hierarchy], dict]] = {
+    "window": measure_window,
+    "syscalls": measure_syscalls,
+    "start": measure_start,
+    "exits": measure_exits,
+    "blocks": measure_blocks,
+}
