@@ -3,7 +3,7 @@
  * (two when it is longer than a page) and its parser; nothing is allocated or formatted.
  *
  *     tick:  stat ── moved? ─┬─ yes: every source that is due ─► host_rows.c ─► rows
- *                            └─ no:  net/dev and meminfo alone
+ *                            └─ no:  those that make rows of their own
  *
  * /proc/stat counts in ticks of 10 ms. In an interval so short that none passed a CPU row would
  * have no value, so its sources wait for the next tick, and no time is lost between rows. */
@@ -312,7 +312,7 @@ static void add_energy(struct tk_host *host)
 /* Is there a row for what this source gives? */
 static bool has_row(const struct tk_host *host, enum tk_host_source_id id, bool moved)
 {
-    if (id == TK_HOST_NET_DEV || id == TK_HOST_MEMINFO)
+    if (tk_host_sources[id].own_rows)
         return true;
     return moved && (host->states[TK_HOST_STAT].readings == 2 || !tk_host_sources[id].gauge);
 }
@@ -389,4 +389,10 @@ int64_t tk_host_errors(const struct tk_host *host, const char **ret_first)
 int64_t tk_host_syscalls(const struct tk_host *host)
 {
     return host->syscalls;
+}
+
+int64_t tk_host_remote_mounts(const struct tk_host *host)
+{
+    const struct tk_host_state *state = &host->states[TK_HOST_MOUNTINFO];
+    return state->readings > 0 ? (int64_t)host->readings[state->latest].mounts.remote_count : 0;
 }

@@ -49,6 +49,10 @@ int64_t tk_host_forks(struct tk_host *host);
 /* Times that a source did not parse, and the first message ("" = none). */
 int64_t tk_host_errors(const struct tk_host *host, const char **ret_first);
 
+/* File systems that were not asked for their space: those of other machines, since one whose server
+ * is dead may never answer. */
+int64_t tk_host_remote_mounts(const struct tk_host *host);
+
 /* System calls of all ticks so far. */
 int64_t tk_host_syscalls(const struct tk_host *host);
 

@@ -94,6 +94,9 @@ bool tk_host_put_disks(struct tk_host *host, struct tk_rows *rows, const struct 
 /* Those of the links. */
 void tk_host_put_links(struct tk_host *host, struct tk_rows *rows);
 
+/* Those of the slow class: interrupts, NUMA nodes, file systems. */
+void tk_host_put_slow(struct tk_host *host, struct tk_rows *rows);
+
 /* Shares of one interval in %, host_cpu.c. */
 struct tk_cpu_shares {
     double usr, nice, sys, idle, iowait, irq, soft, steal, guest, gnice;

@@ -249,4 +249,5 @@ void tk_host_put_rows(struct tk_host *host, struct tk_rows *rows)
     put_cpu_row(host, rows, has_disks ? &disks : NULL);
     put_memory(host, rows);
     tk_host_put_links(host, rows);
+    tk_host_put_slow(host, rows);
 }

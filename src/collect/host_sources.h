@@ -30,6 +30,11 @@ enum {
     TK_HOST_FILES_MAX = 256, /* files of one source */
     TK_HOST_DISK_NAME = 32,
     TK_HOST_LINK_NAME = 16,
+    TK_HOST_IRQS_MAX = 512,
+    TK_HOST_IRQ_ID = 16,
+    TK_HOST_NODES_MAX = 64, /* NUMA nodes */
+    TK_HOST_MOUNTS_MAX = 64,
+    TK_HOST_REMOTES_MAX = 32,
 };
 
 /* proc/stat: the "cpu" line. Ticks since boot; user contains guest, nice contains guest_nice. */
@@ -114,6 +119,46 @@ struct tk_host_throttle {
     int64_t nr_throttled, throttled_us;
 };
 
+/* proc/interrupts, one line. */
+struct tk_host_interrupt {
+    char id[TK_HOST_IRQ_ID]; /* "36", "LOC" */
+    char device[48];         /* what it serves; "" = not told */
+    int64_t count;           /* of all CPUs since boot */
+};
+
+struct tk_host_interrupts {
+    size_t count;
+    size_t skipped; /* lines past TK_HOST_IRQS_MAX */
+    struct tk_host_interrupt items[TK_HOST_IRQS_MAX];
+};
+
+/* proc/zoneinfo: the zones of one NUMA node together, in pages. */
+struct tk_host_memory_node {
+    int64_t id;
+    int64_t free_pages, min_pages, low_pages, high_pages, managed_pages;
+};
+
+struct tk_host_memory_nodes {
+    size_t count;
+    struct tk_host_memory_node items[TK_HOST_NODES_MAX];
+};
+
+/* proc/self/mountinfo: a file system that may be asked for its space. */
+struct tk_host_mount {
+    char path[256];
+    char device[128];
+    char type[32];
+    char device_number[24]; /* "254:0" */
+};
+
+struct tk_host_mounts {
+    size_t count;
+    size_t skipped; /* past TK_HOST_MOUNTS_MAX, or with a name too long */
+    struct tk_host_mount items[TK_HOST_MOUNTS_MAX];
+    size_t remote_count;                    /* of other machines: not asked */
+    char remotes[TK_HOST_REMOTES_MAX][256]; /* paths of the first of them */
+};
+
 struct tk_host_reading {
     struct tk_host_stat stat;
     struct tk_host_pressure pressure_cpu, pressure_io, pressure_memory;
@@ -127,6 +172,9 @@ struct tk_host_reading {
     struct tk_host_freq freq;
     struct tk_host_energy energy;
     struct tk_host_throttle throttle;
+    struct tk_host_interrupts interrupts;
+    struct tk_host_memory_nodes nodes;
+    struct tk_host_mounts mounts;
 };
 
 /* How often a source is read (collector.md section 3). */
@@ -152,6 +200,9 @@ enum tk_host_source_id {
     TK_HOST_CPUFREQ,
     TK_HOST_CPUINFO,
     TK_HOST_ENERGY,
+    TK_HOST_INTERRUPTS,
+    TK_HOST_ZONEINFO,
+    TK_HOST_MOUNTINFO,
     TK_HOST_SOURCE_COUNT
 };
 
@@ -171,6 +222,9 @@ struct tk_host_source {
     /* The last key that the parser wants of a paged source, as "\noom_kill ": what comes after its
      * line is not read. NULL = all is wanted. */
     const char *last_key;
+
+    /* Makes rows of its own, whether or not there is a CPU row. */
+    bool own_rows;
 
     /* Gives a gauge for the CPU row and nothing else: not read before there can be one. */
     bool gauge;
@@ -222,5 +276,11 @@ int tk_host_energy_parse(tk_str text, size_t index, struct tk_host_reading *read
 bool tk_host_energy_takes(int dirfd);
 int tk_host_throttle_parse(tk_str text, size_t index, struct tk_host_reading *reading,
                            struct tk_err *err);
+int tk_host_interrupts_parse(tk_str text, size_t index, struct tk_host_reading *reading,
+                             struct tk_err *err);
+int tk_host_zoneinfo_parse(tk_str text, size_t index, struct tk_host_reading *reading,
+                           struct tk_err *err);
+int tk_host_mountinfo_parse(tk_str text, size_t index, struct tk_host_reading *reading,
+                            struct tk_err *err);
 
 #endif

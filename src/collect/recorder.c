@@ -442,6 +442,19 @@ static void note_processes(struct tk_recorder *recorder)
         tk_recorder_add_notice(recorder, stats.notice);
 }
 
+static void note_remote_mounts(struct tk_recorder *recorder)
+{
+    char notice[160];
+    int64_t remote = tk_host_remote_mounts(recorder->host);
+    if (remote == 0)
+        return;
+    (void)snprintf(notice, sizeof(notice),
+                   "%lld file systems of other machines are not asked for their space, since that "
+                   "might never return",
+                   (long long)remote);
+    tk_recorder_add_notice(recorder, notice);
+}
+
 static int start(struct tk_recorder *recorder, struct tk_err *err)
 {
     const char *root = recorder->options.root ? recorder->options.root : "/";
@@ -466,6 +479,7 @@ static int start(struct tk_recorder *recorder, struct tk_err *err)
     if (rc < 0)
         return rc;
     note_processes(recorder);
+    note_remote_mounts(recorder);
     start_prober(recorder);
     release_start_memory(recorder);
     lock_memory();

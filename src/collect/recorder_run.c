@@ -191,11 +191,11 @@ static void say_budget(const struct tk_budget *budget, char *ret_text, size_t ca
                      "CPU budget of %g %%: the pace of slow readings was changed %lld times, now "
                      "each %lld s and %lld s",
                      100 * budget->share, (long long)budget->changes,
-                     (long long)budget->pace.detail, (long long)(10 * budget->pace.slow));
+                     (long long)budget->pace.detail, 10LL * budget->pace.slow);
     if (budget->over > 0 && n > 0 && (size_t)n < cap) {
         (void)snprintf(ret_text + n, cap - (size_t)n,
                        "; exceeded all the same for %lld s (a longer --interval takes less)",
-                       (long long)(5 * budget->over));
+                       5LL * budget->over);
     }
 }
 

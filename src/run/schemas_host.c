@@ -144,6 +144,70 @@ const struct tk_schema tk_schema_disk_metrics = {"disk_metrics",
                                                  "activity of one disk since its row before",
                                                  disk_metrics, TK_DISK_METRICS_COUNT};
 
+static const struct tk_column interrupt_metrics[TK_INTERRUPT_METRICS_COUNT] = {
+    [TK_INTERRUPT_METRICS_TS_MS] = {"ts_ms", TK_I64, "ms", "time of the reading, epoch",
+                                    TK_REQUIRED},
+    [TK_INTERRUPT_METRICS_TS_US] = {"ts_us", TK_I64, "us", "time of the reading, epoch"},
+    [TK_INTERRUPT_METRICS_NODE] = {"node", TK_TEXT, "", "node label", TK_REQUIRED},
+    [TK_INTERRUPT_METRICS_HOST] = {"host", TK_TEXT, "", "host name"},
+    [TK_INTERRUPT_METRICS_IRQ] = {"irq", TK_TEXT, "",
+                                  "number or name as in /proc/interrupts; other = all that have no "
+                                  "row of their own",
+                                  TK_REQUIRED},
+    [TK_INTERRUPT_METRICS_DEVICE] = {"device", TK_TEXT, "", "what it serves"},
+    [TK_INTERRUPT_METRICS_DT_MS] = {"dt_ms", TK_I64, "ms", "length of the interval that ends here",
+                                    TK_REQUIRED},
+    [TK_INTERRUPT_METRICS_COUNT_DT] = {"count", TK_I64, "", "interrupts of all CPUs within dt",
+                                       TK_REQUIRED},
+};
+
+const struct tk_schema tk_schema_interrupt_metrics = {
+    "interrupt_metrics", "one source of interrupts, of those with the most since the rows before",
+    interrupt_metrics, TK_INTERRUPT_METRICS_COUNT};
+
+static const struct tk_column numa_metrics[TK_NUMA_METRICS_COUNT] = {
+    [TK_NUMA_METRICS_TS_MS] = {"ts_ms", TK_I64, "ms", "time of the reading, epoch", TK_REQUIRED},
+    [TK_NUMA_METRICS_TS_US] = {"ts_us", TK_I64, "us", "time of the reading, epoch"},
+    [TK_NUMA_METRICS_NODE] = {"node", TK_TEXT, "", "node label", TK_REQUIRED},
+    [TK_NUMA_METRICS_HOST] = {"host", TK_TEXT, "", "host name"},
+    [TK_NUMA_METRICS_NUMA_NODE] = {"numa_node", TK_I64, "", "number of the NUMA node", TK_REQUIRED},
+    [TK_NUMA_METRICS_FREE_BYTES] = {"free_bytes", TK_I64, "bytes", "free memory", TK_REQUIRED},
+    [TK_NUMA_METRICS_MIN_BYTES] =
+        {"min_bytes", TK_I64, "bytes",
+         "free memory at which those who want some have to reclaim it themselves"},
+    [TK_NUMA_METRICS_LOW_BYTES] = {"low_bytes", TK_I64, "bytes",
+                                   "free memory at which the kernel begins to reclaim"},
+    [TK_NUMA_METRICS_HIGH_BYTES] = {"high_bytes", TK_I64, "bytes",
+                                    "free memory at which it stops reclaiming"},
+    [TK_NUMA_METRICS_MANAGED_BYTES] = {"managed_bytes", TK_I64, "bytes",
+                                       "memory that can be given out"},
+};
+
+const struct tk_schema tk_schema_numa_metrics = {
+    "numa_metrics", "free memory of one NUMA node and the watermarks of its zones, added up",
+    numa_metrics, TK_NUMA_METRICS_COUNT};
+
+static const struct tk_column fs_metrics[TK_FS_METRICS_COUNT] = {
+    [TK_FS_METRICS_TS_MS] = {"ts_ms", TK_I64, "ms", "time of the reading, epoch", TK_REQUIRED},
+    [TK_FS_METRICS_TS_US] = {"ts_us", TK_I64, "us", "time of the reading, epoch"},
+    [TK_FS_METRICS_NODE] = {"node", TK_TEXT, "", "node label", TK_REQUIRED},
+    [TK_FS_METRICS_HOST] = {"host", TK_TEXT, "", "host name"},
+    [TK_FS_METRICS_MOUNT] = {"mount", TK_TEXT, "", "where it is mounted, the shortest of its paths",
+                             TK_REQUIRED},
+    [TK_FS_METRICS_DEVICE] = {"device", TK_TEXT, "", "what is mounted"},
+    [TK_FS_METRICS_TYPE] = {"type", TK_TEXT, "", "kind of file system"},
+    [TK_FS_METRICS_SIZE_BYTES] = {"size_bytes", TK_I64, "bytes", "its size", TK_REQUIRED},
+    [TK_FS_METRICS_FREE_BYTES] = {"free_bytes", TK_I64, "bytes", "free"},
+    [TK_FS_METRICS_AVAIL_BYTES] = {"avail_bytes", TK_I64, "bytes",
+                                   "free for users other than root"},
+    [TK_FS_METRICS_FILES] = {"files", TK_I64, "", "files that it can hold; absent = any number"},
+    [TK_FS_METRICS_FILES_FREE] = {"files_free", TK_I64, "", "files that it can hold in addition"},
+    [TK_FS_METRICS_READ_ONLY] = {"read_only", TK_BOOL, "", "it is mounted read-only"},
+};
+
+const struct tk_schema tk_schema_fs_metrics = {"fs_metrics", "space of one file system at a time",
+                                               fs_metrics, TK_FS_METRICS_COUNT};
+
 static const struct tk_column cgroup_metrics[TK_CGROUP_METRICS_COUNT] = {
     [TK_CGROUP_METRICS_TS_MS] = {"ts_ms", TK_I64, "ms", "time of the reading, epoch", TK_REQUIRED},
     [TK_CGROUP_METRICS_TS_US] = {"ts_us", TK_I64, "us", "time of the reading, epoch"},

@@ -17,7 +17,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     tk_str text = {(const char *)data + 2, size - 2};
     if (source->parse(text, data[1] & 1, &reading, &err) == 0 &&
         (reading.stat.core_count > TK_HOST_CORES_MAX || reading.disks.count > TK_HOST_DISKS_MAX ||
-         reading.links.count > TK_HOST_LINKS_MAX))
+         reading.links.count > TK_HOST_LINKS_MAX || reading.interrupts.count > TK_HOST_IRQS_MAX ||
+         reading.nodes.count > TK_HOST_NODES_MAX || reading.mounts.count > TK_HOST_MOUNTS_MAX))
         abort();
     return 0;
 }

@@ -350,6 +350,62 @@ static void classes_keep_their_period_at_any_interval(void **state)
     tk_root_release(&root);
 }
 
+static void interrupts_have_rows_by_their_number_and_one_for_all_others(void **state)
+{
+    (void)state;
+    struct tk_root root;
+    init_small(&root);
+    char text[4096] = "  CPU0 CPU1\n";
+    for (int i = 0; i < 40; i++)
+        (void)snprintf(strchr(text, '\0'), 64, "%3d: 5 5  IO-APIC  1-edge  dev%d\n", i, i);
+    tk_root_write(&root, "proc/interrupts", text);
+    struct tk_host *host = open_host(&root);
+    tk_host_tick(host, root.rows);
+    assert_lacks(tk_root_take_rows(&root), "interrupt_metrics");
+    /* Number i counted i more; 0 none. */
+    (void)strcpy(text, "  CPU0 CPU1\n");
+    for (int i = 0; i < 40; i++)
+        (void)snprintf(strchr(text, '\0'), 64, "%3d: %d 5  IO-APIC  1-edge  dev%d\n", i, 5 + i, i);
+    tk_root_write(&root, "proc/interrupts", text);
+    tk_root_advance(&root, 10 * TK_NS_PER_S, NULL, NULL);
+    tk_host_tick(host, root.rows);
+    const char *rows = tk_root_take_rows(&root);
+    assert_int_equal(count_lines(rows, "interrupt_metrics"), 33);
+    assert_has(rows, "\"irq\":\"39\",\"device\":\"dev39\",\"dt_ms\":10000,\"count\":39}");
+    assert_has(rows, "\"irq\":\"8\",\"device\":\"dev8\",\"dt_ms\":10000,\"count\":8}");
+    assert_has(rows, "\"irq\":\"other\",\"dt_ms\":10000,\"count\":28}"); /* 1 to 7 */
+    tk_host_free(host);
+    tk_root_release(&root);
+}
+
+static void file_systems_are_asked_for_their_space_but_not_those_of_others(void **state)
+{
+    (void)state;
+    struct tk_root root;
+    init_small(&root);
+    tk_root_write(&root, "proc/self/mountinfo",
+                  "27 1 254:0 / / rw - ext4 /dev/vda rw\n"
+                  "28 1 254:1 / /data rw - xfs /dev/vdb rw\n"
+                  "29 1 254:2 / /gone rw - xfs /dev/vdc rw\n"
+                  "34 27 0:51 / /nfs rw - nfs4 server:/export rw\n");
+    tk_root_write(&root, "data/file", "");
+    tk_root_write(&root, "nfs/file", "");
+    tk_root_write(&root, "proc/zoneinfo",
+                  "Node 0, zone Normal\n  pages free 1000\n min 100\n low 200\n high 300\n"
+                  " managed 5000\n");
+    struct tk_host *host = open_host(&root);
+    tk_host_tick(host, root.rows);
+    const char *rows = tk_root_take_rows(&root);
+    assert_int_equal(count_lines(rows, "fs_metrics"), 2);
+    assert_has(rows, "\"mount\":\"/\",\"device\":\"/dev/vda\",\"type\":\"ext4\",\"size_bytes\":");
+    assert_has(rows, "\"mount\":\"/data\",\"device\":\"/dev/vdb\",\"type\":\"xfs\"");
+    assert_int_equal(tk_host_remote_mounts(host), 1);
+    assert_has(rows, "\"numa_node\":0,\"free_bytes\":4096000,\"min_bytes\":409600,"
+                     "\"low_bytes\":819200,\"high_bytes\":1228800,\"managed_bytes\":20480000}");
+    tk_host_free(host);
+    tk_root_release(&root);
+}
+
 static void a_budget_stretches_all_classes_but_the_fast_one(void **state)
 {
     (void)state;
@@ -573,6 +629,8 @@ int main(void)
         cmocka_unit_test(partitions_are_told_by_name_where_sysfs_is_missing),
         cmocka_unit_test(other_links_have_rows_once_they_carry_traffic),
         cmocka_unit_test(classes_keep_their_period_at_any_interval),
+        cmocka_unit_test(interrupts_have_rows_by_their_number_and_one_for_all_others),
+        cmocka_unit_test(file_systems_are_asked_for_their_space_but_not_those_of_others),
         cmocka_unit_test(a_budget_stretches_all_classes_but_the_fast_one),
         cmocka_unit_test(a_last_key_that_moved_is_found_again),
         cmocka_unit_test(energy_goes_on_where_its_counter_wraps),

@@ -51,6 +51,13 @@ static void broken_text_is_refused_and_the_place_is_named(void **state)
         {TK_HOST_DISKSTATS, " 8 0\n", "line 1: expected major, minor and a name"},
         {TK_HOST_DISKSTATS, " 8 0 sda 1 2 3 4 5 6 7 8 9 10 11\n 8 1 sda1 1 2 3\n",
          "line 2: 3 numbers after the name, expected 11"},
+        {TK_HOST_INTERRUPTS, "", "line 1: expected the names of the CPUs"},
+        {TK_HOST_INTERRUPTS, "  CPU0\n 1: 5 a\n 2 6\n",
+         "line 3: expected an interrupt and its counts"},
+        {TK_HOST_INTERRUPTS, "  CPU0\nLOC: x\n", "line 2: expected an interrupt and its counts"},
+        {TK_HOST_ZONEINFO, "pages free 5\n", "no line \"Node 0, zone Normal\""},
+        {TK_HOST_MOUNTINFO, "27 1 254:0 / / rw,relatime ext4 /dev/vda rw\n",
+         "line 1: expected a mount"},
         {TK_HOST_NET_DEV, "Inter-| x\n face |y\n eth0 1 2\n", "line 3: expected \"NAME:\""},
         {TK_HOST_NET_DEV, "eth0: 1 2 3 4 5 6 7 8 9\n",
          "line 1: 9 numbers after the name, expected 16"},
@@ -178,6 +185,91 @@ static void links_are_read_with_and_without_a_space_after_the_colon(void **state
     assert_int_equal(link->tx_drop, 7);
 }
 
+static void interrupts_are_summed_over_the_cpus(void **state)
+{
+    struct tk_host_reading *reading = *state;
+    parse(reading, TK_HOST_INTERRUPTS,
+          "           CPU0       CPU1       \n"
+          " 36:          2    2976866 PCI-MSIX-0000:00:02.0   1-edge      virtio1-req.0\n"
+          "  9:          0          0   IO-APIC   9-fasteoi   acpi, i801_smbus\n"
+          "LOC:    7517708    6976636   Local timer interrupts\n"
+          "ERR:          3\n");
+    const struct tk_host_interrupts *interrupts = &reading->interrupts;
+    assert_int_equal(interrupts->count, 4);
+    assert_string_equal(interrupts->items[0].id, "36");
+    assert_string_equal(interrupts->items[0].device, "virtio1-req.0");
+    assert_int_equal(interrupts->items[0].count, 2976868);
+    assert_string_equal(interrupts->items[1].device, "acpi, i801_smbus");
+    assert_string_equal(interrupts->items[2].id, "LOC");
+    assert_string_equal(interrupts->items[2].device, "Local timer interrupts");
+    assert_int_equal(interrupts->items[2].count, 14494344);
+    assert_string_equal(interrupts->items[3].device, "");
+    assert_int_equal(interrupts->items[3].count, 3);
+}
+
+static void zones_of_a_node_are_added_up(void **state)
+{
+    struct tk_host_reading *reading = *state;
+    parse(reading, TK_HOST_ZONEINFO,
+          "Node 0, zone      DMA\n  per-node stats\n      nr_inactive_anon 16028\n"
+          "  pages free     3840\n        boost    0\n        min      16\n        low      20\n"
+          "        high     24\n        spanned  4095\n        managed  3840\n"
+          "      nr_free_pages 3840\n  pagesets\n    cpu: 0\n              count:    0\n"
+          "              high:  4\n              high_min: 4\n"
+          "Node 0, zone   Normal\n  pages free     1000\n        min      100\n"
+          "        low      200\n        high     300\n        managed  5000\n"
+          "Node 1, zone   Normal\n  pages free     7\n        min      1\n        low      2\n"
+          "        high     3\n        managed  8\n");
+    const struct tk_host_memory_nodes *nodes = &reading->nodes;
+    assert_int_equal(nodes->count, 2);
+    assert_int_equal(nodes->items[0].free_pages, 4840);
+    assert_int_equal(nodes->items[0].min_pages, 116);
+    assert_int_equal(nodes->items[0].low_pages, 220);
+    assert_int_equal(nodes->items[0].high_pages, 324);
+    assert_int_equal(nodes->items[0].managed_pages, 8840);
+    assert_int_equal(nodes->items[1].id, 1);
+    assert_int_equal(nodes->items[1].high_pages, 3);
+}
+
+static void mounts_that_space_can_run_out_of_are_kept(void **state)
+{
+    struct tk_host_reading *reading = *state;
+    parse(reading, TK_HOST_MOUNTINFO,
+          "1 1 0:2 / / rw - rootfs rootfs rw\n"
+          "22 27 0:21 / /proc rw,relatime - proc proc rw\n"
+          "25 24 0:23 / /dev/shm rw,relatime - tmpfs tmpfs rw\n"
+          "26 24 0:24 / /run rw,relatime - tmpfs tmpfs rw\n"
+          "27 1 254:0 / / rw,relatime - ext4 /dev/vda rw,discard\n"
+          "30 27 254:16 / /srv/a\\040long/name rw shared:1 master:2 - xfs /dev/vdb rw\n"
+          "31 27 254:16 /x /srv/x rw - xfs /dev/vdb rw\n"
+          "32 27 7:1 / /snap/core/1 ro - squashfs /dev/loop1 ro\n"
+          "33 27 0:50 / /tank rw - zfs tank rw\n"
+          "34 27 0:51 / /mnt/nfs rw - nfs4 server:/export rw\n"
+          "35 34 254:32 / /mnt/nfs/local rw - ext4 /dev/vdc rw\n"
+          "36 27 0:52 / /home/a/drive rw - fuse.sshfs a@b:/ rw\n"
+          "37 27 254:48 / /mnt/covered rw - ext4 /dev/vdd rw\n"
+          "38 27 0:53 / /mnt/covered rw - cifs //server/share rw\n");
+    static const char *const expected[][2] = {
+        {"/dev/shm", "tmpfs"}, {"/", "/dev/vda"}, {"/srv/x", "/dev/vdb"}, {"/tank", "tank"}};
+    const struct tk_host_mounts *mounts = &reading->mounts;
+    assert_int_equal(mounts->count, TK_COUNTOF(expected));
+    for (size_t i = 0; i < TK_COUNTOF(expected); i++) {
+        bool found = false;
+        for (size_t j = 0; j < mounts->count; j++) {
+            found |= strcmp(mounts->items[j].path, expected[i][0]) == 0 &&
+                     strcmp(mounts->items[j].device, expected[i][1]) == 0;
+        }
+        if (!found)
+            print_error("no mount %s of %s\n", expected[i][0], expected[i][1]);
+        assert_true(found);
+    }
+    assert_int_equal(mounts->remote_count, 3);
+
+    parse(reading, TK_HOST_MOUNTINFO,
+          "30 27 254:16 / /srv/a\\040long\\134name rw - xfs /dev/vdb rw\n");
+    assert_string_equal(reading->mounts.items[0].path, "/srv/a long\\name");
+}
+
 static void more_disks_and_links_than_fit_are_counted(void **state)
 {
     struct tk_host_reading *reading = *state;
@@ -275,6 +367,9 @@ int main(void)
         cmocka_unit_test(pressure_is_read_with_and_without_the_line_full),
         cmocka_unit_test(lines_of_every_age_of_diskstats_are_read),
         cmocka_unit_test(links_are_read_with_and_without_a_space_after_the_colon),
+        cmocka_unit_test(interrupts_are_summed_over_the_cpus),
+        cmocka_unit_test(zones_of_a_node_are_added_up),
+        cmocka_unit_test(mounts_that_space_can_run_out_of_are_kept),
         cmocka_unit_test(more_disks_and_links_than_fit_are_counted),
         cmocka_unit_test(memory_is_read_in_bytes_and_what_is_missing_is_absent),
         cmocka_unit_test(small_files_are_read),

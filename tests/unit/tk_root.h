@@ -60,6 +60,9 @@ static inline int tk_root_take(void *context, enum tk_table table, const struct 
 {
     (void)err;
     struct tk_root *root = context;
+    if (root->taken)
+        tk_buf_reset(&root->out);
+    root->taken = false;
     TK_CLEANUP(tk_buf_release) struct tk_buf lines;
     tk_buf_init(&lines, 1 << 20);
     tk_encoder_jsonl.batch(batch, &lines);
@@ -133,10 +136,10 @@ static inline void tk_root_release(struct tk_root *root)
 static inline const char *tk_root_take_rows(struct tk_root *root)
 {
     struct tk_err err;
+    assert_int_equal(tk_rows_flush(root->rows, &err), 0);
     if (root->taken)
         tk_buf_reset(&root->out);
     root->taken = false;
-    assert_int_equal(tk_rows_flush(root->rows, &err), 0);
     tk_buf_putc(&root->out, '\0');
     assert_true(tk_buf_ok(&root->out));
     root->taken = true;
