@@ -15,12 +15,13 @@ struct tk_pace {
     int64_t slow;   /* of the 10 s class */
 };
 
-/* The period of the 1 s class, and below of the slow one, at this pace; NULL = as specified. */
+/* The period of the 1 s class at this pace; NULL = as specified. */
 static inline int64_t tk_pace_detail_ns(const struct tk_pace *pace, int64_t period_ns)
 {
     return pace ? pace->detail * period_ns : period_ns;
 }
 
+/* Likewise of the slow class. */
 static inline int64_t tk_pace_slow_ns(const struct tk_pace *pace, int64_t period_ns)
 {
     return pace ? pace->slow * period_ns : period_ns;
