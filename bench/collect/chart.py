@@ -175,8 +175,8 @@ def rates(view: View) -> str:
     drawing = Drawing(480, title, "; ".join(
         f"{tool}: " + ", ".join(f"{number(percent)} % at {number(hz)} Hz" for hz, percent in points)
         for tool, _, points in series))
-    drawing.text(16, 46, "% of one core, both scales logarithmic; dotted: at the cost of its fastest "
-                 "measured rate, up to a whole core", "small")
+    drawing.text(16, 46, "% of one core, both scales logarithmic; dotted: at the cost of its "
+                 "fastest measured rate, up to a whole core", "small")
     lowest = min((point[1] for one in series for point in one[2]), default=0.1)
     x = Scale(1, 1000, 170, WIDTH - 80)
     y = Scale(lowest * 0.6, 100, 430, 96)

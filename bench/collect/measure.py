@@ -18,7 +18,7 @@ from contextlib import contextmanager
 
 import harness
 from harness import Failed, Hierarchy, Running, Unavailable
-from plan import Step
+from plan import STRACE_S, Step
 from tools import TOOLS, Place
 
 STARTS = 3
@@ -65,7 +65,14 @@ def read_run(step: Step, place: Place) -> dict:
     return run
 
 
-def strace(run: Running, seconds: float) -> dict:
+def read_sweeps_us(place: Place) -> list[int]:
+    """Length of a sweep in each second of a recording, as its own accounts have it."""
+    path = place.folder / "run" / "self.jsonl"
+    rows = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return [row["sweep_us"] for row in map(json.loads, rows) if "sweep_us" in row]
+
+
+def count_syscalls(run: Running, seconds: float) -> dict:
     """System calls per sample, in all and by name, or why they could not be counted."""
     try:
         counts, window = run.count_syscalls(seconds)
@@ -84,10 +91,10 @@ def measure_window(step: Step, place: Place, hierarchy: Hierarchy) -> dict:
                   "cpu_ratio": window.cpu_ns / 1e9 / window.seconds, "seconds": window.seconds,
                   "bytes": window.bytes / window.samples, "processes": processes,
                   **run.memory_kb()}
-        if step.syscalls:
-            result |= strace(run, 4.0)
+        if step.strace:
+            result |= count_syscalls(run, STRACE_S)
     check_rows(step, place, processes)
-    return result | {"run": read_run(step, place)}
+    return result | {"run": read_run(step, place), "sweeps_us": read_sweeps_us(place)}
 
 
 def measure_syscalls(step: Step, place: Place, hierarchy: Hierarchy) -> dict:
@@ -96,7 +103,7 @@ def measure_syscalls(step: Step, place: Place, hierarchy: Hierarchy) -> dict:
         before = harness.cpu_clocks()
         time.sleep(place.interval_s)
         changed = harness.changed_count(before, harness.cpu_clocks())
-        result = strace(run, step.window_s) | {"processes": check_processes(step)}
+        result = count_syscalls(run, step.window_s) | {"processes": check_processes(step)}
     read_run(step, place)
     if isinstance(result["syscalls"], str):
         raise Unavailable(result["syscalls"])

@@ -46,7 +46,7 @@ class Part:
     rates: tuple[int, ...] = (1,)
     window_s: float = 10.0
     warmup_s: float = 2.0
-    syscalls: bool = False  # count them afterwards, in the same run
+    strace: bool = False  # count system calls afterwards, in the same run
 
 
 PARTS = (
@@ -56,7 +56,7 @@ PARTS = (
     Part("window", (BIG,), ONCE, window_s=8),
     Part("window", (MIDDLE, MIDDLE_ACTIVE, SMALL, SMALL_ACTIVE), TIERS, window_s=8),
     Part("window", (MIDDLE, SMALL), EVERY_ROW, window_s=6),
-    Part("window", (MIDDLE,), PEERS, window_s=6, syscalls=True),
+    Part("window", (MIDDLE,), PEERS, window_s=6, strace=True),
     Part("window", (SMALL,), PEERS, window_s=6),
     Part("window", (MIDDLE_ACTIVE, SMALL_ACTIVE), PEERS, window_s=5),
     Part("window", (BIG, BIG_ACTIVE), TIERS, rates=(10, 100, 1000), window_s=5, warmup_s=1.5),
@@ -71,7 +71,7 @@ PARTS = (
     Part("syscalls", (BIG, MIDDLE), (*TIERS, "tracekit host only"), window_s=8),
     Part("syscalls", (BIG, MIDDLE), ("tracekit B2",), rates=(100,), window_s=4),
     Part("blocks", (BIG, MIDDLE_ACTIVE), COMPACT, window_s=24),
-    Part("start", (BIG,), (*TIERS, "tracekit host only"), window_s=0, warmup_s=0),
+    Part("start", (BIG, SMALL), (*TIERS, "tracekit host only"), window_s=0, warmup_s=0),
     Part("exits", (SMALL,), TIERS, window_s=4),
 )
 
@@ -87,13 +87,13 @@ class Step:
     hz: int
     window_s: float
     warmup_s: float
-    syscalls: bool
+    strace: bool
 
     @property
     def seconds(self) -> float:
         """How long it will take, about."""
         settle = self.warmup_s + TOOLS[self.tool].warmup_s
-        return START_S + settle + self.window_s + (STRACE_S if self.syscalls else 0)
+        return START_S + settle + self.window_s + (STRACE_S if self.strace else 0)
 
     def title(self) -> str:
         what = "" if self.kind == "window" else f", {self.kind}"
@@ -110,7 +110,7 @@ def steps_of(setting: Setting, parts: tuple[Part, ...] = PARTS) -> Iterator[Step
             for tool in part.tools:
                 for hz in part.rates:
                     yield Step(part.kind, *setting, tool, hz, part.window_s, part.warmup_s,
-                               part.syscalls)
+                               part.strace)
 
 
 def describe(steps_by_setting: dict[Setting, list[Step]]) -> str:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import statistics
 from pathlib import Path
 
 import chart
@@ -142,8 +143,9 @@ def rate_row(view: View, tool: str, setting: Setting, hz: int) -> list[str]:
     if "ticks" not in run:
         return [*cells, *["-"] * 4]
     late = " / ".join(str(run[f"late_{which}_us"]) for which in ("p50", "p99", "max"))
+    sweeps = one["sweeps_us"] or [run["sweep_us"]]
     return [*cells, str(run["missed_ticks"]), late, f"{drift_ratio(run) * 100:.3f}",
-            str(run["sweep_us"])]
+            f"{statistics.median(sweeps):.0f} / {max(sweeps)}"]
 
 
 def rate_table(view: View) -> str:
@@ -156,7 +158,7 @@ def rate_table(view: View) -> str:
                 rows.append([tool, setting_title(setting), f"{hz:,}", str(why), *["-"] * 6])
             reasons.add((tool, str(why)))
     return table(["tool", "processes", "Hz asked", "Hz achieved", "ms per tick", "% of a core",
-                  "missed", "late p50 / p99 / max, us", "drift, %", "sweep, us"], rows)
+                  "missed", "late p50 / p99 / max, us", "drift, %", "sweep p50 / max, us"], rows)
 
 
 def ceilings(view: View) -> str:
@@ -180,8 +182,8 @@ def kind_rows(view: View, kind: str) -> list[tuple[str, Setting, dict]]:
 
 
 def start_lines(view: View) -> str:
-    return "; ".join(f"{tool} {one['cpu_ns'] / 1e6:.1f} ms"
-                     for tool, _, one in kind_rows(view, "start"))
+    return "; ".join(f"{tool} at {setting_title(setting)} {one['cpu_ns'] / 1e6:.1f} ms"
+                     for tool, setting, one in kind_rows(view, "start"))
 
 
 def exit_lines(view: View) -> str:
@@ -227,7 +229,7 @@ def real_counts(view: View) -> str:
 
 
 def method(view: View) -> str:
-    windows = sorted({one["window_s"] for one in view.results if one["kind"] == "window"})
+    windows = sorted(one["window_s"] for one in view.results if one["kind"] == "window") or [0, 0]
     count = view.machine["rounds"]
     rounds = "one round" if count == 1 else f"the median of {count} rounds"
     return (

@@ -110,7 +110,9 @@ def tracekit(tier: str, *more: str) -> Callable[[Place], list[Command]]:
 
 def tracekit_tool(name: str, tier: str, *options: str, rows: bool = True) -> Tool:
     shown = " ".join(["collect run --tier", tier, *options])
-    return Tool(f"tracekit {name}", PROC_FIELDS, tracekit(tier, *options), tier=tier,
+    without_processes = options[-2:] == ("--processes", "0")
+    return Tool(f"tracekit {name}", PROC_FIELDS, tracekit(tier, *options),
+                tier="" if without_processes else tier,
                 pids_file="run/proc_metrics.jsonl" if rows else "",
                 version=["BUILD/tracekit", "version"], options=f"{shown}, PROC_MATCH='.*'")
 
