@@ -198,6 +198,29 @@ def smaller(tool: str, setting: Setting) -> Callable[[View], float]:
     return value
 
 
+def of_mix(mix: str, column: str) -> Callable[[View], float]:
+    """A figure of bench/recording.c, nine fields of each process."""
+    def value(view: View) -> float:
+        for row in view.get("recording", "recording", SMALL)["mixes"]:
+            if (row["mix"], row["rows"]) == (mix, "nine fields"):
+                return float(row[column].rstrip("x"))
+        raise Missing(f"bench/recording.c has no mix {mix}")
+    return value
+
+
+def faster_than_json_loads(view: View) -> float:
+    """Reading a process-sample of mix A against Python's reading of the original's row of it."""
+    ours = of_mix("A", "read ns / process-sample")(view)
+    return view.get("recording", "recording", SMALL)["json_loads_ns"] / ours
+
+
+def mix_goals(mix: str, bytes_limit: float, times: float) -> list[Goal]:
+    return [Goal("bytes per process and sample", "recording", f"mix {mix}", False, bytes_limit, "",
+                 of_mix(mix, "bytes / process-sample")),
+            Goal("the original's JSON Lines over it", "recording", f"mix {mix}", True, times, "x",
+                 of_mix(mix, "original / tracekit"))]
+
+
 def exits_percent(tool: str) -> Callable[[View], float]:
     def value(view: View) -> float:
         one = view.get("exits", tool, SMALL)
@@ -243,14 +266,21 @@ OTHERS = [
          sweep_us("tracekit P", BIG)),
     *timing_goals("B", (1, 10, 100, 1000)),
     *timing_goals("P", (1, 10, 100)),
-    Goal("bytes per process and sample, mix A", "B2 compact", "2,000, 1 Hz", False, 0.3, "",
+    *mix_goals("A", 0.3, 200),
+    *mix_goals("B", 2, 35),
+    *mix_goals("D", 18, 4.5),
+    Goal("bytes per process and sample, whole run", "B2 compact", "2,000, 1 Hz", False, 0.3, "",
          bytes_each("tracekit B2 compact", BIG)),
-    Goal("bytes per process and sample, mix B", "B2 compact", "585, all active, 1 Hz", False, 2, "",
-         bytes_each("tracekit B2 compact", MIDDLE_ACTIVE)),
-    Goal("original's JSON Lines over it, mix A", "B2 compact", "2,000, 1 Hz", True, 200, "x",
-         smaller("tracekit B2 compact", BIG)),
-    Goal("original's JSON Lines over it, mix B", "B2 compact", "585, all active, 1 Hz", True, 35,
-         "x", smaller("tracekit B2 compact", MIDDLE_ACTIVE)),
+    Goal("bytes per process and sample, whole run", "B2 compact", "585, all active, 1 Hz", False, 2,
+         "", bytes_each("tracekit B2 compact", MIDDLE_ACTIVE)),
+    Goal("the original's JSON Lines over it, whole run", "B2 compact", "2,000, 1 Hz", True, 200,
+         "x", smaller("tracekit B2 compact", BIG)),
+    Goal("the original's JSON Lines over it, whole run", "B2 compact", "585, all active, 1 Hz",
+         True, 35, "x", smaller("tracekit B2 compact", MIDDLE_ACTIVE)),
+    Goal("encoding a row with compression", "recording", "worst of mixes A, B, C", False, 60, "ns",
+         worst([of_mix(mix, "encode ns / row") for mix in "ABC"])),
+    Goal("reading back, against Python's json.loads", "recording", "mix A", True, 100, "x",
+         faster_than_json_loads),
     Goal("of 1,000 processes of a millisecond seen", "B2", "1 Hz", True, 100, "%",
          exits_percent("tracekit B2")),
     Goal("of 1,000 processes of a millisecond seen", "P", "1 Hz", True, 100, "%",

@@ -15,6 +15,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import harness
 from harness import Failed, Hierarchy, Running, Unavailable
@@ -178,10 +179,44 @@ def measure_blocks(step: Step, place: Place, hierarchy: Hierarchy) -> dict:
             "cpu_ns": window.cpu_ns / window.samples, **memory, "run": read_run(step, place)}
 
 
+def run_program(step: Step, place: Place, *more: str) -> str:
+    """What a program that measures itself prints; for those there is no cgroup."""
+    argv = [*TOOLS[step.tool].commands(place)[0].argv, *more]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise Failed(f"{step.tool} ended with status {done.returncode}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def read_markdown(text: str) -> list[dict[str, str]]:
+    """The rows of a Markdown table by the words of its header."""
+    rows = [[cell.strip() for cell in line.strip("|").split("|")]
+            for line in text.splitlines() if line.startswith("|")]
+    return [dict(zip(rows[0], row)) for row in rows[2:]]
+
+
+def json_loads_ns(path: Path) -> float:
+    """CPU time that Python's json.loads takes for one line of a file."""
+    lines = path.read_bytes().splitlines()
+    start = time.process_time_ns()
+    for line in lines:
+        json.loads(line)
+    return (time.process_time_ns() - start) / len(lines)
+
+
+def measure_recording(step: Step, place: Place, _hierarchy: Hierarchy) -> dict:
+    """The mixes of collector.md E in memory, and what Python takes to read the original's rows."""
+    mixes = read_markdown(run_program(step, place))
+    original = place.folder / "original.jsonl"
+    run_program(step, place, "--jsonl", str(original))
+    return {"mixes": mixes, "json_loads_ns": json_loads_ns(original)}
+
+
 KINDS: dict[str, Callable[[Step, Place, Hierarchy], dict]] = {
     "window": measure_window,
     "syscalls": measure_syscalls,
     "start": measure_start,
     "exits": measure_exits,
+    "recording": measure_recording,
     "blocks": measure_blocks,
 }

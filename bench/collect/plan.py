@@ -73,6 +73,7 @@ PARTS = (
     Part("blocks", (BIG, MIDDLE_ACTIVE), COMPACT, window_s=24),
     Part("start", (BIG, SMALL), (*TIERS, "tracekit host only"), window_s=0, warmup_s=0),
     Part("exits", (SMALL,), TIERS, window_s=4),
+    Part("recording", (SMALL,), ("recording",), window_s=15, warmup_s=0),
 )
 
 

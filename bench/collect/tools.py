@@ -372,6 +372,9 @@ ALL_TOOLS = (
     floor_tool("otelcol", "otelcol hostmetrics",
                "per process: exe, comm, cmdline, status, stat x3, statm, io"),
     floor_tool("below", "below", "per process: stat, status, io, cgroup, cmdline, exe, ns"),
+    Tool("recording", "compact rows of four mixes of load, encoded and read back in memory",
+         single("BUILD/recording"), version=["BUILD/recording", "--help"],
+         options="bench/recording.c"),
 )
 
 TOOLS = {tool.name: tool for tool in ALL_TOOLS}

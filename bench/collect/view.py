@@ -74,10 +74,12 @@ class View:
         return sorted(found, key=lambda setting: (setting[1], setting[0]))
 
     def rates(self) -> list[tuple[str, Setting, int]]:
-        """What was measured faster than once a second, in the order of the tools."""
+        """What was measured at several rates, in the order of the tools."""
+        keys = {key[1:] for key in self.found if key[0] == "window"}
+        several = {(tool, setting) for tool, setting, hz in keys if hz > 1}
         order = list(self.tools)
-        keys = {key[1:] for key in self.found if key[0] == "window" and key[3] > 1}
-        return sorted(keys, key=lambda key: (order.index(key[0]), key[2], key[1][1], key[1][0]))
+        return sorted((key for key in keys if key[:2] in several),
+                      key=lambda key: (order.index(key[0]), key[1][::-1], key[2]))
 
 
 def drift_ratio(run: dict) -> float:
