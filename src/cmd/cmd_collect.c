@@ -58,7 +58,7 @@ static const struct tk_opt options[] = {
      .env = "IFACE"},
     {"interval", TK_OPT_DURATION, FIELD(interval_ns), "TIME",
      "between readings of processes (default 1s)", .letter = 'i', .env = "PROC_INTERVAL_MS",
-     .min = 10 * TK_NS_PER_MS, .max = 3600 * TK_NS_PER_S},
+     .min = TK_NS_PER_MS, .max = 3600 * TK_NS_PER_S},
     {"host-interval", TK_OPT_DURATION, FIELD(host_interval_ns), "TIME",
      "between readings of the machine (default 1s)", .min = 10 * TK_NS_PER_MS,
      .max = 3600 * TK_NS_PER_S},

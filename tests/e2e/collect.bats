@@ -66,8 +66,8 @@ END
     [ "${lines[0]}" = "previous collectors stopped in logs/r" ]
     [[ ${lines[2]} == *"interval=2s) → logs/r/proc_metrics.jsonl" ]]
     [ "$(jq .interval_requested_ms logs/r/run.json)" = 2000 ]
-    PROC_INTERVAL_MS=5 run -2 "$TK" collect start
-    [[ $output == *"environment variable PROC_INTERVAL_MS: '5' is out of range"* ]]
+    PROC_INTERVAL_MS=0.5 run -2 "$TK" collect start
+    [[ $output == *"environment variable PROC_INTERVAL_MS: '0.5' is out of range"* ]]
 }
 
 @test "starting twice leaves one collector, and the files go on" {
@@ -378,8 +378,8 @@ has_threads() {
     [[ $output == "tracekit collect: expected start, stop, status or run"* ]]
     run -2 "$TK" collect begin
     [[ $output == "tracekit collect: 'begin' is none of start, stop, status, run"* ]]
-    run -2 "$TK" collect start --interval 5ms
-    [[ $output == *"is out of range, expected 10ms to 1h"* ]]
+    run -2 "$TK" collect start --interval 500us
+    [[ $output == *"is out of range, expected 1ms to 1h"* ]]
     run -2 "$TK" collect start extra
     [[ $output == *"'extra' is one argument too many"* ]]
     RUN_ID=a/b run -2 "$TK" collect start
