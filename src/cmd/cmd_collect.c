@@ -36,8 +36,6 @@ struct collect_opts {
     bool refresh, per_core, stop_all, clean_all, json;
 };
 
-static const char *const tiers[] = {
-    [TK_TIER_AUTO] = "auto", [TK_TIER_P] = "P", [TK_TIER_P0] = "P0", NULL};
 static const char *const row_kinds[] = {"changed", "every-tick", NULL};
 
 #define FIELD(field) offsetof(struct collect_opts, field)
@@ -75,7 +73,7 @@ static const struct tk_opt options[] = {
     {"rows", TK_OPT_CHOICE, FIELD(rows), "KIND",
      "rows of processes: changed (default) or every-tick", .choices = row_kinds},
     {"tier", TK_OPT_CHOICE, FIELD(tier), "TIER",
-     "source of process readings: auto (default), P or P0", .choices = tiers},
+     "source of process readings: auto (default), B2, B1, P or P0", .choices = tk_tier_names},
     {"cpu-budget", TK_OPT_PERCENT, FIELD(cpu_budget), "PERCENT",
      "of one CPU: past it slow readings are taken less often (default no budget)", .max = 6400},
     {"per-core", TK_OPT_FLAG, FIELD(per_core), NULL, "record the load of each CPU too"},

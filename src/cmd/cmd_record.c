@@ -20,8 +20,6 @@ struct record_opts {
     bool per_core, quiet;
 };
 
-static const char *const tiers[] = {
-    [TK_TIER_AUTO] = "auto", [TK_TIER_P] = "P", [TK_TIER_P0] = "P0", NULL};
 static const char *const row_kinds[] = {"changed", "every-tick", NULL};
 
 static const struct tk_opt options[] = {
@@ -48,7 +46,7 @@ static const struct tk_opt options[] = {
     {"rows", TK_OPT_CHOICE, offsetof(struct record_opts, rows), "KIND",
      "rows of processes: changed (default) or every-tick", .choices = row_kinds},
     {"tier", TK_OPT_CHOICE, offsetof(struct record_opts, tier), "TIER",
-     "source of process readings: auto (default), P or P0", .choices = tiers},
+     "source of process readings: auto (default), B2, B1, P or P0", .choices = tk_tier_names},
     {"quiet", TK_OPT_FLAG, offsetof(struct record_opts, quiet), NULL, "print no report",
      .letter = 'q'},
     {0},

@@ -15,13 +15,6 @@
 #define DRAIN_NS       (500 * TK_NS_PER_MS) /* 16 MB hold 40,000 events: a wake-up costs 60 us */
 #define DRAIN_SMALL_NS (50 * TK_NS_PER_MS)  /* some 300 events fit without privilege */
 
-const char *tk_tier_name(enum tk_tier tier)
-{
-    static const char *const names[] = {
-        [TK_TIER_AUTO] = "auto", [TK_TIER_P] = "P", [TK_TIER_P0] = "P0"};
-    return names[tier];
-}
-
 /* Making ------------------------------------------------------------------------------- */
 
 /* One line on the events that this host does not give. */
@@ -55,6 +48,52 @@ static int open_feed(struct tk_procs *procs, struct tk_err *err)
     return 0;
 }
 
+const char *const tk_tier_names[] = {
+    [TK_TIER_AUTO] = "auto", [TK_TIER_P] = "P",   [TK_TIER_P0] = "P0",
+    [TK_TIER_B2] = "B2",     [TK_TIER_B1] = "B1", NULL,
+};
+
+static bool is_walk(enum tk_tier tier)
+{
+    return tier == TK_TIER_B2 || tier == TK_TIER_B1;
+}
+
+/* Load the walk. Its pids are those of our namespace: are those of /proc, too? */
+static int open_walk(struct tk_procs *procs, struct tk_err *err)
+{
+    if (!procs->kernel->live || !procs->kernel->cpu_clock)
+        return tk_fail(err, -EOPNOTSUPP,
+                       "/proc is not that of our own pid namespace, or has no CPU clocks");
+    int rc = tk_bpf_new(procs->options.tier, TK_BPF_TASKS, &procs->bpf, err);
+    if (rc < 0)
+        return rc;
+    procs->tier = tk_bpf_tier(procs->bpf);
+    procs->walker = tk_bpf_walker(procs->bpf);
+    return 0;
+}
+
+/* The best that there is; one that was asked for and cannot be had is an error. */
+static int choose_tier(struct tk_procs *procs, struct tk_err *err)
+{
+    enum tk_tier wanted = procs->options.tier;
+    bool is_auto = wanted == TK_TIER_AUTO;
+    if (procs->options.walker) {
+        procs->tier = wanted;
+        procs->walker = *procs->options.walker;
+        return 0;
+    }
+    procs->tier = wanted != TK_TIER_P0 && procs->kernel->cpu_clock ? TK_TIER_P : TK_TIER_P0;
+    if (!is_auto && !is_walk(wanted))
+        return 0;
+    int rc = open_walk(procs, err);
+    if (rc < 0 && !is_auto)
+        return tk_err_prefix(err, "tier %s", tk_tier_names[wanted]);
+    if (rc < 0)
+        (void)tk_str_to_cstr(tk_str_from(err->msg), procs->tier_why_not,
+                             sizeof(procs->tier_why_not));
+    return rc == -ENOMEM ? rc : 0;
+}
+
 static int open_sources(struct tk_procs *procs, struct tk_err *err)
 {
     const struct tk_kernel *kernel = procs->kernel;
@@ -81,12 +120,13 @@ int tk_procs_new(const struct tk_kernel *kernel, const struct tk_procs_options *
         return tk_fail(err, -ENOMEM, "processes: out of memory");
     procs->kernel = kernel;
     procs->options = *options;
-    procs->tier = options->tier != TK_TIER_P0 && kernel->cpu_clock ? TK_TIER_P : TK_TIER_P0;
     procs->pid_dir_fd = procs->loadavg_fd = procs->dir_fd = -1;
     procs->first_forks = procs->last_forks = -1;
     tk_exit_sums_init(&procs->sums);
     tk_procs_follow_boot_clock(procs);
-    int rc = open_sources(procs, err);
+    int rc = choose_tier(procs, err);
+    if (rc == 0)
+        rc = open_sources(procs, err);
     if (rc < 0) {
         tk_procs_free(procs);
         return rc;
@@ -101,6 +141,7 @@ void tk_procs_free(struct tk_procs *procs)
 {
     if (!procs)
         return;
+    tk_bpf_free(procs->bpf);
     tk_exit_feed_free(procs->feed);
     tk_exit_sums_release(&procs->sums);
     tk_match_release(&procs->match);
@@ -188,6 +229,10 @@ void tk_procs_read_stats(const struct tk_procs *procs, struct tk_procs_stats *re
         alive += (procs->set.clocks[i].flags & TK_PROC_MEMBER) != 0;
     *ret_stats = (struct tk_procs_stats){
         .tier = procs->tier,
+        .tier_why_not = procs->tier_why_not,
+        .tier_changes = procs->tier_changes,
+        .rss_exact = tk_procs_has_walk(procs) && procs->walker.rss_exact,
+        .cut = procs->cut,
         .exit_source = tk_procs_has_records(procs)  ? "taskstats"
                        : tk_procs_has_events(procs) ? "proc_connector"
                                                     : "none",
@@ -248,8 +293,8 @@ void tk_procs_each(const struct tk_procs *procs,
             .container = tk_groups_container(&procs->groups, facts->group),
             .uid = facts->uid,
             .cpu_ns = clock->cpu_ns,
-            .utime_ticks = facts->utime_ticks,
-            .stime_ticks = facts->stime_ticks,
+            .utime_ns = facts->utime_ns,
+            .stime_ns = facts->stime_ns,
             .rss_bytes = facts->rss_pages >= 0 ? facts->rss_pages * procs->kernel->page_bytes : -1,
             .threads = facts->threads,
             .rd_bytes = facts->rd_bytes,
@@ -259,7 +304,8 @@ void tk_procs_each(const struct tk_procs *procs,
             .nvcsw = facts->nvcsw,
             .nivcsw = facts->nivcsw,
             .run_delay_ns = facts->run_delay_ns,
-            .cpu_delta_ns = facts->delta_tick == procs->tick ? facts->delta_us * TK_NS_PER_US : 0,
+            .cpu_delta_ns =
+                facts->row_tick == procs->swept_tick ? facts->delta_us * TK_NS_PER_US : 0,
             .stamp_ns = procs->sweep_end_ns,
         };
         memcpy(proc.comm, facts->comm, sizeof(proc.comm));

@@ -18,16 +18,19 @@
 
 #include "collect/budget.h"
 #include "collect/kernel.h"
+#include "collect/walk.h"
 #include "run/rows.h"
 
 enum tk_tier {
     TK_TIER_AUTO,
     TK_TIER_P,  /* CPU-clock sweep */
     TK_TIER_P0, /* plain open, read, close */
+    TK_TIER_B2, /* BPF, open-coded task iterator */
+    TK_TIER_B1, /* BPF, iter/task */
 };
 
-/* As in --tier and run.json: "P". Borrowed. */
-const char *tk_tier_name(enum tk_tier tier);
+/* "auto", "P", ... by enum tk_tier; ends with NULL. */
+extern const char *const tk_tier_names[];
 
 struct tk_procs_options {
     const char *node, *host; /* identity of each row; borrowed */
@@ -40,8 +43,9 @@ struct tk_procs_options {
                                 descendants; NULL = none */
     pid_t tree_root;         /* always in the set, with its descendants; 0 = none */
     bool tree_only;          /* nobody else is */
-    enum tk_tier tier;       /* P without CPU clocks becomes P0 */
-    bool no_events;          /* do without proc connector and taskstats: rung C */
+    enum tk_tier tier;       /* P without CPU clocks becomes P0, AUTO is the best there is */
+    const struct tk_walker *walker; /* that the tier B2 or B1 uses; copied; NULL = BPF is loaded */
+    bool no_events;                 /* do without proc connector and taskstats: rung C */
     const struct tk_pace *pace; /* of the turn of idle processes; borrowed; NULL = as specified */
     bool every_tick;            /* a row per process and tick, as the original wrote */
 };
@@ -57,7 +61,7 @@ struct tk_proc {
     const char *cgroup;    /* path, "" = not known; borrowed for the call */
     const char *container; /* name or id, "" = none; borrowed for the call */
     int64_t uid;
-    int64_t cpu_ns, utime_ticks, stime_ticks;
+    int64_t cpu_ns, utime_ns, stime_ns;
     int64_t rss_bytes, threads;
     int64_t rd_bytes, wr_bytes, minflt, majflt;
     int64_t nvcsw, nivcsw, run_delay_ns; /* up to 20 s old; of processes with one thread */
@@ -96,26 +100,31 @@ void tk_procs_finish(struct tk_procs *procs, struct tk_rows *rows);
 /* Sources and losses, for run.json, status and doctor. */
 struct tk_procs_stats {
     enum tk_tier tier;
-    const char *exit_source; /* "taskstats", "proc_connector" or "none" */
-    const char *rung;        /* "A": exits with their accounting; else "C" (the owner of a control
-                                group of its own may call it "B") */
-    const char *why_not;     /* why the next better exit source is not in use; "" = best */
-    const char *notice;      /* something that the user should know about the options; "" = none */
-    int64_t alive;           /* processes in the set now */
-    int64_t births;          /* processes that ever were in the set */
-    int64_t exits;           /* exits seen with a record */
-    int64_t lost_exits;      /* processes whose end was not accounted for. Without events: forks
-                                minus births seen, which counts threads as well, so it is the most
-                                that can have been lost. -1 = unknown */
-    int64_t dropped_events;  /* messages that the kernel had no room for */
-    int64_t unreadable;      /* processes that may not be read, in whole or their io */
-    int64_t sweep_ns;        /* length of the last sweep, first clock to last */
-    int64_t detail_ticks;    /* user and system time, faults and I/O of a process that runs all the
-                                time are up to so many ticks old, less one; 0 = nobody ran */
-    int64_t syscalls;        /* of all sweeps so far; what following forks and exits takes is not in
-                                it, since that follows the machine */
-    int64_t all_syscalls;    /* of everything so far, following forks and exits included */
-    int64_t ran;             /* processes that the last sweep read more of than their clock */
+    const char *tier_why_not; /* why no better one is in use; "" = it is the best, or was asked for
+                               */
+    int64_t tier_changes;     /* times that it changed in the run, for the reason above */
+    bool rss_exact;           /* the walk adds up all parts of the counters, as statm does */
+    int64_t cut;              /* processes with so many threads that not all were added up */
+    const char *exit_source;  /* "taskstats", "proc_connector" or "none" */
+    const char *rung;         /* "A": exits with their accounting; else "C" (the owner of a control
+                                 group of its own may call it "B") */
+    const char *why_not;      /* why the next better exit source is not in use; "" = best */
+    const char *notice;       /* something that the user should know about the options; "" = none */
+    int64_t alive;            /* processes in the set now */
+    int64_t births;           /* processes that ever were in the set */
+    int64_t exits;            /* exits seen with a record */
+    int64_t lost_exits;       /* processes whose end was not accounted for. Without events: forks
+                                 minus births seen, which counts threads as well, so it is the most
+                                 that can have been lost. -1 = unknown */
+    int64_t dropped_events;   /* messages that the kernel had no room for */
+    int64_t unreadable;       /* processes that may not be read, in whole or their io */
+    int64_t sweep_ns;         /* length of the last sweep, first clock to last */
+    int64_t detail_ticks;     /* user and system time, faults and I/O of a process that runs all the
+                                 time are up to so many ticks old, less one; 0 = nobody ran */
+    int64_t syscalls;     /* of all sweeps so far; what following forks and exits takes is not in
+                             it, since that follows the machine */
+    int64_t all_syscalls; /* of everything so far, following forks and exits included */
+    int64_t ran;          /* processes that the last sweep read more of than their clock */
 };
 void tk_procs_read_stats(const struct tk_procs *procs, struct tk_procs_stats *ret_stats);
 

@@ -3,6 +3,7 @@
  *
  *   procs.c         made, asked, ended
  *   procs_sweep.c   the tick: clocks of all, files of those that ran (hot)
+ *   procs_walk.c    the tick of tiers B2 and B1: all from one walk in the kernel (hot)
  *   procs_scan.c    who is there: /proc listed, or the pids given since the last look
  *   procs_events.c  who came and went: events and exit records
  *   procs_one.c     one process: added, named, judged, ended
@@ -11,6 +12,8 @@
 #ifndef TK_COLLECT_PROCS_INTERNAL_H
 #define TK_COLLECT_PROCS_INTERNAL_H
 
+#include "base/clock.h"
+#include "collect/bpf.h"
 #include "collect/exits_feed.h"
 #include "collect/exits_sum.h"
 #include "collect/procs.h"
@@ -19,16 +22,17 @@
 #include "collect/procs_match.h"
 #include "collect/procs_set.h"
 
-#define TK_PROCS_EVENTS 512 /* taken at a time */
+#define TK_PROCS_EVENTS   512 /* taken at a time */
+#define TK_PROC_INDEX_MAX ((1U << 29) - 1)
 
 /* A process that gets a row in this sweep, or at least a look. */
 struct tk_touched {
-    int64_t cpu_ns;
-    int64_t stamp_ns; /* monotonic, when its clock was read */
-    uint32_t i;
-    bool ran;    /* since the last sweep */
-    bool due;    /* its turn to be read again though idle */
-    bool detail; /* stat and io are read, by quota */
+    int64_t cpu_ns;      /* negative = it is gone */
+    uint32_t after_us;   /* from the start of the sweep to the reading of its clock */
+    uint32_t i : 29;     /* up to TK_PROC_INDEX_MAX */
+    uint32_t ran : 1;    /* since the last sweep */
+    uint32_t due : 1;    /* its turn to be read again though idle */
+    uint32_t detail : 1; /* stat and io are read, by quota */
 };
 
 struct tk_procs {
@@ -39,6 +43,11 @@ struct tk_procs {
     struct tk_groups groups;
     struct tk_match match;
     enum tk_tier tier;
+    struct tk_bpf *bpf;                 /* owned; NULL = none */
+    struct tk_walker walker;            /* of tiers B2 and B1 */
+    char tier_why_not[160];             /* why no better tier is in use; "" = it is the best */
+    int64_t tier_changes;               /* walks that failed: tier P took over */
+    int64_t cut;                        /* processes whose threads were not all added up */
     bool started;                       /* the first scan is done */
     bool rescan;                        /* events were lost: look for ourselves */
     bool moved_since_scan;              /* pids were given */
@@ -64,14 +73,18 @@ struct tk_procs {
     struct tk_touched *touched; /* [touched_cap], owned */
     uint32_t touched_count, touched_cap;
     uint32_t tick;
-    uint32_t ran;          /* of the touched */
-    bool all;              /* the sweep writes and reads all members */
-    uint32_t gone;         /* processes with TK_PROC_GONE */
-    uint32_t quota_next;   /* index from which stat and io are read next */
-    uint32_t detail_ticks; /* that it takes to read them of all who ran */
-    uint32_t turn_at;      /* how far the turn has come, of 2^32 */
-    uint32_t turns;        /* times that it went round */
-    int64_t sweep_end_ns;  /* of the last sweep; 0 = none yet */
+    uint32_t swept_tick;    /* of the last sweep that ended */
+    uint32_t ran;           /* of the touched */
+    bool all;               /* the sweep writes and reads all members */
+    uint32_t gone;          /* processes with TK_PROC_GONE */
+    uint32_t unmet;         /* ... with TK_PROC_UNMET */
+    uint32_t quota_next;    /* index from which stat and io are read next */
+    uint32_t detail_ticks;  /* that it takes to read them of all who ran */
+    uint32_t turn_at;       /* how far the turn has come, of 2^32 */
+    uint32_t turns;         /* times that it went round */
+    uint32_t lost_turns;    /* of them, when a walk looked for those who are gone */
+    int64_t sweep_start_ns; /* of this sweep */
+    int64_t sweep_end_ns;   /* of the last sweep; 0 = none yet */
     int64_t sweep_ns;
 
     /* Counts */
@@ -96,6 +109,12 @@ static inline bool tk_procs_has_records(const struct tk_procs *procs)
     return procs->sources.taskstats;
 }
 
+/* Tiers B2 and B1. */
+static inline bool tk_procs_has_walk(const struct tk_procs *procs)
+{
+    return procs->tier == TK_TIER_B2 || procs->tier == TK_TIER_B1;
+}
+
 static inline bool tk_procs_has_events(const struct tk_procs *procs)
 {
     return procs->sources.connector;
@@ -108,7 +127,10 @@ uint32_t tk_procs_add(struct tk_procs *procs, pid_t pid);
  */
 int tk_procs_read_stat(struct tk_procs *procs, pid_t pid, struct tk_pid_stat *ret_stat);
 
-/* Take over what stat says. A new name is judged anew. */
+/* A new name is judged anew. */
+void tk_procs_name(struct tk_procs *procs, uint32_t i, const char comm[TK_COMM_MAX]);
+
+/* Take over what stat says. */
 void tk_procs_apply_stat(struct tk_procs *procs, uint32_t i, const struct tk_pid_stat *stat);
 
 /* Read the owner, once per program. */
@@ -141,6 +163,34 @@ struct tk_end {
 void tk_procs_end(struct tk_procs *procs, struct tk_rows *rows, uint32_t i,
                   const struct tk_end *end);
 
+/* procs_sweep.c ----------------------------------------------------------------------- */
+
+/* When something was read, in 16 ms. It wraps around in 17 minutes: in one second of them an old
+ * reading passes for a young one, and waits a second more. */
+static inline uint16_t tk_procs_age(int64_t mono_ns)
+{
+    return (uint16_t)(mono_ns / (16 * TK_NS_PER_MS));
+}
+
+/* Each process has its turn to be read, though idle, once in so long. */
+static inline int64_t tk_procs_turn_ns(const struct tk_procs *procs)
+{
+    return tk_pace_slow_ns(procs->options.pace, 10 * TK_NS_PER_S);
+}
+
+/* Read the clocks and what they ask for, write rows. `all`: a row for each member. */
+void tk_procs_sweep(struct tk_procs *procs, struct tk_rows *rows, bool all);
+
+/* The row of this tick is being written, with this reading of the CPU clock. */
+void tk_procs_take_reading(struct tk_procs *procs, uint32_t i, int64_t cpu_ns);
+
+/* procs_walk.c ------------------------------------------------------------------------ */
+
+/* Tiers B2 and B1: take what one walk in the kernel tells, and write its rows. Returns when the
+ * walk ended. Where it fails, the tier is P from then on, which is counted. */
+int64_t tk_procs_walk(struct tk_procs *procs, struct tk_rows *rows, uint32_t turn_from,
+                      uint32_t turn_width);
+
 /* procs_rows.c ------------------------------------------------------------------------ */
 
 void tk_procs_put_metrics(struct tk_procs *procs, struct tk_rows *rows, uint32_t i,
@@ -161,6 +211,13 @@ void tk_procs_put_exit(struct tk_procs *procs, struct tk_rows *rows, uint32_t i,
 
 /* The first look: everybody. What PROC_MATCH says now decides who is in the set. */
 void tk_procs_start(struct tk_procs *procs, struct tk_rows *rows);
+
+/* A process that was just put in and about which we know everything: judge it, and tell its birth
+ * if it was born in the run. */
+void tk_procs_welcome(struct tk_procs *procs, struct tk_rows *rows, uint32_t i);
+
+/* Ask a pid whether it is a process, and who. */
+void tk_procs_ask(struct tk_procs *procs, struct tk_rows *rows, pid_t pid);
 
 /* After a loss of events: list /proc, add who is new, end who is gone, and ask who we know whether
  * they are still the same. Waits, with `rescan` still set, while it would take too much time. */
@@ -188,10 +245,5 @@ void tk_procs_on_event(struct tk_procs *procs, struct tk_rows *rows, const struc
 
 /* Exit records that wait for their event since before `before_ns`. */
 void tk_procs_end_late(struct tk_procs *procs, struct tk_rows *rows, int64_t before_ns);
-
-/* procs_sweep.c ----------------------------------------------------------------------- */
-
-/* Read the clocks and what they ask for, write rows. `all`: a row for each member. */
-void tk_procs_sweep(struct tk_procs *procs, struct tk_rows *rows, bool all);
 
 #endif

@@ -65,6 +65,7 @@ uint32_t tk_procs_add(struct tk_procs *procs, pid_t pid)
         procs->touched_cap = procs->set.cap;
     }
     procs->set.clocks[i].flags = TK_PROC_FRESH | TK_PROC_REGROUP;
+    procs->set.facts[i].io_age = tk_procs_age(procs->kernel->mono_ns(procs->kernel->world));
     return i;
 }
 
@@ -81,27 +82,33 @@ static int32_t clamp_i32(int64_t value)
     return value < INT32_MAX ? (int32_t)value : INT32_MAX;
 }
 
+void tk_procs_name(struct tk_procs *procs, uint32_t i, const char comm[TK_COMM_MAX])
+{
+    struct tk_proc_facts *facts = &procs->set.facts[i];
+    if (memcmp(facts->comm, comm, sizeof(facts->comm)) == 0)
+        return;
+    memcpy(facts->comm, comm, sizeof(facts->comm));
+    procs->set.clocks[i].flags &= ~(uint32_t)TK_PROC_JUDGED;
+}
+
 void tk_procs_apply_stat(struct tk_procs *procs, uint32_t i, const struct tk_pid_stat *stat)
 {
+    int64_t tick_ns = TK_NS_PER_S / procs->kernel->clk_tck;
     struct tk_proc_clock *clock = &procs->set.clocks[i];
     struct tk_proc_facts *facts = &procs->set.facts[i];
     facts->start_ticks = stat->start_ticks;
     facts->ppid = stat->ppid;
     facts->state = stat->state;
     facts->threads = clamp_i32(stat->threads);
-    facts->utime_ticks = stat->utime_ticks;
-    facts->stime_ticks = stat->stime_ticks;
+    facts->utime_ns = stat->utime_ticks * tick_ns;
+    facts->stime_ns = stat->stime_ticks * tick_ns;
     facts->minflt = stat->minflt;
     facts->majflt = stat->majflt;
     if (stat->threads != 1)
         facts->nvcsw = facts->nivcsw = facts->run_delay_ns = -1;
     if (facts->rss_pages < 0)
         facts->rss_pages = clamp_i32(stat->rss_pages);
-    if (memcmp(facts->comm, stat->comm, sizeof(facts->comm)) != 0) {
-        memcpy(facts->comm, stat->comm, sizeof(facts->comm));
-        clock->flags &= ~(uint32_t)TK_PROC_JUDGED;
-    }
-    int64_t tick_ns = TK_NS_PER_S / procs->kernel->clk_tck;
+    tk_procs_name(procs, i, stat->comm);
     if (stat->start_ticks >= procs->kernel->anchor.boot_ns / tick_ns + 1)
         clock->flags |= TK_PROC_BORN;
 }
@@ -301,6 +308,7 @@ void tk_procs_end(struct tk_procs *procs, struct tk_rows *rows, uint32_t i,
     procs->exits_seen += end->total != NULL;
     procs->lost_records += tk_procs_has_records(procs) && !end->total;
     procs->gone -= (clock->flags & TK_PROC_GONE) != 0;
+    procs->unmet -= (clock->flags & TK_PROC_UNMET) != 0;
     tk_proc_files_close(&procs->files, clock->pid, facts->files);
     tk_groups_drop(&procs->groups, facts->group);
     tk_proc_set_remove(&procs->set, i);

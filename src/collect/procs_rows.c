@@ -28,12 +28,15 @@ static void put_counters(const struct tk_procs *procs, struct tk_batch *batch, u
 {
     const struct tk_proc_facts *facts = &procs->set.facts[i];
     int64_t page_kb = procs->kernel->page_bytes / 1024;
-    set_known(batch, TK_PROC_METRICS_UTIME, facts->utime_ticks);
-    set_known(batch, TK_PROC_METRICS_STIME, facts->stime_ticks);
+    int64_t tick_ns = TK_NS_PER_S / procs->kernel->clk_tck;
+    if (facts->utime_ns >= 0) {
+        tk_batch_set_i64(batch, TK_PROC_METRICS_UTIME, facts->utime_ns / tick_ns);
+        tk_batch_set_i64(batch, TK_PROC_METRICS_STIME, facts->stime_ns / tick_ns);
+    }
     if (facts->rss_pages >= 0)
         tk_batch_set_i64(batch, TK_PROC_METRICS_RSS_KB, facts->rss_pages * page_kb);
     set_known(batch, TK_PROC_METRICS_THREADS, facts->threads);
-    if (procs->tier == TK_TIER_P)
+    if (procs->tier != TK_TIER_P0)
         tk_batch_set_i64(batch, TK_PROC_METRICS_CPU_NS, procs->set.clocks[i].cpu_ns);
     set_known(batch, TK_PROC_METRICS_RD_BYTES, facts->rd_bytes);
     set_known(batch, TK_PROC_METRICS_WR_BYTES, facts->wr_bytes);
@@ -70,8 +73,9 @@ void tk_procs_put_metrics(struct tk_procs *procs, struct tk_rows *rows, uint32_t
 
 void tk_procs_put_pause(struct tk_procs *procs, struct tk_rows *rows, uint32_t i)
 {
-    uint32_t flags = procs->set.clocks[i].flags;
-    if (procs->sweep_end_ns != 0 && !(flags & (TK_PROC_FRESH | TK_PROC_ROW)))
+    bool is_fresh = (procs->set.clocks[i].flags & TK_PROC_FRESH) != 0;
+    bool is_said = procs->set.facts[i].row_tick == procs->swept_tick;
+    if (procs->sweep_end_ns != 0 && !is_fresh && !is_said)
         tk_procs_put_metrics(procs, rows, i, procs->sweep_end_ns);
 }
 
@@ -144,13 +148,11 @@ static void put_total(struct tk_batch *batch, const struct tk_exit_total *total,
 }
 
 /* The same as far as reading the process has shown them. */
-static void put_last_seen(struct tk_batch *batch, const struct tk_proc_facts *facts,
-                          int64_t ticks_per_s)
+static void put_last_seen(struct tk_batch *batch, const struct tk_proc_facts *facts)
 {
-    int64_t us_per_tick = 1000000 / ticks_per_s;
-    if (facts->utime_ticks >= 0) {
-        tk_batch_set_i64(batch, TK_PROC_EXIT_UTIME_US, facts->utime_ticks * us_per_tick);
-        tk_batch_set_i64(batch, TK_PROC_EXIT_STIME_US, facts->stime_ticks * us_per_tick);
+    if (facts->utime_ns >= 0) {
+        tk_batch_set_i64(batch, TK_PROC_EXIT_UTIME_US, facts->utime_ns / TK_NS_PER_US);
+        tk_batch_set_i64(batch, TK_PROC_EXIT_STIME_US, facts->stime_ns / TK_NS_PER_US);
     }
     set_known(batch, TK_PROC_EXIT_RD_BYTES, facts->rd_bytes);
     set_known(batch, TK_PROC_EXIT_WR_BYTES, facts->wr_bytes);
@@ -176,7 +178,7 @@ void tk_procs_put_exit(struct tk_procs *procs, struct tk_rows *rows, uint32_t i,
     if (end->total) {
         put_total(batch, end->total, cpu_ns);
     } else {
-        put_last_seen(batch, facts, procs->kernel->clk_tck);
+        put_last_seen(batch, facts);
     }
     if (birth_ns != 0) {
         tk_batch_set_i64(batch, TK_PROC_EXIT_START_US, epoch_us(procs, birth_ns));

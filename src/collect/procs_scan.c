@@ -48,6 +48,11 @@ static void meet(struct tk_procs *procs, struct tk_rows *rows, pid_t pid)
         return;
     }
     tk_procs_apply_stat(procs, i, &stat);
+    tk_procs_welcome(procs, rows, i);
+}
+
+void tk_procs_welcome(struct tk_procs *procs, struct tk_rows *rows, uint32_t i)
+{
     tk_procs_judge(procs, i);
     if (!procs->started || !(procs->set.clocks[i].flags & TK_PROC_BORN))
         return;
@@ -186,8 +191,7 @@ void tk_procs_rescan(struct tk_procs *procs, struct tk_rows *rows)
 
 /* Asking ------------------------------------------------------------------------------- */
 
-/* Ask a pid whether it is a process, and who. */
-static void ask(struct tk_procs *procs, struct tk_rows *rows, pid_t pid)
+void tk_procs_ask(struct tk_procs *procs, struct tk_rows *rows, pid_t pid)
 {
     int64_t cpu_ns;
     procs->syscalls++;
@@ -220,7 +224,7 @@ static bool look_between(struct tk_procs *procs, struct tk_rows *rows, pid_t las
     uint32_t given = (uint32_t)(now - last);
     if (procs->kernel->cpu_clock && in_sequence && given <= ASK_AT_LEAST + procs->set.count / 4) {
         for (pid_t pid = last + 1; pid <= now; pid++)
-            ask(procs, rows, pid);
+            tk_procs_ask(procs, rows, pid);
         tk_procs_join_families(procs, false);
         return true;
     }

@@ -99,8 +99,8 @@ int tk_proc_set_add(struct tk_proc_set *set, pid_t pid, uint32_t *ret_i)
     set->clocks[i] = (struct tk_proc_clock){.pid = pid};
     set->facts[i] = (struct tk_proc_facts){
         .start_ticks = -1,
-        .utime_ticks = -1,
-        .stime_ticks = -1,
+        .utime_ns = -1,
+        .stime_ns = -1,
         .rd_bytes = -1,
         .wr_bytes = -1,
         .minflt = -1,

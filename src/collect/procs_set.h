@@ -20,19 +20,19 @@ enum tk_proc_flags {
     TK_PROC_IN_TREE = 1 << 1,    /* descends from the tree's root */
     TK_PROC_BORN = 1 << 2,       /* born in the run: its CPU time counts from 0 */
     TK_PROC_FRESH = 1 << 3,      /* not sampled yet */
-    TK_PROC_ROW = 1 << 4,        /* the last sweep wrote a row */
-    TK_PROC_WAITING = 1 << 5,    /* ran since stat and io were read */
-    TK_PROC_REGROUP = 1 << 6,    /* control group not read since birth or exec */
-    TK_PROC_NO_IO = 1 << 7,      /* io refused */
-    TK_PROC_GONE = 1 << 8,       /* has no clock any more; its exit record is awaited */
-    TK_PROC_LISTED = 1 << 9,     /* met by the scan that is going on */
-    TK_PROC_JUDGED = 1 << 10,    /* TK_PROC_MATCHES holds the verdict on its present name */
-    TK_PROC_MATCHES = 1 << 11,   /* ... and it was yes */
-    TK_PROC_TOLD = 1 << 12,      /* its birth was written */
-    TK_PROC_BEHIND = 1 << 13,    /* ran since switches or run delay were read */
-    TK_PROC_IO_DUE = 1 << 14,    /* ran since io was read */
-    TK_PROC_IO_MOVES = 1 << 15,  /* io had changed when it was read last */
-    TK_PROC_RSS_MOVES = 1 << 16, /* likewise statm */
+    TK_PROC_WAITING = 1 << 4,    /* ran since stat and io were read */
+    TK_PROC_REGROUP = 1 << 5,    /* control group not read since birth or exec */
+    TK_PROC_NO_IO = 1 << 6,      /* io refused */
+    TK_PROC_GONE = 1 << 7,       /* has no clock any more; its exit record is awaited */
+    TK_PROC_LISTED = 1 << 8,     /* met by the scan that is going on */
+    TK_PROC_JUDGED = 1 << 9,     /* TK_PROC_MATCHES holds the verdict on its present name */
+    TK_PROC_MATCHES = 1 << 10,   /* ... and it was yes */
+    TK_PROC_TOLD = 1 << 11,      /* its birth was written */
+    TK_PROC_BEHIND = 1 << 12,    /* ran since switches or run delay were read */
+    TK_PROC_IO_DUE = 1 << 13,    /* ran since io was read */
+    TK_PROC_IO_MOVES = 1 << 14,  /* io had changed when it was read last */
+    TK_PROC_RSS_MOVES = 1 << 15, /* likewise statm */
+    TK_PROC_UNMET = 1 << 16,     /* alive, but a walk in the kernel does not show it */
 };
 
 /* The part that each tick touches. */
@@ -46,16 +46,17 @@ struct tk_proc_clock {
 struct tk_proc_facts {
     int64_t start_ticks;
     int64_t birth_ns; /* monotonic, of its fork event; 0 = no such event was seen */
-    int64_t utime_ticks, stime_ticks;
+    int64_t utime_ns, stime_ns;
     int64_t rd_bytes, wr_bytes, minflt, majflt;
     int64_t nvcsw, nivcsw, run_delay_ns; /* told of the main thread alone: -1 when there are more */
-    uint32_t delta_us;                   /* CPU time within the tick `delta_tick` */
-    uint32_t delta_tick;                 /* 0 = none yet */
+    uint32_t delta_us;                   /* CPU time within the tick `row_tick` */
+    uint32_t row_tick;                   /* that wrote a row last; 0 = none yet */
     int32_t rss_pages;
     int32_t threads;
     pid_t ppid, ns_pid;
     int32_t uid;
     uint32_t group;           /* in the table of control groups */
+    uint32_t group_mark;      /* of a walk: changes when the control groups do; 0 = none yet */
     uint16_t io_age, rss_age; /* when io and statm were read; see procs_sweep.c */
     uint16_t files;           /* kept descriptors: a slot of struct tk_proc_files, or TK_NO_FILES */
     char state;               /* '?' = unknown */

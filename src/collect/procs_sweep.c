@@ -25,9 +25,8 @@
 #include "base/clock.h"
 #include "collect/procs_internal.h"
 
-#define DETAIL_QUOTA 200                /* processes per tick whose stat and io are read */
-#define TURN_NS      (10 * TK_NS_PER_S) /* each process has its turn once in so long */
-#define GROUP_TURNS  6                  /* ... and its control group is read once in so many */
+#define DETAIL_QUOTA 200         /* processes per tick whose stat and io are read */
+#define GROUP_TURNS  6           /* ... and its control group is read once in so many */
 #define STILL_AGE    (1100 / 16) /* in 16 ms: what does not move waits so long; below 2 ticks */
 #define STAMP_EVERY  32          /* idle processes that share one reading of the monotonic clock */
 
@@ -36,17 +35,26 @@ static int64_t now_ns(const struct tk_procs *procs)
     return procs->kernel->mono_ns(procs->kernel->world);
 }
 
-/* When a file was read, in 16 ms. It wraps around in 17 minutes: in one second of them an old
- * reading passes for a young one, and waits a second more. */
-static uint16_t to_age(int64_t mono_ns)
+static struct tk_touched to_touched(const struct tk_procs *procs, uint32_t i, int64_t cpu_ns,
+                                    int64_t stamp_ns)
 {
-    return (uint16_t)(mono_ns / (16 * TK_NS_PER_MS));
+    int64_t after_us = (stamp_ns - procs->sweep_start_ns) / TK_NS_PER_US;
+    return (struct tk_touched){
+        .cpu_ns = cpu_ns,
+        .after_us = after_us < UINT32_MAX ? (uint32_t)after_us : UINT32_MAX,
+        .i = i & TK_PROC_INDEX_MAX,
+        .ran = cpu_ns >= 0 && cpu_ns != procs->set.clocks[i].cpu_ns,
+    };
+}
+
+static int64_t stamp_of(const struct tk_procs *procs, const struct tk_touched *touched)
+{
+    return procs->sweep_start_ns + touched->after_us * TK_NS_PER_US;
 }
 
 /* Turns -------------------------------------------------------------------------------- */
 
-/* A window of the circle of all turns, in 2^32 parts of TURN_NS, or as long as the budget wants it.
- */
+/* A window of the circle of all turns, in 2^32 parts. */
 struct turn {
     uint32_t from, width;
 };
@@ -56,7 +64,7 @@ static struct turn next_turn(struct tk_procs *procs, int64_t start_ns)
 {
     struct turn turn = {.from = procs->turn_at, .width = UINT32_MAX};
     int64_t dt_ns = start_ns - procs->sweep_end_ns;
-    int64_t turn_ns = tk_pace_slow_ns(procs->options.pace, TURN_NS);
+    int64_t turn_ns = tk_procs_turn_ns(procs);
     if (procs->sweep_end_ns != 0 && dt_ns < turn_ns)
         turn.width = (uint32_t)((double)dt_ns / (double)turn_ns * UINT32_MAX);
     procs->turn_at += turn.width;
@@ -67,29 +75,27 @@ static struct turn next_turn(struct tk_procs *procs, int64_t start_ns)
 /* Each pid has its place on the circle. */
 static bool is_due(struct turn turn, pid_t pid)
 {
-    return (uint32_t)pid * 2654435769u - turn.from < turn.width;
+    return (uint32_t)pid * TK_BPF_TURN - turn.from < turn.width;
 }
 
 /* Reading all -------------------------------------------------------------------------- */
 
-/* Members that are not known to be gone are read. */
-static bool is_read(const struct tk_proc_clock *clock)
+/* Members that are not known to be gone are read; where a walk reads them, those that it misses. */
+static bool is_read(const struct tk_procs *procs, const struct tk_proc_clock *clock)
 {
-    return (clock->flags & (TK_PROC_MEMBER | TK_PROC_GONE)) == TK_PROC_MEMBER;
+    uint32_t wanted = TK_PROC_MEMBER | (tk_procs_has_walk(procs) ? TK_PROC_UNMET : 0U);
+    return (clock->flags & (wanted | TK_PROC_GONE)) == wanted;
 }
 
-/* Take a process into the list, or let it rest when nothing is to be said of it. `cpu_ns` is
- * negative when it is gone. */
-static void touch_unless_idle(struct tk_procs *procs, const struct tk_touched *touched)
+/* Take a process into the list, or let it rest when nothing is to be said of it. */
+static void touch_unless_idle(struct tk_procs *procs, struct tk_touched touched, struct turn turn)
 {
-    struct tk_proc_clock *clock = &procs->set.clocks[touched->i];
-    bool busy = touched->ran || touched->due || procs->all || touched->cpu_ns < 0 ||
+    const struct tk_proc_clock *clock = &procs->set.clocks[touched.i];
+    touched.due = is_due(turn, clock->pid);
+    bool busy = touched.ran || touched.due || procs->all || touched.cpu_ns < 0 ||
                 (clock->flags & (TK_PROC_FRESH | TK_PROC_WAITING));
-    if (busy) {
-        procs->touched[procs->touched_count++] = *touched;
-    } else {
-        clock->flags &= ~(uint32_t)TK_PROC_ROW;
-    }
+    if (busy)
+        procs->touched[procs->touched_count++] = touched;
 }
 
 /* Tier P: the clock of each member. */
@@ -100,19 +106,17 @@ static void read_clocks(struct tk_procs *procs, struct turn turn)
     uint32_t stamped = STAMP_EVERY; /* processes since the stamp */
     for (uint32_t i = 0; i < procs->set.count; i++) {
         const struct tk_proc_clock *clock = &procs->set.clocks[i];
-        if (!is_read(clock))
+        if (!is_read(procs, clock))
             continue;
         int64_t cpu_ns;
         procs->syscalls++;
         if (kernel->cpu_clock(kernel->world, clock->pid, &cpu_ns) < 0)
             cpu_ns = -1;
-        bool ran = cpu_ns >= 0 && cpu_ns != clock->cpu_ns;
-        if (ran || ++stamped >= STAMP_EVERY) {
+        if (cpu_ns != clock->cpu_ns || ++stamped >= STAMP_EVERY) {
             stamp_ns = kernel->mono_ns(kernel->world);
             stamped = 0;
         }
-        struct tk_touched touched = {cpu_ns, stamp_ns, i, ran, is_due(turn, clock->pid), false};
-        touch_unless_idle(procs, &touched);
+        touch_unless_idle(procs, to_touched(procs, i, cpu_ns, stamp_ns), turn);
     }
 }
 
@@ -134,18 +138,15 @@ static void read_stats(struct tk_procs *procs, struct tk_rows *rows, struct turn
 {
     for (uint32_t i = 0; i < procs->set.count; i++) {
         const struct tk_proc_clock *clock = &procs->set.clocks[i];
-        if (!is_read(clock))
+        if (!is_read(procs, clock))
             continue;
         struct tk_pid_stat stat = {.pid = 0};
         int64_t cpu_ns = read_stat_clock(procs, i, &stat);
-        bool ran = cpu_ns >= 0 && cpu_ns != clock->cpu_ns;
-        if (ran)
+        if (cpu_ns >= 0 && cpu_ns != clock->cpu_ns)
             tk_procs_put_pause(procs, rows, i);
         if (cpu_ns >= 0 && stat.pid != 0)
             tk_procs_apply_stat(procs, i, &stat);
-        struct tk_touched touched = {cpu_ns, now_ns(procs), i, ran, is_due(turn, clock->pid),
-                                     false};
-        touch_unless_idle(procs, &touched);
+        touch_unless_idle(procs, to_touched(procs, i, cpu_ns, now_ns(procs)), turn);
     }
 }
 
@@ -168,7 +169,6 @@ static bool wants_detail(const struct tk_procs *procs, const struct tk_touched *
 static void share_quota(struct tk_procs *procs)
 {
     uint32_t wanted = 0;
-    procs->ran = 0;
     for (uint32_t t = 0; t < procs->touched_count; t++) {
         procs->ran += procs->touched[t].ran;
         wanted += wants_detail(procs, &procs->touched[t]);
@@ -203,7 +203,7 @@ static bool may_wait(const struct tk_procs *procs, const struct tk_touched *touc
 {
     uint32_t flags = procs->set.clocks[touched->i].flags;
     return touched->ran && !procs->all && !(flags & (moves | TK_PROC_FRESH)) &&
-           (uint16_t)(to_age(touched->stamp_ns) - read_age) < STILL_AGE;
+           (uint16_t)(tk_procs_age(stamp_of(procs, touched)) - read_age) < STILL_AGE;
 }
 
 static void set_flag(struct tk_proc_clock *clock, uint32_t flag, bool on)
@@ -224,7 +224,7 @@ static int read_rss(struct tk_procs *procs, const struct tk_touched *touched, en
     int32_t rss_pages = pages < INT32_MAX ? (int32_t)pages : INT32_MAX;
     set_flag(&procs->set.clocks[touched->i], TK_PROC_RSS_MOVES, rss_pages != facts->rss_pages);
     facts->rss_pages = rss_pages;
-    facts->rss_age = to_age(touched->stamp_ns);
+    facts->rss_age = tk_procs_age(stamp_of(procs, touched));
     return 0;
 }
 
@@ -236,7 +236,7 @@ static void take_io(struct tk_procs *procs, const struct tk_touched *touched,
     set_flag(&procs->set.clocks[touched->i], TK_PROC_IO_MOVES, moves);
     facts->rd_bytes = io->rd_bytes;
     facts->wr_bytes = io->wr_bytes;
-    facts->io_age = to_age(touched->stamp_ns);
+    facts->io_age = tk_procs_age(stamp_of(procs, touched));
 }
 
 static void read_io(struct tk_procs *procs, const struct tk_touched *touched, enum tk_keep keep)
@@ -263,7 +263,7 @@ static void read_io(struct tk_procs *procs, const struct tk_touched *touched, en
 static bool read_detail(struct tk_procs *procs, const struct tk_touched *touched)
 {
     uint32_t i = touched->i;
-    enum tk_keep keep = procs->tier == TK_TIER_P ? TK_KEEP : TK_KEEP_NOT;
+    enum tk_keep keep = procs->tier != TK_TIER_P0 ? TK_KEEP : TK_KEEP_NOT;
     if (keep == TK_KEEP) {
         tk_str text;
         struct tk_pid_stat stat;
@@ -324,7 +324,7 @@ static bool refresh(struct tk_procs *procs, const struct tk_touched *touched)
     struct tk_proc_clock *clock = &procs->set.clocks[touched->i];
     if (touched->ran)
         clock->flags |= TK_PROC_WAITING | TK_PROC_BEHIND;
-    enum tk_keep keep = procs->tier != TK_TIER_P     ? TK_KEEP_NOT
+    enum tk_keep keep = procs->tier == TK_TIER_P0    ? TK_KEEP_NOT
                         : touched->ran || procs->all ? TK_KEEP
                                                      : TK_KEEP_IF_ROOM;
     if (read_rss(procs, touched, keep) == -ESRCH)
@@ -347,15 +347,16 @@ static void put_pauses(struct tk_procs *procs, struct tk_rows *rows)
     }
 }
 
-static void take_reading(struct tk_procs *procs, const struct tk_touched *touched)
+void tk_procs_take_reading(struct tk_procs *procs, uint32_t i, int64_t cpu_ns)
 {
-    struct tk_proc_clock *clock = &procs->set.clocks[touched->i];
-    struct tk_proc_facts *facts = &procs->set.facts[touched->i];
+    struct tk_proc_clock *clock = &procs->set.clocks[i];
+    struct tk_proc_facts *facts = &procs->set.facts[i];
     bool counts = !(clock->flags & TK_PROC_FRESH) || (clock->flags & TK_PROC_BORN);
-    int64_t delta_us = counts ? (touched->cpu_ns - clock->cpu_ns) / TK_NS_PER_US : 0;
+    int64_t delta_us = counts ? (cpu_ns - clock->cpu_ns) / TK_NS_PER_US : 0;
     facts->delta_us = delta_us < UINT32_MAX ? (uint32_t)delta_us : UINT32_MAX;
-    facts->delta_tick = procs->tick;
-    clock->cpu_ns = touched->cpu_ns;
+    facts->row_tick = procs->tick;
+    clock->cpu_ns = cpu_ns;
+    clock->flags &= ~(uint32_t)TK_PROC_FRESH;
 }
 
 /* One touched process. False when it is gone. */
@@ -366,30 +367,20 @@ static bool sample(struct tk_procs *procs, struct tk_rows *rows, const struct tk
         return false;
     bool wants_row = touched->ran || touched->due || touched->detail || procs->all ||
                      (clock->flags & TK_PROC_FRESH);
-    if (!wants_row) {
-        clock->flags &= ~(uint32_t)TK_PROC_ROW;
+    if (!wants_row)
         return true;
-    }
     if (!refresh(procs, touched))
         return false;
-    if (!went_back(procs, touched))
-        take_reading(procs, touched);
-    clock->flags &= ~(uint32_t)TK_PROC_FRESH;
-    clock->flags |= TK_PROC_ROW;
-    tk_procs_put_metrics(procs, rows, touched->i, touched->stamp_ns);
+    tk_procs_take_reading(procs, touched->i,
+                          went_back(procs, touched) ? clock->cpu_ns : touched->cpu_ns);
+    tk_procs_put_metrics(procs, rows, touched->i, stamp_of(procs, touched));
     return true;
 }
 
-void tk_procs_sweep(struct tk_procs *procs, struct tk_rows *rows, bool all)
+/* Tiers P and P0. Returns when the last clock was read. */
+static int64_t read_files(struct tk_procs *procs, struct tk_rows *rows, struct turn turn)
 {
-    int64_t start_ns = now_ns(procs);
-    int64_t start_calls = procs->syscalls + procs->files.syscalls;
-    struct turn turn = next_turn(procs, start_ns);
-    procs->tick++;
-    procs->all = all;
-    tk_proc_files_begin_tick(&procs->files, procs->ran);
-    procs->touched_count = 0;
-    if (procs->tier == TK_TIER_P) {
+    if (procs->tier != TK_TIER_P0) {
         read_clocks(procs, turn);
         put_pauses(procs, rows);
     } else {
@@ -406,7 +397,27 @@ void tk_procs_sweep(struct tk_procs *procs, struct tk_rows *rows, bool all)
         if (procs->touched[t].cpu_ns < 0)
             tk_procs_miss(procs, rows, procs->touched[t].i);
     }
+    return end_ns;
+}
+
+void tk_procs_sweep(struct tk_procs *procs, struct tk_rows *rows, bool all)
+{
+    int64_t start_ns = now_ns(procs);
+    int64_t start_calls = procs->syscalls + procs->files.syscalls;
+    struct turn turn = next_turn(procs, start_ns);
+    procs->tick++;
+    procs->all = all;
+    procs->sweep_start_ns = start_ns;
+    tk_proc_files_begin_tick(&procs->files, procs->ran);
+    procs->touched_count = 0;
+    procs->ran = 0;
+    int64_t end_ns = start_ns;
+    if (tk_procs_has_walk(procs))
+        end_ns = tk_procs_walk(procs, rows, turn.from, all ? UINT32_MAX : turn.width);
+    if (!tk_procs_has_walk(procs) || procs->unmet > 0)
+        end_ns = read_files(procs, rows, turn);
     procs->sweep_syscalls += procs->syscalls + procs->files.syscalls - start_calls;
     procs->sweep_ns = end_ns - start_ns;
     procs->sweep_end_ns = end_ns;
+    procs->swept_tick = procs->tick;
 }

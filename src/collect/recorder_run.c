@@ -218,7 +218,7 @@ static void set_procs(const struct tk_recorder *recorder, struct tk_batch *row)
         return;
     struct tk_procs_stats stats;
     tk_procs_read_stats(recorder->procs, &stats);
-    set_text(row, TK_RUN_TIER, tk_tier_name(stats.tier));
+    set_text(row, TK_RUN_TIER, tk_tier_names[stats.tier]);
     bool between = recorder->has_leaf && strcmp(stats.rung, "C") == 0;
     set_text(row, TK_RUN_RUNG, between ? "B" : stats.rung);
     set_text(row, TK_RUN_EXIT_SOURCE, stats.exit_source);

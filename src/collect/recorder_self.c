@@ -91,7 +91,7 @@ void tk_recorder_put_self(struct tk_recorder *recorder, int64_t now)
     tk_batch_set_text(row, TK_SELF_HOST, tk_str_from(recorder->host_name));
     tk_batch_set_i64(row, TK_SELF_DT_MS, ns / TK_NS_PER_MS - before_ns / TK_NS_PER_MS);
     if (recorder->procs) {
-        tk_batch_set_text(row, TK_SELF_TIER, tk_str_from(tk_tier_name(procs.tier)));
+        tk_batch_set_text(row, TK_SELF_TIER, tk_str_from(tk_tier_names[procs.tier]));
         tk_batch_set_i64(row, TK_SELF_SWEEP_US, procs.sweep_ns / TK_NS_PER_US);
     }
     tk_batch_set_i64(row, TK_SELF_DETAIL_INTERVAL_MS, 1000 * recorder->budget.pace.detail);

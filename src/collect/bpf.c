@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "collect/bpf.h"
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/sysinfo.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "collect/procs_parse.h"
+
+/* What bpftool makes of the programs is not written by our rules. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wconversion"
+#pragma GCC diagnostic ignored "-Wsign-conversion"
+#pragma GCC diagnostic ignored "-Wcast-qual"
+#pragma GCC diagnostic ignored "-Woverlength-strings"
+#include <programs.skel.h>
+#pragma GCC diagnostic pop
+
+#define ROOM_MIN 4096 /* records of one walk, at 168 bytes */
+#define ROOM_MAX 131072
+
+/* Pages by which our own resident set, as added up here, may be off what statm says: other kernels
+ * show the central part of the counter, some pages per CPU are elsewhere. */
+#define RSS_SLACK(cpus) (256 + 64 * (int64_t)(cpus))
+
+struct tk_bpf {
+    struct tk_programs *programs;
+    struct tk_bpf_task *tasks; /* mapped for reading, [room] */
+    uint32_t room;
+    enum tk_tier tier;
+    uint32_t parts;        /* that are loaded */
+    struct bpf_link *link; /* B1: the iterator, of which each walk takes one */
+    bool rss_exact;
+};
+
+/* What the kernel has ------------------------------------------------------------------- */
+
+/* A program, and what it cannot be loaded without, by its name in the kernel's BTF: a kfunc, or a
+ * tracepoint as "btf_trace_NAME". To add one: its source in src/collect/bpf, its line here. */
+struct rule {
+    const char *program;
+    uint32_t parts;    /* of enum tk_bpf_part: any of them wants it */
+    enum tk_tier tier; /* that it is the walk of; AUTO = not a walk */
+    const char *needs[8];
+};
+
+static const struct rule rules[] = {
+    {"learn_task", TK_BPF_TASKS, TK_TIER_AUTO, {0}},
+    {"walk_tasks",
+     TK_BPF_TASKS,
+     TK_TIER_B2,
+     {"bpf_iter_task_new", "bpf_iter_task_next", "bpf_iter_task_destroy", "bpf_task_from_pid",
+      "bpf_task_release", "bpf_rcu_read_lock", "bpf_rdonly_cast"}},
+    {"visit_task", TK_BPF_TASKS, TK_TIER_B1, {0}},
+};
+
+static const struct rule *find_rule(const char *program)
+{
+    for (size_t i = 0; i < TK_COUNTOF(rules); i++) {
+        if (strcmp(rules[i].program, program) == 0)
+            return &rules[i];
+    }
+    return NULL;
+}
+
+static bool is_in_kernel(const struct btf *btf, const char *name)
+{
+    return btf__find_by_name_kind(btf, name, BTF_KIND_FUNC) >= 0 ||
+           btf__find_by_name_kind(btf, name, BTF_KIND_TYPEDEF) >= 0;
+}
+
+static bool has_needs(const struct btf *btf, const struct rule *rule)
+{
+    for (size_t i = 0; i < TK_COUNTOF(rule->needs) && rule->needs[i]; i++) {
+        if (!is_in_kernel(btf, rule->needs[i]))
+            return false;
+    }
+    return true;
+}
+
+/* Place of a per-CPU variable in its section; false when it is not told. */
+static bool find_per_cpu(const struct btf *btf, const char *name, uint64_t *ret_offset)
+{
+    int variable = btf__find_by_name_kind(btf, name, BTF_KIND_VAR);
+    int section = btf__find_by_name_kind(btf, ".data..percpu", BTF_KIND_DATASEC);
+    if (variable < 0 || section < 0)
+        return false;
+    const struct btf_type *type = btf__type_by_id(btf, (uint32_t)section);
+    const struct btf_var_secinfo *info = btf_var_secinfos(type);
+    for (unsigned i = 0; i < btf_vlen(type); i++) {
+        if (info[i].type == (uint32_t)variable) {
+            *ret_offset = info[i].offset;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Loading ------------------------------------------------------------------------------ */
+
+static uint32_t room_for_all(void)
+{
+    struct sysinfo info;
+    uint32_t room = ROOM_MIN;
+    while (sysinfo(&info) == 0 && room < ROOM_MAX && room < 2U * info.procs)
+        room *= 2;
+    return room;
+}
+
+/* Choose the programs of `parts` and of the walk of `tier`. Returns the parts that the kernel has
+ * all for. */
+static uint32_t choose(struct tk_programs *programs, const struct btf *btf, enum tk_tier tier,
+                       uint32_t parts)
+{
+    struct bpf_program *program;
+    bpf_object__for_each_program(program, programs->obj)
+    {
+        const struct rule *rule = find_rule(bpf_program__name(program));
+        if (rule && (rule->tier == TK_TIER_AUTO || rule->tier == tier) && !has_needs(btf, rule))
+            parts &= ~rule->parts;
+    }
+    bpf_object__for_each_program(program, programs->obj)
+    {
+        const struct rule *rule = find_rule(bpf_program__name(program));
+        bool is_wanted =
+            rule && (rule->parts & parts) && (rule->tier == TK_TIER_AUTO || rule->tier == tier);
+        (void)bpf_program__set_autoload(program, is_wanted);
+    }
+    return parts;
+}
+
+static int load(struct tk_bpf *bpf, const struct btf *btf, enum tk_tier tier, uint32_t parts)
+{
+    struct tk_programs *programs = tk_programs__open();
+    if (!programs)
+        return -errno;
+    int cpus = libbpf_num_possible_cpus();
+    bpf->room = room_for_all();
+    programs->rodata->tasks_max = bpf->room;
+    programs->rodata->cpus_max =
+        cpus > 0 && cpus < TK_BPF_CPUS_MAX ? (uint32_t)cpus : TK_BPF_CPUS_MAX;
+    bpf->parts = choose(programs, btf, tier, parts);
+    int rc = bpf->parts & TK_BPF_TASKS ? 0 : -EOPNOTSUPP;
+    if (rc == 0)
+        rc = bpf_map__set_max_entries(programs->maps.tasks, bpf->room);
+    if (rc == 0)
+        rc = tk_programs__load(programs);
+    if (rc < 0) {
+        tk_programs__destroy(programs);
+        return rc;
+    }
+    bpf->programs = programs;
+    bpf->tier = tier;
+    return 0;
+}
+
+/* Best first. A refusal does not say which program it is for: without the optional parts, the walk
+ * may do. */
+static int load_best(struct tk_bpf *bpf, const struct btf *btf, enum tk_tier tier, uint32_t parts,
+                     struct tk_err *err)
+{
+    static const enum tk_tier tiers[] = {TK_TIER_B2, TK_TIER_B1};
+    int rc = -EOPNOTSUPP;
+    for (size_t i = 0; i < TK_COUNTOF(tiers) && rc < 0 && rc != -EPERM; i++) {
+        if (tier != TK_TIER_AUTO && tier != tiers[i])
+            continue;
+        rc = load(bpf, btf, tiers[i], parts | TK_BPF_TASKS);
+        if (rc < 0 && rc != -EPERM && rc != -EOPNOTSUPP && parts != TK_BPF_TASKS)
+            rc = load(bpf, btf, tiers[i], TK_BPF_TASKS);
+    }
+    if (rc == -EPERM)
+        return tk_fail(err, rc, "loading BPF programs is not permitted (CAP_BPF, CAP_PERFMON)");
+    if (rc == -EOPNOTSUPP)
+        return tk_fail(err, rc, "the kernel has no task iterator that this tier takes");
+    if (rc < 0)
+        return tk_fail(err, -EOPNOTSUPP, "the kernel refuses the BPF program: %s", strerror(-rc));
+    return 0;
+}
+
+/* Walking ------------------------------------------------------------------------------ */
+
+static int run_program(const struct bpf_program *program)
+{
+    LIBBPF_OPTS(bpf_test_run_opts, options);
+    return bpf_prog_test_run_opts(bpf_program__fd(program), &options);
+}
+
+/* An iterator has been through all tasks when it has nothing to read; it pauses now and then. */
+static int run_iterator(const struct bpf_link *link)
+{
+    char nothing[64];
+    TK_CLEANUP(tk_fd_close) int fd = bpf_iter_create(bpf_link__fd(link));
+    if (fd < 0)
+        return fd;
+    ssize_t n;
+    do {
+        n = read(fd, nothing, sizeof(nothing));
+    } while (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)));
+    return n < 0 ? -errno : 0;
+}
+
+static int walk(void *context, uint32_t turn_from, uint32_t turn_width, struct tk_walk *ret_walk)
+{
+    struct tk_bpf *bpf = context;
+    struct tk_bpf_walk *shared = &bpf->programs->bss->walk;
+    shared->turn_from = turn_from;
+    shared->turn_width = turn_width;
+    shared->count = shared->left_out = shared->processes = shared->cut = 0;
+    int64_t start_ns = tk_clock_mono_ns();
+    int rc = bpf->tier == TK_TIER_B2 ? run_program(bpf->programs->progs.walk_tasks)
+                                     : run_iterator(bpf->link);
+    *ret_walk = (struct tk_walk){
+        .tasks = bpf->tasks,
+        .count = shared->count < bpf->room ? shared->count : bpf->room,
+        .processes = shared->processes,
+        .cut = shared->cut,
+        .left_out = shared->left_out > 0,
+        .start_ns = start_ns,
+        .end_ns = tk_clock_mono_ns(),
+    };
+    return rc;
+}
+
+static int open_walk(struct tk_bpf *bpf, struct tk_err *err)
+{
+    size_t bytes = bpf->room * sizeof(*bpf->tasks);
+    void *tasks =
+        mmap(NULL, bytes, PROT_READ, MAP_SHARED, bpf_map__fd(bpf->programs->maps.tasks), 0);
+    if (tasks == MAP_FAILED)
+        return tk_fail_errno(err, "mapping the records of BPF");
+    bpf->tasks = tasks;
+    if (bpf->tier == TK_TIER_B2)
+        return 0;
+    bpf->link = bpf_program__attach_iter(bpf->programs->progs.visit_task, NULL);
+    return bpf->link ? 0 : tk_fail_errno(err, "iterator of tasks");
+}
+
+/* Per-CPU data -------------------------------------------------------------------------- */
+
+/* A per-CPU pointer is good for CPU n with that CPU's offset added, which the kernel keeps to
+ * itself. But run queues are per-CPU variables, so that each one's address tells it; and where the
+ * section of such variables begins is told by a pointer to another of them, of which the place in
+ * the section is known:
+ *
+ *   run queue of n  =  section + place of runqueues   + offset of n
+ *   root_rstat      =  section + place of root_rstat
+ *
+ * False when something of it is missing, or a CPU. */
+static bool find_offsets(struct tk_bpf *bpf, const struct btf *btf)
+{
+    static const char *const roots[] = {"root_rstat_base_cpu", "cgrp_dfl_root_rstat_cpu"};
+    const struct tk_bpf_learned *learned = &bpf->programs->bss->learned;
+    struct tk_bpf_cpus *cpus = &bpf->programs->bss->cpus;
+    uint64_t place;
+    uint64_t root_place;
+    bool found = false;
+    for (size_t i = 0; i < TK_COUNTOF(roots) && !found; i++)
+        found = find_per_cpu(btf, roots[i], &root_place);
+    if (!found || !find_per_cpu(btf, "runqueues", &place) || learned->root_rstat == 0)
+        return false;
+    uint64_t section = learned->root_rstat - root_place;
+    long met = 0;
+    for (uint32_t i = 0; i < TK_BPF_CPUS_MAX; i++) {
+        if (learned->rq[i] != 0)
+            cpus->delta[met++] = learned->rq[i] - place - section;
+    }
+    cpus->count = (uint32_t)met;
+    return met == sysconf(_SC_NPROCESSORS_ONLN);
+}
+
+/* Our own resident set, added up, against what /proc says: an address that is wrong shows. */
+static bool agrees_with_statm(struct tk_bpf *bpf)
+{
+    struct tk_walk all;
+    char text[128];
+    int64_t pages = -1;
+    if (walk(bpf, 0, UINT32_MAX, &all) < 0)
+        return false;
+    TK_CLEANUP(tk_fd_close) int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text));
+    if (n <= 0 || tk_pid_statm_parse((tk_str){text, (size_t)n}, &pages) < 0)
+        return false;
+    for (uint32_t i = 0; i < all.count; i++) {
+        if (all.tasks[i].pid == getpid())
+            return llabs(all.tasks[i].rss_pages - pages) <
+                   RSS_SLACK(bpf->programs->bss->cpus.count);
+    }
+    return false;
+}
+
+/* Find out what only the kernel side can see, and whether sums over CPUs can be had. */
+static int learn(struct tk_bpf *bpf, const struct btf *btf, struct tk_err *err)
+{
+    struct bpf_link *link = bpf_program__attach_iter(bpf->programs->progs.learn_task, NULL);
+    int rc = link ? run_iterator(link) : -errno;
+    (void)bpf_link__destroy(link);
+    if (rc < 0)
+        return tk_fail(err, -EOPNOTSUPP, "the kernel does not run the BPF program: %s",
+                       strerror(-rc));
+    bpf->programs->bss->walk.ns_level = bpf->programs->bss->learned.ns_level;
+    bpf->programs->bss->walk.ns_inum = bpf->programs->bss->learned.ns_inum;
+    bool is_central = btf__find_by_name_kind(btf, "mm_rss_stat", BTF_KIND_STRUCT) >= 0;
+    bpf->rss_exact = (is_central || find_offsets(bpf, btf)) && agrees_with_statm(bpf);
+    if (!bpf->rss_exact)
+        bpf->programs->bss->cpus.count = 0;
+    return 0;
+}
+
+/* Life --------------------------------------------------------------------------------- */
+
+/* Cheap: without the right the BTF of the kernel need not be read. */
+static bool is_permitted(void)
+{
+    int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, NULL, sizeof(uint32_t), sizeof(uint32_t), 1, NULL);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
+static int open_all(struct tk_bpf *bpf, enum tk_tier tier, uint32_t parts, struct tk_err *err)
+{
+    if (!is_permitted())
+        return tk_fail(err, -EPERM, "BPF is not permitted here (CAP_BPF, CAP_PERFMON)");
+    struct btf *btf = btf__load_vmlinux_btf();
+    if (!btf)
+        return tk_fail(err, -EOPNOTSUPP, "the kernel has no BTF (/sys/kernel/btf/vmlinux)");
+    int rc = load_best(bpf, btf, tier, parts, err);
+    if (rc == 0)
+        rc = open_walk(bpf, err);
+    if (rc == 0)
+        rc = learn(bpf, btf, err);
+    btf__free(btf);
+    return rc;
+}
+
+int tk_bpf_new(enum tk_tier tier, uint32_t parts, struct tk_bpf **ret_bpf, struct tk_err *err)
+{
+    struct tk_bpf *bpf = calloc(1, sizeof(*bpf));
+    if (!bpf)
+        return tk_fail(err, -ENOMEM, "BPF: out of memory");
+    libbpf_set_print(NULL); /* what it has to say comes as an error of ours */
+    int rc = open_all(bpf, tier, parts, err);
+    if (rc < 0) {
+        tk_bpf_free(bpf);
+        return rc;
+    }
+    *ret_bpf = bpf;
+    return 0;
+}
+
+void tk_bpf_free(struct tk_bpf *bpf)
+{
+    if (!bpf)
+        return;
+    if (bpf->tasks)
+        (void)munmap(bpf->tasks, bpf->room * sizeof(*bpf->tasks));
+    (void)bpf_link__destroy(bpf->link);
+    tk_programs__destroy(bpf->programs);
+    free(bpf);
+}
+
+uint32_t tk_bpf_parts(const struct tk_bpf *bpf)
+{
+    return bpf->parts;
+}
+
+enum tk_tier tk_bpf_tier(const struct tk_bpf *bpf)
+{
+    return bpf->tier;
+}
+
+struct tk_walker tk_bpf_walker(struct tk_bpf *bpf)
+{
+    return (struct tk_walker){.walk = walk, .context = bpf, .rss_exact = bpf->rss_exact};
+}

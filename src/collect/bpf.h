@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The programs that tracekit runs in the kernel (src/collect/bpf): loading, probing, running. They
+ * are built into the binary; libbpf fits them to the running kernel by its BTF (CO-RE). What the
+ * kernel refuses is left out and said: nothing is decided by its version.
+ *
+ * Costs 30 to 60 ms of CPU at the start (libbpf reads the BTF of all of the kernel). When the
+ * process ends, however it does, its programs leave the kernel with it: nothing is pinned.
+ *
+ * A build without libbpf has all these functions; they say so. One thread at a time. */
+#ifndef TK_COLLECT_BPF_H
+#define TK_COLLECT_BPF_H
+
+#include "collect/procs.h"
+#include "collect/walk.h"
+
+struct tk_bpf;
+
+/* What is loaded in one go, for its cost. */
+enum tk_bpf_part {
+    TK_BPF_TASKS = 1 << 0, /* the walk over processes; always */
+};
+
+/* Load the programs of `parts`, as far as the kernel has what they need. `tier` says which walk:
+ * TK_TIER_B2, TK_TIER_B1, or TK_TIER_AUTO for the better one that this kernel takes. Afterwards
+ * running them needs no capability.
+ * -EPERM without the rights to (CAP_BPF and CAP_PERFMON), -EOPNOTSUPP when the kernel lacks what
+ * they need or this build has none, -ENOMEM; `err` says in one clause what was missing. */
+TK_MUST_USE int tk_bpf_new(enum tk_tier tier, uint32_t parts, struct tk_bpf **ret_bpf,
+                           struct tk_err *err);
+
+/* Accepts NULL. */
+void tk_bpf_free(struct tk_bpf *bpf);
+
+/* The parts that were loaded. */
+uint32_t tk_bpf_parts(const struct tk_bpf *bpf);
+
+/* The walk that was loaded: TK_TIER_B2 or TK_TIER_B1. */
+enum tk_tier tk_bpf_tier(const struct tk_bpf *bpf);
+
+/* To give to struct tk_procs_options; good until tk_bpf_free(). */
+struct tk_walker tk_bpf_walker(struct tk_bpf *bpf);
+
+#endif

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the BPF programs read of the kernel, by name: only the members in use, in no order. CO-RE
+ * (preserve_access_index) has libbpf find each in the BTF of the running kernel, so nothing here
+ * follows the kernel that tracekit was built on. A member that some kernels lack is asked for with
+ * bpf_core_field_exists() first. */
+#ifndef TK_COLLECT_BPF_KERNEL_BPF_H
+#define TK_COLLECT_BPF_KERNEL_BPF_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+
+#include "collect/bpf/shared.h"
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct ns_common {
+    unsigned int inum;
+};
+
+struct pid_namespace {
+    struct ns_common ns;
+};
+
+struct upid {
+    int nr;
+    struct pid_namespace *ns;
+};
+
+struct pid {
+    unsigned int level;
+    struct upid numbers[1];
+};
+
+typedef struct {
+    unsigned int val;
+} kuid_t;
+
+struct cred {
+    kuid_t euid;
+};
+
+struct list_head {
+    struct list_head *next;
+};
+
+struct rq {
+    int cpu;
+};
+
+struct cfs_rq {
+    struct rq *rq;
+};
+
+struct sched_entity {
+    uint64_t sum_exec_runtime;
+    struct cfs_rq *cfs_rq;
+};
+
+struct sched_info {
+    unsigned long long run_delay;
+};
+
+struct task_io_accounting {
+    uint64_t read_bytes, write_bytes;
+};
+
+struct prev_cputime {
+    uint64_t utime, stime;
+};
+
+typedef struct {
+    int counter;
+} atomic_t;
+
+struct signal_struct {
+    atomic_t live;
+    int nr_threads;
+    int group_exit_code;
+    unsigned int flags;
+    struct list_head thread_head;
+    struct prev_cputime prev_cputime;
+    uint64_t utime, stime;
+    unsigned long nvcsw, nivcsw, min_flt, maj_flt, maxrss;
+    unsigned long long sum_sched_runtime;
+    struct task_io_accounting ioac;
+};
+
+struct percpu_counter {
+    int64_t count;
+    int32_t *counters;
+};
+
+struct mm_struct {
+    struct percpu_counter rss_stat[4];
+};
+
+/* Up to Linux 6.1. */
+typedef struct {
+    int64_t counter;
+} atomic64_t___old;
+
+struct mm_rss_stat___old {
+    atomic64_t___old count[4];
+};
+
+struct mm_struct___old {
+    struct mm_rss_stat___old rss_stat;
+};
+
+struct cgroup_root;
+
+struct cgroup {
+    struct cgroup_root *root;
+    void *rstat_base_cpu; /* per CPU; from Linux 6.16 */
+};
+
+struct cgroup___old {
+    void *rstat_cpu; /* per CPU; up to Linux 6.15 */
+};
+
+struct cgroup_root {
+    struct cgroup cgrp;
+};
+
+struct css_set {
+    struct cgroup *dfl_cgrp;
+};
+
+struct task_struct {
+    int pid, tgid;
+    unsigned int __state;
+    unsigned int flags;
+    int exit_state, exit_code;
+    struct sched_entity se;
+    struct sched_info sched_info;
+    struct mm_struct *mm;
+    struct task_struct *real_parent, *group_leader;
+    struct pid *thread_pid;
+    struct list_head thread_node;
+    unsigned long nvcsw, nivcsw, min_flt, maj_flt;
+    uint64_t utime, stime, start_boottime;
+    const struct cred *cred;
+    char comm[16];
+    struct signal_struct *signal;
+    struct task_io_accounting ioac;
+    struct css_set *cgroups;
+};
+
+/* Up to Linux 5.13. */
+struct task_struct___old {
+    long state;
+};
+
+struct bpf_iter_meta {
+    struct seq_file *seq;
+};
+
+struct bpf_iter__task {
+    struct bpf_iter_meta *meta;
+    struct task_struct *task;
+};
+
+#pragma clang attribute pop
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What BPF programs and the program that loads them pass each other in mapped memory. Compiled by
+ * both: fixed sizes, no pointers, no holes. */
+#ifndef TK_COLLECT_BPF_SHARED_H
+#define TK_COLLECT_BPF_SHARED_H
+
+#include <stdint.h>
+
+#define TK_BPF_COMM_MAX 16
+#define TK_BPF_CPUS_MAX 512 /* whose part of a counter is added; more CPUs: RSS is not exact */
+
+/* One process: sums over its live threads and of those that have ended. Times are ns. */
+struct tk_bpf_task {
+    int32_t pid;    /* of the thread group, in the namespace of the reader */
+    int32_t ppid;   /* 0 = outside of it */
+    int32_t ns_pid; /* in its innermost namespace */
+    uint32_t uid;   /* effective */
+    uint64_t start_boot_ns;
+    uint64_t runtime_ns;
+    uint64_t utime_ns, stime_ns;           /* by tick, as raw as the kernel has them */
+    uint64_t prev_utime_ns, prev_stime_ns; /* what /proc told last, if anybody asked */
+    int64_t rss_pages;
+    uint64_t rd_bytes, wr_bytes;
+    uint64_t minflt, majflt, nvcsw, nivcsw;
+    uint64_t run_delay_ns; /* of live threads only */
+    uint64_t group;        /* stands for its control groups: changes when one of them does */
+    uint32_t state;        /* of its main thread: task_struct.__state */
+    uint32_t exit_state;
+    int32_t threads;
+    uint32_t padding;
+    char comm[TK_BPF_COMM_MAX];
+};
+
+/* A walk over all processes: what is asked and what came of it. */
+struct tk_bpf_walk {
+    /* In */
+    uint32_t ns_level, ns_inum;     /* the reader's pid namespace; level 0 = the initial one */
+    uint32_t turn_from, turn_width; /* processes whose pid * TK_BPF_TURN lies in this part of the
+                                       circle of 2^32 are due, though they did not run */
+    /* Out: counted up from what the reader puts there */
+    uint32_t count;     /* records */
+    uint32_t left_out;  /* processes that found no room: they come with the next walk */
+    uint32_t processes; /* in the namespace */
+    uint32_t cut;       /* processes with more threads than were added up (tier B1) */
+};
+
+#define TK_BPF_TURN 2654435769u
+
+/* What only a program in the kernel can find out: the pid namespace of who runs it, and what points
+ * to per-CPU data, of which the kernel tells nobody where it lies. */
+struct tk_bpf_learned {
+    uint32_t ns_level, ns_inum;
+    uint64_t rq[TK_BPF_CPUS_MAX]; /* address of the run queue of each CPU; 0 = not met */
+    uint64_t root_rstat;          /* per-CPU pointer to the root control group's statistics */
+};
+
+/* What is added up of the per-CPU parts of a counter: at `counters` + delta[n] is that of CPU n. */
+struct tk_bpf_cpus {
+    uint64_t delta[TK_BPF_CPUS_MAX];
+    uint32_t count; /* 0 = take the central part alone */
+    uint32_t padding;
+};
+
+#endif

@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tiers B2 and B1: one walk over all processes, in the kernel. Of each its scheduler clock is read;
+ * those that ran since the last walk, and those whose turn has come, are written whole into a
+ * mapped array. A walk is one system call whatever the number of processes, and takes no lock of
+ * any of them.
+ *
+ *   walk_tasks   B2: open-coded task iterator (Linux 6.7), by BPF_PROG_RUN
+ *   visit_task   B1: iter/task (Linux 5.8), by one read() of the iterator
+ *
+ * Cost per process: bench/RESULTS.md, section "procs". */
+#include "collect/bpf/kernel.bpf.h"
+
+#define GATES       65536 /* pids that share a slot are written more often than needed */
+#define THREADS_MAX 512   /* of one process that tier B1 adds up */
+
+/* include/linux/mm_types_task.h, kernel/bpf/task_iter.c */
+enum { RSS_FILE, RSS_ANON, RSS_SWAP, RSS_SHMEM };
+enum { ALL_PROCESSES, ALL_THREADS, THREADS_OF_PROCESS };
+
+struct gate {
+    uint32_t pid;
+    uint32_t padding;
+    uint64_t runtime_ns;
+};
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, GATES);
+    __type(key, uint32_t);
+    __type(value, struct gate);
+} gates SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, 1); /* the loader sets it, and tasks_max */
+    __type(key, uint32_t);
+    __type(value, struct tk_bpf_task);
+} tasks SEC(".maps");
+
+const volatile uint32_t tasks_max = 1;
+const volatile uint32_t cpus_max = TK_BPF_CPUS_MAX; /* the loader knows how many there can be */
+
+struct tk_bpf_walk walk;
+struct tk_bpf_learned learned;
+struct tk_bpf_cpus cpus;
+static uint64_t parts_at; /* per-CPU pointer whose parts are added up */
+
+struct bpf_iter_task {
+    uint64_t opaque[3];
+};
+
+/* Found by name when the program is loaded; the loader looks whether this kernel has them. */
+extern int bpf_iter_task_new(struct bpf_iter_task *it, struct task_struct *task,
+                             unsigned int flags) __weak __ksym;
+extern struct task_struct *bpf_iter_task_next(struct bpf_iter_task *it) __weak __ksym;
+extern void bpf_iter_task_destroy(struct bpf_iter_task *it) __weak __ksym;
+extern struct task_struct *bpf_task_from_pid(int pid) __weak __ksym;
+extern void bpf_task_release(struct task_struct *task) __weak __ksym;
+extern void bpf_rcu_read_lock(void) __weak __ksym;
+extern void bpf_rcu_read_unlock(void) __weak __ksym;
+extern void *bpf_rdonly_cast(const void *object, uint32_t type) __weak __ksym;
+
+/* What is added up over the threads of a process. */
+struct sums {
+    uint64_t runtime_ns, utime_ns, stime_ns, run_delay_ns;
+    uint64_t minflt, majflt, nvcsw, nivcsw;
+    uint64_t rd_bytes, wr_bytes;
+};
+
+/* Pids ------------------------------------------------------------------------------- */
+
+/* As the kernel lays it out. */
+struct number {
+    int32_t nr;
+    struct pid_namespace *ns;
+};
+
+static __always_inline int32_t number_at(struct pid *pid, uint32_t level)
+{
+    struct number number = {};
+    const char *at = (const char *)&pid->numbers[0] + level * sizeof(number);
+    bpf_probe_read_kernel(&number, sizeof(number), at);
+    struct pid_namespace *namespace = number.ns;
+    bool is_foreign = level == walk.ns_level && BPF_CORE_READ(namespace, ns.inum) != walk.ns_inum;
+    return is_foreign ? 0 : number.nr;
+}
+
+/* In the reader's namespace; 0 = not there. */
+static __always_inline int32_t pid_of(struct task_struct *leader)
+{
+    if (walk.ns_level == 0)
+        return leader->tgid;
+    struct pid *pid = leader->thread_pid;
+    return pid && pid->level >= walk.ns_level ? number_at(pid, walk.ns_level) : 0;
+}
+
+static __always_inline int32_t innermost_pid_of(struct task_struct *leader, int32_t pid)
+{
+    struct pid *numbers = leader->thread_pid;
+    if (!numbers || numbers->level <= walk.ns_level)
+        return pid;
+    return number_at(numbers, numbers->level);
+}
+
+/* Resident set ----------------------------------------------------------------------- */
+
+/* Sum of the parts of `parts_at`, of all CPUs. A function that the verifier looks at once; it
+ * takes an address for a number only when it comes from memory. */
+__noinline int64_t sum_parts(void)
+{
+    uint64_t counters = parts_at;
+    int64_t sum = 0;
+    for (uint32_t i = 0; i < TK_BPF_CPUS_MAX && i < cpus_max && i < cpus.count; i++) {
+        int32_t part = 0;
+        bpf_probe_read_kernel(&part, sizeof(part), (const void *)(counters + cpus.delta[i]));
+        sum += part;
+    }
+    return sum;
+}
+
+static __always_inline int64_t read_counter(const struct percpu_counter *counter)
+{
+    parts_at = (uint64_t)counter->counters;
+    int64_t pages = counter->count + sum_parts();
+    return pages > 0 ? pages : 0;
+}
+
+static __always_inline int64_t read_rss(struct mm_struct *mm)
+{
+    if (!mm)
+        return 0;
+    if (bpf_core_type_exists(struct mm_rss_stat___old)) {
+        const struct mm_rss_stat___old *old = &((struct mm_struct___old *)mm)->rss_stat;
+        return old->count[RSS_FILE].counter + old->count[RSS_ANON].counter +
+               old->count[RSS_SHMEM].counter;
+    }
+    return read_counter(&mm->rss_stat[RSS_FILE]) + read_counter(&mm->rss_stat[RSS_ANON]) +
+           read_counter(&mm->rss_stat[RSS_SHMEM]);
+}
+
+/* One process ------------------------------------------------------------------------ */
+
+static __always_inline uint32_t state_of(struct task_struct *leader)
+{
+    if (bpf_core_field_exists(leader->__state))
+        return leader->__state;
+    return (uint32_t)((struct task_struct___old *)leader)->state;
+}
+
+static __always_inline void add_thread(struct sums *sums, struct task_struct *thread)
+{
+    sums->utime_ns += thread->utime;
+    sums->stime_ns += thread->stime;
+    sums->run_delay_ns += thread->sched_info.run_delay;
+    sums->minflt += thread->min_flt;
+    sums->majflt += thread->maj_flt;
+    sums->nvcsw += thread->nvcsw;
+    sums->nivcsw += thread->nivcsw;
+    if (bpf_core_field_exists(thread->ioac.read_bytes)) {
+        sums->rd_bytes += thread->ioac.read_bytes;
+        sums->wr_bytes += thread->ioac.write_bytes;
+    }
+}
+
+static __always_inline void add_ended(struct sums *sums, const struct signal_struct *signal)
+{
+    sums->utime_ns += signal->utime;
+    sums->stime_ns += signal->stime;
+    sums->minflt += signal->min_flt;
+    sums->majflt += signal->maj_flt;
+    sums->nvcsw += signal->nvcsw;
+    sums->nivcsw += signal->nivcsw;
+    if (bpf_core_field_exists(signal->ioac.read_bytes)) {
+        sums->rd_bytes += signal->ioac.read_bytes;
+        sums->wr_bytes += signal->ioac.write_bytes;
+    }
+}
+
+/* The gate of a process that ran or is due, or has not been seen; NULL = nothing to tell. */
+static __always_inline struct gate *open_gate(int32_t pid, uint64_t runtime_ns)
+{
+    uint32_t slot = (uint32_t)pid % GATES;
+    struct gate *gate = bpf_map_lookup_elem(&gates, &slot);
+    if (!gate)
+        return NULL;
+    bool is_due = (uint32_t)pid * TK_BPF_TURN - walk.turn_from < walk.turn_width;
+    bool is_idle = gate->pid == (uint32_t)pid && gate->runtime_ns == runtime_ns;
+    return is_due || !is_idle ? gate : NULL;
+}
+
+/* Room for a record; NULL = there is none. */
+static __always_inline struct tk_bpf_task *next_record(void)
+{
+    uint32_t at = walk.count;
+    struct tk_bpf_task *record = NULL;
+    if (at < tasks_max)
+        record = bpf_map_lookup_elem(&tasks, &at);
+    if (record) {
+        walk.count = at + 1;
+    } else {
+        walk.left_out++;
+    }
+    return record;
+}
+
+static __always_inline void fill(struct tk_bpf_task *record, struct task_struct *leader,
+                                 const struct sums *sums)
+{
+    const struct signal_struct *signal = leader->signal;
+    record->uid = leader->cred->euid.val;
+    record->start_boot_ns = leader->start_boottime;
+    record->runtime_ns = sums->runtime_ns;
+    record->utime_ns = sums->utime_ns;
+    record->stime_ns = sums->stime_ns;
+    record->prev_utime_ns = signal->prev_cputime.utime;
+    record->prev_stime_ns = signal->prev_cputime.stime;
+    record->rss_pages = read_rss(leader->mm);
+    record->rd_bytes = sums->rd_bytes;
+    record->wr_bytes = sums->wr_bytes;
+    record->minflt = sums->minflt;
+    record->majflt = sums->majflt;
+    record->nvcsw = sums->nvcsw;
+    record->nivcsw = sums->nivcsw;
+    record->run_delay_ns = sums->run_delay_ns;
+    record->group = (uint64_t)leader->cgroups;
+    record->state = state_of(leader);
+    record->exit_state = (uint32_t)leader->exit_state;
+    record->threads = signal->nr_threads;
+    __builtin_memcpy(record->comm, leader->comm, sizeof(record->comm));
+}
+
+static __always_inline void put(struct gate *gate, struct task_struct *leader, int32_t pid,
+                                struct sums *sums)
+{
+    struct tk_bpf_task *record = next_record();
+    if (!record)
+        return;
+    add_ended(sums, leader->signal);
+    fill(record, leader, sums);
+    record->pid = pid;
+    record->ns_pid = innermost_pid_of(leader, pid);
+    record->ppid = pid_of(leader->real_parent);
+    gate->pid = (uint32_t)pid;
+    gate->runtime_ns = sums->runtime_ns;
+}
+
+/* Tier B2 ---------------------------------------------------------------------------- */
+
+/* The verifier goes through the loop over processes again and again, until its states repeat. What
+ * is done for one process is therefore kept in functions of their own, which it looks at once, and
+ * which know the process by these. */
+static uint64_t subject; /* address of its main thread */
+static struct sums sums_of_subject;
+
+__noinline uint64_t sum_runtimes(int32_t tgid)
+{
+    uint64_t runtime_ns = 0;
+    struct bpf_iter_task threads;
+    struct task_struct *thread;
+    struct task_struct *leader = bpf_task_from_pid(tgid);
+    if (!leader)
+        return 0;
+    bpf_rcu_read_lock();
+    bpf_iter_task_new(&threads, leader, THREADS_OF_PROCESS);
+    while ((thread = bpf_iter_task_next(&threads)))
+        runtime_ns += thread->se.sum_exec_runtime;
+    bpf_iter_task_destroy(&threads);
+    bpf_rcu_read_unlock();
+    bpf_task_release(leader);
+    return runtime_ns;
+}
+
+__noinline int sum_threads(int32_t tgid)
+{
+    struct bpf_iter_task threads;
+    struct task_struct *thread;
+    struct task_struct *leader = bpf_task_from_pid(tgid);
+    if (!leader)
+        return 0;
+    bpf_rcu_read_lock();
+    bpf_iter_task_new(&threads, leader, THREADS_OF_PROCESS);
+    while ((thread = bpf_iter_task_next(&threads)))
+        add_thread(&sums_of_subject, thread);
+    bpf_iter_task_destroy(&threads);
+    bpf_rcu_read_unlock();
+    bpf_task_release(leader);
+    return 0;
+}
+
+__noinline int put_subject(int32_t pid)
+{
+    struct task_struct *leader =
+        bpf_rdonly_cast((const void *)subject, bpf_core_type_id_kernel(struct task_struct));
+    uint32_t slot = (uint32_t)pid % GATES;
+    struct gate *gate = bpf_map_lookup_elem(&gates, &slot);
+    if (!gate)
+        return 0;
+    if (leader->signal->nr_threads > 1) {
+        sum_threads(leader->tgid);
+    } else {
+        add_thread(&sums_of_subject, leader);
+    }
+    put(gate, leader, pid, &sums_of_subject);
+    return 0;
+}
+
+static __always_inline void walk_process(struct task_struct *leader)
+{
+    int32_t pid = pid_of(leader);
+    if (pid == 0)
+        return;
+    walk.processes++;
+    uint64_t runtime_ns = leader->signal->sum_sched_runtime;
+    if (leader->signal->nr_threads > 1) {
+        runtime_ns += sum_runtimes(leader->tgid);
+    } else {
+        runtime_ns += leader->se.sum_exec_runtime;
+    }
+    if (!open_gate(pid, runtime_ns))
+        return;
+    sums_of_subject = (struct sums){.runtime_ns = runtime_ns};
+    subject = (uint64_t)leader;
+    put_subject(pid);
+}
+
+SEC("syscall")
+int walk_tasks(void *nothing __attribute__((unused)))
+{
+    struct bpf_iter_task processes;
+    struct task_struct *leader;
+    bpf_rcu_read_lock();
+    bpf_iter_task_new(&processes, NULL, ALL_PROCESSES);
+    while ((leader = bpf_iter_task_next(&processes)))
+        walk_process(leader);
+    bpf_iter_task_destroy(&processes);
+    bpf_rcu_read_unlock();
+    return 0;
+}
+
+/* Tier B1 ---------------------------------------------------------------------------- */
+
+/* A thread of the list that a process has of them; this kernel has no iterator for it. */
+static __always_inline void add_listed(struct sums *sums, struct task_struct *thread)
+{
+    sums->runtime_ns += BPF_CORE_READ(thread, se.sum_exec_runtime);
+    sums->utime_ns += BPF_CORE_READ(thread, utime);
+    sums->stime_ns += BPF_CORE_READ(thread, stime);
+    sums->run_delay_ns += BPF_CORE_READ(thread, sched_info.run_delay);
+    sums->minflt += BPF_CORE_READ(thread, min_flt);
+    sums->majflt += BPF_CORE_READ(thread, maj_flt);
+    sums->nvcsw += BPF_CORE_READ(thread, nvcsw);
+    sums->nivcsw += BPF_CORE_READ(thread, nivcsw);
+    if (bpf_core_field_exists(thread->ioac.read_bytes)) {
+        sums->rd_bytes += BPF_CORE_READ(thread, ioac.read_bytes);
+        sums->wr_bytes += BPF_CORE_READ(thread, ioac.write_bytes);
+    }
+}
+
+static __always_inline void list_threads(struct sums *sums, struct signal_struct *signal)
+{
+    const struct list_head *head = &signal->thread_head;
+    const struct list_head *node = BPF_CORE_READ(signal, thread_head.next);
+    for (int i = 0; i < THREADS_MAX && node != head; i++) {
+        struct task_struct *thread =
+            (void *)((uint64_t)node - bpf_core_field_offset(struct task_struct, thread_node));
+        add_listed(sums, thread);
+        node = BPF_CORE_READ(node, next);
+    }
+    walk.cut += node != head;
+}
+
+SEC("iter/task")
+int visit_task(struct bpf_iter__task *context)
+{
+    struct task_struct *leader = context->task;
+    if (!leader || leader->pid != leader->tgid)
+        return 0;
+    int32_t pid = pid_of(leader);
+    if (pid == 0)
+        return 0;
+    walk.processes++;
+    struct sums sums = {.runtime_ns = leader->signal->sum_sched_runtime};
+    if (leader->signal->nr_threads > 1) {
+        list_threads(&sums, leader->signal);
+    } else {
+        sums.runtime_ns += leader->se.sum_exec_runtime;
+        add_thread(&sums, leader);
+    }
+    struct gate *gate = open_gate(pid, sums.runtime_ns);
+    if (gate)
+        put(gate, leader, pid, &sums);
+    return 0;
+}
+
+/* Learning --------------------------------------------------------------------------- */
+
+static __always_inline void learn_reader(void)
+{
+    struct number number = {};
+    struct pid *reader = bpf_get_current_task_btf()->thread_pid;
+    learned.ns_level = reader->level;
+    bpf_probe_read_kernel(&number, sizeof(number),
+                          (const char *)&reader->numbers[0] + reader->level * sizeof(number));
+    struct pid_namespace *namespace = number.ns;
+    learned.ns_inum = BPF_CORE_READ(namespace, ns.inum);
+}
+
+/* One read() at the start: whose namespace is ours, and where per-CPU data lies: the run queue of
+ * each task tells that of its CPU. */
+SEC("iter/task")
+int learn_task(struct bpf_iter__task *context)
+{
+    struct task_struct *task = context->task;
+    if (!task)
+        return 0;
+    learn_reader();
+    if (!bpf_core_field_exists(task->se.cfs_rq))
+        return 0;
+    struct rq *rq = task->se.cfs_rq->rq;
+    uint32_t cpu = (uint32_t)rq->cpu;
+    if (cpu < TK_BPF_CPUS_MAX)
+        learned.rq[cpu] = (uint64_t)rq;
+    struct cgroup *root = &task->cgroups->dfl_cgrp->root->cgrp;
+    if (bpf_core_field_exists(root->rstat_base_cpu)) {
+        learned.root_rstat = (uint64_t)root->rstat_base_cpu;
+    } else {
+        learned.root_rstat = (uint64_t)((struct cgroup___old *)root)->rstat_cpu;
+    }
+    return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The tick of tiers B2 and B1 (collector.md section 2.2): one system call walks over all processes
+ * in the kernel and leaves, in mapped memory, a record of each that ran or whose turn it is. Here
+ * the records become rows; nothing is asked of /proc but, once per process and move, its control
+ * group's name. All rows of a walk carry one stamp: it takes 0.05 to 0.5 ms. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "collect/procs_internal.h"
+
+#define ROUNDS_MAX 16 /* walks of one tick, each of which fills the room */
+
+/* Linux: include/linux/sched.h */
+#define TASK_REPORT 0x7fU  /* states that have a letter of their own */
+#define TASK_IDLE   0x402U /* sleeps without being waited for */
+#define TASK_RTLOCK 0x1000U
+#define TASK_FROZEN 0x8000U
+#define EXIT_ANY    0x30U /* zombie or dead */
+
+/* The letter that /proc/PID/stat shows (fs/proc/array.c). */
+static char state_letter(const struct tk_bpf_task *task)
+{
+    uint32_t state = (task->state | task->exit_state) & TASK_REPORT;
+    if ((task->state & TASK_IDLE) == TASK_IDLE)
+        return 'I';
+    if (task->state & (TASK_RTLOCK | TASK_FROZEN))
+        return 'D';
+    return state == 0 ? 'R' : "SDTtXZP"[31 - __builtin_clz(state)];
+}
+
+/* User and system time as /proc shows them (kernel/sched/cputime.c, cputime_adjust()): shares of
+ * the ticks, scaled so that they add up to the CPU time, and never less than said before. */
+static void split_cpu(struct tk_proc_facts *facts, const struct tk_bpf_task *task)
+{
+    int64_t total = (int64_t)task->runtime_ns;
+    int64_t user_said = (int64_t)task->prev_utime_ns;
+    int64_t system_said = (int64_t)task->prev_stime_ns;
+    if (facts->utime_ns + facts->stime_ns > user_said + system_said) {
+        user_said = facts->utime_ns;
+        system_said = facts->stime_ns;
+    }
+    facts->utime_ns = user_said;
+    facts->stime_ns = system_said;
+    if (user_said + system_said >= total)
+        return;
+    double ticks = (double)task->utime_ns + (double)task->stime_ns;
+    int64_t system = ticks > 0 ? (int64_t)((double)total * ((double)task->stime_ns / ticks)) : 0;
+    if (system < system_said)
+        system = system_said;
+    if (total - system < user_said)
+        system = total - user_said;
+    facts->stime_ns = system;
+    facts->utime_ns = total - system;
+}
+
+static void apply(struct tk_procs *procs, uint32_t i, const struct tk_bpf_task *task)
+{
+    struct tk_proc_facts *facts = &procs->set.facts[i];
+    tk_procs_name(procs, i, task->comm);
+    split_cpu(facts, task);
+    facts->ppid = task->ppid;
+    facts->ns_pid = task->ns_pid;
+    facts->uid = task->uid <= INT32_MAX ? (int32_t)task->uid : -1;
+    facts->state = state_letter(task);
+    facts->threads = task->threads;
+    facts->minflt = (int64_t)task->minflt;
+    facts->majflt = (int64_t)task->majflt;
+    facts->nvcsw = (int64_t)task->nvcsw;
+    facts->nivcsw = (int64_t)task->nivcsw;
+    facts->run_delay_ns = (int64_t)task->run_delay_ns;
+    facts->rd_bytes = (int64_t)task->rd_bytes;
+    facts->wr_bytes = (int64_t)task->wr_bytes;
+    facts->io_age = tk_procs_age(procs->sweep_start_ns);
+    if (procs->walker.rss_exact)
+        facts->rss_pages = task->rss_pages < INT32_MAX ? (int32_t)task->rss_pages : INT32_MAX;
+    /* The address of the kernel's list of its groups, as a fingerprint. */
+    uint32_t mark = (uint32_t)(task->group >> 4) | 1U;
+    if (facts->group_mark != 0 && facts->group_mark != mark)
+        procs->set.clocks[i].flags |= TK_PROC_REGROUP;
+    facts->group_mark = mark;
+    if (procs->set.clocks[i].flags & TK_PROC_UNMET) {
+        procs->set.clocks[i].flags &= ~(uint32_t)TK_PROC_UNMET;
+        procs->unmet--;
+    }
+}
+
+/* A child has the groups of its parent until one of the two moves. */
+static void regroup(struct tk_procs *procs, uint32_t i)
+{
+    struct tk_proc_facts *facts = &procs->set.facts[i];
+    uint32_t parent = tk_proc_set_find(&procs->set, facts->ppid);
+    const struct tk_proc_facts *from = parent == TK_PROC_NONE ? NULL : &procs->set.facts[parent];
+    if (!from || from->group_mark != facts->group_mark ||
+        (procs->set.clocks[parent].flags & TK_PROC_REGROUP)) {
+        tk_procs_read_group(procs, i);
+        return;
+    }
+    tk_groups_hold(&procs->groups, from->group);
+    tk_groups_drop(&procs->groups, facts->group);
+    facts->group = from->group;
+    procs->set.clocks[i].flags &= ~(uint32_t)TK_PROC_REGROUP;
+}
+
+static int64_t start_ticks_of(const struct tk_procs *procs, const struct tk_bpf_task *task)
+{
+    return (int64_t)task->start_boot_ns / (TK_NS_PER_S / procs->kernel->clk_tck);
+}
+
+/* The process of a record, put in when it is new. TK_PROC_NONE when there is nothing to say of it:
+ * its end was told already, or that of the one before with its pid is still to come. */
+static uint32_t resolve(struct tk_procs *procs, struct tk_rows *rows,
+                        const struct tk_bpf_task *task)
+{
+    int64_t start_ticks = start_ticks_of(procs, task);
+    uint32_t i = tk_proc_set_find(&procs->set, task->pid);
+    if (i != TK_PROC_NONE) {
+        struct tk_proc_facts *facts = &procs->set.facts[i];
+        /* By its fork event it is known to the tick or so. */
+        if (facts->start_ticks < 0 ||
+            (facts->birth_ns != 0 && llabs(facts->start_ticks - start_ticks) <= 1))
+            facts->start_ticks = start_ticks;
+        if (facts->start_ticks == start_ticks)
+            return procs->set.clocks[i].flags & TK_PROC_GONE ? TK_PROC_NONE : i;
+        tk_procs_miss(procs, rows, i);
+        return TK_PROC_NONE;
+    }
+    if (tk_procs_has_events(procs) && (task->exit_state & EXIT_ANY))
+        return TK_PROC_NONE;
+    i = tk_procs_add(procs, task->pid);
+    if (i == TK_PROC_NONE) {
+        procs->unreadable++;
+        return i;
+    }
+    procs->set.facts[i].start_ticks = start_ticks;
+    if (start_ticks > procs->kernel->anchor.boot_ns / (TK_NS_PER_S / procs->kernel->clk_tck))
+        procs->set.clocks[i].flags |= TK_PROC_BORN;
+    apply(procs, i, task);
+    tk_procs_welcome(procs, rows, i);
+    return i;
+}
+
+static bool ran(const struct tk_procs *procs, uint32_t i, const struct tk_bpf_task *task)
+{
+    return (int64_t)task->runtime_ns != procs->set.clocks[i].cpu_ns;
+}
+
+/* Pauses end with a row before the counters move. */
+static void end_pauses(struct tk_procs *procs, struct tk_rows *rows, const struct tk_walk *walk)
+{
+    for (uint32_t r = 0; r < walk->count; r++) {
+        uint32_t i = resolve(procs, rows, &walk->tasks[r]);
+        if (i != TK_PROC_NONE && (procs->set.clocks[i].flags & TK_PROC_MEMBER) &&
+            ran(procs, i, &walk->tasks[r]))
+            tk_procs_put_pause(procs, rows, i);
+    }
+}
+
+/* Where the walk cannot tell the resident set, statm can. */
+static void read_rss(struct tk_procs *procs, uint32_t i)
+{
+    tk_str text;
+    int64_t pages;
+    struct tk_proc_facts *facts = &procs->set.facts[i];
+    if (tk_proc_files_read(&procs->files, procs->set.clocks[i].pid, &facts->files, TK_FILE_STATM,
+                           TK_KEEP, &text) == 0 &&
+        tk_pid_statm_parse(text, &pages) == 0)
+        facts->rss_pages = pages < INT32_MAX ? (int32_t)pages : INT32_MAX;
+}
+
+static void take(struct tk_procs *procs, struct tk_rows *rows, const struct tk_bpf_task *task)
+{
+    uint32_t i = tk_proc_set_find(&procs->set, task->pid);
+    if (i == TK_PROC_NONE || (procs->set.clocks[i].flags & TK_PROC_GONE) ||
+        procs->set.facts[i].start_ticks != start_ticks_of(procs, task))
+        return;
+    apply(procs, i, task);
+    struct tk_proc_clock *clock = &procs->set.clocks[i];
+    if (procs->options.refresh && !(clock->flags & TK_PROC_JUDGED))
+        tk_procs_judge(procs, i);
+    if (!(clock->flags & TK_PROC_MEMBER))
+        return;
+    if (clock->flags & TK_PROC_REGROUP)
+        regroup(procs, i);
+    if (!procs->walker.rss_exact)
+        read_rss(procs, i);
+    procs->ran += ran(procs, i, task);
+    procs->touched_count++;
+    int64_t cpu_ns = (int64_t)task->runtime_ns;
+    tk_procs_take_reading(procs, i, cpu_ns > clock->cpu_ns ? cpu_ns : clock->cpu_ns);
+    tk_procs_put_metrics(procs, rows, i, procs->sweep_start_ns);
+}
+
+/* Ask those whom no walk met for `least_ns` whether they are still there. A sandbox may hide some
+ * from BPF that /proc shows: they are read as in tier P. From the end: ending one moves the last
+ * one of the set. */
+static void ask_unmet(struct tk_procs *procs, struct tk_rows *rows, int64_t least_ns)
+{
+    uint16_t now = tk_procs_age(procs->sweep_start_ns);
+    for (uint32_t i = procs->set.count; i-- > 0;) {
+        pid_t pid = procs->set.clocks[i].pid;
+        uint16_t age = (uint16_t)(now - procs->set.facts[i].io_age);
+        if (age < tk_procs_age(least_ns) ||
+            (procs->set.clocks[i].flags & (TK_PROC_GONE | TK_PROC_UNMET)))
+            continue;
+        tk_procs_ask(procs, rows, pid);
+        uint32_t again = tk_proc_set_find(&procs->set, pid);
+        if (again == TK_PROC_NONE || procs->set.facts[again].group_mark != 0 ||
+            (procs->set.clocks[again].flags & TK_PROC_GONE))
+            continue;
+        procs->set.clocks[again].flags |= TK_PROC_UNMET;
+        procs->unmet++;
+    }
+}
+
+/* Who has gone without a word: where no events tell, the walk met fewer than we know; where some
+ * are lost, everybody has a turn. */
+static void look_for_gone(struct tk_procs *procs, struct tk_rows *rows, uint32_t met)
+{
+    bool has_events = tk_procs_has_events(procs) || tk_procs_has_records(procs);
+    if (procs->tick == 1 || (!has_events && met + procs->unmet < procs->set.count))
+        ask_unmet(procs, rows, 0);
+    if (procs->lost_turns != procs->turns)
+        ask_unmet(procs, rows, tk_procs_turn_ns(procs) * 5 / 2);
+    procs->lost_turns = procs->turns;
+}
+
+/* Tier P takes over. */
+static void give_up(struct tk_procs *procs, int rc)
+{
+    procs->tier = procs->kernel->cpu_clock ? TK_TIER_P : TK_TIER_P0;
+    procs->tier_changes++;
+    (void)snprintf(procs->tier_why_not, sizeof(procs->tier_why_not),
+                   "a walk in the kernel failed: "
+                   "%s",
+                   strerror(-rc));
+}
+
+int64_t tk_procs_walk(struct tk_procs *procs, struct tk_rows *rows, uint32_t turn_from,
+                      uint32_t turn_width)
+{
+    struct tk_walk walk = {.left_out = true};
+    for (int round = 0; round < ROUNDS_MAX && walk.left_out; round++) {
+        procs->syscalls++;
+        int rc = procs->walker.walk(procs->walker.context, turn_from, turn_width, &walk);
+        if (rc < 0) {
+            give_up(procs, rc);
+            break;
+        }
+        end_pauses(procs, rows, &walk);
+        for (uint32_t r = 0; r < walk.count; r++)
+            take(procs, rows, &walk.tasks[r]);
+        procs->cut = walk.cut;
+    }
+    look_for_gone(procs, rows, walk.processes);
+    return walk.end_ns > procs->sweep_start_ns ? walk.end_ns : procs->sweep_start_ns;
+}

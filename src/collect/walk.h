@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A look at all processes at once, as the tiers B2 and B1 take it (collector.md section 2.2). The
+ * kernel side is bpf.h; a test puts its own in its place. */
+#ifndef TK_COLLECT_WALK_H
+#define TK_COLLECT_WALK_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "collect/bpf/shared.h"
+
+/* What came of one walk; `tasks` is good until the next. */
+struct tk_walk {
+    const struct tk_bpf_task *tasks; /* [count]: those that ran since the last walk or are due */
+    uint32_t count;
+    uint32_t processes;       /* all that there are in our pid namespace */
+    uint32_t cut;             /* processes of which not all threads were added up */
+    bool left_out;            /* some found no room and come with the next walk */
+    int64_t start_ns, end_ns; /* monotonic */
+};
+
+struct tk_walker {
+    /* Processes whose pid * TK_BPF_TURN - turn_from < turn_width (of 2^32) are due though idle. */
+    int (*walk)(void *context, uint32_t turn_from, uint32_t turn_width, struct tk_walk *ret_walk);
+    void *context;
+    bool rss_exact; /* rss_pages is what /proc/PID/statm shows; else it is to be asked */
+};
+
+#endif
