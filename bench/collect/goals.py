@@ -280,6 +280,8 @@ OTHERS = [
          worst([of_mix(mix, "encode ns / row") for mix in "ABC"])),
     Goal("reading back, against Python's json.loads", "recording", "mix A", True, 100, "x",
          faster_than_json_loads),
+    Goal("reading the original's JSON Lines", "json", "in memory", True, 1.5, "GB/s",
+         lambda view: view.get("reading", "json", SMALL)["bytes_per_s"] / 1e9),
     Goal("of 1,000 processes of a millisecond seen", "B2", "1 Hz", True, 100, "%",
          exits_percent("tracekit B2")),
     Goal("of 1,000 processes of a millisecond seen", "P", "1 Hz", True, 100, "%",

@@ -212,11 +212,22 @@ def measure_recording(step: Step, place: Place, _hierarchy: Hierarchy) -> dict:
     return {"mixes": mixes, "json_loads_ns": json_loads_ns(original)}
 
 
+def measure_reading(step: Step, place: Place, _hierarchy: Hierarchy) -> dict:
+    """Bytes a second of the original's rows that our decoder reads, by bench/json.c."""
+    text = run_program(step, place, "--rounds", "8")
+    section = text[text.index("original's rows:"):]
+    found = re.search(r"decode all fields, tracekit\s+\d+ ns/row\s+(\d+) MB/s", section)
+    if not found:
+        raise Failed("bench/json.c does not tell how fast it reads")
+    return {"bytes_per_s": int(found[1]) * 1e6}
+
+
 KINDS: dict[str, Callable[[Step, Place, Hierarchy], dict]] = {
     "window": measure_window,
     "syscalls": measure_syscalls,
     "start": measure_start,
     "exits": measure_exits,
     "recording": measure_recording,
+    "reading": measure_reading,
     "blocks": measure_blocks,
 }

@@ -75,6 +75,7 @@ PARTS = (
     Part("start", (BIG, SMALL), (*TIERS, "tracekit host only"), window_s=0, warmup_s=0),
     Part("exits", (SMALL,), TIERS, window_s=4),
     Part("recording", (SMALL,), ("recording",), window_s=15, warmup_s=0),
+    Part("reading", (SMALL,), ("json",), window_s=5, warmup_s=0),
 )
 
 

@@ -375,6 +375,8 @@ ALL_TOOLS = (
     Tool("recording", "compact rows of four mixes of load, encoded and read back in memory",
          single("BUILD/recording"), version=["BUILD/recording", "--help"],
          options="bench/recording.c"),
+    Tool("json", "JSON Lines of three tables, encoded and read back in memory",
+         single("BUILD/json"), version=["BUILD/json", "--help"], options="bench/json.c"),
 )
 
 TOOLS = {tool.name: tool for tool in ALL_TOOLS}
