@@ -32,8 +32,9 @@ struct collect_opts {
     const char *match, *pid_dir, *sampling;
     int64_t interval_ns, host_interval_ns, cpu_freq_mhz;
     double cpu_budget;
+    int64_t pss_budget_ns;
     int tier, rows;
-    bool refresh, per_core, stop_all, clean_all, json;
+    bool refresh, per_core, pss, stop_all, clean_all, json;
 };
 
 static const char *const row_kinds[] = {"changed", "every-tick", NULL};
@@ -76,6 +77,10 @@ static const struct tk_opt options[] = {
      "source of process readings: auto (default), B2, B1, P or P0", .choices = tk_tier_names},
     {"cpu-budget", TK_OPT_PERCENT, FIELD(cpu_budget), "PERCENT",
      "of one CPU: past it slow readings are taken less often (default no budget)", .max = 6400},
+    {"pss", TK_OPT_FLAG, FIELD(pss), NULL, "read PSS and swap of processes too, each 10 s"},
+    {"pss-budget", TK_OPT_DURATION, FIELD(pss_budget_ns), "TIME",
+     "that --pss may take per reading of processes (default 10ms)", .min = 1,
+     .max = 60 * TK_NS_PER_S},
     {"per-core", TK_OPT_FLAG, FIELD(per_core), NULL, "record the load of each CPU too"},
     {"cpu-freq", TK_OPT_INT, FIELD(cpu_freq_mhz), "MHZ", "frequency of the CPU (default found out)",
      .env = "CPU_FREQ_MHZ"},
@@ -216,6 +221,7 @@ static int open_recorder(struct collecting *collecting, struct tk_recorder **ret
                   .container = collecting->container.id[0] ? collecting->container.id : NULL,
                   .pid_dir = opts->pid_dir,
                   .tier = (enum tk_tier)opts->tier,
+                  .pss_budget_ns = opts->pss ? opts->pss_budget_ns : 0,
                   .every_tick = opts->rows == 1},
         .no_procs = !is_on(opts->sampling),
         .per_core = opts->per_core,
@@ -500,6 +506,7 @@ static int run_verb_named(const struct tk_cmd *cmd, const char *verb, int argc, 
                                 .container = "svc",
                                 .match = DEFAULT_MATCH,
                                 .sampling = "1",
+                                .pss_budget_ns = 10 * TK_NS_PER_MS,
                                 .interval_ns = TK_NS_PER_S,
                                 .host_interval_ns = TK_NS_PER_S};
     int first;

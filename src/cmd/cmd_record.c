@@ -16,8 +16,9 @@ struct record_opts {
     const char *output, *run_id, *node, *stage, *iface;
     int64_t interval_ns, host_interval_ns;
     double cpu_budget;
+    int64_t pss_budget_ns;
     int tier, rows;
-    bool per_core, quiet;
+    bool per_core, pss, quiet;
 };
 
 static const char *const row_kinds[] = {"changed", "every-tick", NULL};
@@ -41,6 +42,11 @@ static const struct tk_opt options[] = {
      "network device (default that of the default route)", .env = "IFACE"},
     {"cpu-budget", TK_OPT_PERCENT, offsetof(struct record_opts, cpu_budget), "PERCENT",
      "of one CPU: past it slow readings are taken less often (default no budget)", .max = 6400},
+    {"pss", TK_OPT_FLAG, offsetof(struct record_opts, pss), NULL,
+     "read PSS and swap of processes too, each 10 s"},
+    {"pss-budget", TK_OPT_DURATION, offsetof(struct record_opts, pss_budget_ns), "TIME",
+     "that --pss may take per reading of processes (default 10ms)", .min = 1,
+     .max = 60 * TK_NS_PER_S},
     {"per-core", TK_OPT_FLAG, offsetof(struct record_opts, per_core), NULL,
      "record the load of each CPU too"},
     {"rows", TK_OPT_CHOICE, offsetof(struct record_opts, rows), "KIND",
@@ -98,6 +104,7 @@ static int open_recorder(struct recording *recording, char **command, struct tk_
                                       .procs =
                                           {
                                               .tier = (enum tk_tier)opts->tier,
+                                              .pss_budget_ns = opts->pss ? opts->pss_budget_ns : 0,
                                               .every_tick = opts->rows == 1,
                                           },
                                       .per_core = opts->per_core,
@@ -214,6 +221,7 @@ static int record(struct recording *recording, char **command)
 static int run(const struct tk_cmd *cmd, int argc, char **argv)
 {
     struct record_opts opts = {.interval_ns = 100 * TK_NS_PER_MS,
+                               .pss_budget_ns = 10 * TK_NS_PER_MS,
                                .host_interval_ns = 250 * TK_NS_PER_MS};
     struct tk_err err;
     int first;

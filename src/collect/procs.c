@@ -124,6 +124,7 @@ int tk_procs_new(const struct tk_kernel *kernel, const struct tk_procs_options *
     procs->first_forks = procs->last_forks = -1;
     tk_exit_sums_init(&procs->sums);
     tk_procs_follow_boot_clock(procs);
+    tk_procs_probe_fds(procs);
     int rc = choose_tier(procs, err);
     if (rc == 0)
         rc = open_sources(procs, err);
@@ -188,6 +189,7 @@ void tk_procs_tick(struct tk_procs *procs, int64_t forks, struct tk_rows *rows)
     if (procs->options.pid_dir)
         tk_procs_read_pid_dir(procs, rows);
     tk_procs_sweep(procs, rows, procs->options.every_tick);
+    tk_procs_read_pss(procs);
 }
 
 int64_t tk_procs_drain_interval_ns(const struct tk_procs *procs)
@@ -199,6 +201,7 @@ void tk_procs_finish(struct tk_procs *procs, struct tk_rows *rows)
 {
     tk_procs_drain(procs, rows);
     tk_procs_end_late(procs, rows, INT64_MAX);
+    tk_procs_read_pss(procs);
     tk_procs_sweep(procs, rows, true);
 }
 
@@ -248,6 +251,7 @@ void tk_procs_read_stats(const struct tk_procs *procs, struct tk_procs_stats *re
         .dropped_events = procs->sources.dropped + procs->sources.overruns,
         .unreadable = procs->unreadable,
         .sweep_ns = procs->sweep_ns,
+        .pss_left_out = procs->pss.left_out,
         .detail_ticks = procs->detail_ticks,
         .syscalls = procs->sweep_syscalls,
         .all_syscalls = procs->syscalls + procs->files.syscalls + procs->sources.syscalls,

@@ -47,7 +47,8 @@ struct tk_procs_options {
     const struct tk_walker *walker; /* that the tier B2 or B1 uses; copied; NULL = BPF is loaded */
     bool no_events;                 /* do without proc connector and taskstats: rung C */
     const struct tk_pace *pace; /* of the turn of idle processes; borrowed; NULL = as specified */
-    bool every_tick;            /* a row per process and tick, as the original wrote */
+    int64_t pss_budget_ns; /* read PSS and swap, for at most so long per tick; 0 = not at all */
+    bool every_tick;       /* a row per process and tick, as the original wrote */
 };
 
 /* One process as last read. Times are ns, sizes bytes; -1 = not readable. */
@@ -118,6 +119,7 @@ struct tk_procs_stats {
                                  that can have been lost. -1 = unknown */
     int64_t dropped_events;   /* messages that the kernel had no room for */
     int64_t unreadable;       /* processes that may not be read, in whole or their io */
+    int64_t pss_left_out;     /* readings of PSS that had no room in the budget */
     int64_t sweep_ns;         /* length of the last sweep, first clock to last */
     int64_t detail_ticks;     /* user and system time, faults and I/O of a process that runs all the
                                  time are up to so many ticks old, less one; 0 = nobody ran */

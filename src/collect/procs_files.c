@@ -10,6 +10,7 @@
 
 #include "base/number.h"
 
+#define PATH_BYTES (TK_I64_MAX + 24)
 #define MAX_KEPT   2000
 #define IDLE_TICKS 2  /* who was not read for longer gives way */
 #define FIND_STEPS 16 /* slots to look at for room before a file is read without keeping it */
@@ -22,9 +23,15 @@ struct tk_proc_files_slot {
 };
 
 static const char *const file_names[TK_FILE_COUNT] = {
-    [TK_FILE_STATM] = "statm",     [TK_FILE_STAT] = "stat",           [TK_FILE_IO] = "io",
-    [TK_FILE_STATUS] = "status",   [TK_FILE_SCHEDSTAT] = "schedstat", [TK_FILE_CGROUP] = "cgroup",
+    [TK_FILE_STATM] = "statm",
+    [TK_FILE_STAT] = "stat",
+    [TK_FILE_IO] = "io",
+    [TK_FILE_STATUS] = "status",
+    [TK_FILE_SCHEDSTAT] = "schedstat",
+    [TK_FILE_CGROUP] = "cgroup",
     [TK_FILE_CMDLINE] = "cmdline",
+    [TK_FILE_LIMITS] = "limits",
+    [TK_FILE_SMAPS_ROLLUP] = "smaps_rollup",
 };
 
 int tk_proc_files_init(struct tk_proc_files *files, int procfd, struct tk_err *err)
@@ -129,7 +136,7 @@ void tk_proc_files_close(struct tk_proc_files *files, pid_t pid, uint16_t slot)
 /* Reading --------------------------------------------------------------------------- */
 
 /* "PID/NAME" into `path`. */
-static void path_of(pid_t pid, enum tk_proc_file file, char path[TK_I64_MAX + 16])
+static void path_of(pid_t pid, enum tk_proc_file file, char path[PATH_BYTES])
 {
     size_t n = tk_i64_format(pid, path);
     path[n++] = '/';
@@ -186,7 +193,7 @@ int tk_proc_files_read(struct tk_proc_files *files, pid_t pid, uint16_t *slot,
         kept->tick = files->tick;
         return read_fd(files, kept->fd[file], ret_text);
     }
-    char path[TK_I64_MAX + 16];
+    char path[PATH_BYTES];
     path_of(pid, file, path);
     files->syscalls++;
     int fd = openat(files->procfd, path, O_RDONLY | O_CLOEXEC);

@@ -25,6 +25,8 @@ enum tk_proc_file {
     TK_FILE_SCHEDSTAT,
     TK_FILE_CGROUP,
     TK_FILE_CMDLINE,
+    TK_FILE_LIMITS,
+    TK_FILE_SMAPS_ROLLUP,
     TK_FILE_COUNT
 };
 

@@ -4,6 +4,7 @@
  *   procs.c         made, asked, ended
  *   procs_sweep.c   the tick: clocks of all, files of those that ran (hot)
  *   procs_walk.c    the tick of tiers B2 and B1: all from one walk in the kernel (hot)
+ *   procs_slow.c    what is read once in a while: open files, PSS
  *   procs_scan.c    who is there: /proc listed, or the pids given since the last look
  *   procs_events.c  who came and went: events and exit records
  *   procs_one.c     one process: added, named, judged, ended
@@ -33,6 +34,15 @@ struct tk_touched {
     uint32_t ran : 1;    /* since the last sweep */
     uint32_t due : 1;    /* its turn to be read again though idle */
     uint32_t detail : 1; /* stat and io are read, by quota */
+};
+
+/* Readings of PSS on request. */
+struct tk_procs_pss {
+    uint32_t next;    /* index of the process read last */
+    double owed;      /* processes whose turn has come */
+    double ns_per_kb; /* that reading takes */
+    int64_t last_ns;  /* of the last round; 0 = none yet */
+    int64_t left_out; /* had no room in the budget */
 };
 
 struct tk_procs {
@@ -86,6 +96,9 @@ struct tk_procs {
     int64_t sweep_start_ns; /* of this sweep */
     int64_t sweep_end_ns;   /* of the last sweep; 0 = none yet */
     int64_t sweep_ns;
+
+    bool counts_fds; /* this kernel tells how many files a process has open */
+    struct tk_procs_pss pss;
 
     /* Counts */
     int64_t first_forks; /* of /proc/stat at the first tick; -1 = not known */
@@ -190,6 +203,19 @@ void tk_procs_take_reading(struct tk_procs *procs, uint32_t i, int64_t cpu_ns);
  * walk ended. Where it fails, the tier is P from then on, which is counted. */
 int64_t tk_procs_walk(struct tk_procs *procs, struct tk_rows *rows, uint32_t turn_from,
                       uint32_t turn_width);
+
+/* procs_slow.c ------------------------------------------------------------------------ */
+
+/* Find out whether this kernel counts open files. */
+void tk_procs_probe_fds(struct tk_procs *procs);
+
+/* Count the open files of a process; read how many it may have. */
+void tk_procs_read_fds(struct tk_procs *procs, uint32_t i);
+void tk_procs_read_limits(struct tk_procs *procs, uint32_t i);
+
+/* PSS and swap of those whose turn it is, within the budget of this tick; nothing unless asked for.
+ */
+void tk_procs_read_pss(struct tk_procs *procs);
 
 /* procs_rows.c ------------------------------------------------------------------------ */
 

@@ -156,6 +156,38 @@ int tk_pid_schedstat_parse(tk_str text, int64_t *ret_run_delay_ns)
     return 0;
 }
 
+int tk_pid_limits_parse(tk_str text, int64_t *ret_open_files)
+{
+    tk_str line;
+    tk_str word;
+    while (tk_str_take_line(&text, &line)) {
+        if (!tk_str_take_prefix(&line, TK_STR("Max open files ")))
+            continue;
+        if (!tk_str_take_word(&line, &word))
+            return -EBADMSG;
+        int64_t files = INT64_MAX;
+        if (!tk_str_eq(word, TK_STR("unlimited")) && (!tk_parse_i64(word, &files) || files < 0))
+            return -EBADMSG;
+        *ret_open_files = files;
+        return 0;
+    }
+    return -EBADMSG;
+}
+
+int tk_pid_rollup_parse(tk_str text, struct tk_pid_rollup *ret)
+{
+    struct tk_pid_rollup rollup = {-1, -1};
+    tk_str line;
+    while (tk_str_take_line(&text, &line)) {
+        if (!take_line(line, TK_STR("Pss"), &rollup.pss_kb))
+            (void)take_line(line, TK_STR("Swap"), &rollup.swap_kb);
+    }
+    if (rollup.pss_kb < 0)
+        return -EBADMSG;
+    *ret = rollup;
+    return 0;
+}
+
 int tk_last_pid_parse(tk_str text, pid_t *ret_pid)
 {
     text = tk_str_trim(text);

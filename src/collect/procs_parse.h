@@ -51,6 +51,15 @@ TK_MUST_USE int tk_pid_status_parse(tk_str text, struct tk_pid_status *ret);
 /* /proc/PID/schedstat of the main thread: second number, ns that it waited for a CPU. */
 TK_MUST_USE int tk_pid_schedstat_parse(tk_str text, int64_t *ret_run_delay_ns);
 
+/* /proc/PID/limits: files that it may have open (the soft limit); INT64_MAX = any number. */
+TK_MUST_USE int tk_pid_limits_parse(tk_str text, int64_t *ret_open_files);
+
+/* /proc/PID/smaps_rollup, KiB; -1 = the line is missing. */
+struct tk_pid_rollup {
+    int64_t pss_kb, swap_kb;
+};
+TK_MUST_USE int tk_pid_rollup_parse(tk_str text, struct tk_pid_rollup *ret);
+
 /* Last number of /proc/loadavg: the pid given last, process or thread, in our namespace. */
 TK_MUST_USE int tk_last_pid_parse(tk_str text, pid_t *ret_pid);
 

@@ -44,6 +44,12 @@ static void put_counters(const struct tk_procs *procs, struct tk_batch *batch, u
     set_known(batch, TK_PROC_METRICS_MAJFLT, facts->majflt);
     set_known(batch, TK_PROC_METRICS_NVCSW, facts->nvcsw);
     set_known(batch, TK_PROC_METRICS_NIVCSW, facts->nivcsw);
+    set_known(batch, TK_PROC_METRICS_FDS, facts->fds);
+    set_known(batch, TK_PROC_METRICS_FD_LIMIT, facts->fd_limit);
+    if (facts->pss_kb != TK_PROC_KB_NONE)
+        tk_batch_set_i64(batch, TK_PROC_METRICS_PSS_KB, facts->pss_kb);
+    if (facts->swap_kb != TK_PROC_KB_NONE)
+        tk_batch_set_i64(batch, TK_PROC_METRICS_SWAP_KB, facts->swap_kb);
     if (facts->run_delay_ns >= 0)
         tk_batch_set_i64(batch, TK_PROC_METRICS_RUN_DELAY_US, facts->run_delay_ns / TK_NS_PER_US);
 }

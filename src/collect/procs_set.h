@@ -2,7 +2,7 @@
 /* The processes that we know of, densely: two arrays side by side and an index by pid. What each
  * tick touches for every process is in the first (16 bytes), the rest is touched only for those
  * that ran. Adding may move both arrays, removing puts the last process in the hole: indexes are
- * good until then. About 175 bytes per process. One thread at a time. */
+ * good until then. About 190 bytes per process. One thread at a time. */
 #ifndef TK_COLLECT_PROCS_SET_H
 #define TK_COLLECT_PROCS_SET_H
 
@@ -13,7 +13,8 @@
 #include "base/err.h"
 #include "collect/procs_parse.h"
 
-#define TK_PROC_NONE UINT32_MAX
+#define TK_PROC_NONE    UINT32_MAX
+#define TK_PROC_KB_NONE UINT32_MAX
 
 enum tk_proc_flags {
     TK_PROC_MEMBER = 1 << 0,     /* sampled; the others are remembered so as not to ask again */
@@ -55,6 +56,8 @@ struct tk_proc_facts {
     int32_t threads;
     pid_t ppid, ns_pid;
     int32_t uid;
+    int32_t fds, fd_limit;    /* open files, and how many it may have */
+    uint32_t pss_kb, swap_kb; /* TK_PROC_KB_NONE = never or not readable, or 4 TiB and more */
     uint32_t group;           /* in the table of control groups */
     uint32_t group_mark;      /* of a walk: changes when the control groups do; 0 = none yet */
     uint16_t io_age, rss_age; /* when io and statm were read; see procs_sweep.c */

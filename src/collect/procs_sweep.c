@@ -9,7 +9,7 @@
  *        |  statm (kept open)                     of all touched; unless it moves, after 1 s again
  *        |  stat, io (kept open)                  of at most DETAIL_QUOTA, who waits longest first;
  *        |                                        io likewise
- *        |  status or schedstat                   of those that ran, once in 10 s each
+ *        |  status or schedstat, open files       of those that ran, once in 10 s each
  *        v
  *   rows, in the order of their stamps
  *
@@ -308,11 +308,16 @@ static void read_slow(struct tk_procs *procs, const struct tk_touched *touched)
 {
     const struct tk_proc_clock *clock = &procs->set.clocks[touched->i];
     uint32_t turn = procs->turns + (uint32_t)clock->pid;
+    bool behind = touched->due && (clock->flags & TK_PROC_BEHIND);
     if (clock->flags & TK_PROC_FRESH)
         tk_procs_read_uid(procs, touched->i);
+    if (behind || (clock->flags & TK_PROC_FRESH))
+        tk_procs_read_fds(procs, touched->i);
+    if (behind && (procs->set.facts[touched->i].fd_limit < 0 || turn % GROUP_TURNS == 0))
+        tk_procs_read_limits(procs, touched->i);
     if ((clock->flags & TK_PROC_REGROUP) || (touched->due && turn % GROUP_TURNS == 0))
         tk_procs_read_group(procs, touched->i);
-    if (touched->due && (clock->flags & TK_PROC_BEHIND))
+    if (behind)
         read_waits(procs, touched->i);
     if (touched->due && !touched->ran && (clock->flags & TK_PROC_IO_DUE))
         read_io(procs, touched, TK_KEEP_NOT);

@@ -156,6 +156,9 @@ static const struct tk_column run[TK_RUN_COUNT] = {
     [TK_RUN_BUDGET_EXCEEDED] =
         {"budget_exceeded", TK_I64, "",
          "spans of 5 s over the budget with all slow readings as rare as they may be"},
+    [TK_RUN_PSS_LEFT_OUT] = {"pss_left_out", TK_I64, "",
+                             "readings of PSS and swap that had no room in their budget; absent = "
+                             "not asked for"},
 };
 
 const struct tk_schema tk_schema_run = {

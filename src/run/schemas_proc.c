@@ -40,6 +40,8 @@ static const struct tk_column proc_metrics[TK_PROC_METRICS_COUNT] = {
     [TK_PROC_METRICS_NIVCSW] = {"nivcsw", TK_I64, "", "involuntary context switches, cumulative"},
     [TK_PROC_METRICS_RUN_DELAY_US] = {"run_delay_us", TK_I64, "us",
                                       "time runnable but waiting for a CPU, cumulative"},
+    [TK_PROC_METRICS_FDS] = {"fds", TK_I64, "", "open files"},
+    [TK_PROC_METRICS_FD_LIMIT] = {"fd_limit", TK_I64, "", "open files that it may have"},
     [TK_PROC_METRICS_DT_MS] = {"dt_ms", TK_I64, "ms",
                                "generation 2 only: length of the interval that ends here"},
     [TK_PROC_METRICS_CPU_MS] = {"cpu_ms", TK_I64, "ms", "generation 2 only: CPU time within dt"},

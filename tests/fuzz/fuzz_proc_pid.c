@@ -15,9 +15,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct tk_pid_stat stat;
     struct tk_pid_io io;
     struct tk_pid_status status;
+    struct tk_pid_rollup rollup;
     int64_t value;
     pid_t pid;
-    switch (data[0] % 6) {
+    switch (data[0] % 8) {
     case 0:
         if (tk_pid_stat_parse(text, &stat) == 0 && (stat.pid <= 0 || stat.comm[TK_COMM_MAX - 1]))
             __builtin_trap();
@@ -30,6 +31,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return tk_pid_status_parse(text, &status) > 0;
     case 4:
         return tk_pid_schedstat_parse(text, &value) > 0;
+    case 5:
+        return tk_pid_limits_parse(text, &value) > 0;
+    case 6:
+        return tk_pid_rollup_parse(text, &rollup) > 0;
     default:
         return tk_last_pid_parse(text, &pid) > 0;
     }

@@ -129,6 +129,32 @@ static void reads_run_delay_and_last_pid(void **state)
     assert_int_equal(delay_ns, 77);
     assert_int_equal(tk_pid_schedstat_parse(TK_STR("5\n"), &delay_ns), -EBADMSG);
 
+    int64_t files = 0;
+    assert_int_equal(tk_pid_limits_parse(TK_STR("Limit  Soft Limit  Hard Limit  Units\n"
+                                                "Max processes  96365  96365  processes\n"
+                                                "Max open files            1024       "
+                                                "524288    files     \n"),
+                                         &files),
+                     0);
+    assert_int_equal(files, 1024);
+    assert_int_equal(
+        tk_pid_limits_parse(TK_STR("Max open files   unlimited  unlimited  files\n"), &files), 0);
+    assert_int_equal(files, INT64_MAX);
+    assert_int_equal(tk_pid_limits_parse(TK_STR("Max open files   -1 -1 files\n"), &files),
+                     -EBADMSG);
+    assert_int_equal(tk_pid_limits_parse(TK_STR("Max processes  9 9\n"), &files), -EBADMSG);
+
+    struct tk_pid_rollup rollup;
+    assert_int_equal(
+        tk_pid_rollup_parse(TK_STR("5644-7ffd ---p 00000000 00:00 0    [rollup]\n"
+                                   "Rss:                1708 kB\nPss:                 226 kB\n"
+                                   "Pss_Dirty:  1 kB\nSwap:   12 kB\nSwapPss:  3 kB\n"),
+                            &rollup),
+        0);
+    assert_int_equal(rollup.pss_kb, 226);
+    assert_int_equal(rollup.swap_kb, 12);
+    assert_int_equal(tk_pid_rollup_parse(TK_STR("Rss: 5 kB\n"), &rollup), -EBADMSG);
+
     pid_t pid = 0;
     assert_int_equal(tk_last_pid_parse(TK_STR("0.20 0.18 0.12 1/80 11206\n"), &pid), 0);
     assert_int_equal(pid, 11206);
