@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* On the real kernel, under a clock that the test moves on: turns come every 10 s. */
+#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -84,10 +85,11 @@ static int end(void **state)
     return 0;
 }
 
-static void start(int64_t pss_budget_ns)
+static void start(enum tk_tier tier, int64_t pss_budget_ns)
 {
     struct tk_err err;
-    struct tk_procs_options options = {.tree_root = world.child,
+    struct tk_procs_options options = {.tier = tier,
+                                       .tree_root = world.child,
                                        .tree_only = true,
                                        .no_events = true,
                                        .pss_budget_ns = pss_budget_ns};
@@ -122,23 +124,42 @@ static struct tk_pid_rollup read_rollup(void)
     return rollup;
 }
 
+/* The folder itself, as the child has it open. */
+static int64_t list_fds(void)
+{
+    char path[64];
+    int64_t n = 0;
+    (void)snprintf(path, sizeof(path), "/proc/%d/fd", (int)world.child);
+    DIR *dir = opendir(path);
+    assert_non_null(dir);
+    while (readdir(dir))
+        n++;
+    (void)closedir(dir);
+    return n - 2;
+}
+
 static void open_files_are_counted_and_their_limit_is_read(void **state)
 {
     (void)state;
-    start(0);
-    if (!world.procs->counts_fds) {
-        print_message("skipped: this kernel does not tell how many files are open\n");
-        skip();
+    static const enum tk_tier tiers[] = {TK_TIER_P, TK_TIER_P0, TK_TIER_AUTO};
+    for (size_t i = 0; i < TK_COUNTOF(tiers); i++) {
+        start(tiers[i], 0);
+        if (!world.procs->counts_fds) {
+            print_message("skipped: this kernel does not tell how many files are open\n");
+            skip();
+        }
+        assert_true(list_fds() > 100);
+        assert_int_equal(facts_of_child()->fds, list_fds());
+        assert_int_equal(facts_of_child()->fd_limit, 777);
+        tk_procs_free(world.procs);
+        world.procs = NULL;
     }
-    /* Those of this test, of the child, and none of the 100 twice. */
-    assert_in_range(facts_of_child()->fds, 100, 130);
-    assert_int_equal(facts_of_child()->fd_limit, 777);
 }
 
 static void pss_is_not_read_unless_asked_for(void **state)
 {
     (void)state;
-    start(0);
+    start(TK_TIER_AUTO, 0);
     world.ahead_ns += 11 * TK_NS_PER_S;
     tk_procs_tick(world.procs, -1, world.rows);
     assert_true(facts_of_child()->pss_kb == TK_PROC_KB_NONE);
@@ -148,7 +169,7 @@ static void pss_is_not_read_unless_asked_for(void **state)
 static void pss_is_what_the_kernel_says(void **state)
 {
     (void)state;
-    start(10 * TK_NS_PER_S);
+    start(TK_TIER_AUTO, 10 * TK_NS_PER_S);
     struct tk_pid_rollup now = read_rollup();
     assert_true(now.pss_kb >= (int64_t)(MEMORY_BYTES / 1024));
     /* Shared pages are divided among those who have them: others come and go. */
@@ -161,7 +182,7 @@ static void pss_is_what_the_kernel_says(void **state)
 static void who_would_take_the_whole_budget_is_left_out_and_counted(void **state)
 {
     (void)state;
-    start(1000);
+    start(TK_TIER_AUTO, 1000);
     assert_true(facts_of_child()->pss_kb == TK_PROC_KB_NONE);
     assert_int_equal(pss_left_out(), 1);
     tk_procs_tick(world.procs, -1, world.rows); /* not its turn */
@@ -176,7 +197,8 @@ static void a_budget_that_is_used_up_goes_on_at_the_next_tick(void **state)
     (void)state;
     struct tk_err err;
     /* All processes of this host: each reading takes more than 0.5 us, none of these is large. */
-    struct tk_procs_options options = {.no_events = true, .pss_budget_ns = 50 * TK_NS_PER_US};
+    struct tk_procs_options options = {
+        .tier = TK_TIER_P, .no_events = true, .pss_budget_ns = 50 * TK_NS_PER_US};
     assert_int_equal(tk_procs_new(&world.kernel, &options, &world.procs, &err), 0);
     tk_procs_tick(world.procs, -1, world.rows);
     uint32_t at = world.procs->pss.next;

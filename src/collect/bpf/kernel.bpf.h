@@ -79,6 +79,10 @@ typedef struct {
     int counter;
 } atomic_t;
 
+struct rlimit {
+    unsigned long rlim_cur;
+};
+
 struct signal_struct {
     atomic_t live;
     int nr_threads;
@@ -90,6 +94,16 @@ struct signal_struct {
     unsigned long nvcsw, nivcsw, min_flt, maj_flt, maxrss;
     unsigned long long sum_sched_runtime;
     struct task_io_accounting ioac;
+    struct rlimit rlim[16];
+};
+
+struct fdtable {
+    unsigned int max_fds;
+    unsigned long *open_fds;
+};
+
+struct files_struct {
+    struct fdtable *fdt;
 };
 
 struct percpu_counter {
@@ -151,6 +165,7 @@ struct task_struct {
     struct signal_struct *signal;
     struct task_io_accounting ioac;
     struct css_set *cgroups;
+    struct files_struct *files;
 };
 
 /* Up to Linux 5.13. */

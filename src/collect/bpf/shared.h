@@ -27,6 +27,8 @@ struct tk_bpf_task {
     uint32_t state;        /* of its main thread: task_struct.__state */
     uint32_t exit_state;
     int32_t threads;
+    int32_t fds; /* open files; -1 = not counted: its turn has not come, or they are too many */
+    int32_t fd_limit; /* ... that it may have; INT32_MAX = any number */
     uint32_t padding;
     char comm[TK_BPF_COMM_MAX];
 };

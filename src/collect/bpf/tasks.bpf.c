@@ -139,6 +139,47 @@ static __always_inline int64_t read_rss(struct mm_struct *mm)
            read_counter(&mm->rss_stat[RSS_SHMEM]);
 }
 
+/* Open files ------------------------------------------------------------------------- */
+
+#define FD_WORDS_MAX 1024 /* of 64 files each; who has room for more is not counted */
+
+/* include/uapi/asm-generic/resource.h */
+enum { RLIMIT_NOFILE = 7 };
+
+static uint64_t open_fds_at; /* address of the bits that are counted */
+
+/* As sum_parts(), a function of its own. */
+__noinline int32_t count_bits(uint32_t words)
+{
+    uint64_t at = open_fds_at;
+    int32_t count = 0;
+    for (uint32_t i = 0; i < FD_WORDS_MAX && i < words; i++) {
+        uint64_t word = 0;
+        bpf_probe_read_kernel(&word, sizeof(word), (const void *)(at + i * sizeof(word)));
+        count += __builtin_popcountll(word);
+    }
+    return count;
+}
+
+/* -1 = they are too many to count. */
+static __always_inline int32_t count_fds(struct files_struct *files)
+{
+    if (!files)
+        return 0;
+    struct fdtable *table = BPF_CORE_READ(files, fdt);
+    uint32_t words = BPF_CORE_READ(table, max_fds) / 64;
+    if (words > FD_WORDS_MAX)
+        return -1;
+    open_fds_at = (uint64_t)BPF_CORE_READ(table, open_fds);
+    return count_bits(words);
+}
+
+static __always_inline int32_t fd_limit_of(const struct signal_struct *signal)
+{
+    unsigned long limit = signal->rlim[RLIMIT_NOFILE].rlim_cur;
+    return limit < INT32_MAX ? (int32_t)limit : INT32_MAX;
+}
+
 /* One process ------------------------------------------------------------------------ */
 
 static __always_inline uint32_t state_of(struct task_struct *leader)
@@ -177,6 +218,11 @@ static __always_inline void add_ended(struct sums *sums, const struct signal_str
     }
 }
 
+static __always_inline bool is_due(int32_t pid)
+{
+    return (uint32_t)pid * TK_BPF_TURN - walk.turn_from < walk.turn_width;
+}
+
 /* The gate of a process that ran or is due, or has not been seen; NULL = nothing to tell. */
 static __always_inline struct gate *open_gate(int32_t pid, uint64_t runtime_ns)
 {
@@ -184,9 +230,8 @@ static __always_inline struct gate *open_gate(int32_t pid, uint64_t runtime_ns)
     struct gate *gate = bpf_map_lookup_elem(&gates, &slot);
     if (!gate)
         return NULL;
-    bool is_due = (uint32_t)pid * TK_BPF_TURN - walk.turn_from < walk.turn_width;
     bool is_idle = gate->pid == (uint32_t)pid && gate->runtime_ns == runtime_ns;
-    return is_due || !is_idle ? gate : NULL;
+    return is_due(pid) || !is_idle ? gate : NULL;
 }
 
 /* Room for a record; NULL = there is none. */
@@ -241,6 +286,9 @@ static __always_inline void put(struct gate *gate, struct task_struct *leader, i
     record->pid = pid;
     record->ns_pid = innermost_pid_of(leader, pid);
     record->ppid = pid_of(leader->real_parent);
+    bool is_new = gate->pid != (uint32_t)pid;
+    record->fds = is_new || is_due(pid) ? count_fds(leader->files) : -1;
+    record->fd_limit = fd_limit_of(leader->signal);
     gate->pid = (uint32_t)pid;
     gate->runtime_ns = sums->runtime_ns;
 }
