@@ -125,6 +125,7 @@ int tk_procs_new(const struct tk_kernel *kernel, const struct tk_procs_options *
     tk_exit_sums_init(&procs->sums);
     tk_procs_follow_boot_clock(procs);
     tk_procs_probe_fds(procs);
+    procs->set.has_memory = options->pss_budget_ns > 0;
     int rc = choose_tier(procs, err);
     if (rc == 0)
         rc = open_sources(procs, err);

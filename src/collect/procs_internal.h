@@ -97,7 +97,8 @@ struct tk_procs {
     int64_t sweep_end_ns;   /* of the last sweep; 0 = none yet */
     int64_t sweep_ns;
 
-    bool counts_fds; /* this kernel tells how many files a process has open */
+    bool counts_fds;        /* this kernel tells how many files a process has open */
+    int32_t fd_limits[256]; /* that were met, from place 1 on; 0 = a free place */
     struct tk_procs_pss pss;
 
     /* Counts */
@@ -212,6 +213,11 @@ void tk_procs_probe_fds(struct tk_procs *procs);
 /* Count the open files of a process; read how many it may have. */
 void tk_procs_read_fds(struct tk_procs *procs, uint32_t i);
 void tk_procs_read_limits(struct tk_procs *procs, uint32_t i);
+
+/* Its limit: hosts know few different ones, so that processes keep a place in the table of them. -1
+ * = unknown. */
+void tk_procs_set_fd_limit(struct tk_procs *procs, uint32_t i, int64_t limit);
+int64_t tk_procs_fd_limit(const struct tk_procs *procs, uint32_t i);
 
 /* PSS and swap of those whose turn it is, within the budget of this tick; nothing unless asked for.
  */

@@ -24,6 +24,14 @@ static int64_t epoch_us(const struct tk_procs *procs, int64_t mono_ns)
 
 /* Proc_metrics ---------------------------------------------------------------------- */
 
+static void put_memory(struct tk_batch *batch, const struct tk_proc_memory *memory)
+{
+    if (memory->pss_kb != TK_PROC_KB_NONE)
+        tk_batch_set_i64(batch, TK_PROC_METRICS_PSS_KB, memory->pss_kb);
+    if (memory->swap_kb != TK_PROC_KB_NONE)
+        tk_batch_set_i64(batch, TK_PROC_METRICS_SWAP_KB, memory->swap_kb);
+}
+
 static void put_counters(const struct tk_procs *procs, struct tk_batch *batch, uint32_t i)
 {
     const struct tk_proc_facts *facts = &procs->set.facts[i];
@@ -45,11 +53,9 @@ static void put_counters(const struct tk_procs *procs, struct tk_batch *batch, u
     set_known(batch, TK_PROC_METRICS_NVCSW, facts->nvcsw);
     set_known(batch, TK_PROC_METRICS_NIVCSW, facts->nivcsw);
     set_known(batch, TK_PROC_METRICS_FDS, facts->fds);
-    set_known(batch, TK_PROC_METRICS_FD_LIMIT, facts->fd_limit);
-    if (facts->pss_kb != TK_PROC_KB_NONE)
-        tk_batch_set_i64(batch, TK_PROC_METRICS_PSS_KB, facts->pss_kb);
-    if (facts->swap_kb != TK_PROC_KB_NONE)
-        tk_batch_set_i64(batch, TK_PROC_METRICS_SWAP_KB, facts->swap_kb);
+    set_known(batch, TK_PROC_METRICS_FD_LIMIT, tk_procs_fd_limit(procs, i));
+    if (procs->set.memory)
+        put_memory(batch, &procs->set.memory[i]);
     if (facts->run_delay_ns >= 0)
         tk_batch_set_i64(batch, TK_PROC_METRICS_RUN_DELAY_US, facts->run_delay_ns / TK_NS_PER_US);
 }

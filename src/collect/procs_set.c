@@ -26,8 +26,9 @@ void tk_proc_set_release(struct tk_proc_set *set)
 {
     tk_pages_resize(set->clocks, set->cap * sizeof(*set->clocks), 0);
     tk_pages_resize(set->facts, set->cap * sizeof(*set->facts), 0);
+    tk_pages_resize(set->memory, set->cap * sizeof(*set->memory), 0);
     free(set->index);
-    *set = (struct tk_proc_set){0};
+    *set = (struct tk_proc_set){.has_memory = set->has_memory};
 }
 
 /* Pids are given in sequence, so a multiplication spreads them well. */
@@ -82,6 +83,16 @@ static int arrays_grow(struct tk_proc_set *set)
         return -ENOMEM;
     }
     set->facts = facts;
+    struct tk_proc_memory *memory =
+        set->has_memory
+            ? tk_pages_resize(set->memory, set->cap * sizeof(*memory), cap * sizeof(*memory))
+            : NULL;
+    if (set->has_memory && !memory) {
+        set->clocks = tk_pages_resize(clocks, cap * sizeof(*clocks), set->cap * sizeof(*clocks));
+        set->facts = tk_pages_resize(facts, cap * sizeof(*facts), set->cap * sizeof(*facts));
+        return -ENOMEM;
+    }
+    set->memory = memory;
     set->cap = cap;
     return 0;
 }
@@ -107,9 +118,6 @@ int tk_proc_set_add(struct tk_proc_set *set, pid_t pid, uint32_t *ret_i)
         .majflt = -1,
         .nvcsw = -1,
         .fds = -1,
-        .fd_limit = -1,
-        .pss_kb = TK_PROC_KB_NONE,
-        .swap_kb = TK_PROC_KB_NONE,
         .nivcsw = -1,
         .run_delay_ns = -1,
         .rss_pages = -1,
@@ -120,6 +128,8 @@ int tk_proc_set_add(struct tk_proc_set *set, pid_t pid, uint32_t *ret_i)
         .files = TK_NO_FILES,
         .state = '?',
     };
+    if (set->memory)
+        set->memory[i] = (struct tk_proc_memory){TK_PROC_KB_NONE, TK_PROC_KB_NONE};
     set->index[place_of(set, pid)] = i;
     *ret_i = i;
     return 0;
@@ -147,6 +157,8 @@ void tk_proc_set_remove(struct tk_proc_set *set, uint32_t i)
         set->index[place_of(set, set->clocks[last].pid)] = i;
         set->clocks[i] = set->clocks[last];
         set->facts[i] = set->facts[last];
+        if (set->memory)
+            set->memory[i] = set->memory[last];
     }
     set->count = last;
 }

@@ -56,19 +56,26 @@ struct tk_proc_facts {
     int32_t threads;
     pid_t ppid, ns_pid;
     int32_t uid;
-    int32_t fds, fd_limit;    /* open files, and how many it may have */
-    uint32_t pss_kb, swap_kb; /* TK_PROC_KB_NONE = never or not readable, or 4 TiB and more */
+    int32_t fds;              /* open files */
     uint32_t group;           /* in the table of control groups */
     uint32_t group_mark;      /* of a walk: changes when the control groups do; 0 = none yet */
     uint16_t io_age, rss_age; /* when io and statm were read; see procs_sweep.c */
     uint16_t files;           /* kept descriptors: a slot of struct tk_proc_files, or TK_NO_FILES */
+    uint8_t fd_limit;         /* how many it may have: a place in a table of limits; 0 = unknown */
     char state;               /* '?' = unknown */
     char comm[TK_COMM_MAX];
 };
 
+/* Read on request only. TK_PROC_KB_NONE = never or not readable, or 4 TiB and more. */
+struct tk_proc_memory {
+    uint32_t pss_kb, swap_kb;
+};
+
 struct tk_proc_set {
-    struct tk_proc_clock *clocks; /* [count], owned */
-    struct tk_proc_facts *facts;  /* [count], owned */
+    bool has_memory;               /* to be set before the first process is added */
+    struct tk_proc_clock *clocks;  /* [count], owned */
+    struct tk_proc_facts *facts;   /* [count], owned */
+    struct tk_proc_memory *memory; /* [count], owned; NULL unless has_memory */
     uint32_t count, cap;
     uint32_t *index; /* open addressing, TK_PROC_NONE = free; owned */
     uint32_t mask;   /* slots - 1; 0 = no slots yet */

@@ -68,7 +68,29 @@ void tk_procs_read_limits(struct tk_procs *procs, uint32_t i)
     if (tk_proc_files_read(&procs->files, procs->set.clocks[i].pid, &facts->files, TK_FILE_LIMITS,
                            TK_KEEP_NOT, &text) == 0 &&
         tk_pid_limits_parse(text, &files) == 0)
-        facts->fd_limit = files <= INT32_MAX ? (int32_t)files : INT32_MAX;
+        tk_procs_set_fd_limit(procs, i, files);
+}
+
+void tk_procs_set_fd_limit(struct tk_procs *procs, uint32_t i, int64_t limit)
+{
+    int32_t value = limit < INT32_MAX ? (int32_t)limit : INT32_MAX;
+    uint8_t *at = &procs->set.facts[i].fd_limit;
+    if (*at != 0 && procs->fd_limits[*at] == value)
+        return;
+    *at = 0; /* also where the table is full */
+    for (size_t n = 1; value > 0 && n < TK_COUNTOF(procs->fd_limits); n++) {
+        if (procs->fd_limits[n] != 0 && procs->fd_limits[n] != value)
+            continue;
+        procs->fd_limits[n] = value;
+        *at = (uint8_t)n;
+        return;
+    }
+}
+
+int64_t tk_procs_fd_limit(const struct tk_procs *procs, uint32_t i)
+{
+    uint8_t at = procs->set.facts[i].fd_limit;
+    return at != 0 ? procs->fd_limits[at] : -1;
 }
 
 /* PSS ---------------------------------------------------------------------------------- */
@@ -99,7 +121,7 @@ static int64_t read_pss(struct tk_procs *procs, uint32_t i)
     struct tk_proc_facts *facts = &procs->set.facts[i];
     double kb = rss_kb(procs, facts);
     if (kb * pss->ns_per_kb > (double)procs->options.pss_budget_ns) {
-        facts->pss_kb = facts->swap_kb = TK_PROC_KB_NONE;
+        procs->set.memory[i] = (struct tk_proc_memory){TK_PROC_KB_NONE, TK_PROC_KB_NONE};
         pss->left_out++;
         return 0;
     }
@@ -108,8 +130,7 @@ static int64_t read_pss(struct tk_procs *procs, uint32_t i)
                                 TK_FILE_SMAPS_ROLLUP, TK_KEEP_NOT, &text);
     int64_t took_ns = now_ns(procs) - start_ns;
     if (rc == 0 && tk_pid_rollup_parse(text, &rollup) == 0) {
-        facts->pss_kb = to_kb(rollup.pss_kb);
-        facts->swap_kb = to_kb(rollup.swap_kb);
+        procs->set.memory[i] = (struct tk_proc_memory){to_kb(rollup.pss_kb), to_kb(rollup.swap_kb)};
         learn(pss, kb, took_ns);
     }
     return took_ns;

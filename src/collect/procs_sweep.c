@@ -313,7 +313,8 @@ static void read_slow(struct tk_procs *procs, const struct tk_touched *touched)
         tk_procs_read_uid(procs, touched->i);
     if (behind || (clock->flags & TK_PROC_FRESH))
         tk_procs_read_fds(procs, touched->i);
-    if (behind && (procs->set.facts[touched->i].fd_limit < 0 || turn % GROUP_TURNS == 0))
+    if (touched->due &&
+        (procs->set.facts[touched->i].fd_limit == 0 || (behind && turn % GROUP_TURNS == 0)))
         tk_procs_read_limits(procs, touched->i);
     if ((clock->flags & TK_PROC_REGROUP) || (touched->due && turn % GROUP_TURNS == 0))
         tk_procs_read_group(procs, touched->i);

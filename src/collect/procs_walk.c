@@ -76,7 +76,7 @@ static void apply(struct tk_procs *procs, uint32_t i, const struct tk_bpf_task *
     facts->io_age = tk_procs_age(procs->sweep_start_ns);
     if (task->fds >= 0)
         facts->fds = task->fds;
-    facts->fd_limit = task->fd_limit;
+    tk_procs_set_fd_limit(procs, i, task->fd_limit);
     if (procs->walker.rss_exact)
         facts->rss_pages = task->rss_pages < INT32_MAX ? (int32_t)task->rss_pages : INT32_MAX;
     /* The address of the kernel's list of its groups, as a fingerprint. */

@@ -97,11 +97,16 @@ static void start(enum tk_tier tier, int64_t pss_budget_ns)
     tk_procs_tick(world.procs, -1, world.rows);
 }
 
-static const struct tk_proc_facts *facts_of_child(void)
+static uint32_t index_of_child(void)
 {
     uint32_t i = tk_proc_set_find(&world.procs->set, world.child);
     assert_int_not_equal(i, TK_PROC_NONE);
-    return &world.procs->set.facts[i];
+    return i;
+}
+
+static const struct tk_proc_memory *memory_of_child(void)
+{
+    return &world.procs->set.memory[index_of_child()];
 }
 
 static int64_t pss_left_out(void)
@@ -149,8 +154,8 @@ static void open_files_are_counted_and_their_limit_is_read(void **state)
             skip();
         }
         assert_true(list_fds() > 100);
-        assert_int_equal(facts_of_child()->fds, list_fds());
-        assert_int_equal(facts_of_child()->fd_limit, 777);
+        assert_int_equal(world.procs->set.facts[index_of_child()].fds, list_fds());
+        assert_int_equal(tk_procs_fd_limit(world.procs, index_of_child()), 777);
         tk_procs_free(world.procs);
         world.procs = NULL;
     }
@@ -162,7 +167,7 @@ static void pss_is_not_read_unless_asked_for(void **state)
     start(TK_TIER_AUTO, 0);
     world.ahead_ns += 11 * TK_NS_PER_S;
     tk_procs_tick(world.procs, -1, world.rows);
-    assert_true(facts_of_child()->pss_kb == TK_PROC_KB_NONE);
+    assert_null(world.procs->set.memory);
     assert_int_equal(pss_left_out(), 0);
 }
 
@@ -173,9 +178,9 @@ static void pss_is_what_the_kernel_says(void **state)
     struct tk_pid_rollup now = read_rollup();
     assert_true(now.pss_kb >= (int64_t)(MEMORY_BYTES / 1024));
     /* Shared pages are divided among those who have them: others come and go. */
-    int64_t off_by = now.pss_kb - (int64_t)facts_of_child()->pss_kb;
+    int64_t off_by = now.pss_kb - (int64_t)memory_of_child()->pss_kb;
     assert_true(off_by > -2048 && off_by < 2048);
-    assert_int_equal(facts_of_child()->swap_kb, now.swap_kb);
+    assert_int_equal(memory_of_child()->swap_kb, now.swap_kb);
     assert_int_equal(pss_left_out(), 0);
 }
 
@@ -183,7 +188,7 @@ static void who_would_take_the_whole_budget_is_left_out_and_counted(void **state
 {
     (void)state;
     start(TK_TIER_AUTO, 1000);
-    assert_true(facts_of_child()->pss_kb == TK_PROC_KB_NONE);
+    assert_true(memory_of_child()->pss_kb == TK_PROC_KB_NONE);
     assert_int_equal(pss_left_out(), 1);
     tk_procs_tick(world.procs, -1, world.rows); /* not its turn */
     assert_int_equal(pss_left_out(), 1);
