@@ -405,6 +405,24 @@ static size_t put_shortest(double value, char *to)
     return put_general(value, to);
 }
 
+bool tk_f64_units(double value, int decimals, int64_t *ret_units)
+{
+    if (decimals == TK_SHORTEST)
+        return false;
+    double scaled = fabs(value) * powers_f64[decimals];
+    if (scaled >= (double)MAX_EXACT)
+        return false;
+    int64_t units = (int64_t)scaled;
+    units += scaled - (double)units >= 0.5;
+    *ret_units = signbit(value) ? -units : units;
+    return true;
+}
+
+double tk_f64_from_units(int64_t units, int decimals)
+{
+    return (double)units / powers_f64[decimals];
+}
+
 size_t tk_f64_format(double value, int decimals, char *to)
 {
     if (!isfinite(value)) {
@@ -412,13 +430,10 @@ size_t tk_f64_format(double value, int decimals, char *to)
         memcpy(to, null, sizeof(null));
         return sizeof(null);
     }
-    double magnitude = fabs(value);
-    if (decimals == TK_SHORTEST || magnitude * powers_f64[decimals] >= (double)MAX_EXACT)
+    int64_t units;
+    if (!tk_f64_units(value, decimals, &units))
         return put_shortest(value, to);
-    double scaled = magnitude * powers_f64[decimals];
-    uint64_t units = (uint64_t)scaled;
-    units += scaled - (double)units >= 0.5;
-    return put_fixed(units, signbit(value) && units != 0, decimals, to);
+    return put_fixed((uint64_t)(units < 0 ? -units : units), units < 0, decimals, to);
 }
 
 void tk_buf_put_i64(struct tk_buf *buf, int64_t value)

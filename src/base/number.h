@@ -61,4 +61,11 @@ size_t tk_i64_format(int64_t value, char *to);
 size_t tk_u64_format(uint64_t value, char *to);
 size_t tk_f64_format(double value, int decimals, char *to);
 
+/* The whole number of 10^-decimals that tk_f64_format() writes `value` as; false when it writes the
+ * shortest text instead. Finite values only. */
+bool tk_f64_units(double value, int decimals, int64_t *ret_units);
+
+/* The double that text of so many units reads back as. */
+double tk_f64_from_units(int64_t units, int decimals);
+
 #endif

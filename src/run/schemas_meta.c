@@ -178,7 +178,7 @@ const struct tk_schema tk_schema_module_inventory = {
     TK_MODULE_INVENTORY_COUNT};
 
 static const struct tk_column clock[TK_CLOCK_COUNT] = {
-    [TK_CLOCK_REALTIME_US] = {"realtime_us", TK_I64, "us", "CLOCK_REALTIME"},
+    [TK_CLOCK_REALTIME_US] = {"realtime_us", TK_I64, "us", "CLOCK_REALTIME", TK_STAMP},
     [TK_CLOCK_MONOTONIC_US] = {"monotonic_us", TK_I64, "us", "CLOCK_MONOTONIC"},
     [TK_CLOCK_BOOTTIME_US] = {"boottime_us", TK_I64, "us", "CLOCK_BOOTTIME"},
     [TK_CLOCK_ADJ_OFFSET_US] = {"adj_offset_us", TK_I64, "us",

@@ -4,20 +4,21 @@
 
 static const struct tk_column proc_metrics[TK_PROC_METRICS_COUNT] = {
     [TK_PROC_METRICS_TS_MS] = {"ts_ms", TK_I64, "ms", "time of the reading, epoch",
-                               TK_REQUIRED | TK_CCTF1},
-    [TK_PROC_METRICS_PID] = {"pid", TK_I64, "", "process id on the host", TK_REQUIRED | TK_CCTF1},
+                               TK_REQUIRED | TK_CCTF1 | TK_STAMP_MILLI},
+    [TK_PROC_METRICS_PID] = {"pid", TK_I64, "", "process id on the host",
+                             TK_REQUIRED | TK_CCTF1 | TK_KEY},
     [TK_PROC_METRICS_UTIME] = {"utime", TK_I64, "ticks", "CPU time in user mode, cumulative",
                                TK_REQUIRED | TK_CCTF1},
     [TK_PROC_METRICS_STIME] = {"stime", TK_I64, "ticks", "CPU time in the kernel, cumulative",
                                TK_REQUIRED | TK_CCTF1},
     [TK_PROC_METRICS_RSS_KB] = {"rss_kb", TK_I64, "KiB", "resident set", TK_REQUIRED | TK_CCTF1},
     [TK_PROC_METRICS_THREADS] = {"threads", TK_I64, "", "threads", TK_CCTF1},
-    [TK_PROC_METRICS_TS_US] = {"ts_us", TK_I64, "us", "time of the reading, epoch"},
+    [TK_PROC_METRICS_TS_US] = {"ts_us", TK_I64, "us", "time of the reading, epoch", TK_STAMP},
     [TK_PROC_METRICS_NODE] = {"node", TK_TEXT, "", "node label"},
     [TK_PROC_METRICS_HOST] = {"host", TK_TEXT, "", "host name"},
     [TK_PROC_METRICS_START_TICKS] =
         {"start_ticks", TK_I64, "ticks",
-         "start since boot; with pid and boot id the identity of the process"},
+         "start since boot; with pid and boot id the identity of the process", TK_KEY},
     [TK_PROC_METRICS_PPID] = {"ppid", TK_I64, "", "parent"},
     [TK_PROC_METRICS_NS_PID] = {"ns_pid", TK_I64, "",
                                 "process id in its innermost namespace, where it differs"},
@@ -85,8 +86,9 @@ const struct tk_schema tk_schema_proc_rss = {"proc_rss", "resident set of one pr
                                              proc_rss, TK_PROC_RSS_COUNT};
 
 static const struct tk_column proc_events[TK_PROC_EVENTS_COUNT] = {
-    [TK_PROC_EVENTS_TS_MS] = {"ts_ms", TK_I64, "ms", "time of the event, epoch", TK_REQUIRED},
-    [TK_PROC_EVENTS_TS_US] = {"ts_us", TK_I64, "us", "time of the event, epoch"},
+    [TK_PROC_EVENTS_TS_MS] = {"ts_ms", TK_I64, "ms", "time of the event, epoch",
+                              TK_REQUIRED | TK_STAMP_MILLI},
+    [TK_PROC_EVENTS_TS_US] = {"ts_us", TK_I64, "us", "time of the event, epoch", TK_STAMP},
     [TK_PROC_EVENTS_NODE] = {"node", TK_TEXT, "", "node label"},
     [TK_PROC_EVENTS_EVENT] = {"event", TK_TEXT, "", "fork, exec or exit", TK_REQUIRED},
     [TK_PROC_EVENTS_PID] = {"pid", TK_I64, "", "process id on the host", TK_REQUIRED},
@@ -105,8 +107,9 @@ const struct tk_schema tk_schema_proc_events = {"proc_events",
                                                 proc_events, TK_PROC_EVENTS_COUNT};
 
 static const struct tk_column proc_exit[TK_PROC_EXIT_COUNT] = {
-    [TK_PROC_EXIT_TS_MS] = {"ts_ms", TK_I64, "ms", "time of the exit, epoch", TK_REQUIRED},
-    [TK_PROC_EXIT_TS_US] = {"ts_us", TK_I64, "us", "time of the exit, epoch"},
+    [TK_PROC_EXIT_TS_MS] = {"ts_ms", TK_I64, "ms", "time of the exit, epoch",
+                            TK_REQUIRED | TK_STAMP_MILLI},
+    [TK_PROC_EXIT_TS_US] = {"ts_us", TK_I64, "us", "time of the exit, epoch", TK_STAMP},
     [TK_PROC_EXIT_NODE] = {"node", TK_TEXT, "", "node label"},
     [TK_PROC_EXIT_PID] = {"pid", TK_I64, "", "process id on the host", TK_REQUIRED},
     [TK_PROC_EXIT_START_TICKS] =

@@ -23,6 +23,10 @@ enum tk_column_flags {
     TK_REQUIRED = 1, /* a consumer needs it: verify reports a row without */
     TK_NULLABLE = 2, /* an absent value is written as null; without the flag it is left out */
     TK_CCTF1 = 4,    /* a field of generation 1: always present in what we write */
+    /* For recordings, which store what is new only (recording.h): */
+    TK_KEY = 8,          /* tells rows of one thing from those of others; I64 or TEXT, at most 4 */
+    TK_STAMP = 16,       /* when the row was taken, I64: many neighbours share it; at most one */
+    TK_STAMP_MILLI = 32, /* the thousandth of the stamp, rounded down, as a rule; I64 */
 };
 
 struct tk_column {

@@ -1,0 +1,2 @@
+#include "tk_test.h"
+int main(void){return 0;}
