@@ -34,7 +34,7 @@ struct collect_opts {
     double cpu_budget;
     int64_t pss_budget_ns;
     int tier, rows;
-    bool refresh, per_core, pss, stop_all, clean_all, json;
+    bool refresh, per_core, compact, pss, stop_all, clean_all, json;
 };
 
 static const char *const row_kinds[] = {"changed", "every-tick", NULL};
@@ -73,6 +73,8 @@ static const struct tk_opt options[] = {
      .env = "PROC_SAMPLING"},
     {"rows", TK_OPT_CHOICE, FIELD(rows), "KIND",
      "rows of processes: changed (default) or every-tick", .choices = row_kinds},
+    {"compact", TK_OPT_FLAG, FIELD(compact), NULL,
+     "one compact recording.tkr in place of a JSON Lines file per table"},
     {"tier", TK_OPT_CHOICE, FIELD(tier), "TIER",
      "source of process readings: auto (default), B2, B1, P or P0", .choices = tk_tier_names},
     {"cpu-budget", TK_OPT_PERCENT, FIELD(cpu_budget), "PERCENT",
@@ -225,6 +227,7 @@ static int open_recorder(struct collecting *collecting, struct tk_recorder **ret
                   .every_tick = opts->rows == 1},
         .no_procs = !is_on(opts->sampling),
         .per_core = opts->per_core,
+        .compact = opts->compact,
         .interval_ns = opts->interval_ns,
         .host_interval_ns = opts->host_interval_ns,
         .cpu_budget = opts->cpu_budget,

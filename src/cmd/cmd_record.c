@@ -18,7 +18,7 @@ struct record_opts {
     double cpu_budget;
     int64_t pss_budget_ns;
     int tier, rows;
-    bool per_core, pss, quiet;
+    bool per_core, compact, pss, quiet;
 };
 
 static const char *const row_kinds[] = {"changed", "every-tick", NULL};
@@ -51,6 +51,8 @@ static const struct tk_opt options[] = {
      "record the load of each CPU too"},
     {"rows", TK_OPT_CHOICE, offsetof(struct record_opts, rows), "KIND",
      "rows of processes: changed (default) or every-tick", .choices = row_kinds},
+    {"compact", TK_OPT_FLAG, offsetof(struct record_opts, compact), NULL,
+     "one compact recording.tkr in place of a JSON Lines file per table"},
     {"tier", TK_OPT_CHOICE, offsetof(struct record_opts, tier), "TIER",
      "source of process readings: auto (default), B2, B1, P or P0", .choices = tk_tier_names},
     {"quiet", TK_OPT_FLAG, offsetof(struct record_opts, quiet), NULL, "print no report",
@@ -108,6 +110,7 @@ static int open_recorder(struct recording *recording, char **command, struct tk_
                                               .every_tick = opts->rows == 1,
                                           },
                                       .per_core = opts->per_core,
+                                      .compact = opts->compact,
                                       .interval_ns = opts->interval_ns,
                                       .host_interval_ns = opts->host_interval_ns,
                                       .cpu_budget = opts->cpu_budget,

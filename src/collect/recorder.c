@@ -3,7 +3,8 @@
  * of the link:
  *
  *   each wake-up  what is due in the sampler
- *   1 s           rows are handed over to be written; a look at the wall clock
+ *   1 s           rows are handed over to be written, but blocks of a compact run when they have 10
+ *                 ticks and a second; a look at the wall clock
  *   10 s          clock.jsonl, run.json (not synced: kill -9 harms neither, and an fsync on a busy
  *                 disk would cost ticks)
  */
@@ -24,9 +25,10 @@
 #include "base/file.h"
 #include "collect/privileges.h"
 
-#define FLUSH_NS TK_NS_PER_S
-#define CLOCK_NS (10 * TK_NS_PER_S)
-#define META_NS  (10 * TK_NS_PER_S)
+#define FLUSH_NS    TK_NS_PER_S
+#define CLOCK_NS    (10 * TK_NS_PER_S)
+#define META_NS     (10 * TK_NS_PER_S)
+#define BLOCK_TICKS 10
 /* Slewing moves the wall clock by at most 0.05 % between two looks. */
 #define STEP_NS       (10 * TK_NS_PER_MS)
 #define META_TEXT_MAX ((size_t)256 << 10)
@@ -284,6 +286,13 @@ static int write_node(struct tk_recorder *recorder, struct tk_err *err)
     return write_link(&recorder->kernel, recorder->iface, NULL, dirfd, err);
 }
 
+/* Long enough for blocks that compress well. */
+static int64_t block_window_ns(const struct tk_recorder *recorder)
+{
+    int64_t ticks_ns = BLOCK_TICKS * recorder->options.interval_ns;
+    return ticks_ns > FLUSH_NS ? ticks_ns : FLUSH_NS;
+}
+
 static int take_folder(struct tk_recorder *recorder, struct tk_err *err)
 {
     const char *folder = recorder->options.folder;
@@ -300,6 +309,8 @@ static int take_folder(struct tk_recorder *recorder, struct tk_err *err)
         return tk_err_prefix(err, "%s", folder);
     tk_recorder_read_start(recorder);
     rc = tk_relay_new(recorder->writer, &recorder->relay, err);
+    if (rc == 0 && recorder->options.compact)
+        rc = tk_relay_set_compact(recorder->relay, block_window_ns(recorder), err);
     return rc < 0 ? rc : tk_rows_new(tk_relay_sink(recorder->relay), &recorder->rows, err);
 }
 

@@ -25,6 +25,8 @@ struct tk_recorder_options {
     struct tk_procs_options procs; /* node and host are filled in by the recorder */
     bool no_procs;                 /* PROC_SAMPLING other than 1 */
     bool per_core;
+    bool compact; /* one recording in place of a JSON Lines file per table; a crash may then cost 10
+                     ticks, and a second */
     int64_t interval_ns, host_interval_ns;
     double cpu_budget;    /* share of one CPU past which slow readings are stretched; 0 = none */
     char *const *command; /* that is recorded; NULL = none */

@@ -164,6 +164,7 @@ static void set_identity(const struct tk_recorder *recorder, struct tk_batch *ro
     set_text(row, TK_RUN_BOOT_ID, recorder->kernel.boot_id);
     tk_batch_set_i64(row, TK_RUN_CLK_TCK, recorder->kernel.clk_tck);
     tk_batch_set_i64(row, TK_RUN_PAGE_SIZE, recorder->kernel.page_bytes);
+    set_text(row, TK_RUN_STORAGE, recorder->options.compact ? "compact" : "jsonl");
     set_texts(row, TK_RUN_ARGV, &recorder->argv, NULL);
     if (recorder->command.n > 0)
         set_texts(row, TK_RUN_COMMAND, &recorder->command, NULL);

@@ -6,6 +6,9 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
+#include "run/recording.h"
+
 #define TABLE_MAX ((size_t)8 << 20)
 /* So much of one table is written without waiting for a flush. */
 #define EARLY_BYTES ((size_t)32 << 10)
@@ -14,7 +17,14 @@
 /* Ten times what writing takes; under 2 MiB, which could become one huge page. */
 #define STACK_BYTES ((size_t)256 << 10)
 
-/* The rows of one table. */
+/* Flushes come a little early or late. */
+#define WINDOW_SLACK_NS (TK_NS_PER_S / 2)
+
+/* The blocks of a compact run go behind the lines of all tables. */
+#define BLOCKS     TK_TABLE_COUNT
+#define LANE_COUNT (TK_TABLE_COUNT + 1)
+
+/* The rows of one table, or all blocks. */
 struct lane {
     struct tk_buf waiting; /* encoded */
     int64_t rows;          /* in them */
@@ -28,9 +38,14 @@ struct tk_relay {
     bool started;  /* else the sampling thread writes */
     int64_t wakes; /* of the thread, by the sampling thread, which alone looks at it */
 
+    struct tk_recording_encoder *encoder; /* of a compact run, else NULL; the sampling thread's */
+    int64_t window_ns;
+    int64_t closed_ns; /* when blocks were closed last */
+
     pthread_mutex_t mutex; /* over all that follows */
     pthread_cond_t changed;
-    struct lane lanes[TK_TABLE_COUNT];
+    bool broken; /* blocks were lost: those to come must not build on them */
+    struct lane lanes[LANE_COUNT];
     struct tk_batch *run; /* row of run.json to be written; owned; NULL = none */
     bool wanted;          /* something is to be written */
     bool writing, ending;
@@ -50,20 +65,34 @@ static void swap(struct tk_buf *a, struct tk_buf *b)
     *b = before;
 }
 
-static int write_rows(struct tk_relay *relay, enum tk_table table, struct tk_err *err)
+/* Drop the blocks that wait: they may build on one that was lost. */
+static void drop_blocks(struct tk_relay *relay)
 {
-    struct lane *lane = &relay->lanes[table];
+    struct lane *lane = &relay->lanes[BLOCKS];
+    relay->dropped_rows += lane->rows;
+    lane->rows = 0;
+    tk_buf_reset(&lane->waiting);
+    relay->broken = true;
+}
+
+static int write_lane(struct tk_relay *relay, size_t which, struct tk_err *err)
+{
+    struct lane *lane = &relay->lanes[which];
     int64_t rows = lane->rows;
     swap(&lane->waiting, &lane->leaving);
     lane->rows = 0;
     lane->wanted = false;
     (void)pthread_mutex_unlock(&relay->mutex);
-    int rc = tk_run_writer_write(relay->writer, table, &lane->leaving, rows, err);
+    int rc = which == BLOCKS ? tk_run_writer_write_frames(relay->writer, &lane->leaving, rows, err)
+                             : tk_run_writer_write(relay->writer, (enum tk_table)which,
+                                                   &lane->leaving, rows, err);
     if (lane->leaving.cap > KEPT_BYTES)
         tk_buf_release(&lane->leaving);
     (void)pthread_mutex_lock(&relay->mutex);
     if (!lane->waiting.p)
         swap(&lane->waiting, &lane->leaving);
+    if (rc < 0 && which == BLOCKS)
+        drop_blocks(relay);
     return rc;
 }
 
@@ -83,10 +112,10 @@ static int write_all(struct tk_relay *relay, struct tk_err *err)
 {
     struct tk_err later;
     int first = 1;
-    for (size_t i = 0; i < TK_TABLE_COUNT; i++) {
+    for (size_t i = 0; i < LANE_COUNT; i++) {
         if (!relay->lanes[i].wanted)
             continue;
-        int rc = write_rows(relay, (enum tk_table)i, first < 0 ? &later : err);
+        int rc = write_lane(relay, i, first < 0 ? &later : err);
         first = first < 0 ? first : rc;
     }
     if (relay->run) {
@@ -142,7 +171,7 @@ static void hand_over(struct tk_relay *relay)
 static void hand_over_all(struct tk_relay *relay)
 {
     bool any = relay->run;
-    for (size_t i = 0; i < TK_TABLE_COUNT; i++) {
+    for (size_t i = 0; i < LANE_COUNT; i++) {
         relay->lanes[i].wanted = relay->lanes[i].waiting.n > 0;
         any |= relay->lanes[i].wanted;
     }
@@ -150,8 +179,17 @@ static void hand_over_all(struct tk_relay *relay)
         hand_over(relay);
 }
 
-static int encode(struct tk_relay *relay, enum tk_table table, const struct tk_batch *batch,
-                  struct tk_err *err)
+/* Write early what is much. */
+static void look_at_size(struct tk_relay *relay, struct lane *lane)
+{
+    if (lane->waiting.n >= EARLY_BYTES && !lane->wanted) {
+        lane->wanted = true;
+        hand_over(relay);
+    }
+}
+
+static int encode_lines(struct tk_relay *relay, enum tk_table table, const struct tk_batch *batch,
+                        struct tk_err *err)
 {
     struct lane *lane = &relay->lanes[table];
     struct tk_buf *lines = &lane->waiting;
@@ -166,11 +204,51 @@ static int encode(struct tk_relay *relay, enum tk_table table, const struct tk_b
                     : tk_fail(err, -ENOMEM, "%s: out of memory", tk_tables[table].raw);
     }
     lane->rows += (int64_t)batch->rows;
-    if (lines->n >= EARLY_BYTES && !lane->wanted) {
-        lane->wanted = true;
-        hand_over(relay);
-    }
+    look_at_size(relay, lane);
     return 0;
+}
+
+/* Blocks that follow a lost one stand alone; open ones cannot any more. */
+static void restart(struct tk_relay *relay)
+{
+    relay->dropped_rows += tk_recording_encoder_restart(relay->encoder);
+    relay->broken = false;
+}
+
+/* Add rows to the open blocks, or close these when there is no batch. */
+static int encode_blocks(struct tk_relay *relay, const struct tk_batch *batch, struct tk_err *err)
+{
+    struct lane *lane = &relay->lanes[BLOCKS];
+    if (relay->broken)
+        restart(relay);
+    int64_t rows =
+        tk_recording_encoder_open_rows(relay->encoder) + (batch ? (int64_t)batch->rows : 0);
+    int rc = batch ? tk_recording_encoder_put(relay->encoder, batch, &lane->waiting, err)
+                   : tk_recording_encoder_close_blocks(relay->encoder, &lane->waiting, err);
+    if (rc < 0) {
+        bool full = lane->waiting.failure == -EMSGSIZE;
+        lane->waiting.failure = 0;
+        int64_t dropped = tk_recording_encoder_restart(relay->encoder);
+        relay->dropped_rows += dropped;
+        lane->rows += rows - dropped;
+        return full ? tk_fail(err, -EAGAIN, "%s: the disk does not keep up", TK_RECORDING_FILE)
+                    : rc;
+    }
+    lane->rows += rows - tk_recording_encoder_open_rows(relay->encoder);
+    look_at_size(relay, lane);
+    return 0;
+}
+
+/* Close open blocks, unless that was done within the window. */
+static void close_blocks(struct tk_relay *relay, int64_t window_ns)
+{
+    struct tk_err err;
+    int64_t now = tk_clock_mono_ns();
+    if (!relay->encoder || now - relay->closed_ns < window_ns - WINDOW_SLACK_NS)
+        return;
+    relay->closed_ns = now;
+    if (encode_blocks(relay, NULL, &err) < 0 && relay->failure.code == 0)
+        relay->failure = err;
 }
 
 /* Woken before the mutex is free, the thread would wait for that next. */
@@ -190,7 +268,8 @@ static int take(void *context, enum tk_table table, const struct tk_batch *batch
     struct tk_relay *relay = context;
     (void)pthread_mutex_lock(&relay->mutex);
     bool was_wanted = relay->wanted;
-    int rc = encode(relay, table, batch, err);
+    int rc =
+        relay->encoder ? encode_blocks(relay, batch, err) : encode_lines(relay, table, batch, err);
     unlock(relay, was_wanted);
     return rc;
 }
@@ -208,6 +287,7 @@ void tk_relay_flush(struct tk_relay *relay, struct tk_batch *run)
         tk_batch_free(relay->run);
         relay->run = run;
     }
+    close_blocks(relay, relay->window_ns);
     hand_over_all(relay);
     unlock(relay, was_wanted);
 }
@@ -215,6 +295,7 @@ void tk_relay_flush(struct tk_relay *relay, struct tk_batch *run)
 void tk_relay_write(struct tk_relay *relay)
 {
     (void)pthread_mutex_lock(&relay->mutex);
+    close_blocks(relay, 0);
     hand_over_all(relay);
     (void)pthread_cond_broadcast(&relay->changed);
     while (relay->wanted || relay->writing)
@@ -267,7 +348,7 @@ int tk_relay_new(struct tk_run_writer *writer, struct tk_relay **ret_relay, stru
     if (!relay)
         return tk_fail(err, -ENOMEM, "rows on their way to the disk: out of memory");
     relay->writer = writer;
-    for (size_t i = 0; i < TK_TABLE_COUNT; i++) {
+    for (size_t i = 0; i < LANE_COUNT; i++) {
         tk_buf_init(&relay->lanes[i].waiting, TABLE_MAX);
         tk_buf_init(&relay->lanes[i].leaving, TABLE_MAX);
     }
@@ -275,6 +356,13 @@ int tk_relay_new(struct tk_run_writer *writer, struct tk_relay **ret_relay, stru
     (void)pthread_cond_init(&relay->changed, NULL);
     *ret_relay = relay;
     return 0;
+}
+
+int tk_relay_set_compact(struct tk_relay *relay, int64_t window_ns, struct tk_err *err)
+{
+    relay->window_ns = window_ns;
+    relay->closed_ns = tk_clock_mono_ns();
+    return tk_recording_encoder_new(&relay->encoder, err);
 }
 
 /* Signals are for the thread of the caller, who may not have blocked them yet. */
@@ -309,10 +397,11 @@ void tk_relay_free(struct tk_relay *relay)
     tk_relay_write(relay);
     if (relay->started)
         stop_thread(relay);
-    for (size_t i = 0; i < TK_TABLE_COUNT; i++) {
+    for (size_t i = 0; i < LANE_COUNT; i++) {
         tk_buf_release(&relay->lanes[i].waiting);
         tk_buf_release(&relay->lanes[i].leaving);
     }
+    tk_recording_encoder_free(relay->encoder);
     (void)pthread_cond_destroy(&relay->changed);
     (void)pthread_mutex_destroy(&relay->mutex);
     free(relay);

@@ -8,6 +8,9 @@
  *                                                                  | buffers are swapped
  *     writing thread    file <- tk_run_writer_write() <- what leaves
  *
+ * In compact runs there is one buffer of blocks for all tables (table/recording.h), which fills
+ * when blocks are closed; encoding and compressing them is done in the sampling thread, too.
+ *
  * An emptied buffer goes back when nothing has come meanwhile, so that a disk that keeps up costs
  * the memory of one buffer per table.
  *
@@ -25,21 +28,25 @@ struct tk_relay;
 TK_MUST_USE int tk_relay_new(struct tk_run_writer *writer, struct tk_relay **ret_relay,
                              struct tk_err *err);
 
+/* Before the first row: write the recording of the folder in place of a file per table. Blocks are
+ * closed by the first flush after `window_ns`, which is what a crash may cost. */
+TK_MUST_USE int tk_relay_set_compact(struct tk_relay *relay, int64_t window_ns, struct tk_err *err);
+
 /* Start the thread, unless it runs; it inherits the privileges and the CPUs that the caller has
  * now. Where no thread can be had (pids.max), the caller goes on writing: call again to try again.
  */
 void tk_relay_open(struct tk_relay *relay);
 
-/* The sink to give to tk_rows_new(). It fails with -EAGAIN when 8 MiB of the table wait already;
- * the rows are dropped and counted then. */
+/* The sink to give to tk_rows_new(). It fails with -EAGAIN when 8 MiB of the table (of a compact
+ * run: of all) wait already; the rows are dropped and counted then. */
 struct tk_sink tk_relay_sink(struct tk_relay *relay);
 
-/* Have all that has come written and, unless NULL, the row of run.json, which the relay owns and
- * frees; a newer row takes the place of one that still waits. Does not wait for the thread: what
- * came of it is told by tk_relay_next_outcome(). */
+/* Have all that has come written (of a compact run: all whole blocks) and, unless NULL, the row of
+ * run.json, which the relay owns and frees; a newer row takes the place of one that still waits.
+ * Does not wait for the thread: what came of it is told by tk_relay_next_outcome(). */
 void tk_relay_flush(struct tk_relay *relay, struct tk_batch *run);
 
-/* Likewise, and wait until it is written, or could not be. */
+/* Likewise, with blocks that are not full, and wait until it is written, or could not be. */
 void tk_relay_write(struct tk_relay *relay);
 
 /* What came of writing since the last call: a failure as of tk_run_writer_flush(), the first of

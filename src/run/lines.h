@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The lines of a file, one at a time and numbered, in bounded memory. For readers that must say
- * which line a finding is in: raw logs, `verify`. One thread at a time. */
+ * which line a finding is in: raw logs, `verify`. Rows of a table that are in the recording of the
+ * folder (recording.h) follow as the lines that the table's file would have had. One thread at a
+ * time. */
 #ifndef TK_RUN_LINES_H
 #define TK_RUN_LINES_H
 
@@ -24,17 +26,18 @@ struct tk_line {
 
 struct tk_lines {
     const char *name; /* for messages; borrowed */
-    int fd;           /* owned */
+    int fd;           /* owned; -1 = there is no file, or it is at its end */
     char *buffer;     /* owned; grows from 64 KiB up to TK_LINE_MAX */
     size_t cap;
     size_t start; /* of what was not handed out yet */
     size_t end;   /* of what was read */
     bool at_end;  /* of the file */
     uint64_t number;
-    uint64_t bytes; /* handed out so far, newlines included */
+    uint64_t bytes;                       /* handed out so far, newlines included */
+    struct tk_lines_recording *recording; /* owned; NULL = the table has no rows there */
 };
 
-/* Open `name` below `dirfd`; `name` must live as long as the reader. -ENOENT when it is missing;
+/* Open `name` below `dirfd`, which are to live as long as the reader. -ENOENT when it is missing;
  * `lines` is untouched on failure. */
 TK_MUST_USE int tk_lines_open(struct tk_lines *lines, int dirfd, const char *name,
                               struct tk_err *err);

@@ -62,6 +62,8 @@ static bool is_foreign(const struct tk_parse *parse)
         if (name && faccessat(parse->in, name, F_OK, 0) == 0)
             return false;
     }
+    if (faccessat(parse->in, TK_RECORDING_FILE, F_OK, 0) == 0)
+        return false;
     int count = scandirat(parse->in, ".", &entries, is_visible, NULL);
     for (int i = 0; i < count; i++)
         free(entries[i]);
@@ -114,6 +116,21 @@ static void say_client_events(struct tk_parse *parse)
     }
 }
 
+/* What the recording lost is told once, not by each table that is read from it. */
+static int note_recording(struct tk_parse *parse, struct tk_err *err)
+{
+    struct tk_recording_report report;
+    char trouble[TK_RECORDING_TROUBLE_MAX];
+    int rc = tk_recording_check(parse->in, &report, err);
+    if (rc < 0)
+        return rc == -ENOENT ? 0 : rc;
+    parse->result.bad_rows += report.lost_rows;
+    parse->result.torn += report.torn;
+    if (tk_recording_trouble_format(&report, trouble))
+        tk_parse_say(parse, TK_PARSE_WARNING, "%s: %s", TK_RECORDING_FILE, trouble);
+    return 0;
+}
+
 /* CTS/ holds an audit report: that of the run. */
 static int write_audit(struct tk_parse *parse, struct tk_err *err)
 {
@@ -136,8 +153,8 @@ static int write_audit(struct tk_parse *parse, struct tk_err *err)
 static int run_steps(struct tk_parse *parse, struct tk_err *err)
 {
     static int (*const steps[])(struct tk_parse * parse, struct tk_err * err) = {
-        tk_parse_meta,  tk_parse_events, tk_parse_hosts, tk_parse_procs,
-        tk_parse_nodes, tk_parse_copies, write_audit,
+        note_recording, tk_parse_meta,  tk_parse_events, tk_parse_hosts,
+        tk_parse_procs, tk_parse_nodes, tk_parse_copies, write_audit,
     };
     for (size_t i = 0; i < TK_COUNTOF(steps); i++) {
         int rc = steps[i](parse, err);

@@ -27,7 +27,8 @@ bool tk_parse_find_source(const struct tk_parse *parse, enum tk_table table,
     const struct tk_table_files *files = &tk_tables[table];
     bool in_cts =
         table == TK_TABLE_INVOCATIONS || table == TK_TABLE_PROC_METRICS || table == TK_TABLE_NODES;
-    if (files->raw && is_file(parse->in, files->raw)) {
+    if (files->raw && (is_file(parse->in, files->raw) ||
+                       (files->layout == TK_LAYOUT_LINES && tk_recording_has(parse->in, table)))) {
         (void)snprintf(ret_path, TK_SOURCE_MAX, "%s", files->raw);
         return true;
     }

@@ -10,6 +10,7 @@
 #include "run/out.h"
 #include "run/parse.h"
 #include "run/rawlog.h"
+#include "run/recording.h"
 #include "run/run_internal.h"
 
 struct tk_parse {
@@ -39,8 +40,8 @@ struct tk_parse {
 void tk_parse_say(struct tk_parse *parse, enum tk_parse_note note, const char *fmt, ...)
     TK_PRINTF(3, 4);
 
-/* Where a table is to be read from, below parse->in: the raw file, else cctf/, else CTS/ for the
- * tables of generation 2. False when there is none. */
+/* Where a table is to be read from, below parse->in: the raw file, which may be in the recording,
+ * else cctf/, else CTS/ for the tables of generation 2. False when there is none. */
 #define TK_SOURCE_MAX 64
 bool tk_parse_find_source(const struct tk_parse *parse, enum tk_table table,
                           char ret_path[TK_SOURCE_MAX]);

@@ -6,10 +6,11 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "run/recording.h"
 #include "run/run_internal.h"
 
 #define ROWS_PER_BATCH 256
-#define TEXT_PER_BATCH ((size_t)2 << 20)
+#define TEXT_PER_BATCH ((size_t)4 << 20) /* of address space: pages are taken as they are used */
 #define CHUNK          ((size_t)256 << 10)
 #define ROW_MAX_BYTES  ((size_t)1 << 20) /* a longer one is a bad row */
 
@@ -23,7 +24,29 @@ struct tk_run_reader {
     void *state;
     struct tk_batch *batch;
     struct tk_decode_stats stats;
+    struct tk_recording_reader *recording; /* of the same table; NULL = none, or at its end */
 };
+
+/* The file, and the table in the recording: at least one of them. */
+static int open_sources(struct tk_run_reader *reader, int dirfd, const struct tk_schema *schema,
+                        struct tk_err *err)
+{
+    struct tk_err none;
+    int rc = 0;
+    reader->fd = openat(dirfd, reader->name, O_RDONLY | O_CLOEXEC);
+    if (reader->fd < 0)
+        rc = tk_fail_errno(err, "%s", reader->name);
+    enum tk_table table = tk_recording_find_table(reader->name);
+    if ((rc < 0 && rc != -ENOENT) || table == TK_TABLE_COUNT || tk_tables[table].schema != schema)
+        return rc;
+    int recording = tk_recording_reader_new(dirfd, schema, &reader->recording, &none);
+    if (recording == -ENOENT)
+        return rc;
+    if (recording < 0)
+        *err = none;
+    reader->at_end = reader->fd < 0;
+    return recording;
+}
 
 int tk_run_reader_new(int dirfd, const char *name, const struct tk_schema *schema,
                       struct tk_run_reader **ret_reader, struct tk_err *err)
@@ -31,15 +54,13 @@ int tk_run_reader_new(int dirfd, const char *name, const struct tk_schema *schem
     struct tk_run_reader *reader = calloc(1, sizeof(*reader));
     if (!reader)
         return tk_fail(err, -ENOMEM, "%s: out of memory", name);
+    reader->fd = -1;
     tk_buf_init(&reader->text, ROW_MAX_BYTES + 2 * CHUNK);
     (void)snprintf(reader->name, sizeof(reader->name), "%s", name);
 
-    int rc = 0;
-    reader->fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC);
-    if (reader->fd < 0) {
-        rc = tk_fail_errno(err, "%s", name);
+    int rc = open_sources(reader, dirfd, schema, err);
+    if (rc < 0)
         goto fail;
-    }
     reader->state = calloc(1, tk_decoder_jsonl.state_size + 1);
     if (!reader->state) {
         rc = tk_fail(err, -ENOMEM, "%s: out of memory", name);
@@ -61,6 +82,7 @@ void tk_run_reader_free(struct tk_run_reader *reader)
     if (!reader)
         return;
     tk_fd_close(&reader->fd);
+    tk_recording_reader_free(reader->recording);
     tk_buf_release(&reader->text);
     tk_batch_free(reader->batch);
     free(reader->state);
@@ -133,6 +155,20 @@ static void decode(struct tk_run_reader *reader)
     }
 }
 
+/* Rows of the recording, once the file is at its end. */
+static int read_recording(struct tk_run_reader *reader, const struct tk_batch **ret_batch,
+                          struct tk_err *err)
+{
+    if (!reader->recording)
+        return 1;
+    int rc = tk_recording_reader_next(reader->recording, reader->batch, err);
+    if (rc != 0)
+        return rc;
+    reader->stats.rows += reader->batch->rows;
+    *ret_batch = reader->batch;
+    return 0;
+}
+
 int tk_run_reader_next(struct tk_run_reader *reader, const struct tk_batch **ret_batch,
                        struct tk_err *err)
 {
@@ -148,7 +184,7 @@ int tk_run_reader_next(struct tk_run_reader *reader, const struct tk_batch **ret
             return 0;
         }
         if (reader->at_end && reader->used == reader->text.n)
-            return 1;
+            return read_recording(reader, ret_batch, err);
         if (reader->at_end)
             continue;
         int rc = read_more(reader, err);

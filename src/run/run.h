@@ -5,6 +5,7 @@
  *   schemas.h  every table of a run, as const tables
  *   rows.h     rows on their way from a source to a sink
  *   run.h      this page: names, folders, writing and reading table files
+ *   recording.h  the tables of a run in one compact file
  *   parse.h    run folder to cctf/
  *   rawlog.h   logs of mpstat, vmstat and ifstat to rows
  *   import.h   old run folders to run folders of today
@@ -105,14 +106,21 @@ TK_MUST_USE int tk_run_writer_flush(struct tk_run_writer *writer, struct tk_err 
 TK_MUST_USE int tk_run_writer_write(struct tk_run_writer *writer, enum tk_table table,
                                     struct tk_buf *lines, int64_t rows, struct tk_err *err);
 
-/* Flush and fsync every file. */
+/* Append to the recording (recording.h): whole frames, with so many rows in their blocks; it is
+ * made when it is missing. On failure as tk_run_writer_flush(): the file is cut back to whole
+ * frames, all others are dropped and their rows counted. `frames` is empty afterwards and keeps its
+ * memory. */
+TK_MUST_USE int tk_run_writer_write_frames(struct tk_run_writer *writer, struct tk_buf *frames,
+                                           int64_t rows, struct tk_err *err);
+
+/* Flush and fsync every file; the recording gets its index. */
 TK_MUST_USE int tk_run_writer_sync(struct tk_run_writer *writer, struct tk_err *err);
 
 struct tk_run_writer_stats {
     int64_t rows[TK_TABLE_COUNT]; /* written */
     int64_t bytes;
     int64_t dropped_rows; /* lost by failed writes */
-    int64_t torn_lines;   /* cut off when a file was opened */
+    int64_t torn_lines;   /* or blocks, cut off when a file was opened */
 };
 void tk_run_writer_read_stats(const struct tk_run_writer *writer,
                               struct tk_run_writer_stats *ret_stats);
@@ -128,7 +136,8 @@ void tk_run_writer_free(struct tk_run_writer *writer);
 /* Reads a table file batch by batch, in bounded memory. */
 struct tk_run_reader;
 
-/* Open `name` (such as "resources.jsonl") below `dirfd`. -ENOENT when it is missing. */
+/* Open `name` (such as "resources.jsonl") below `dirfd`; rows of its table that are in the
+ * recording there follow those of the file. -ENOENT when neither is there. */
 TK_MUST_USE int tk_run_reader_new(int dirfd, const char *name, const struct tk_schema *schema,
                                   struct tk_run_reader **ret_reader, struct tk_err *err);
 

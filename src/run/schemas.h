@@ -120,6 +120,7 @@ enum {
     TK_RUN_BUDGET_CHANGES,
     TK_RUN_BUDGET_EXCEEDED,
     TK_RUN_PSS_LEFT_OUT,
+    TK_RUN_STORAGE,
     TK_RUN_COUNT
 };
 extern const struct tk_schema tk_schema_run;

@@ -159,6 +159,8 @@ static const struct tk_column run[TK_RUN_COUNT] = {
     [TK_RUN_PSS_LEFT_OUT] = {"pss_left_out", TK_I64, "",
                              "readings of PSS and swap that had no room in their budget; absent = "
                              "not asked for"},
+    [TK_RUN_STORAGE] = {"storage", TK_TEXT, "",
+                        "where the rows are: jsonl, a file per table, or compact, recording.tkr"},
 };
 
 const struct tk_schema tk_schema_run = {

@@ -12,6 +12,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "run/recording_write.h"
 #include "run/run_internal.h"
 
 #define BUFFER_BYTES ((size_t)64 << 10) /* written without waiting for a flush */
@@ -31,6 +32,7 @@ struct tk_run_writer {
     char folder[PATH_MAX];
     struct tk_run_disk disk;
     struct table_file files[TK_TABLE_COUNT];
+    struct tk_recording_file recording;
     struct tk_run_writer_stats stats;
 };
 
@@ -61,6 +63,7 @@ int tk_run_writer_new_on(const char *folder, const struct tk_run_disk *disk,
         tk_buf_init(&writer->files[i].lines, BUFFER_MAX);
     }
     int rc = tk_dir_open(AT_FDCWD, folder, &writer->dirfd, err);
+    tk_recording_file_init(&writer->recording, writer->dirfd, &writer->disk);
     if (rc == 0 && !tk_str_to_cstr(tk_str_from(folder), writer->folder, sizeof(writer->folder)))
         rc = tk_fail(err, -ENAMETOOLONG, "%s: path longer than %d bytes", folder, PATH_MAX - 1);
     if (rc < 0) {
@@ -85,6 +88,7 @@ void tk_run_writer_free(struct tk_run_writer *writer)
         tk_fd_close(&writer->files[i].fd);
         tk_buf_release(&writer->files[i].lines);
     }
+    tk_recording_file_release(&writer->recording);
     tk_fd_close(&writer->dirfd);
     free(writer);
 }
@@ -320,9 +324,47 @@ int tk_run_writer_write(struct tk_run_writer *writer, enum tk_table table, struc
     return rc;
 }
 
+/* A frame of the recording is in the file. */
+static void count_frame(void *context, const struct tk_recording_frame *frame)
+{
+    struct tk_run_writer_stats *stats = context;
+    stats->bytes += (int64_t)(TK_RECORDING_HEADER_BYTES + frame->stored_bytes);
+    for (size_t i = 0; i < TK_TABLE_COUNT; i++) {
+        if (tk_recording_table_id(tk_tables[i].schema->name) == frame->table)
+            stats->rows[i] += frame->rows;
+    }
+}
+
+static int64_t sum_rows(const struct tk_run_writer_stats *stats)
+{
+    int64_t rows = 0;
+    for (size_t i = 0; i < TK_TABLE_COUNT; i++)
+        rows += stats->rows[i];
+    return rows;
+}
+
+int tk_run_writer_write_frames(struct tk_run_writer *writer, struct tk_buf *frames, int64_t rows,
+                               struct tk_err *err)
+{
+    struct tk_run_writer_stats *stats = &writer->stats;
+    int64_t before = sum_rows(stats);
+    int rc = tk_recording_file_append(&writer->recording, tk_buf_str(frames),
+                                      &(struct tk_recording_taken){count_frame, stats}, err);
+    stats->dropped_rows += before + rows - sum_rows(stats);
+    stats->torn_lines += (int64_t)writer->recording.torn;
+    writer->recording.torn = 0;
+    tk_buf_reset(frames);
+    return rc < 0 ? tk_err_prefix(err, "%s", writer->folder) : 0;
+}
+
 int tk_run_writer_sync(struct tk_run_writer *writer, struct tk_err *err)
 {
     int rc = tk_run_writer_flush(writer, err);
+    struct tk_err failure;
+    if (tk_recording_file_sync(&writer->recording, &failure) < 0 && rc == 0) {
+        *err = failure;
+        rc = tk_err_prefix(err, "%s", writer->folder);
+    }
     for (size_t i = 0; i < TK_TABLE_COUNT; i++) {
         int fd = writer->files[i].fd;
         if (fd >= 0 && fsync(fd) < 0 && rc == 0)

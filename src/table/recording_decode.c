@@ -433,7 +433,8 @@ struct chunk {
     struct tk_batch *out;
     size_t first; /* row of `out` */
     size_t n;
-    uint64_t any;         /* columns of the file that some row has */
+    uint64_t any; /* columns of the file that some row has */
+    uint64_t any_changed;
     uint32_t line[CHUNK]; /* of its thing in `values`, in values */
     uint32_t base[CHUNK]; /* where what is expected stands */
     struct tk_shape shapes[CHUNK];
@@ -481,6 +482,7 @@ static bool take_shapes(struct chunk *chunk)
         const struct shape *shape = &decoder->shapes[id];
         chunk->shapes[row] = shape->in_file;
         chunk->any |= shape->in_file.present;
+        chunk->any_changed |= shape->in_file.changed;
         chunk->out->present[chunk->first + row] = shape->target;
         if (shape->target != shape->in_file.present)
             decoder->unknown_fields += (uint64_t)(__builtin_popcountll(shape->in_file.present) -
@@ -507,6 +509,14 @@ static bool has(const struct walk *walk, size_t row)
 static bool is_changed(const struct walk *walk, size_t row)
 {
     return (walk->chunk->shapes[row].changed & walk->bit) != 0;
+}
+
+/* Integers and doubles of a column in which nothing changes. */
+static void copy_values(const struct walk *walk)
+{
+    const struct chunk *chunk = walk->chunk;
+    for (size_t row = 0; row < chunk->n && walk->cells; row++)
+        walk->cells[row].i64 = walk->values[chunk->line[row]];
 }
 
 static bool take_integers(struct walk *walk)
@@ -721,6 +731,11 @@ static bool take_column(struct chunk *chunk, size_t index)
         return take_stamps(&walk);
     if (column->coding == TK_CODING_STAMP_MILLI)
         return take_millis(&walk);
+    bool number = column->type == TK_I64 || column->type == TK_BOOL || column->type == TK_F64;
+    if (number && !(chunk->any_changed & walk.bit)) {
+        copy_values(&walk);
+        return true;
+    }
     switch (column->type) {
     case TK_TEXT:
         return take_texts(&walk);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the encoder and the decoder of recordings share: limits and numbers as bytes. */
+/* What the encoder and the decoder of recordings share: limits, streams and codings. */
 #ifndef TK_TABLE_RECORDING_INTERNAL_H
 #define TK_TABLE_RECORDING_INTERNAL_H
 
 #include <string.h>
 
 #include "table/recording.h"
+#include "table/varint.h"
 
 enum {
     TK_RECORDING_BLOCK_BYTES = 64 << 10, /* a block is closed when it has grown to so much */
@@ -45,72 +46,10 @@ struct tk_shape {
     uint64_t changed;
 };
 
-/* Zigzag: small numbers of either sign become small ones without. */
-static inline uint64_t tk_zigzag(int64_t value)
-{
-    return ((uint64_t)value << 1) ^ (uint64_t)(value >> 63);
-}
-
-static inline int64_t tk_unzigzag(uint64_t coded)
-{
-    return (int64_t)((coded >> 1) ^ (0 - (coded & 1)));
-}
-
-/* a - b and a + b modulo 2^64. */
-static inline int64_t tk_wrap_sub(int64_t a, int64_t b)
-{
-    return (int64_t)((uint64_t)a - (uint64_t)b);
-}
-
-static inline int64_t tk_wrap_add(int64_t a, int64_t b)
-{
-    return (int64_t)((uint64_t)a + (uint64_t)b);
-}
-
 /* Rounded down. */
 static inline int64_t tk_thousandth(int64_t value)
 {
     return value / 1000 - (value % 1000 < 0);
-}
-
-#define TK_VARINT_MAX 10
-
-/* LEB128: seven bits a byte, the least first; the top bit says that more follow. */
-static inline char *tk_varint_write(char *to, uint64_t value)
-{
-    while (value >= 0x80) {
-        *to++ = (char)(value | 0x80);
-        value >>= 7;
-    }
-    *to++ = (char)value;
-    return to;
-}
-
-/* The value at the front of `*text`, which is taken off; false when it does not end, or has more
- * than 64 bits. */
-TK_MUST_USE static inline bool tk_varint_read(tk_str *text, uint64_t *ret)
-{
-    uint64_t value = 0;
-    unsigned shift = 0;
-    for (size_t i = 0; i < text->n; i++, shift += 7) {
-        uint64_t byte = (unsigned char)text->p[i];
-        if (shift == 63 && byte > 1)
-            return false;
-        value |= (byte & 0x7F) << shift;
-        if (byte < 0x80) {
-            *ret = value;
-            *text = (tk_str){text->p + i + 1, text->n - i - 1};
-            return true;
-        }
-    }
-    return false;
-}
-
-static inline void tk_varint_put(struct tk_buf *out, uint64_t value)
-{
-    char *to = tk_buf_reserve(out, TK_VARINT_MAX);
-    if (to)
-        out->n += (size_t)(tk_varint_write(to, value) - to);
 }
 
 static inline uint64_t tk_f64_bits(double value)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tables: schema.h says what the columns are, batch.h holds rows by column, format.h turns batches
- * into bytes and back, recording.h rows of many tables into a compact file and back. This module does not know what any column means. */
+ * into bytes and back, recording.h rows of many tables into a compact file and back. This module
+ * does not know what any column means. */
 #ifndef TK_TABLE_TABLE_H
 #define TK_TABLE_TABLE_H
 

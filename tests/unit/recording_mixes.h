@@ -99,9 +99,15 @@ static inline void mix_init(struct mix_run *run, const struct mix *mix)
         process->start_ticks = (int64_t)i * 20 + mix_below(run, 20);
         process->light = i % 10 < mix->light_of_10;
         process->wakes_us = mix_below(run, 1000000);
-        const int64_t start[9] = {age * 7, age * 5, age * 2, 1200 + mix_below(run, 64) * 4,
-                                  mix_below(run, 100) * 4096, mix_below(run, 100) * 512,
-                                  300 + mix_below(run, 900), mix_below(run, 3), age};
+        const int64_t start[9] = {age * 7,
+                                  age * 5,
+                                  age * 2,
+                                  1200 + mix_below(run, 64) * 4,
+                                  mix_below(run, 100) * 4096,
+                                  mix_below(run, 100) * 512,
+                                  300 + mix_below(run, 900),
+                                  mix_below(run, 3),
+                                  age};
         for (size_t f = 0; f < 9; f++)
             process->fields[f] = start[f];
     }
@@ -166,8 +172,8 @@ static inline void mix_put_nine(const struct mix_run *run, const struct mix_proc
 static inline void mix_put_metrics(const struct mix_run *run, const struct mix_process *process,
                                    struct tk_batch *batch)
 {
-    static const char *const names[] = {"nginx", "postgres", "python3", "node", "java",
-                                        "redis-server", "sh", "cron"};
+    static const char *const names[] = {"nginx", "postgres",     "python3", "node",
+                                        "java",  "redis-server", "sh",      "cron"};
     static const uint8_t columns[] = {TK_PROC_METRICS_MINFLT, TK_PROC_METRICS_MAJFLT,
                                       TK_PROC_METRICS_NVCSW};
     char group[64];
