@@ -147,14 +147,14 @@ const struct tk_schema tk_schema_disk_metrics = {"disk_metrics",
 
 static const struct tk_column interrupt_metrics[TK_INTERRUPT_METRICS_COUNT] = {
     [TK_INTERRUPT_METRICS_TS_MS] = {"ts_ms", TK_I64, "ms", "time of the reading, epoch",
-                                    TK_REQUIRED},
-    [TK_INTERRUPT_METRICS_TS_US] = {"ts_us", TK_I64, "us", "time of the reading, epoch"},
+                                    TK_REQUIRED | TK_STAMP_MILLI},
+    [TK_INTERRUPT_METRICS_TS_US] = {"ts_us", TK_I64, "us", "time of the reading, epoch", TK_STAMP},
     [TK_INTERRUPT_METRICS_NODE] = {"node", TK_TEXT, "", "node label", TK_REQUIRED},
     [TK_INTERRUPT_METRICS_HOST] = {"host", TK_TEXT, "", "host name"},
     [TK_INTERRUPT_METRICS_IRQ] = {"irq", TK_TEXT, "",
                                   "number or name as in /proc/interrupts; other = all that have no "
                                   "row of their own",
-                                  TK_REQUIRED},
+                                  TK_REQUIRED | TK_KEY},
     [TK_INTERRUPT_METRICS_DEVICE] = {"device", TK_TEXT, "", "what it serves"},
     [TK_INTERRUPT_METRICS_DT_MS] = {"dt_ms", TK_I64, "ms", "length of the interval that ends here",
                                     TK_REQUIRED},
@@ -167,11 +167,13 @@ const struct tk_schema tk_schema_interrupt_metrics = {
     interrupt_metrics, TK_INTERRUPT_METRICS_COUNT};
 
 static const struct tk_column numa_metrics[TK_NUMA_METRICS_COUNT] = {
-    [TK_NUMA_METRICS_TS_MS] = {"ts_ms", TK_I64, "ms", "time of the reading, epoch", TK_REQUIRED},
-    [TK_NUMA_METRICS_TS_US] = {"ts_us", TK_I64, "us", "time of the reading, epoch"},
+    [TK_NUMA_METRICS_TS_MS] = {"ts_ms", TK_I64, "ms", "time of the reading, epoch",
+                               TK_REQUIRED | TK_STAMP_MILLI},
+    [TK_NUMA_METRICS_TS_US] = {"ts_us", TK_I64, "us", "time of the reading, epoch", TK_STAMP},
     [TK_NUMA_METRICS_NODE] = {"node", TK_TEXT, "", "node label", TK_REQUIRED},
     [TK_NUMA_METRICS_HOST] = {"host", TK_TEXT, "", "host name"},
-    [TK_NUMA_METRICS_NUMA_NODE] = {"numa_node", TK_I64, "", "number of the NUMA node", TK_REQUIRED},
+    [TK_NUMA_METRICS_NUMA_NODE] = {"numa_node", TK_I64, "", "number of the NUMA node",
+                                   TK_REQUIRED | TK_KEY},
     [TK_NUMA_METRICS_FREE_BYTES] = {"free_bytes", TK_I64, "bytes", "free memory", TK_REQUIRED},
     [TK_NUMA_METRICS_MIN_BYTES] =
         {"min_bytes", TK_I64, "bytes",
@@ -189,12 +191,13 @@ const struct tk_schema tk_schema_numa_metrics = {
     numa_metrics, TK_NUMA_METRICS_COUNT};
 
 static const struct tk_column fs_metrics[TK_FS_METRICS_COUNT] = {
-    [TK_FS_METRICS_TS_MS] = {"ts_ms", TK_I64, "ms", "time of the reading, epoch", TK_REQUIRED},
-    [TK_FS_METRICS_TS_US] = {"ts_us", TK_I64, "us", "time of the reading, epoch"},
+    [TK_FS_METRICS_TS_MS] = {"ts_ms", TK_I64, "ms", "time of the reading, epoch",
+                             TK_REQUIRED | TK_STAMP_MILLI},
+    [TK_FS_METRICS_TS_US] = {"ts_us", TK_I64, "us", "time of the reading, epoch", TK_STAMP},
     [TK_FS_METRICS_NODE] = {"node", TK_TEXT, "", "node label", TK_REQUIRED},
     [TK_FS_METRICS_HOST] = {"host", TK_TEXT, "", "host name"},
     [TK_FS_METRICS_MOUNT] = {"mount", TK_TEXT, "", "where it is mounted, the shortest of its paths",
-                             TK_REQUIRED},
+                             TK_REQUIRED | TK_KEY},
     [TK_FS_METRICS_DEVICE] = {"device", TK_TEXT, "", "what is mounted"},
     [TK_FS_METRICS_TYPE] = {"type", TK_TEXT, "", "kind of file system"},
     [TK_FS_METRICS_SIZE_BYTES] = {"size_bytes", TK_I64, "bytes", "its size", TK_REQUIRED},

@@ -200,8 +200,9 @@ const struct tk_schema tk_schema_clock = {"clock", "readings of the clocks, and 
                                           clock, TK_CLOCK_COUNT};
 
 static const struct tk_column self[TK_SELF_COUNT] = {
-    [TK_SELF_TS_MS] = {"ts_ms", TK_I64, "ms", "end of the interval, epoch", TK_REQUIRED},
-    [TK_SELF_TS_US] = {"ts_us", TK_I64, "us", "end of the interval, epoch"},
+    [TK_SELF_TS_MS] = {"ts_ms", TK_I64, "ms", "end of the interval, epoch",
+                       TK_REQUIRED | TK_STAMP_MILLI},
+    [TK_SELF_TS_US] = {"ts_us", TK_I64, "us", "end of the interval, epoch", TK_STAMP},
     [TK_SELF_NODE] = {"node", TK_TEXT, "", "node label", TK_REQUIRED},
     [TK_SELF_HOST] = {"host", TK_TEXT, "", "host name"},
     [TK_SELF_DT_MS] = {"dt_ms", TK_I64, "ms", "length of the interval that ends here", TK_REQUIRED},

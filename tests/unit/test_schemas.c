@@ -121,6 +121,39 @@ static void only_numbers_have_units_and_only_reals_have_decimals(void **state)
     each_column(check_type);
 }
 
+/* What recorders write again and again has to be cheap in recordings, too. */
+static void samples_say_which_columns_are_their_stamp(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < TK_TABLE_COUNT; i++) {
+        const struct tk_schema *schema = tk_tables[i].schema;
+        size_t us = tk_schema_find(schema, TK_STR("ts_us"), 0);
+        size_t ms = tk_schema_find(schema, TK_STR("ts_ms"), 0);
+        if (us == schema->column_count || !tk_tables[i].raw)
+            continue;
+        assert_true(schema->columns[us].flags & TK_STAMP);
+        assert_true(schema->columns[ms].flags & TK_STAMP_MILLI);
+    }
+}
+
+static void keys_are_integers_or_texts_and_at_most_four(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < TK_TABLE_COUNT; i++) {
+        const struct tk_schema *schema = tk_tables[i].schema;
+        size_t keys = 0;
+        for (size_t c = 0; c < schema->column_count; c++) {
+            const struct tk_column *column = &schema->columns[c];
+            keys += (column->flags & TK_KEY) != 0;
+            if (column->flags & TK_KEY)
+                assert_true(column->type == TK_I64 || column->type == TK_TEXT);
+            if (column->flags & (TK_STAMP | TK_STAMP_MILLI))
+                assert_int_equal(column->type, TK_I64);
+        }
+        assert_in_range(keys, 0, 4);
+    }
+}
+
 static void each_table_lies_in_a_file_of_its_own(void **state)
 {
     (void)state;
@@ -148,6 +181,8 @@ int main(void)
         cmocka_unit_test(units_agree_with_names),
         cmocka_unit_test(each_column_says_what_it_means),
         cmocka_unit_test(only_numbers_have_units_and_only_reals_have_decimals),
+        cmocka_unit_test(samples_say_which_columns_are_their_stamp),
+        cmocka_unit_test(keys_are_integers_or_texts_and_at_most_four),
         cmocka_unit_test(each_table_lies_in_a_file_of_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
