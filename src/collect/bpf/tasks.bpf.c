@@ -17,10 +17,12 @@
 enum { RSS_FILE, RSS_ANON, RSS_SWAP, RSS_SHMEM };
 enum { ALL_PROCESSES, ALL_THREADS, THREADS_OF_PROCESS };
 
+/* A process as it was told of last. One that had a single thread runs only by this thread, so that
+ * its clock alone shows whether it did: the process's sums lie in other cache lines. */
 struct gate {
     uint32_t pid;
-    uint32_t padding;
-    uint64_t runtime_ns;
+    uint32_t threads;
+    uint64_t clock_ns; /* of the thread, or of the process when it had several */
 };
 
 struct {
@@ -220,18 +222,29 @@ static __always_inline void add_ended(struct sums *sums, const struct signal_str
 
 static __always_inline bool is_due(int32_t pid)
 {
-    return (uint32_t)pid * TK_BPF_TURN - walk.turn_from < walk.turn_width;
+    return walk.turn_width == UINT32_MAX ||
+           (uint32_t)pid * TK_BPF_TURN - walk.turn_from < walk.turn_width;
 }
 
-/* The gate of a process that ran or is due, or has not been seen; NULL = nothing to tell. */
-static __always_inline struct gate *open_gate(int32_t pid, uint64_t runtime_ns)
+static __always_inline struct gate *gate_of(int32_t pid)
 {
     uint32_t slot = (uint32_t)pid % GATES;
-    struct gate *gate = bpf_map_lookup_elem(&gates, &slot);
-    if (!gate)
-        return NULL;
-    bool is_idle = gate->pid == (uint32_t)pid && gate->runtime_ns == runtime_ns;
-    return is_due(pid) || !is_idle ? gate : NULL;
+    return bpf_map_lookup_elem(&gates, &slot);
+}
+
+/* Whether there is nothing to tell, as far as the main thread shows. */
+static __always_inline bool is_idle(const struct gate *gate, const struct task_struct *leader,
+                                    int32_t pid)
+{
+    return gate->pid == (uint32_t)pid && gate->threads == 1 &&
+           gate->clock_ns == leader->se.sum_exec_runtime && !is_due(pid);
+}
+
+/* Likewise, of a process with several threads. */
+static __always_inline bool all_idle(const struct gate *gate, int32_t pid, uint64_t runtime_ns)
+{
+    return gate->pid == (uint32_t)pid && gate->threads != 1 && gate->clock_ns == runtime_ns &&
+           !is_due(pid);
 }
 
 /* Room for a record; NULL = there is none. */
@@ -290,7 +303,10 @@ static __always_inline void put(struct gate *gate, struct task_struct *leader, i
     record->fds = is_new || is_due(pid) ? count_fds(leader->files) : -1;
     record->fd_limit = fd_limit_of(leader->signal);
     gate->pid = (uint32_t)pid;
-    gate->runtime_ns = sums->runtime_ns;
+    gate->threads = (uint32_t)record->threads;
+    /* Read before it is asked for: the verifier takes no load that serves two kinds of memory. */
+    uint64_t clock_ns = BPF_CORE_READ(leader, se.sum_exec_runtime);
+    gate->clock_ns = gate->threads == 1 ? clock_ns : sums->runtime_ns;
 }
 
 /* Tier B2 ---------------------------------------------------------------------------- */
@@ -340,8 +356,7 @@ __noinline int put_subject(int32_t pid)
 {
     struct task_struct *leader =
         bpf_rdonly_cast((const void *)subject, bpf_core_type_id_kernel(struct task_struct));
-    uint32_t slot = (uint32_t)pid % GATES;
-    struct gate *gate = bpf_map_lookup_elem(&gates, &slot);
+    struct gate *gate = gate_of(pid);
     if (!gate)
         return 0;
     if (leader->signal->nr_threads > 1) {
@@ -359,13 +374,16 @@ static __always_inline void walk_process(struct task_struct *leader)
     if (pid == 0)
         return;
     walk.processes++;
+    const struct gate *gate = gate_of(pid);
+    if (!gate || is_idle(gate, leader, pid))
+        return;
     uint64_t runtime_ns = leader->signal->sum_sched_runtime;
     if (leader->signal->nr_threads > 1) {
         runtime_ns += sum_runtimes(leader->tgid);
     } else {
         runtime_ns += leader->se.sum_exec_runtime;
     }
-    if (!open_gate(pid, runtime_ns))
+    if (all_idle(gate, pid, runtime_ns))
         return;
     sums_of_subject = (struct sums){.runtime_ns = runtime_ns};
     subject = (uint64_t)leader;
@@ -428,6 +446,9 @@ int visit_task(struct bpf_iter__task *context)
     if (pid == 0)
         return 0;
     walk.processes++;
+    struct gate *gate = gate_of(pid);
+    if (!gate || is_idle(gate, leader, pid))
+        return 0;
     struct sums sums = {.runtime_ns = leader->signal->sum_sched_runtime};
     if (leader->signal->nr_threads > 1) {
         list_threads(&sums, leader->signal);
@@ -435,8 +456,7 @@ int visit_task(struct bpf_iter__task *context)
         sums.runtime_ns += leader->se.sum_exec_runtime;
         add_thread(&sums, leader);
     }
-    struct gate *gate = open_gate(pid, sums.runtime_ns);
-    if (gate)
+    if (!all_idle(gate, pid, sums.runtime_ns))
         put(gate, leader, pid, &sums);
     return 0;
 }
