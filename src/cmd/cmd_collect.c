@@ -260,6 +260,19 @@ static int give_up_privileges(const struct tk_recorder *recorder, struct tk_buf 
     return 0;
 }
 
+/* How processes are read decides what their figures are worth. */
+static void note_tier(struct tk_recorder *recorder, struct tk_buf *notes)
+{
+    struct tk_procs_stats stats;
+    if (!tk_recorder_procs(recorder))
+        return;
+    tk_procs_read_stats(tk_recorder_procs(recorder), &stats);
+    tk_buf_printf(notes, "collect: tier %s: %s; exits: %s\n", tk_tier_names[stats.tier],
+                  tk_tier_title(stats.tier), stats.exit_source);
+    if (*stats.tier_why_not)
+        tk_buf_printf(notes, "collect: no better tier: %s\n", stats.tier_why_not);
+}
+
 /* A set that is matched at the start alone stays empty when nothing is there then. */
 static void note_no_match(const struct collecting *collecting, struct tk_recorder *recorder,
                           struct tk_buf *notes)
@@ -315,6 +328,7 @@ static int collect(struct collecting *collecting,
     if (rc == 0)
         rc = give_up_privileges(recorder, &notes, err);
     if (rc == 0) {
+        note_tier(recorder, &notes);
         note_no_match(collecting, recorder, &notes);
         ready(context, tk_recorder_iface(recorder), tk_buf_str(&notes));
         rc = record_until_signal(recorder, err);

@@ -25,12 +25,6 @@ static const struct tk_opt options[] = {
     {0},
 };
 
-static const char *tier_title(const char *tier)
-{
-    return strcmp(tier, "P") == 0 ? "CPU clocks of processes, in nanoseconds"
-                                  : "plain /proc, in ticks of 10 ms";
-}
-
 /* Text ------------------------------------------------------------------------------- */
 
 static const enum tk_style state_styles[] = {
@@ -85,8 +79,8 @@ static void format_text(const struct tk_finding *findings, const struct tk_look 
     struct tk_probe_verdict verdict = tk_probe_judge(findings);
     TK_CLEANUP(tk_buf_release) struct tk_buf tier;
     tk_buf_init(&tier, OUT_MAX);
-    tk_style_printf(&tier, look, TK_STYLE_TITLE, "%s", verdict.tier);
-    tk_buf_printf(&tier, ": %s", tier_title(verdict.tier));
+    tk_style_printf(&tier, look, TK_STYLE_TITLE, "%s", tk_tier_names[verdict.tier]);
+    tk_buf_printf(&tier, ": %s", tk_tier_title(verdict.tier));
     put_paragraph(look, TK_STYLE_DIM, "tier", &tier, out);
     put_rung(look, "rung", verdict.rung, false, out);
     if (verdict.next)
@@ -111,7 +105,7 @@ static void format_json(const struct tk_finding *findings, struct tk_buf *out)
     tk_buf_putc(out, '{');
     tk_member_put_text(out, "tool_version", tk_str_from(TK_VERSION));
     tk_member_put_text(out, "kernel", tk_str_from(kernel.release));
-    tk_member_put_text(out, "tier", tk_str_from(verdict.tier));
+    tk_member_put_text(out, "tier", tk_str_from(tk_tier_names[verdict.tier]));
     tk_member_put_text(out, "rung", tk_str_from(verdict.rung->name));
     tk_member_put_text(out, "rung_gives", tk_str_from(verdict.rung->gives));
     tk_member_put_text(out, "next_rung", tk_str_from(verdict.next ? verdict.next->name : NULL));

@@ -16,6 +16,7 @@
 struct top_opts {
     int64_t interval_ns;
     int sort;
+    int tier;
     const char *filter;
     int64_t limit;
     int64_t count;
@@ -30,6 +31,8 @@ static const struct tk_opt options[] = {
      "of processes: cpu, memory, io, pid, name", .letter = 's', .choices = tk_top_sorts},
     {"filter", TK_OPT_STRING, offsetof(struct top_opts, filter), "TEXT",
      "only processes whose name holds TEXT", .letter = 'f'},
+    {"tier", TK_OPT_CHOICE, offsetof(struct top_opts, tier), "TIER",
+     "source of process readings: auto (default), B2, B1, P or P0", .choices = tk_tier_names},
     {"args", TK_OPT_FLAG, offsetof(struct top_opts, args), NULL, "command lines instead of names",
      .letter = 'a'},
     {"batch", TK_OPT_FLAG, offsetof(struct top_opts, batch), NULL,
@@ -115,7 +118,9 @@ static int run(const struct tk_cmd *cmd, int argc, char **argv)
                                .filter = opts.filter,
                                .args = opts.args,
                                .limit = (size_t)opts.limit};
-    int rc = tk_top_new(&(struct tk_top_options){.root = "/", .interval_ns = opts.interval_ns},
+    int rc = tk_top_new(&(struct tk_top_options){.root = "/",
+                                                 .interval_ns = opts.interval_ns,
+                                                 .tier = (enum tk_tier)opts.tier},
                         &top, &err);
     if (rc == 0)
         rc = prints ? print_frames(top, &view, &opts, &err) : tk_top_run(top, &view, &err);

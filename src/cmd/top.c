@@ -445,7 +445,7 @@ static int sources_open(struct tk_top *top, struct tk_err *err)
     const char *name = top->frame.host;
     const struct tk_host_options host = {
         .node = name, .stage = "", .host = name, .iface = top->frame.iface};
-    const struct tk_procs_options procs = {.node = name, .host = name};
+    const struct tk_procs_options procs = {.node = name, .host = name, .tier = top->options.tier};
     (void)tk_fd_limit_raise(TK_RECORDER_FDS);
     int rc = tk_host_new(&top->kernel, &host, &top->host, err);
     rc = rc < 0 ? rc : tk_procs_new(&top->kernel, &procs, &top->procs, err);

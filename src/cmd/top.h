@@ -78,6 +78,7 @@ struct tk_top;
 struct tk_top_options {
     const char *root; /* "/" */
     int64_t interval_ns;
+    enum tk_tier tier;
 };
 
 TK_MUST_USE int tk_top_new(const struct tk_top_options *options, struct tk_top **ret_top,

@@ -50,6 +50,23 @@ static void set_missing(struct tk_finding *finding, const char *what)
 
 /* Processes --------------------------------------------------------------------------- */
 
+static void probe_walk(const struct tk_prober *prober, struct tk_finding *finding)
+{
+    const struct tk_procs_probe *procs = &prober->procs;
+    if (*procs->walk_why_not) {
+        set(finding, TK_PROBE_NO, "%s", procs->walk_why_not);
+        set_missing(finding, "CAP_BPF and CAP_PERFMON (run as root, or setcap cap_bpf,"
+                             "cap_perfmon+ep) and a kernel with BTF, Linux 5.8 or later");
+        return;
+    }
+    bool is_best = procs->tier == TK_TIER_B2;
+    set(finding, is_best ? TK_PROBE_YES : TK_PROBE_PARTLY, "%s, resident sets %s",
+        tk_tier_title(procs->tier),
+        procs->rss_exact ? "added up over all CPUs" : "by /proc/PID/statm");
+    if (!is_best)
+        set_missing(finding, "a kernel with open-coded task iterators: Linux 6.7 or later");
+}
+
 static void probe_cpu_clocks(const struct tk_prober *prober, struct tk_finding *finding)
 {
     if (prober->procs.cpu_clock) {
@@ -311,6 +328,7 @@ static void probe_descriptors(const struct tk_prober *prober, struct tk_finding 
 }
 
 const struct tk_capability tk_capabilities[] = {
+    {"task_walk", "BPF", "all processes read at once, at a tenth of the cost of /proc", probe_walk},
     {"cpu_clocks", "CPU clocks of processes", "CPU time of every process in ns at each tick",
      probe_cpu_clocks},
     {"process_events", "process events", "every fork, exec and exit, however short", probe_events},
@@ -386,9 +404,14 @@ struct tk_probe_verdict tk_probe_judge(const struct tk_finding *findings)
     bool exact = tk_probe_find(findings, "exit_records")->state == TK_PROBE_YES &&
                  tk_probe_find(findings, "process_events")->state == TK_PROBE_YES;
     bool group = tk_probe_find(findings, "cgroup_leaf")->state != TK_PROBE_NO;
+    enum tk_probe_state walk = tk_probe_find(findings, "task_walk")->state;
+    bool has_clocks = tk_probe_find(findings, "cpu_clocks")->state == TK_PROBE_YES;
     int rung = exact ? RUNG_A : group ? RUNG_B : RUNG_C;
     return (struct tk_probe_verdict){
-        .tier = tk_probe_find(findings, "cpu_clocks")->state == TK_PROBE_YES ? "P" : "P0",
+        .tier = walk == TK_PROBE_YES      ? TK_TIER_B2
+                : walk == TK_PROBE_PARTLY ? TK_TIER_B1
+                : has_clocks              ? TK_TIER_P
+                                          : TK_TIER_P0,
         .rung = &tk_rungs[rung],
         .next = rung == RUNG_A ? NULL : &tk_rungs[rung - 1],
     };

@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "collect/kernel.h"
+#include "collect/procs.h"
 
 enum tk_probe_state {
     TK_PROBE_YES,
@@ -38,8 +39,8 @@ struct tk_capability {
 extern const struct tk_capability tk_capabilities[];
 extern const size_t tk_capability_count;
 
-/* Try all of them: `ret_findings` is [tk_capability_count], in the order of the table. Takes a few
- * milliseconds. */
+/* Try all of them: `ret_findings` is [tk_capability_count], in the order of the table. Takes some
+ * 0.1 s: programs are loaded into the kernel, and leave it again. */
 void tk_probe_read(const struct tk_kernel *kernel, struct tk_finding *ret_findings);
 
 /* The finding for a name; NULL when there is no such capability. */
@@ -58,7 +59,7 @@ extern const struct tk_rung tk_rungs[];
 
 /* Where findings put this host. */
 struct tk_probe_verdict {
-    const char *tier;           /* of the process sweep: "P" or "P0" */
+    enum tk_tier tier;          /* of the process sweep */
     const struct tk_rung *rung; /* the one in force */
     const struct tk_rung *next; /* the one above; NULL = it is the best */
 };

@@ -53,18 +53,36 @@ const char *const tk_tier_names[] = {
     [TK_TIER_B2] = "B2",     [TK_TIER_B1] = "B1", NULL,
 };
 
+const char *tk_tier_title(enum tk_tier tier)
+{
+    static const char *const titles[] = {
+        [TK_TIER_AUTO] = "the best there is",
+        [TK_TIER_P] = "CPU clocks of processes, in nanoseconds",
+        [TK_TIER_P0] = "plain /proc, in ticks of 10 ms",
+        [TK_TIER_B2] = "all processes by one system call (BPF), in nanoseconds",
+        [TK_TIER_B1] = "all processes by one iterator of the kernel (BPF), in nanoseconds",
+    };
+    return titles[tier];
+}
+
 static bool is_walk(enum tk_tier tier)
 {
     return tier == TK_TIER_B2 || tier == TK_TIER_B1;
 }
 
-/* Load the walk. Its pids are those of our namespace: are those of /proc, too? */
-static int open_walk(struct tk_procs *procs, struct tk_err *err)
+/* The pids of a walk are those of our namespace: are those of /proc, too? */
+static int load_walk(const struct tk_kernel *kernel, enum tk_tier tier, struct tk_bpf **ret_bpf,
+                     struct tk_err *err)
 {
-    if (!procs->kernel->live || !procs->kernel->cpu_clock)
+    if (!kernel->live || !kernel->cpu_clock)
         return tk_fail(err, -EOPNOTSUPP,
                        "/proc is not that of our own pid namespace, or has no CPU clocks");
-    int rc = tk_bpf_new(procs->options.tier, TK_BPF_TASKS, &procs->bpf, err);
+    return tk_bpf_new(tier, TK_BPF_TASKS, ret_bpf, err);
+}
+
+static int open_walk(struct tk_procs *procs, struct tk_err *err)
+{
+    int rc = load_walk(procs->kernel, procs->options.tier, &procs->bpf, err);
     if (rc < 0)
         return rc;
     procs->tier = tk_bpf_tier(procs->bpf);
@@ -329,6 +347,22 @@ static bool has_hidepid(const struct tk_kernel *kernel)
     return fd < 0;
 }
 
+/* Loads the programs and lets them go again. */
+static void try_walk(const struct tk_kernel *kernel, struct tk_procs_probe *probe)
+{
+    struct tk_bpf *bpf = NULL;
+    struct tk_err err;
+    probe->tier = kernel->cpu_clock ? TK_TIER_P : TK_TIER_P0;
+    if (load_walk(kernel, TK_TIER_AUTO, &bpf, &err) < 0) {
+        (void)tk_str_to_cstr(tk_str_from(err.msg), probe->walk_why_not,
+                             sizeof(probe->walk_why_not));
+        return;
+    }
+    probe->tier = tk_bpf_tier(bpf);
+    probe->rss_exact = tk_bpf_walker(bpf).rss_exact;
+    tk_bpf_free(bpf);
+}
+
 void tk_procs_try(const struct tk_kernel *kernel, struct tk_procs_probe *ret_probe)
 {
     struct tk_exit_feed *feed = NULL;
@@ -344,6 +378,7 @@ void tk_procs_try(const struct tk_kernel *kernel, struct tk_procs_probe *ret_pro
         .taskstats_version = sources.version,
         .hidepid = has_hidepid(kernel),
     };
+    try_walk(kernel, ret_probe);
     (void)tk_str_to_cstr(tk_str_from(sources.connector_why_not), ret_probe->connector_why_not,
                          sizeof(ret_probe->connector_why_not));
     (void)tk_str_to_cstr(tk_str_from(sources.taskstats_why_not), ret_probe->taskstats_why_not,

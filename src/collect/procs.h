@@ -32,6 +32,9 @@ enum tk_tier {
 /* "auto", "P", ... by enum tk_tier; ends with NULL. */
 extern const char *const tk_tier_names[];
 
+/* What a tier reads, one clause: "CPU clocks of processes, in nanoseconds". Borrowed. */
+const char *tk_tier_title(enum tk_tier tier);
+
 struct tk_procs_options {
     const char *node, *host; /* identity of each row; borrowed */
     const char *match;       /* PROC_MATCH (collect-and-cctf.md section 3), "" too; NULL = all */
@@ -140,9 +143,12 @@ int64_t tk_procs_tree_count(const struct tk_procs *procs);
 
 /* What this host would give: each question is tried, nothing stays open. */
 struct tk_procs_probe {
-    bool cpu_clock; /* tier P */
-    bool connector; /* fork, exec and exit events */
-    bool taskstats; /* exits with their accounting */
+    enum tk_tier tier;      /* the best */
+    char walk_why_not[160]; /* why it is neither B2 nor B1; "" = it is */
+    bool rss_exact;         /* by the walk of B2 or B1 */
+    bool cpu_clock;         /* tier P */
+    bool connector;         /* fork, exec and exit events */
+    bool taskstats;         /* exits with their accounting */
     int taskstats_version;
     bool hidepid;                                        /* other users' processes cannot be read */
     char connector_why_not[128], taskstats_why_not[128]; /* "" = it works */

@@ -179,11 +179,13 @@ void tk_procs_end(struct tk_procs *procs, struct tk_rows *rows, uint32_t i,
 
 /* procs_sweep.c ----------------------------------------------------------------------- */
 
-/* When something was read, in 16 ms. It wraps around in 17 minutes: in one second of them an old
- * reading passes for a young one, and waits a second more. */
+#define TK_AGE_NS (16 * TK_NS_PER_MS)
+
+/* When something was read, in TK_AGE_NS. It wraps around in 17 minutes: in one second of them an
+ * old reading passes for a young one, and waits a second more. */
 static inline uint16_t tk_procs_age(int64_t mono_ns)
 {
-    return (uint16_t)(mono_ns / (16 * TK_NS_PER_MS));
+    return (uint16_t)(mono_ns / TK_AGE_NS);
 }
 
 /* Each process has its turn to be read, though idle, once in so long. */

@@ -173,18 +173,26 @@ static void read_rss(struct tk_procs *procs, uint32_t i)
         facts->rss_pages = pages < INT32_MAX ? (int32_t)pages : INT32_MAX;
 }
 
-static void take(struct tk_procs *procs, struct tk_rows *rows, const struct tk_bpf_task *task)
+/* `is_count`: only those that ran get a row, the others are just met. */
+static void take(struct tk_procs *procs, struct tk_rows *rows, const struct tk_bpf_task *task,
+                 bool is_count)
 {
     uint32_t i = tk_proc_set_find(&procs->set, task->pid);
     if (i == TK_PROC_NONE || (procs->set.clocks[i].flags & TK_PROC_GONE) ||
         procs->set.facts[i].start_ticks != start_ticks_of(procs, task))
         return;
+    if (is_count && !ran(procs, i, task)) {
+        procs->set.facts[i].io_age = tk_procs_age(procs->sweep_start_ns);
+        return;
+    }
     apply(procs, i, task);
     struct tk_proc_clock *clock = &procs->set.clocks[i];
     if (procs->options.refresh && !(clock->flags & TK_PROC_JUDGED))
         tk_procs_judge(procs, i);
-    if (!(clock->flags & TK_PROC_MEMBER))
+    if (!(clock->flags & TK_PROC_MEMBER)) {
+        clock->cpu_ns = (int64_t)task->runtime_ns;
         return;
+    }
     if (clock->flags & TK_PROC_REGROUP)
         regroup(procs, i);
     if (!procs->walker.rss_exact)
@@ -218,18 +226,6 @@ static void ask_unmet(struct tk_procs *procs, struct tk_rows *rows, int64_t leas
     }
 }
 
-/* Who has gone without a word: where no events tell, the walk met fewer than we know; where some
- * are lost, everybody has a turn. */
-static void look_for_gone(struct tk_procs *procs, struct tk_rows *rows, uint32_t met)
-{
-    bool has_events = tk_procs_has_events(procs) || tk_procs_has_records(procs);
-    if (procs->tick == 1 || (!has_events && met + procs->unmet < procs->set.count))
-        ask_unmet(procs, rows, 0);
-    if (procs->lost_turns != procs->turns)
-        ask_unmet(procs, rows, tk_procs_turn_ns(procs) * 5 / 2);
-    procs->lost_turns = procs->turns;
-}
-
 /* Tier P takes over. */
 static void give_up(struct tk_procs *procs, int rc)
 {
@@ -241,8 +237,10 @@ static void give_up(struct tk_procs *procs, int rc)
                    strerror(-rc));
 }
 
-int64_t tk_procs_walk(struct tk_procs *procs, struct tk_rows *rows, uint32_t turn_from,
-                      uint32_t turn_width)
+/* Walk until nobody is left out, and take each record. Returns when the last walk
+ * ended, and how many processes it met. */
+static int64_t walk_all(struct tk_procs *procs, struct tk_rows *rows, uint32_t turn_from,
+                        uint32_t turn_width, bool is_count, uint32_t *ret_met)
 {
     struct tk_walk walk = {.left_out = true};
     for (int round = 0; round < ROUNDS_MAX && walk.left_out; round++) {
@@ -254,9 +252,46 @@ int64_t tk_procs_walk(struct tk_procs *procs, struct tk_rows *rows, uint32_t tur
         }
         end_pauses(procs, rows, &walk);
         for (uint32_t r = 0; r < walk.count; r++)
-            take(procs, rows, &walk.tasks[r]);
+            take(procs, rows, &walk.tasks[r], is_count);
         procs->cut = walk.cut;
     }
-    look_for_gone(procs, rows, walk.processes);
-    return walk.end_ns > procs->sweep_start_ns ? walk.end_ns : procs->sweep_start_ns;
+    *ret_met = walk.processes;
+    return walk.end_ns;
+}
+
+/* Where no events tell who has gone: one more walk that meets everybody, and those that it does not
+ * meet are asked. */
+static void count_all(struct tk_procs *procs, struct tk_rows *rows)
+{
+    uint32_t met;
+    uint16_t before = (uint16_t)(tk_procs_age(procs->sweep_start_ns) - 1);
+    for (uint32_t i = 0; i < procs->set.count; i++)
+        procs->set.facts[i].io_age = before;
+    (void)walk_all(procs, rows, 0, UINT32_MAX, true, &met);
+    ask_unmet(procs, rows, TK_AGE_NS);
+}
+
+/* Who has gone without a word: where no events tell, the walk met fewer than we know; where some
+ * are lost, everybody has a turn. */
+static void look_for_gone(struct tk_procs *procs, struct tk_rows *rows, uint32_t met)
+{
+    bool has_events = tk_procs_has_events(procs) || tk_procs_has_records(procs);
+    if (procs->tick == 1) {
+        ask_unmet(procs, rows, 0);
+    } else if (!has_events && met + procs->unmet < procs->set.count) {
+        count_all(procs, rows);
+    }
+    if (procs->lost_turns != procs->turns)
+        ask_unmet(procs, rows, tk_procs_turn_ns(procs) * 5 / 2);
+    procs->lost_turns = procs->turns;
+}
+
+int64_t tk_procs_walk(struct tk_procs *procs, struct tk_rows *rows, uint32_t turn_from,
+                      uint32_t turn_width)
+{
+    uint32_t met;
+    int64_t end_ns = walk_all(procs, rows, turn_from, turn_width, false, &met);
+    if (tk_procs_has_walk(procs))
+        look_for_gone(procs, rows, met);
+    return end_ns > procs->sweep_start_ns ? end_ns : procs->sweep_start_ns;
 }

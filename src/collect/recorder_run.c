@@ -179,7 +179,6 @@ static void set_quality(const struct tk_recorder *recorder, struct tk_batch *row
     tk_batch_set_i64(row, TK_RUN_HZ, hz);
     if (hz > 0)
         tk_batch_set_i64(row, TK_RUN_MIN_GOOD_INTERVAL_MS, (GOOD_TICKS * 1000 + hz - 1) / hz);
-    tk_batch_set_bool(row, TK_RUN_RSS_EXACT, recorder->rss_exact);
     tk_batch_set_i64(row, TK_RUN_CGROUP_VERSION,
                      recorder->cgroups ? tk_cgroups_version(recorder->cgroups) : 0);
     set_text(row, TK_RUN_PROC_ROWS, recorder->options.procs.every_tick ? "every_tick" : "changed");
@@ -220,6 +219,10 @@ static void set_procs(const struct tk_recorder *recorder, struct tk_batch *row)
     struct tk_procs_stats stats;
     tk_procs_read_stats(recorder->procs, &stats);
     set_text(row, TK_RUN_TIER, tk_tier_names[stats.tier]);
+    if (*stats.tier_why_not)
+        set_text(row, TK_RUN_TIER_WHY_NOT, stats.tier_why_not);
+    tk_batch_set_i64(row, TK_RUN_TIER_CHANGES, stats.tier_changes);
+    tk_batch_set_bool(row, TK_RUN_RSS_EXACT, stats.rss_exact || recorder->rss_exact);
     bool between = recorder->has_leaf && strcmp(stats.rung, "C") == 0;
     set_text(row, TK_RUN_RUNG, between ? "B" : stats.rung);
     set_text(row, TK_RUN_EXIT_SOURCE, stats.exit_source);

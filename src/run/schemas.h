@@ -121,6 +121,8 @@ enum {
     TK_RUN_BUDGET_EXCEEDED,
     TK_RUN_PSS_LEFT_OUT,
     TK_RUN_STORAGE,
+    TK_RUN_TIER_WHY_NOT,
+    TK_RUN_TIER_CHANGES,
     TK_RUN_COUNT
 };
 extern const struct tk_schema tk_schema_run;

@@ -120,7 +120,8 @@ static const struct tk_column run[TK_RUN_COUNT] = {
     [TK_RUN_PRIVILEGES] = {"privileges", TK_TEXT_LIST, "", "capabilities in effect"},
     [TK_RUN_ARGV] = {"argv", TK_TEXT_LIST, "", "command line of the recorder, secrets redacted"},
     [TK_RUN_TIER] = {"tier", TK_TEXT, "",
-                     "source of the process sweep: P CPU clocks, P0 plain /proc"},
+                     "source of the process sweep: B2 a walk in the kernel (BPF), B1 an iterator "
+                     "of the kernel (BPF), P CPU clocks, P0 plain /proc"},
     [TK_RUN_EXIT_SOURCE] = {"exit_source", TK_TEXT, "",
                             "where exits come from: taskstats, proc_connector, none"},
     [TK_RUN_CGROUP_VERSION] = {"cgroup_version", TK_I64, "", "1, 2, 3 = hybrid, 0 = none"},
@@ -161,6 +162,11 @@ static const struct tk_column run[TK_RUN_COUNT] = {
                              "not asked for"},
     [TK_RUN_STORAGE] = {"storage", TK_TEXT, "",
                         "where the rows are: jsonl, a file per table, or compact, recording.tkr"},
+    [TK_RUN_TIER_WHY_NOT] = {"tier_why_not", TK_TEXT, "",
+                             "why no better tier was in use; absent = it was the best, or asked "
+                             "for"},
+    [TK_RUN_TIER_CHANGES] = {"tier_changes", TK_I64, "",
+                             "times that another tier had to take over in the run"},
 };
 
 const struct tk_schema tk_schema_run = {

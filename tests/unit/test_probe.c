@@ -77,17 +77,20 @@ static void the_rung_follows_from_the_findings(void **state)
 {
     (void)state;
     static const struct {
-        enum tk_probe_state events, records, leaf, clocks;
+        enum tk_probe_state events, records, leaf, clocks, walk;
         const char *rung;
         const char *next;
-        const char *tier;
+        enum tk_tier tier;
     } cases[] = {
-        {TK_PROBE_YES, TK_PROBE_YES, TK_PROBE_YES, TK_PROBE_YES, "A", NULL, "P"},
-        {TK_PROBE_YES, TK_PROBE_YES, TK_PROBE_NO, TK_PROBE_YES, "A", NULL, "P"},
-        {TK_PROBE_YES, TK_PROBE_NO, TK_PROBE_YES, TK_PROBE_YES, "B", "A", "P"},
-        {TK_PROBE_NO, TK_PROBE_YES, TK_PROBE_PARTLY, TK_PROBE_NO, "B", "A", "P0"},
-        {TK_PROBE_YES, TK_PROBE_NO, TK_PROBE_NO, TK_PROBE_YES, "C", "B", "P"},
-        {TK_PROBE_NO, TK_PROBE_NO, TK_PROBE_NO, TK_PROBE_NO, "C", "B", "P0"},
+        {TK_PROBE_YES, TK_PROBE_YES, TK_PROBE_YES, TK_PROBE_YES, TK_PROBE_YES, "A", NULL,
+         TK_TIER_B2},
+        {TK_PROBE_YES, TK_PROBE_YES, TK_PROBE_NO, TK_PROBE_YES, TK_PROBE_PARTLY, "A", NULL,
+         TK_TIER_B1},
+        {TK_PROBE_YES, TK_PROBE_NO, TK_PROBE_YES, TK_PROBE_YES, TK_PROBE_NO, "B", "A", TK_TIER_P},
+        {TK_PROBE_NO, TK_PROBE_YES, TK_PROBE_PARTLY, TK_PROBE_NO, TK_PROBE_NO, "B", "A",
+         TK_TIER_P0},
+        {TK_PROBE_YES, TK_PROBE_NO, TK_PROBE_NO, TK_PROBE_YES, TK_PROBE_NO, "C", "B", TK_TIER_P},
+        {TK_PROBE_NO, TK_PROBE_NO, TK_PROBE_NO, TK_PROBE_NO, TK_PROBE_NO, "C", "B", TK_TIER_P0},
     };
     for (size_t i = 0; i < TK_COUNTOF(cases); i++) {
         struct tk_finding findings[COUNT_MAX] = {0};
@@ -96,11 +99,12 @@ static void the_rung_follows_from_the_findings(void **state)
             findings[k].state = strcmp(name, "process_events") == 0 ? cases[i].events
                                 : strcmp(name, "exit_records") == 0 ? cases[i].records
                                 : strcmp(name, "cgroup_leaf") == 0  ? cases[i].leaf
+                                : strcmp(name, "task_walk") == 0    ? cases[i].walk
                                                                     : cases[i].clocks;
         }
         struct tk_probe_verdict verdict = tk_probe_judge(findings);
         assert_string_equal(verdict.rung->name, cases[i].rung);
-        assert_string_equal(verdict.tier, cases[i].tier);
+        assert_int_equal(verdict.tier, cases[i].tier);
         if (cases[i].next)
             assert_string_equal(verdict.next->name, cases[i].next);
         else
