@@ -274,7 +274,7 @@ void tk_procs_read_stats(const struct tk_procs *procs, struct tk_procs_stats *re
         .detail_ticks = procs->detail_ticks,
         .syscalls = procs->sweep_syscalls,
         .all_syscalls = procs->syscalls + procs->files.syscalls + procs->sources.syscalls,
-        .ran = procs->touched_count,
+        .ran = procs->looked,
     };
 }
 

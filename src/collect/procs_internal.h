@@ -84,7 +84,8 @@ struct tk_procs {
     uint32_t touched_count, touched_cap;
     uint32_t tick;
     uint32_t swept_tick;    /* of the last sweep that ended */
-    uint32_t ran;           /* of the touched */
+    uint32_t looked;        /* processes of which this sweep read more than their clock */
+    uint32_t ran;           /* of them, since the last sweep */
     bool all;               /* the sweep writes and reads all members */
     uint32_t gone;          /* processes with TK_PROC_GONE */
     uint32_t unmet;         /* ... with TK_PROC_UNMET */
@@ -104,9 +105,10 @@ struct tk_procs {
     /* Counts */
     int64_t first_forks; /* of /proc/stat at the first tick; -1 = not known */
     int64_t last_forks;
-    int64_t seen_forks;  /* births of all processes since, members or not */
-    int64_t fork_events; /* events of processes and threads since the first tick */
-    int64_t births;      /* processes that ever were members */
+    int64_t seen_forks;    /* births of all processes since, members or not */
+    int64_t fork_events;   /* events of processes and threads since the first tick */
+    int64_t births;        /* processes that ever were members */
+    int64_t births_walked; /* of them, at the last walk */
     int64_t exits_seen, lost_records, unreadable;
     int64_t syscalls;                  /* without those of `files` */
     int64_t sweep_syscalls;            /* with those, of sweeps alone */

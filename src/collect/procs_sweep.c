@@ -393,6 +393,7 @@ static int64_t read_files(struct tk_procs *procs, struct tk_rows *rows, struct t
         read_stats(procs, rows, turn);
     }
     int64_t end_ns = now_ns(procs);
+    procs->looked += procs->touched_count;
     share_quota(procs);
     for (uint32_t t = 0; t < procs->touched_count; t++) {
         if (!sample(procs, rows, &procs->touched[t]))
@@ -415,8 +416,7 @@ void tk_procs_sweep(struct tk_procs *procs, struct tk_rows *rows, bool all)
     procs->all = all;
     procs->sweep_start_ns = start_ns;
     tk_proc_files_begin_tick(&procs->files, procs->ran);
-    procs->touched_count = 0;
-    procs->ran = 0;
+    procs->touched_count = procs->looked = procs->ran = 0;
     int64_t end_ns = start_ns;
     if (tk_procs_has_walk(procs))
         end_ns = tk_procs_walk(procs, rows, turn.from, all ? UINT32_MAX : turn.width);

@@ -127,8 +127,10 @@ static uint32_t resolve(struct tk_procs *procs, struct tk_rows *rows,
             facts->start_ticks = start_ticks;
         if (facts->start_ticks == start_ticks)
             return procs->set.clocks[i].flags & TK_PROC_GONE ? TK_PROC_NONE : i;
-        tk_procs_miss(procs, rows, i);
-        return TK_PROC_NONE;
+        tk_procs_miss(procs, rows, i); /* without records the new one is met at once */
+        i = tk_proc_set_find(&procs->set, task->pid);
+        bool is_met = i != TK_PROC_NONE && procs->set.facts[i].start_ticks == start_ticks;
+        return is_met ? i : TK_PROC_NONE;
     }
     if (tk_procs_has_events(procs) && (task->exit_state & EXIT_ANY))
         return TK_PROC_NONE;
@@ -173,7 +175,7 @@ static void read_rss(struct tk_procs *procs, uint32_t i)
         facts->rss_pages = pages < INT32_MAX ? (int32_t)pages : INT32_MAX;
 }
 
-/* `is_count`: only those that ran get a row, the others are just met. */
+/* `is_count`: only those that ran or have no row yet get one, the others are just met. */
 static void take(struct tk_procs *procs, struct tk_rows *rows, const struct tk_bpf_task *task,
                  bool is_count)
 {
@@ -181,7 +183,8 @@ static void take(struct tk_procs *procs, struct tk_rows *rows, const struct tk_b
     if (i == TK_PROC_NONE || (procs->set.clocks[i].flags & TK_PROC_GONE) ||
         procs->set.facts[i].start_ticks != start_ticks_of(procs, task))
         return;
-    if (is_count && !ran(procs, i, task)) {
+    bool is_fresh = (procs->set.clocks[i].flags & TK_PROC_FRESH) != 0;
+    if (is_count && !ran(procs, i, task) && !is_fresh) {
         procs->set.facts[i].io_age = tk_procs_age(procs->sweep_start_ns);
         return;
     }
@@ -198,7 +201,7 @@ static void take(struct tk_procs *procs, struct tk_rows *rows, const struct tk_b
     if (!procs->walker.rss_exact)
         read_rss(procs, i);
     procs->ran += ran(procs, i, task);
-    procs->touched_count++;
+    procs->looked++;
     int64_t cpu_ns = (int64_t)task->runtime_ns;
     tk_procs_take_reading(procs, i, cpu_ns > clock->cpu_ns ? cpu_ns : clock->cpu_ns);
     tk_procs_put_metrics(procs, rows, i, procs->sweep_start_ns);
@@ -259,8 +262,7 @@ static int64_t walk_all(struct tk_procs *procs, struct tk_rows *rows, uint32_t t
     return walk.end_ns;
 }
 
-/* Where no events tell who has gone: one more walk that meets everybody, and those that it does not
- * meet are asked. */
+/* One more walk that meets everybody. */
 static void count_all(struct tk_procs *procs, struct tk_rows *rows)
 {
     uint32_t met;
@@ -268,7 +270,25 @@ static void count_all(struct tk_procs *procs, struct tk_rows *rows)
     for (uint32_t i = 0; i < procs->set.count; i++)
         procs->set.facts[i].io_age = before;
     (void)walk_all(procs, rows, 0, UINT32_MAX, true, &met);
-    ask_unmet(procs, rows, TK_AGE_NS);
+}
+
+/* A process may have come into the set after a walk has told of it, and sleep since. */
+static bool lacks_first_row(const struct tk_procs *procs)
+{
+    const uint32_t asked = TK_PROC_MEMBER | TK_PROC_FRESH | TK_PROC_GONE | TK_PROC_UNMET;
+    for (uint32_t i = 0; i < procs->set.count; i++) {
+        if ((procs->set.clocks[i].flags & asked) == (TK_PROC_MEMBER | TK_PROC_FRESH))
+            return true;
+    }
+    return false;
+}
+
+/* Those whom the walk should have met, and did not. */
+static void look_for_fresh(struct tk_procs *procs, struct tk_rows *rows)
+{
+    if (procs->births != procs->births_walked && procs->tick > 1 && lacks_first_row(procs))
+        count_all(procs, rows);
+    procs->births_walked = procs->births;
 }
 
 /* Who has gone without a word: where no events tell, the walk met fewer than we know; where some
@@ -280,6 +300,7 @@ static void look_for_gone(struct tk_procs *procs, struct tk_rows *rows, uint32_t
         ask_unmet(procs, rows, 0);
     } else if (!has_events && met + procs->unmet < procs->set.count) {
         count_all(procs, rows);
+        ask_unmet(procs, rows, TK_AGE_NS);
     }
     if (procs->lost_turns != procs->turns)
         ask_unmet(procs, rows, tk_procs_turn_ns(procs) * 5 / 2);
@@ -291,7 +312,9 @@ int64_t tk_procs_walk(struct tk_procs *procs, struct tk_rows *rows, uint32_t tur
 {
     uint32_t met;
     int64_t end_ns = walk_all(procs, rows, turn_from, turn_width, false, &met);
-    if (tk_procs_has_walk(procs))
+    if (tk_procs_has_walk(procs)) {
+        look_for_fresh(procs, rows);
         look_for_gone(procs, rows, met);
+    }
     return end_ns > procs->sweep_start_ns ? end_ns : procs->sweep_start_ns;
 }

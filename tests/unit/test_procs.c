@@ -18,6 +18,11 @@ struct world {
         int64_t cpu_ns;
     } clocks[MAX_CLOCKS];
     size_t clock_count;
+
+    /* Tier B2: what the program in the kernel does, done by reading the made-up files. */
+    bool walks;
+    struct tk_bpf_task tasks[MAX_CLOCKS];
+    int64_t gates[MAX_CLOCKS]; /* CPU time of clocks[i] as told last; -1 = never */
 };
 
 static struct world world;
@@ -68,7 +73,9 @@ static void put_process(pid_t pid, pid_t parent, const char *comm, int64_t start
     put_file(pid, "statm", "900 250 0 0 0 0 0\n");
     put_file(pid, "io", "read_bytes: 4096\nwrite_bytes: 8192\n");
     put_file(pid, "cgroup", "0::/user.slice\n");
-    put_file(pid, "status", "Name:\tx\nNSpid:\t1\n");
+    char status[64];
+    (void)snprintf(status, sizeof(status), "Name:\tx\nNSpid:\t%d\n", pid);
+    put_file(pid, "status", status);
     set_clock(pid, 10);
 }
 
@@ -87,6 +94,76 @@ static void end_process(pid_t pid)
     }
 }
 
+static bool read_proc(pid_t pid, const char *name, char *buf, size_t cap, tk_str *ret_text)
+{
+    char path[64];
+    struct tk_err ignored;
+    (void)snprintf(path, sizeof(path), "%d/%s", pid, name);
+    return tk_file_read(world.root.kernel.procfd, path, buf, cap, ret_text, &ignored) == 0;
+}
+
+/* False when the process has gone. */
+static bool read_task(size_t at, struct tk_bpf_task *ret_task)
+{
+    char buf[4096];
+    tk_str text;
+    struct tk_pid_stat stat;
+    struct tk_pid_io io = {0};
+    int64_t pages = 0;
+    pid_t pid = world.clocks[at].pid;
+    if (!read_proc(pid, "stat", buf, sizeof(buf), &text) || tk_pid_stat_parse(text, &stat) < 0)
+        return false;
+    struct tk_pid_status status = {.ns_pid = pid};
+    if (read_proc(pid, "statm", buf, sizeof(buf), &text))
+        assert_int_equal(tk_pid_statm_parse(text, &pages), 0);
+    if (read_proc(pid, "io", buf, sizeof(buf), &text))
+        assert_int_equal(tk_pid_io_parse(text, &io), 0);
+    if (read_proc(pid, "status", buf, sizeof(buf), &text))
+        assert_int_equal(tk_pid_status_parse(text, &status), 0);
+    int64_t tick_ns = TK_NS_PER_S / world.root.kernel.clk_tck;
+    *ret_task = (struct tk_bpf_task){
+        .pid = pid,
+        .ppid = stat.ppid,
+        .ns_pid = status.ns_pid,
+        .start_boot_ns = (uint64_t)(stat.start_ticks * tick_ns),
+        .runtime_ns = (uint64_t)world.clocks[at].cpu_ns,
+        /* As if /proc had been asked just now: its split is the one that counts. */
+        .prev_utime_ns = (uint64_t)(stat.utime_ticks * tick_ns),
+        .prev_stime_ns = (uint64_t)(stat.stime_ticks * tick_ns),
+        .rss_pages = pages,
+        .rd_bytes = (uint64_t)io.rd_bytes,
+        .wr_bytes = (uint64_t)io.wr_bytes,
+        .minflt = (uint64_t)stat.minflt,
+        .majflt = (uint64_t)stat.majflt,
+        .group = 16,
+        .state = stat.state == 'R' ? 0 : 1,
+        .exit_state = stat.state == 'Z' ? 0x20 : 0,
+        .threads = (int32_t)stat.threads,
+    };
+    memcpy(ret_task->comm, stat.comm, sizeof(ret_task->comm));
+    return true;
+}
+
+static int world_walk(void *context, uint32_t turn_from, uint32_t turn_width, struct tk_walk *ret)
+{
+    struct world *w = context;
+    *ret =
+        (struct tk_walk){.tasks = w->tasks, .start_ns = w->root.now_ns, .end_ns = w->root.now_ns};
+    for (size_t i = 0; i < w->clock_count; i++) {
+        struct tk_bpf_task *task = &w->tasks[ret->count];
+        uint32_t place = (uint32_t)w->clocks[i].pid * TK_BPF_TURN - turn_from;
+        if (w->clocks[i].pid < 0 || !read_task(i, task))
+            continue;
+        ret->processes++;
+        bool due = turn_width == UINT32_MAX || place < turn_width;
+        if (!due && w->gates[i] == w->clocks[i].cpu_ns)
+            continue;
+        w->gates[i] = w->clocks[i].cpu_ns;
+        ret->count++;
+    }
+    return 0;
+}
+
 static void put_last_pid(pid_t pid)
 {
     char text[64];
@@ -97,6 +174,8 @@ static void put_last_pid(pid_t pid)
 static int world_open(void **state)
 {
     (void)state;
+    world.walks = false;
+    memset(world.gates, 0xff, sizeof(world.gates));
     tk_root_init(&world.root, NULL);
     world.root.kernel.cpu_clock = world_cpu_clock;
     world.clock_count = 0;
@@ -105,6 +184,13 @@ static int world_open(void **state)
     put_process(1, 0, "init", 1);
     put_process(20, 1, "shell", 500);
     return 0;
+}
+
+static int walked_open(void **state)
+{
+    int rc = world_open(state);
+    world.walks = true;
+    return rc;
 }
 
 static int world_close(void **state)
@@ -121,6 +207,11 @@ static void open_procs(struct tk_procs_options options)
     struct tk_err err;
     options.node = "n0";
     options.no_events = true;
+    const struct tk_walker walker = {.walk = world_walk, .context = &world, .rss_exact = true};
+    if (world.walks && options.tier == TK_TIER_AUTO) {
+        options.tier = TK_TIER_B2;
+        options.walker = &walker;
+    }
     int rc = tk_procs_new(&world.root.kernel, &options, &world.procs, &err);
     if (rc < 0)
         print_error("%s\n", err.msg);
@@ -185,7 +276,7 @@ static void the_first_tick_writes_everybody_in_full(void **state)
                 1);
     assert_rows(rows, "proc_metrics",
                 "\"cgroup\":\"/user.slice\",\"cpu_ns\":10000000,\"rd_bytes\":4096,"
-                "\"wr_bytes\":8192,\"minflt\":11,\"majflt\":12}",
+                "\"wr_bytes\":8192,\"minflt\":11,\"majflt\":12",
                 2);
     assert_rows(rows, "proc_events", "", 0);
 }
@@ -481,7 +572,10 @@ static void a_clock_that_went_back_is_another_process(void **state)
     set_clock(20, 2);
     const char *rows = tick(100);
     assert_rows(rows, "proc_exit", "\"pid\":20,\"start_ticks\":500,", 1);
-    assert_rows(tick(100), "proc_metrics", "\"start_ticks\":100005,", 1);
+    /* A walk tells of it at once. */
+    int seen = count_rows(rows, "proc_metrics", "\"start_ticks\":100005,");
+    seen += count_rows(tick(100), "proc_metrics", "\"start_ticks\":100005,");
+    assert_int_equal(seen, 1);
 }
 
 static void what_lived_and_died_unseen_is_counted(void **state)
@@ -1005,51 +1099,58 @@ static void visitors_see_the_last_reading(void **state)
 
 #define WORLD_TEST(name) cmocka_unit_test_setup_teardown(name, world_open, world_close)
 
+/* The same in tiers P and B2. */
+#define BOTH_TEST(name)                                                                            \
+    WORLD_TEST(name),                                                                              \
+    {                                                                                              \
+        "walked_" #name, name, walked_open, world_close, NULL                                      \
+    }
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WORLD_TEST(the_first_tick_writes_everybody_in_full),
-        WORLD_TEST(who_does_not_run_gets_no_row),
-        WORLD_TEST(a_row_ends_the_pause_before_the_first_row_after_it),
-        WORLD_TEST(every_tick_writes_everybody_when_asked),
-        WORLD_TEST(the_idle_are_read_again_in_turn_within_10_s),
+        BOTH_TEST(the_first_tick_writes_everybody_in_full),
+        BOTH_TEST(who_does_not_run_gets_no_row),
+        BOTH_TEST(a_row_ends_the_pause_before_the_first_row_after_it),
+        BOTH_TEST(every_tick_writes_everybody_when_asked),
+        BOTH_TEST(the_idle_are_read_again_in_turn_within_10_s),
         WORLD_TEST(many_that_run_have_stat_read_in_turn_and_clocks_at_once),
         WORLD_TEST(io_that_moves_is_read_at_each_tick_and_else_each_second),
         WORLD_TEST(a_resident_set_that_moves_is_read_at_each_tick_and_else_each_second),
         WORLD_TEST(switches_and_run_delay_of_who_ran_are_read_by_turns),
-        WORLD_TEST(names_may_hold_anything),
-        WORLD_TEST(finishing_writes_everybody_once_more),
-        WORLD_TEST(new_processes_are_found_by_the_pids_given),
+        BOTH_TEST(names_may_hold_anything),
+        BOTH_TEST(finishing_writes_everybody_once_more),
+        BOTH_TEST(new_processes_are_found_by_the_pids_given),
         WORLD_TEST(a_pid_out_of_the_sequence_is_found_within_10_s),
-        WORLD_TEST(a_sequence_that_starts_over_is_noticed),
-        WORLD_TEST(who_vanished_ends_with_the_last_reading_of_its_clock),
-        WORLD_TEST(a_pid_given_anew_is_another_process),
-        WORLD_TEST(a_clock_that_went_back_is_another_process),
-        WORLD_TEST(what_lived_and_died_unseen_is_counted),
-        WORLD_TEST(looks_between_ticks_as_well),
-        WORLD_TEST(the_set_is_what_matched_at_the_start_and_its_descendants),
-        WORLD_TEST(with_refresh_it_is_what_matches_now),
-        WORLD_TEST(matches_command_line_program_and_group_by_prefix),
-        WORLD_TEST(an_expression_that_does_not_compile_is_named),
-        WORLD_TEST(tells_when_it_repaired_what_make_ate),
-        WORLD_TEST(a_whitelist_folder_names_the_set),
-        WORLD_TEST(a_container_is_its_control_group),
-        WORLD_TEST(the_tree_is_in_the_set_whatever_matches),
-        WORLD_TEST(orphans_of_a_tree_that_we_started_come_to_us),
-        WORLD_TEST(a_life_between_two_ticks_is_told_in_full),
-        WORLD_TEST(a_process_born_after_the_host_slept_is_itself),
-        WORLD_TEST(a_daemon_stays_in_the_tree_that_made_it),
-        WORLD_TEST(the_tail_after_a_pause_does_not_smear_over_it),
-        WORLD_TEST(the_end_of_a_thread_is_not_that_of_its_process),
-        WORLD_TEST(two_lives_of_one_pid_between_two_ticks_stay_apart),
-        WORLD_TEST(an_exit_whose_birth_was_missed_is_told_by_its_record),
+        BOTH_TEST(a_sequence_that_starts_over_is_noticed),
+        BOTH_TEST(who_vanished_ends_with_the_last_reading_of_its_clock),
+        BOTH_TEST(a_pid_given_anew_is_another_process),
+        BOTH_TEST(a_clock_that_went_back_is_another_process),
+        BOTH_TEST(what_lived_and_died_unseen_is_counted),
+        BOTH_TEST(looks_between_ticks_as_well),
+        BOTH_TEST(the_set_is_what_matched_at_the_start_and_its_descendants),
+        BOTH_TEST(with_refresh_it_is_what_matches_now),
+        BOTH_TEST(matches_command_line_program_and_group_by_prefix),
+        BOTH_TEST(an_expression_that_does_not_compile_is_named),
+        BOTH_TEST(tells_when_it_repaired_what_make_ate),
+        BOTH_TEST(a_whitelist_folder_names_the_set),
+        BOTH_TEST(a_container_is_its_control_group),
+        BOTH_TEST(the_tree_is_in_the_set_whatever_matches),
+        BOTH_TEST(orphans_of_a_tree_that_we_started_come_to_us),
+        BOTH_TEST(a_life_between_two_ticks_is_told_in_full),
+        BOTH_TEST(a_process_born_after_the_host_slept_is_itself),
+        BOTH_TEST(a_daemon_stays_in_the_tree_that_made_it),
+        BOTH_TEST(the_tail_after_a_pause_does_not_smear_over_it),
+        BOTH_TEST(the_end_of_a_thread_is_not_that_of_its_process),
+        BOTH_TEST(two_lives_of_one_pid_between_two_ticks_stay_apart),
+        BOTH_TEST(an_exit_whose_birth_was_missed_is_told_by_its_record),
         WORLD_TEST(a_record_without_its_event_is_used_when_the_process_is_gone),
         WORLD_TEST(an_exit_without_record_is_counted_as_lost),
-        WORLD_TEST(without_records_a_zombie_is_read_before_it_goes),
-        WORLD_TEST(a_name_taken_at_exec_is_matched),
+        BOTH_TEST(without_records_a_zombie_is_read_before_it_goes),
+        BOTH_TEST(a_name_taken_at_exec_is_matched),
         WORLD_TEST(without_cpu_clocks_stat_tells_who_ran),
         WORLD_TEST(without_cpu_clocks_a_pid_given_anew_is_another_process),
-        WORLD_TEST(visitors_see_the_last_reading),
+        BOTH_TEST(visitors_see_the_last_reading),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
