@@ -121,24 +121,35 @@ static int sync_fd(int fd, const char *path, struct tk_err *err)
     return fsync(fd) < 0 ? tk_fail_errno(err, "%s", path) : 0;
 }
 
+/* A new file; one that a process with our pid left behind gives way. */
+static int create_anew(int parent, const char *name, mode_t mode)
+{
+    int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+    int fd = openat(parent, name, flags, mode);
+    if (fd >= 0 || errno != EEXIST)
+        return fd;
+    (void)unlinkat(parent, name, 0);
+    return openat(parent, name, flags, mode);
+}
+
 static int replace(int dirfd, const char *path, tk_str text, mode_t mode, bool durable,
                    struct tk_err *err)
 {
-    TK_CLEANUP(tk_fd_close) int parent = -1;
-    int rc = parent_open(dirfd, path, &parent, err);
-    if (rc < 0)
-        return rc;
-
     const char *slash = strrchr(path, '/');
     const char *name = slash ? slash + 1 : path;
+    bool is_plain = !slash && !durable && dirfd >= 0; /* `dirfd` will do */
+    TK_CLEANUP(tk_fd_close) int opened = -1;
+    int rc = is_plain ? 0 : parent_open(dirfd, path, &opened, err);
+    if (rc < 0)
+        return rc;
+    int parent = is_plain ? dirfd : opened;
+
     char temporary[NAME_MAX + 1];
     int n = snprintf(temporary, sizeof(temporary), ".%s.%ld", name, (long)getpid());
     if (n < 0 || (size_t)n >= sizeof(temporary))
         return tk_fail(err, -ENAMETOOLONG, "%s: name too long", path);
 
-    (void)unlinkat(parent, temporary, 0);
-    TK_CLEANUP(tk_fd_close)
-    int fd = openat(parent, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+    TK_CLEANUP(tk_fd_close) int fd = create_anew(parent, temporary, mode);
     if (fd < 0)
         return tk_fail_errno(err, "%s", path);
     rc = tk_fd_write(fd, text, path, err);

@@ -85,6 +85,8 @@ static void drop_lost(struct tk_cgroups *groups)
     groups->count = kept;
 }
 
+#define LIST_CALLS 6 /* of a folder: open, flags, state, two readings, close */
+
 /* Walking the trees ------------------------------------------------------------------- */
 
 /* Has a folder folders below it, for all we know? Most groups have none, and the number of links of
@@ -104,6 +106,7 @@ static void walk(struct tk_cgroups *groups, int hierarchy, int dirfd, char *path
         tk_fd_close(&dirfd);
         return;
     }
+    groups->syscalls += LIST_CALLS;
     const struct dirent *entry;
     /* NOLINTNEXTLINE(concurrency-mt-unsafe): the stream is our own */
     while ((entry = readdir(dir))) {
@@ -114,6 +117,7 @@ static void walk(struct tk_cgroups *groups, int hierarchy, int dirfd, char *path
         path[n] = '/';
         memcpy(path + n + 1, entry->d_name, name_n + 1);
         add_group(groups, path, hierarchy);
+        groups->syscalls++;
         int below =
             depth < DEPTH_MAX && has_folders(dirfd, entry->d_name)
                 ? openat(dirfd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
@@ -213,6 +217,7 @@ static void find_mirrors(struct tk_cgroups *groups, int hierarchy)
             tk_cgroup_file_path(&groups->mounts, hierarchy, group->path, "", path, sizeof(path)) <
                 0)
             continue;
+        groups->syscalls += deep;
         if (strcmp(path, top) == 0 || (deep && faccessat(rootfd, path, F_OK, 0) == 0))
             group->hierarchies |= 1U << hierarchy;
     }
@@ -231,4 +236,5 @@ void tk_cgroups_find(struct tk_cgroups *groups)
     for (size_t i = 0; i < TK_COUNTOF(mirrors); i++)
         find_mirrors(groups, mirrors[i]);
     tk_cgroup_devices_find(groups->kernel->rootfd, &groups->stacked);
+    groups->syscalls += LIST_CALLS;
 }

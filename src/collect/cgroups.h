@@ -59,7 +59,7 @@ struct tk_cgroups_stats {
     int64_t groups;   /* in the set now */
     int64_t skipped;  /* groups past max_groups when last looked for */
     int64_t errors;   /* files that did not parse */
-    int64_t syscalls; /* of all ticks so far, but for those that list folders */
+    int64_t syscalls; /* of all ticks so far */
 };
 void tk_cgroups_read_stats(const struct tk_cgroups *groups, struct tk_cgroups_stats *ret_stats);
 

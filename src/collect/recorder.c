@@ -511,7 +511,7 @@ int tk_recorder_new(const struct tk_recorder_options *options, struct tk_recorde
     recorder->options = *options;
     recorder->kernel.rootfd = -1;
     recorder->kernel.procfd = -1;
-    recorder->lock_fd = -1;
+    recorder->lock_fd = recorder->status_fd = -1;
     tk_buf_init(&recorder->argv.bytes, ARGV_TEXT_MAX);
     tk_buf_init(&recorder->command.bytes, ARGV_TEXT_MAX);
     tk_buf_init(&recorder->notices.bytes, ARGV_TEXT_MAX);
@@ -599,6 +599,7 @@ void tk_recorder_free(struct tk_recorder *recorder)
     tk_relay_free(recorder->relay);
     release_lock(recorder);
     tk_run_writer_free(recorder->writer);
+    tk_fd_close(&recorder->status_fd);
     tk_kernel_close(&recorder->kernel);
     tk_buf_release(&recorder->argv.bytes);
     tk_buf_release(&recorder->command.bytes);

@@ -50,6 +50,7 @@ struct tk_recorder {
     struct tk_sampler *sampler;
     struct tk_prober prober;
     int lock_fd;
+    int status_fd; /* /proc/self/status */
     struct tk_texts argv, command, notices;
     tk_str privileges[TK_PRIVILEGES_MAX]; /* at the start */
     size_t privilege_count;

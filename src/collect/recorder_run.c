@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/number.h"
@@ -15,7 +16,6 @@
 #define SCHEMA_VERSION 2
 #define ARGV_MAX       ((size_t)4 << 20)
 #define ROW_TEXT_MAX   ((size_t)256 << 10)
-#define STATUS_CALLS   4 /* to open, read twice and close */
 /* CPU time of a running task is brought up to date at each timer tick, so that over 25 of them the
  * error is 2 % as a rule. */
 #define GOOD_TICKS 25LL
@@ -82,15 +82,13 @@ static void set_texts(struct tk_batch *row, size_t column, const struct tk_texts
 
 /* What this kernel does --------------------------------------------------------- */
 
-/* A line "NAME:   123 kB" of a file of /proc/self; -1 when there is none. */
-static int64_t read_own_kb(const char *path, tk_str name)
+/* The number of the line "NAME:   123 kB" of an open file of /proc/self; -1 when there is none. */
+static int64_t read_own_kb(int fd, tk_str name)
 {
     char buf[8192];
-    tk_str text;
+    ssize_t n = pread(fd, buf, sizeof(buf), 0);
+    tk_str text = {buf, n > 0 ? (size_t)n : 0};
     tk_str line;
-    struct tk_err ignored;
-    if (tk_file_read(AT_FDCWD, path, buf, sizeof(buf), &text, &ignored) < 0)
-        return -1;
     while (tk_str_take_line(&text, &line)) {
         tk_str word;
         int64_t kb;
@@ -127,9 +125,10 @@ void tk_recorder_probe(struct tk_recorder *recorder)
     if (!touched)
         return;
     memset(touched, 1, n);
+    TK_CLEANUP(tk_fd_close) int rollup_fd = open("/proc/self/smaps_rollup", O_RDONLY | O_CLOEXEC);
+    recorder->status_fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
     int64_t statm_kb = read_own_statm_kb(recorder->kernel.page_bytes);
-    recorder->rss_exact =
-        statm_kb > 0 && statm_kb == read_own_kb("/proc/self/smaps_rollup", TK_STR("Rss:"));
+    recorder->rss_exact = statm_kb > 0 && statm_kb == read_own_kb(rollup_fd, TK_STR("Rss:"));
 }
 
 /* The coarse clock moves once a timer tick. 0 = unknown. */
@@ -263,8 +262,8 @@ static void set_own_cost(struct tk_recorder *recorder, struct tk_batch *row)
     tk_batch_set_i64(row, TK_RUN_DROPPED_ROWS, stats.dropped_rows);
     tk_batch_set_i64(row, TK_RUN_OWN_CPU_MS, tk_recorder_cpu_ns(recorder) / TK_NS_PER_MS);
     /* Not ru_maxrss: that is of the image before exec, too. */
-    recorder->syscalls += STATUS_CALLS;
-    int64_t peak_kb = read_own_kb("/proc/self/status", TK_STR("VmHWM:"));
+    recorder->syscalls++;
+    int64_t peak_kb = read_own_kb(recorder->status_fd, TK_STR("VmHWM:"));
     if (peak_kb >= 0)
         tk_batch_set_i64(row, TK_RUN_OWN_RSS_KB, peak_kb);
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdlib.h>
 
@@ -42,8 +43,9 @@ struct tk_relay {
     int64_t window_ns;
     int64_t closed_ns; /* when blocks were closed last */
 
+    sem_t wake;            /* posted once when there is something to do, or it ends */
     pthread_mutex_t mutex; /* over all that follows */
-    pthread_cond_t changed;
+    pthread_cond_t written_all;
     bool broken; /* blocks were lost: those to come must not build on them */
     struct lane lanes[LANE_COUNT];
     struct tk_batch *run; /* row of run.json to be written; owned; NULL = none */
@@ -137,10 +139,11 @@ static void write_wanted(struct tk_relay *relay)
     if (rc <= 0)
         relay->written = rc == 0;
     tk_run_writer_read_stats(relay->writer, &relay->stats);
-    (void)pthread_cond_broadcast(&relay->changed);
+    (void)pthread_cond_broadcast(&relay->written_all);
 }
 
-/* The thread. */
+/* The thread. A semaphore wakes it with one system call on either side; a condition would take
+ * three. */
 static void *write_until_end(void *context)
 {
     struct tk_relay *relay = context;
@@ -148,9 +151,12 @@ static void *write_until_end(void *context)
     while (relay->wanted || !relay->ending) {
         if (relay->wanted) {
             write_wanted(relay);
-        } else {
-            (void)pthread_cond_wait(&relay->changed, &relay->mutex);
+            continue;
         }
+        (void)pthread_mutex_unlock(&relay->mutex);
+        while (sem_wait(&relay->wake) < 0)
+            continue; /* a signal */
+        (void)pthread_mutex_lock(&relay->mutex);
     }
     (void)pthread_mutex_unlock(&relay->mutex);
     return NULL;
@@ -259,7 +265,7 @@ static void unlock(struct tk_relay *relay, bool was_wanted)
     if (!wake)
         return;
     relay->wakes++;
-    (void)pthread_cond_broadcast(&relay->changed);
+    (void)sem_post(&relay->wake);
 }
 
 static int take(void *context, enum tk_table table, const struct tk_batch *batch,
@@ -297,9 +303,10 @@ void tk_relay_write(struct tk_relay *relay)
     (void)pthread_mutex_lock(&relay->mutex);
     close_blocks(relay, 0);
     hand_over_all(relay);
-    (void)pthread_cond_broadcast(&relay->changed);
+    if (relay->wanted)
+        (void)sem_post(&relay->wake);
     while (relay->wanted || relay->writing)
-        (void)pthread_cond_wait(&relay->changed, &relay->mutex);
+        (void)pthread_cond_wait(&relay->written_all, &relay->mutex);
     (void)pthread_mutex_unlock(&relay->mutex);
 }
 
@@ -353,7 +360,8 @@ int tk_relay_new(struct tk_run_writer *writer, struct tk_relay **ret_relay, stru
         tk_buf_init(&relay->lanes[i].leaving, TABLE_MAX);
     }
     (void)pthread_mutex_init(&relay->mutex, NULL);
-    (void)pthread_cond_init(&relay->changed, NULL);
+    (void)pthread_cond_init(&relay->written_all, NULL);
+    (void)sem_init(&relay->wake, 0, 0);
     *ret_relay = relay;
     return 0;
 }
@@ -385,8 +393,8 @@ static void stop_thread(struct tk_relay *relay)
 {
     (void)pthread_mutex_lock(&relay->mutex);
     relay->ending = true;
-    (void)pthread_cond_broadcast(&relay->changed);
     (void)pthread_mutex_unlock(&relay->mutex);
+    (void)sem_post(&relay->wake);
     (void)pthread_join(relay->thread, NULL);
 }
 
@@ -402,7 +410,8 @@ void tk_relay_free(struct tk_relay *relay)
         tk_buf_release(&relay->lanes[i].leaving);
     }
     tk_recording_encoder_free(relay->encoder);
-    (void)pthread_cond_destroy(&relay->changed);
+    (void)pthread_cond_destroy(&relay->written_all);
+    (void)sem_destroy(&relay->wake);
     (void)pthread_mutex_destroy(&relay->mutex);
     free(relay);
 }
