@@ -34,7 +34,7 @@ struct collect_opts {
     double cpu_budget;
     int64_t pss_budget_ns;
     int tier, rows;
-    bool refresh, per_core, compact, pss, stop_all, clean_all, json;
+    bool refresh, exact, per_core, compact, pss, stop_all, clean_all, json;
 };
 
 static const char *const row_kinds[] = {"changed", "every-tick", NULL};
@@ -77,6 +77,8 @@ static const struct tk_opt options[] = {
      "one compact recording.tkr in place of a JSON Lines file per table"},
     {"tier", TK_OPT_CHOICE, FIELD(tier), "TIER",
      "source of process readings: auto (default), B2, B1, P or P0", .choices = tk_tier_names},
+    {"exact", TK_OPT_FLAG, FIELD(exact), NULL,
+     "CPU times good to 1 % at 1 ms: running processes are told to the moment (needs BPF)"},
     {"cpu-budget", TK_OPT_PERCENT, FIELD(cpu_budget), "PERCENT",
      "of one CPU: past it slow readings are taken less often (default no budget)", .max = 6400},
     {"pss", TK_OPT_FLAG, FIELD(pss), NULL, "read PSS and swap of processes too, each 10 s"},
@@ -223,6 +225,7 @@ static int open_recorder(struct collecting *collecting, struct tk_recorder **ret
                   .container = collecting->container.id[0] ? collecting->container.id : NULL,
                   .pid_dir = opts->pid_dir,
                   .tier = (enum tk_tier)opts->tier,
+                  .exact = opts->exact,
                   .pss_budget_ns = opts->pss ? opts->pss_budget_ns : 0,
                   .every_tick = opts->rows == 1},
         .no_procs = !is_on(opts->sampling),

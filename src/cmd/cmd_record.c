@@ -18,7 +18,7 @@ struct record_opts {
     double cpu_budget;
     int64_t pss_budget_ns;
     int tier, rows;
-    bool per_core, compact, pss, quiet;
+    bool exact, per_core, compact, pss, quiet;
 };
 
 static const char *const row_kinds[] = {"changed", "every-tick", NULL};
@@ -55,6 +55,8 @@ static const struct tk_opt options[] = {
      "one compact recording.tkr in place of a JSON Lines file per table"},
     {"tier", TK_OPT_CHOICE, offsetof(struct record_opts, tier), "TIER",
      "source of process readings: auto (default), B2, B1, P or P0", .choices = tk_tier_names},
+    {"exact", TK_OPT_FLAG, offsetof(struct record_opts, exact), NULL,
+     "CPU times good to 1 % at 1 ms: running processes are told to the moment (needs BPF)"},
     {"quiet", TK_OPT_FLAG, offsetof(struct record_opts, quiet), NULL, "print no report",
      .letter = 'q'},
     {0},
@@ -106,6 +108,7 @@ static int open_recorder(struct recording *recording, char **command, struct tk_
                                       .procs =
                                           {
                                               .tier = (enum tk_tier)opts->tier,
+                                              .exact = opts->exact,
                                               .pss_budget_ns = opts->pss ? opts->pss_budget_ns : 0,
                                               .every_tick = opts->rows == 1,
                                           },

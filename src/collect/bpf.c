@@ -61,6 +61,7 @@ static const struct rule rules[] = {
      {"bpf_iter_task_new", "bpf_iter_task_next", "bpf_iter_task_destroy", "bpf_task_from_pid",
       "bpf_task_release", "bpf_rcu_read_lock", "bpf_rdonly_cast"}},
     {"visit_task", TK_BPF_TASKS, TK_TIER_B1, {0}},
+    {"follow_clock", TK_BPF_EXACT, TK_TIER_AUTO, {"btf_trace_sched_switch"}},
 };
 
 static const struct rule *find_rule(const char *program)
@@ -138,6 +139,22 @@ static uint32_t choose(struct tk_programs *programs, const struct btf *btf, enum
     return parts;
 }
 
+/* Have the kernel run the programs that follow its events. The skeleton owns the links. */
+static int attach(struct tk_programs *programs)
+{
+    for (int i = 0; i < programs->skeleton->prog_cnt; i++) {
+        const struct bpf_prog_skeleton *entry = &programs->skeleton->progs[i];
+        const struct bpf_program *program = *entry->prog;
+        if (!bpf_program__autoload(program) ||
+            bpf_program__expected_attach_type(program) != BPF_TRACE_RAW_TP)
+            continue;
+        *entry->link = bpf_program__attach(program);
+        if (!*entry->link)
+            return -errno;
+    }
+    return 0;
+}
+
 static int load(struct tk_bpf *bpf, const struct btf *btf, enum tk_tier tier, uint32_t parts)
 {
     struct tk_programs *programs = tk_programs__open();
@@ -149,11 +166,14 @@ static int load(struct tk_bpf *bpf, const struct btf *btf, enum tk_tier tier, ui
     programs->rodata->cpus_max =
         cpus > 0 && cpus < TK_BPF_CPUS_MAX ? (uint32_t)cpus : TK_BPF_CPUS_MAX;
     bpf->parts = choose(programs, btf, tier, parts);
+    programs->rodata->is_exact = bpf->parts & TK_BPF_EXACT;
     int rc = bpf->parts & TK_BPF_TASKS ? 0 : -EOPNOTSUPP;
     if (rc == 0)
         rc = bpf_map__set_max_entries(programs->maps.tasks, bpf->room);
     if (rc == 0)
         rc = tk_programs__load(programs);
+    if (rc == 0)
+        rc = attach(programs);
     if (rc < 0) {
         tk_programs__destroy(programs);
         return rc;
@@ -216,6 +236,7 @@ static int walk(void *context, uint32_t turn_from, uint32_t turn_width, struct t
     shared->turn_width = turn_width;
     shared->count = shared->left_out = shared->processes = shared->cut = 0;
     int64_t start_ns = tk_clock_mono_ns();
+    shared->now_ns = (uint64_t)start_ns;
     int rc = bpf->tier == TK_TIER_B2 ? run_program(bpf->programs->progs.walk_tasks)
                                      : run_iterator(bpf->link);
     *ret_walk = (struct tk_walk){
@@ -312,6 +333,8 @@ static int learn(struct tk_bpf *bpf, const struct btf *btf, struct tk_err *err)
     bpf->rss_exact = (is_central || find_offsets(bpf, btf)) && agrees_with_statm(bpf);
     if (!bpf->rss_exact)
         bpf->programs->bss->cpus.count = 0;
+    if (bpf->programs->bss->learned.root_rstat == 0) /* no way to a run queue */
+        bpf->parts &= ~(uint32_t)TK_BPF_EXACT;
     return 0;
 }
 

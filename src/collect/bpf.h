@@ -18,6 +18,7 @@ struct tk_bpf;
 /* What is loaded in one go, for its cost. */
 enum tk_bpf_part {
     TK_BPF_TASKS = 1 << 0, /* the walk over processes; always */
+    TK_BPF_EXACT = 1 << 1, /* it tells CPU times of running tasks to the moment, not to the tick */
 };
 
 /* Load the programs of `parts`, as far as the kernel has what they need. `tier` says which walk:

@@ -71,20 +71,26 @@ static bool is_walk(enum tk_tier tier)
 }
 
 /* The pids of a walk are those of our namespace: are those of /proc, too? */
-static int load_walk(const struct tk_kernel *kernel, enum tk_tier tier, struct tk_bpf **ret_bpf,
-                     struct tk_err *err)
+static int load_walk(const struct tk_kernel *kernel, enum tk_tier tier, uint32_t parts,
+                     struct tk_bpf **ret_bpf, struct tk_err *err)
 {
     if (!kernel->live || !kernel->cpu_clock)
         return tk_fail(err, -EOPNOTSUPP,
                        "/proc is not that of our own pid namespace, or has no CPU clocks");
-    return tk_bpf_new(tier, TK_BPF_TASKS, ret_bpf, err);
+    return tk_bpf_new(tier, parts, ret_bpf, err);
 }
 
 static int open_walk(struct tk_procs *procs, struct tk_err *err)
 {
-    int rc = load_walk(procs->kernel, procs->options.tier, &procs->bpf, err);
+    uint32_t parts = TK_BPF_TASKS | (procs->options.exact ? TK_BPF_EXACT : 0U);
+    int rc = load_walk(procs->kernel, procs->options.tier, parts, &procs->bpf, err);
     if (rc < 0)
         return rc;
+    if (procs->options.exact && !(tk_bpf_parts(procs->bpf) & TK_BPF_EXACT)) {
+        return tk_fail(err, -EOPNOTSUPP,
+                       "the kernel does not let its switches of tasks be followed "
+                       "(tp_btf/sched_switch)");
+    }
     procs->tier = tk_bpf_tier(procs->bpf);
     procs->walker = tk_bpf_walker(procs->bpf);
     return 0;
@@ -101,9 +107,15 @@ static int choose_tier(struct tk_procs *procs, struct tk_err *err)
         return 0;
     }
     procs->tier = wanted != TK_TIER_P0 && procs->kernel->cpu_clock ? TK_TIER_P : TK_TIER_P0;
+    if (!is_auto && !is_walk(wanted) && procs->options.exact) {
+        return tk_fail(err, -EINVAL, "exact CPU times: tier %s has none, B2 and B1 do",
+                       tk_tier_names[wanted]);
+    }
     if (!is_auto && !is_walk(wanted))
         return 0;
     int rc = open_walk(procs, err);
+    if (rc < 0 && procs->options.exact)
+        return tk_err_prefix(err, "exact CPU times");
     if (rc < 0 && !is_auto)
         return tk_err_prefix(err, "tier %s", tk_tier_names[wanted]);
     if (rc < 0)
@@ -254,6 +266,7 @@ void tk_procs_read_stats(const struct tk_procs *procs, struct tk_procs_stats *re
         .tier_why_not = procs->tier_why_not,
         .tier_changes = procs->tier_changes,
         .rss_exact = tk_procs_has_walk(procs) && procs->walker.rss_exact,
+        .cpu_exact = tk_procs_has_walk(procs) && procs->options.exact,
         .cut = procs->cut,
         .exit_source = tk_procs_has_records(procs)  ? "taskstats"
                        : tk_procs_has_events(procs) ? "proc_connector"
@@ -353,7 +366,7 @@ static void try_walk(const struct tk_kernel *kernel, struct tk_procs_probe *prob
     struct tk_bpf *bpf = NULL;
     struct tk_err err;
     probe->tier = kernel->cpu_clock ? TK_TIER_P : TK_TIER_P0;
-    if (load_walk(kernel, TK_TIER_AUTO, &bpf, &err) < 0) {
+    if (load_walk(kernel, TK_TIER_AUTO, TK_BPF_TASKS, &bpf, &err) < 0) {
         (void)tk_str_to_cstr(tk_str_from(err.msg), probe->walk_why_not,
                              sizeof(probe->walk_why_not));
         return;

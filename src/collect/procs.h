@@ -47,6 +47,8 @@ struct tk_procs_options {
     pid_t tree_root;         /* always in the set, with its descendants; 0 = none */
     bool tree_only;          /* nobody else is */
     enum tk_tier tier;       /* P without CPU clocks becomes P0, AUTO is the best there is */
+    bool exact; /* CPU times of running processes to the moment of the tick, where the scheduler
+                   credits them every few ms: tier B2 or B1 alone can, others are an error */
     const struct tk_walker *walker; /* that the tier B2 or B1 uses; copied; NULL = BPF is loaded */
     bool no_events;                 /* do without proc connector and taskstats: rung C */
     const struct tk_pace *pace; /* of the turn of idle processes; borrowed; NULL = as specified */
@@ -108,6 +110,7 @@ struct tk_procs_stats {
                                */
     int64_t tier_changes;     /* times that it changed in the run, for the reason above */
     bool rss_exact;           /* the walk adds up all parts of the counters, as statm does */
+    bool cpu_exact;           /* options.exact holds */
     int64_t cut;              /* processes with so many threads that not all were added up */
     const char *exit_source;  /* "taskstats", "proc_connector" or "none" */
     const char *rung;         /* "A": exits with their accounting; else "C" (the owner of a control

@@ -19,6 +19,8 @@
 /* CPU time of a running task is brought up to date at each timer tick, so that over 25 of them the
  * error is 2 % as a rule. */
 #define GOOD_TICKS 25LL
+/* In exact mode it is brought up to date when it is read. */
+#define GOOD_EXACT_MS 1
 
 void tk_texts_add(struct tk_texts *texts, tk_str text)
 {
@@ -222,6 +224,9 @@ static void set_procs(const struct tk_recorder *recorder, struct tk_batch *row)
         set_text(row, TK_RUN_TIER_WHY_NOT, stats.tier_why_not);
     tk_batch_set_i64(row, TK_RUN_TIER_CHANGES, stats.tier_changes);
     tk_batch_set_bool(row, TK_RUN_RSS_EXACT, stats.rss_exact || recorder->rss_exact);
+    tk_batch_set_bool(row, TK_RUN_CPU_EXACT, stats.cpu_exact);
+    if (stats.cpu_exact)
+        tk_batch_set_i64(row, TK_RUN_MIN_GOOD_INTERVAL_MS, GOOD_EXACT_MS);
     bool between = recorder->has_leaf && strcmp(stats.rung, "C") == 0;
     set_text(row, TK_RUN_RUNG, between ? "B" : stats.rung);
     set_text(row, TK_RUN_EXIT_SOURCE, stats.exit_source);

@@ -85,6 +85,19 @@ static int read_boot(struct tk_parse *parse, struct tk_err *err)
     return rc;
 }
 
+/* Deltas of CPU time over less than the source can tell. */
+static void warn_of_interval(struct tk_parse *parse, int64_t interval_ms)
+{
+    int64_t good_ms = tk_batch_i64(parse->run, 0, TK_RUN_MIN_GOOD_INTERVAL_MS, 0);
+    if (interval_ms <= 0 || interval_ms >= good_ms)
+        return;
+    tk_parse_say(parse, TK_PARSE_WARNING,
+                 "processes were read every %lld ms, but CPU time over less than %lld ms is not "
+                 "good to 2 %%: add it up over longer spans (record --exact tells it to the "
+                 "moment)",
+                 (long long)interval_ms, (long long)good_ms);
+}
+
 static void read_run(struct tk_parse *parse)
 {
     parse->birth = (struct tk_birth){.clk_tck = DEFAULT_TCK, .boot_us = INT64_MIN};
@@ -101,6 +114,7 @@ static void read_run(struct tk_parse *parse)
     int64_t interval_ms = tk_batch_i64(parse->run, 0, TK_RUN_INTERVAL_REQUESTED_MS, 0);
     if (interval_ms > 0 && interval_ms < 86400000)
         parse->window_us += 2 * interval_ms * 1000;
+    warn_of_interval(parse, interval_ms);
 }
 
 /* Identity --------------------------------------------------------------------------- */

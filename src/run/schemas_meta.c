@@ -132,6 +132,9 @@ static const struct tk_column run[TK_RUN_COUNT] = {
                                      "smallest interval at which CPU deltas are good to 2 %"},
     [TK_RUN_RSS_EXACT] = {"rss_exact", TK_BOOL, "",
                           "resident set sizes are exact sums, not per-CPU approximations"},
+    [TK_RUN_CPU_EXACT] = {"cpu_exact", TK_BOOL, "",
+                          "CPU times of running processes are told to the moment, not to the last "
+                          "timer tick"},
     [TK_RUN_LOST_EXITS] = {"lost_exits", TK_I64, "", "processes that lived and died unseen"},
     [TK_RUN_DROPPED_ROWS] = {"dropped_rows", TK_I64, "", "rows lost by failed writes"},
     [TK_RUN_TICKS] = {"ticks", TK_I64, "", "ticks taken"},

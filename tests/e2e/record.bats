@@ -460,3 +460,28 @@ $own ms, exits $exits ms by $(jq -r .exit_source run/run.json)"
     run -1 "$TK" record --iface nope0 -- true
     [ "$output" = "tracekit record: no network device 'nope0' here (--iface, IFACE)" ]
 }
+
+# To the moment -------------------------------------------------------------------
+
+@test "--exact tells CPU times at a millisecond, and says so" {
+    "$TK" record -q -o run --exact -i 1ms -- true 2>err || { grep 'exact CPU times: ' err; skip "no BPF here"; }
+    jq -e '.cpu_exact and .min_good_interval_ms == 1 and (.tier | startswith("B"))' run/run.json
+    "$TK" parse run >out 2>&1
+    ! grep -q 'not good to 2 %' out
+}
+
+@test "without --exact, parse warns of intervals that the scheduler's ticks cannot fill" {
+    "$TK" record -q -o run -i 10ms -- true
+    jq -e '.cpu_exact == false and .min_good_interval_ms > 10' run/run.json
+    run -0 "$TK" parse run
+    [[ $output == *"tracekit parse: processes were read every 10 ms, but CPU time over less than "* ]]
+}
+
+@test "--exact where it cannot be had is an error with the reason" {
+    run -1 "$TK" record -o run --exact --tier P -- true
+    [[ $output == "tracekit record: exact CPU times: tier P has none, B2 and B1 do" ]]
+    need_root "to give up the rights to BPF"
+    run -1 setpriv --bounding-set -all --inh-caps -all --reuid 65534 --clear-groups \
+        "$TK" record -o "$(mktemp -u)" --exact -- true
+    [[ $output == *"exact CPU times: BPF is not permitted here (CAP_BPF, CAP_PERFMON)" ]]
+}

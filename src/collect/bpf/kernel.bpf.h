@@ -52,6 +52,8 @@ struct list_head {
 
 struct rq {
     int cpu;
+    struct task_struct *curr;
+    uint64_t clock, clock_task; /* ns: all time, and that without interrupts and steal */
 };
 
 struct cfs_rq {
@@ -59,7 +61,7 @@ struct cfs_rq {
 };
 
 struct sched_entity {
-    uint64_t sum_exec_runtime;
+    uint64_t exec_start, sum_exec_runtime;
     struct cfs_rq *cfs_rq;
 };
 
@@ -148,7 +150,7 @@ struct css_set {
 };
 
 struct task_struct {
-    int pid, tgid;
+    int pid, tgid, on_cpu;
     unsigned int __state;
     unsigned int flags;
     int exit_state, exit_code;

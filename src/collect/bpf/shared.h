@@ -39,6 +39,7 @@ struct tk_bpf_walk {
     uint32_t ns_level, ns_inum;     /* the reader's pid namespace; level 0 = the initial one */
     uint32_t turn_from, turn_width; /* processes whose pid * TK_BPF_TURN lies in this part of the
                                        circle of 2^32 are due, though they did not run */
+    uint64_t now_ns; /* monotonic: to this moment a running task is credited, in exact mode */
     /* Out: counted up from what the reader puts there */
     uint32_t count;     /* records */
     uint32_t left_out;  /* processes that found no room: they come with the next walk */
@@ -47,6 +48,15 @@ struct tk_bpf_walk {
 };
 
 #define TK_BPF_TURN 2654435769u
+
+/* The clock that the scheduler keeps for a CPU, as exact mode follows it. */
+struct tk_bpf_clock {
+    uint64_t switch_ns; /* by that clock, when the task that is on the CPU came there */
+    uint64_t behind_ns; /* add it to get monotonic time; 0 = not known yet */
+    uint64_t least_ns;  /* of the differences looked at lately ... */
+    uint32_t looks;     /* ... which are so many */
+    uint32_t padding;
+};
 
 /* What only a program in the kernel can find out: the pid namespace of who runs it, and what points
  * to per-CPU data, of which the kernel tells nobody where it lies. */

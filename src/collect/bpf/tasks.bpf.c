@@ -13,6 +13,8 @@
 #define GATES       65536 /* pids that share a slot are written more often than needed */
 #define THREADS_MAX 512   /* of one process that tier B1 adds up */
 
+#define UNCREDITED_MAX_NS 2000000000 /* a CPU without ticks is looked after each second */
+
 /* include/linux/mm_types_task.h, kernel/bpf/task_iter.c */
 enum { RSS_FILE, RSS_ANON, RSS_SWAP, RSS_SHMEM };
 enum { ALL_PROCESSES, ALL_THREADS, THREADS_OF_PROCESS };
@@ -43,6 +45,9 @@ struct {
 const volatile uint32_t tasks_max = 1;
 const volatile uint32_t cpus_max = TK_BPF_CPUS_MAX; /* the loader knows how many there can be */
 
+const volatile bool is_exact; /* the scheduler's clocks are followed: exact.bpf.c is loaded */
+
+struct tk_bpf_clock clocks[TK_BPF_CPUS_MAX]; /* by CPU */
 struct tk_bpf_walk walk;
 struct tk_bpf_learned learned;
 struct tk_bpf_cpus cpus;
@@ -103,6 +108,52 @@ static __always_inline int32_t innermost_pid_of(struct task_struct *leader, int3
     if (!numbers || numbers->level <= walk.ns_level)
         return pid;
     return number_at(numbers, numbers->level);
+}
+
+/* Time on a CPU ---------------------------------------------------------------------- */
+
+/* Time that a task on a CPU was given since the scheduler credited it last. That happens at ticks
+ * and switches, up to exec_start of its own clock, which leaves out what interrupts and the
+ * hypervisor took. Negative when that was after the moment that all tasks are told for, but never
+ * beyond the time that it has been there. */
+static __always_inline int64_t uncredited_ns(struct task_struct *task, uint64_t exec_start)
+{
+    struct rq *rq = BPF_CORE_READ(task, se.cfs_rq, rq);
+    uint32_t cpu = (uint32_t)BPF_CORE_READ(rq, cpu);
+    if (cpu >= TK_BPF_CPUS_MAX || BPF_CORE_READ(rq, curr) != task)
+        return 0;
+    uint64_t behind_ns = clocks[cpu].behind_ns;
+    if (behind_ns == 0)
+        return 0;
+    uint64_t until_ns = walk.now_ns - behind_ns;
+    if (until_ns < clocks[cpu].switch_ns)
+        until_ns = clocks[cpu].switch_ns;
+    int64_t ns = (int64_t)(BPF_CORE_READ(rq, clock_task) - exec_start);
+    ns += (int64_t)(until_ns - BPF_CORE_READ(rq, clock));
+    return ns < UNCREDITED_MAX_NS ? ns : UNCREDITED_MAX_NS;
+}
+
+/* CPU time of a thread on a CPU. */
+static __always_inline uint64_t exact_runtime_of(struct task_struct *task)
+{
+    uint64_t exec_start = BPF_CORE_READ(task, se.exec_start);
+    uint64_t runtime_ns = BPF_CORE_READ(task, se.sum_exec_runtime);
+    int64_t total_ns = (int64_t)runtime_ns + uncredited_ns(task, exec_start);
+    if (BPF_CORE_READ(task, se.exec_start) != exec_start) /* it was credited meanwhile */
+        return BPF_CORE_READ(task, se.sum_exec_runtime);
+    return total_ns > 0 ? (uint64_t)total_ns : 0;
+}
+
+static __always_inline uint64_t runtime_of(struct task_struct *task)
+{
+    return is_exact && task->on_cpu ? exact_runtime_of(task) : task->se.sum_exec_runtime;
+}
+
+/* The same of a task that the verifier knows nothing of. */
+static __always_inline uint64_t runtime_of_listed(struct task_struct *task)
+{
+    return is_exact && BPF_CORE_READ(task, on_cpu) ? exact_runtime_of(task)
+                                                   : BPF_CORE_READ(task, se.sum_exec_runtime);
 }
 
 /* Resident set ----------------------------------------------------------------------- */
@@ -237,7 +288,8 @@ static __always_inline bool is_idle(const struct gate *gate, const struct task_s
                                     int32_t pid)
 {
     return gate->pid == (uint32_t)pid && gate->threads == 1 &&
-           gate->clock_ns == leader->se.sum_exec_runtime && !is_due(pid);
+           gate->clock_ns == leader->se.sum_exec_runtime && !(is_exact && leader->on_cpu) &&
+           !is_due(pid);
 }
 
 /* Likewise, of a process with several threads. */
@@ -328,7 +380,7 @@ __noinline uint64_t sum_runtimes(int32_t tgid)
     bpf_rcu_read_lock();
     bpf_iter_task_new(&threads, leader, THREADS_OF_PROCESS);
     while ((thread = bpf_iter_task_next(&threads)))
-        runtime_ns += thread->se.sum_exec_runtime;
+        runtime_ns += runtime_of(thread);
     bpf_iter_task_destroy(&threads);
     bpf_rcu_read_unlock();
     bpf_task_release(leader);
@@ -381,7 +433,7 @@ static __always_inline void walk_process(struct task_struct *leader)
     if (leader->signal->nr_threads > 1) {
         runtime_ns += sum_runtimes(leader->tgid);
     } else {
-        runtime_ns += leader->se.sum_exec_runtime;
+        runtime_ns += runtime_of(leader);
     }
     if (all_idle(gate, pid, runtime_ns))
         return;
@@ -409,7 +461,7 @@ int walk_tasks(void *nothing __attribute__((unused)))
 /* A thread of the list that a process has of them; this kernel has no iterator for it. */
 static __always_inline void add_listed(struct sums *sums, struct task_struct *thread)
 {
-    sums->runtime_ns += BPF_CORE_READ(thread, se.sum_exec_runtime);
+    sums->runtime_ns += runtime_of_listed(thread);
     sums->utime_ns += BPF_CORE_READ(thread, utime);
     sums->stime_ns += BPF_CORE_READ(thread, stime);
     sums->run_delay_ns += BPF_CORE_READ(thread, sched_info.run_delay);
@@ -453,7 +505,7 @@ int visit_task(struct bpf_iter__task *context)
     if (leader->signal->nr_threads > 1) {
         list_threads(&sums, leader->signal);
     } else {
-        sums.runtime_ns += leader->se.sum_exec_runtime;
+        sums.runtime_ns += runtime_of(leader);
         add_thread(&sums, leader);
     }
     if (!all_idle(gate, pid, sums.runtime_ns))
