@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -25,8 +24,8 @@
 #include <programs.skel.h>
 #pragma GCC diagnostic pop
 
-#define ROOM_MIN 4096 /* records of one walk, at 168 bytes */
-#define ROOM_MAX 131072
+/* Records of one walk: 0.8 MB that stay mapped. When more processes ran, there is another walk. */
+#define ROOM 4096
 
 /* Pages by which our own resident set, as added up here, may be off what statm says: other kernels
  * show the central part of the counter, some pages per CPU are elsewhere. */
@@ -34,8 +33,7 @@
 
 struct tk_bpf {
     struct tk_programs *programs;
-    struct tk_bpf_task *tasks; /* mapped for reading, [room] */
-    uint32_t room;
+    struct tk_bpf_task *tasks; /* mapped for reading, [ROOM] */
     enum tk_tier tier;
     uint32_t parts;        /* that are loaded */
     struct bpf_link *link; /* B1: the iterator, of which each walk takes one */
@@ -108,15 +106,6 @@ static bool find_per_cpu(const struct btf *btf, const char *name, uint64_t *ret_
 
 /* Loading ------------------------------------------------------------------------------ */
 
-static uint32_t room_for_all(void)
-{
-    struct sysinfo info;
-    uint32_t room = ROOM_MIN;
-    while (sysinfo(&info) == 0 && room < ROOM_MAX && room < 2U * info.procs)
-        room *= 2;
-    return room;
-}
-
 /* Choose the programs of `parts` and of the walk of `tier`. Returns the parts that the kernel has
  * all for. */
 static uint32_t choose(struct tk_programs *programs, const struct btf *btf, enum tk_tier tier,
@@ -161,15 +150,14 @@ static int load(struct tk_bpf *bpf, const struct btf *btf, enum tk_tier tier, ui
     if (!programs)
         return -errno;
     int cpus = libbpf_num_possible_cpus();
-    bpf->room = room_for_all();
-    programs->rodata->tasks_max = bpf->room;
+    programs->rodata->tasks_max = ROOM;
     programs->rodata->cpus_max =
         cpus > 0 && cpus < TK_BPF_CPUS_MAX ? (uint32_t)cpus : TK_BPF_CPUS_MAX;
     bpf->parts = choose(programs, btf, tier, parts);
     programs->rodata->is_exact = bpf->parts & TK_BPF_EXACT;
     int rc = bpf->parts & TK_BPF_TASKS ? 0 : -EOPNOTSUPP;
     if (rc == 0)
-        rc = bpf_map__set_max_entries(programs->maps.tasks, bpf->room);
+        rc = bpf_map__set_max_entries(programs->maps.tasks, ROOM);
     if (rc == 0)
         rc = tk_programs__load(programs);
     if (rc == 0)
@@ -228,12 +216,13 @@ static int run_iterator(const struct bpf_link *link)
     return n < 0 ? -errno : 0;
 }
 
-static int walk(void *context, uint32_t turn_from, uint32_t turn_width, struct tk_walk *ret_walk)
+static int walk(void *context, const struct tk_walk_order *order, struct tk_walk *ret_walk)
 {
     struct tk_bpf *bpf = context;
     struct tk_bpf_walk *shared = &bpf->programs->bss->walk;
-    shared->turn_from = turn_from;
-    shared->turn_width = turn_width;
+    shared->turn_from = order->turn_from;
+    shared->turn_width = order->turn_width;
+    shared->tick += !order->rest;
     shared->count = shared->left_out = shared->processes = shared->cut = 0;
     int64_t start_ns = tk_clock_mono_ns();
     shared->now_ns = (uint64_t)start_ns;
@@ -241,7 +230,7 @@ static int walk(void *context, uint32_t turn_from, uint32_t turn_width, struct t
                                      : run_iterator(bpf->link);
     *ret_walk = (struct tk_walk){
         .tasks = bpf->tasks,
-        .count = shared->count < bpf->room ? shared->count : bpf->room,
+        .count = shared->count < ROOM ? shared->count : ROOM,
         .processes = shared->processes,
         .cut = shared->cut,
         .left_out = shared->left_out > 0,
@@ -253,7 +242,7 @@ static int walk(void *context, uint32_t turn_from, uint32_t turn_width, struct t
 
 static int open_walk(struct tk_bpf *bpf, struct tk_err *err)
 {
-    size_t bytes = bpf->room * sizeof(*bpf->tasks);
+    size_t bytes = ROOM * sizeof(*bpf->tasks);
     void *tasks =
         mmap(NULL, bytes, PROT_READ, MAP_SHARED, bpf_map__fd(bpf->programs->maps.tasks), 0);
     if (tasks == MAP_FAILED)
@@ -298,24 +287,33 @@ static bool find_offsets(struct tk_bpf *bpf, const struct btf *btf)
     return met == sysconf(_SC_NPROCESSORS_ONLN);
 }
 
+/* What the walk says of ourselves; -1 = nothing. */
+static int64_t own_rss_pages(struct tk_bpf *bpf)
+{
+    struct tk_walk_order order = {.turn_width = UINT32_MAX};
+    struct tk_walk all = {.left_out = true};
+    for (; all.left_out; order.rest = true) {
+        if (walk(bpf, &order, &all) < 0 || all.count == 0)
+            return -1;
+        for (uint32_t i = 0; i < all.count; i++) {
+            if (all.tasks[i].pid == getpid())
+                return all.tasks[i].rss_pages;
+        }
+    }
+    return -1;
+}
+
 /* Our own resident set, added up, against what /proc says: an address that is wrong shows. */
 static bool agrees_with_statm(struct tk_bpf *bpf)
 {
-    struct tk_walk all;
     char text[128];
     int64_t pages = -1;
-    if (walk(bpf, 0, UINT32_MAX, &all) < 0)
-        return false;
+    int64_t own_pages = own_rss_pages(bpf);
     TK_CLEANUP(tk_fd_close) int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
     ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text));
     if (n <= 0 || tk_pid_statm_parse((tk_str){text, (size_t)n}, &pages) < 0)
         return false;
-    for (uint32_t i = 0; i < all.count; i++) {
-        if (all.tasks[i].pid == getpid())
-            return llabs(all.tasks[i].rss_pages - pages) <
-                   RSS_SLACK(bpf->programs->bss->cpus.count);
-    }
-    return false;
+    return own_pages >= 0 && llabs(own_pages - pages) < RSS_SLACK(bpf->programs->bss->cpus.count);
 }
 
 /* Find out what only the kernel side can see, and whether sums over CPUs can be had. */
@@ -385,7 +383,7 @@ void tk_bpf_free(struct tk_bpf *bpf)
     if (!bpf)
         return;
     if (bpf->tasks)
-        (void)munmap(bpf->tasks, bpf->room * sizeof(*bpf->tasks));
+        (void)munmap(bpf->tasks, ROOM * sizeof(*bpf->tasks));
     (void)bpf_link__destroy(bpf->link);
     tk_programs__destroy(bpf->programs);
     free(bpf);

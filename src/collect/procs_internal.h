@@ -109,6 +109,7 @@ struct tk_procs {
     int64_t fork_events;   /* events of processes and threads since the first tick */
     int64_t births;        /* processes that ever were members */
     int64_t births_walked; /* of them, at the last walk */
+    bool wants_whole;      /* the next walk is to meet everybody */
     int64_t exits_seen, lost_records, unreadable;
     int64_t syscalls;                  /* without those of `files` */
     int64_t sweep_syscalls;            /* with those, of sweeps alone */

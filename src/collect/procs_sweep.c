@@ -383,16 +383,23 @@ static bool sample(struct tk_procs *procs, struct tk_rows *rows, const struct tk
     return true;
 }
 
-/* Tiers P and P0. Returns when the last clock was read. */
-static int64_t read_files(struct tk_procs *procs, struct tk_rows *rows, struct turn turn)
+/* The clocks of tiers P and P0, or those that a walk will not meet, and the pauses that end.
+ * Returns when the last clock was read. */
+static int64_t read_clocks_and_pauses(struct tk_procs *procs, struct tk_rows *rows,
+                                      struct turn turn)
 {
+    procs->touched_count = 0;
     if (procs->tier != TK_TIER_P0) {
         read_clocks(procs, turn);
         put_pauses(procs, rows);
     } else {
         read_stats(procs, rows, turn);
     }
-    int64_t end_ns = now_ns(procs);
+    return now_ns(procs);
+}
+
+static void read_touched(struct tk_procs *procs, struct tk_rows *rows)
+{
     procs->looked += procs->touched_count;
     share_quota(procs);
     for (uint32_t t = 0; t < procs->touched_count; t++) {
@@ -404,12 +411,31 @@ static int64_t read_files(struct tk_procs *procs, struct tk_rows *rows, struct t
         if (procs->touched[t].cpu_ns < 0)
             tk_procs_miss(procs, rows, procs->touched[t].i);
     }
+}
+
+/* A walk puts processes into the set and takes some out: meanwhile the touched are known by their
+ * pids. */
+static int64_t walk_between(struct tk_procs *procs, struct tk_rows *rows, struct turn turn)
+{
+    uint32_t kept = 0;
+    for (uint32_t t = 0; t < procs->touched_count; t++)
+        procs->touched[t].i =
+            (uint32_t)procs->set.clocks[procs->touched[t].i].pid & TK_PROC_INDEX_MAX;
+    int64_t end_ns = tk_procs_walk(procs, rows, turn.from, procs->all ? UINT32_MAX : turn.width);
+    for (uint32_t t = 0; t < procs->touched_count; t++) {
+        uint32_t i = tk_proc_set_find(&procs->set, (pid_t)procs->touched[t].i);
+        procs->touched[kept] = procs->touched[t];
+        procs->touched[kept].i = i & TK_PROC_INDEX_MAX;
+        kept += i != TK_PROC_NONE;
+    }
+    procs->touched_count = kept;
     return end_ns;
 }
 
 void tk_procs_sweep(struct tk_procs *procs, struct tk_rows *rows, bool all)
 {
     int64_t start_ns = now_ns(procs);
+    int64_t end_ns = start_ns;
     int64_t start_calls = procs->syscalls + procs->files.syscalls;
     struct turn turn = next_turn(procs, start_ns);
     procs->tick++;
@@ -417,11 +443,14 @@ void tk_procs_sweep(struct tk_procs *procs, struct tk_rows *rows, bool all)
     procs->sweep_start_ns = start_ns;
     tk_proc_files_begin_tick(&procs->files, procs->ran);
     procs->touched_count = procs->looked = procs->ran = 0;
-    int64_t end_ns = start_ns;
-    if (tk_procs_has_walk(procs))
-        end_ns = tk_procs_walk(procs, rows, turn.from, all ? UINT32_MAX : turn.width);
     if (!tk_procs_has_walk(procs) || procs->unmet > 0)
-        end_ns = read_files(procs, rows, turn);
+        end_ns = read_clocks_and_pauses(procs, rows, turn);
+    if (tk_procs_has_walk(procs)) {
+        end_ns = walk_between(procs, rows, turn);
+        if (!tk_procs_has_walk(procs)) /* it failed */
+            end_ns = read_clocks_and_pauses(procs, rows, turn);
+    }
+    read_touched(procs, rows);
     procs->sweep_syscalls += procs->syscalls + procs->files.syscalls - start_calls;
     procs->sweep_ns = end_ns - start_ns;
     procs->sweep_end_ns = end_ns;

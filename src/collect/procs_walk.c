@@ -163,6 +163,13 @@ static void end_pauses(struct tk_procs *procs, struct tk_rows *rows, const struc
     }
 }
 
+/* What is wanted of a walk. */
+struct look {
+    uint32_t turn_from, turn_width; /* whose turn it is */
+    bool is_whole;                  /* it meets everybody, be it their turn or not */
+    bool is_silent;                 /* no rows: it is to show who is there */
+};
+
 /* Where the walk cannot tell the resident set, statm can. */
 static void read_rss(struct tk_procs *procs, uint32_t i)
 {
@@ -175,16 +182,22 @@ static void read_rss(struct tk_procs *procs, uint32_t i)
         facts->rss_pages = pages < INT32_MAX ? (int32_t)pages : INT32_MAX;
 }
 
-/* `is_count`: only those that ran or have no row yet get one, the others are just met. */
-static void take(struct tk_procs *procs, struct tk_rows *rows, const struct tk_bpf_task *task,
-                 bool is_count)
+static bool is_in_turn(const struct look *look, pid_t pid)
+{
+    return look->turn_width == UINT32_MAX ||
+           (uint32_t)pid * TK_BPF_TURN - look->turn_from < look->turn_width;
+}
+
+static void take(struct tk_procs *procs, struct tk_rows *rows, const struct look *look,
+                 const struct tk_bpf_task *task)
 {
     uint32_t i = tk_proc_set_find(&procs->set, task->pid);
     if (i == TK_PROC_NONE || (procs->set.clocks[i].flags & TK_PROC_GONE) ||
         procs->set.facts[i].start_ticks != start_ticks_of(procs, task))
         return;
     bool is_fresh = (procs->set.clocks[i].flags & TK_PROC_FRESH) != 0;
-    if (is_count && !ran(procs, i, task) && !is_fresh) {
+    bool is_told = ran(procs, i, task) || is_fresh || is_in_turn(look, task->pid);
+    if (look->is_silent || !is_told) {
         procs->set.facts[i].io_age = tk_procs_age(procs->sweep_start_ns);
         return;
     }
@@ -240,55 +253,56 @@ static void give_up(struct tk_procs *procs, int rc)
                    strerror(-rc));
 }
 
-/* Walk until nobody is left out, and take each record. Returns when the last walk
- * ended, and how many processes it met. */
-static int64_t walk_all(struct tk_procs *procs, struct tk_rows *rows, uint32_t turn_from,
-                        uint32_t turn_width, bool is_count, uint32_t *ret_met)
+/* Walk until nobody is left out, and take each record. Returns when the last walk ended, and how
+ * many processes it met. */
+static int64_t walk_all(struct tk_procs *procs, struct tk_rows *rows, const struct look *look,
+                        uint32_t *ret_met)
 {
     struct tk_walk walk = {.left_out = true};
+    struct tk_walk_order order = {look->turn_from, look->turn_width, false};
+    if (look->is_whole)
+        order.turn_width = UINT32_MAX;
     for (int round = 0; round < ROUNDS_MAX && walk.left_out; round++) {
         procs->syscalls++;
-        int rc = procs->walker.walk(procs->walker.context, turn_from, turn_width, &walk);
+        order.rest = round > 0;
+        int rc = procs->walker.walk(procs->walker.context, &order, &walk);
         if (rc < 0) {
             give_up(procs, rc);
             break;
         }
-        end_pauses(procs, rows, &walk);
+        if (!look->is_silent)
+            end_pauses(procs, rows, &walk);
         for (uint32_t r = 0; r < walk.count; r++)
-            take(procs, rows, &walk.tasks[r], is_count);
+            take(procs, rows, look, &walk.tasks[r]);
         procs->cut = walk.cut;
     }
     *ret_met = walk.processes;
     return walk.end_ns;
 }
 
-/* One more walk that meets everybody. */
-static void count_all(struct tk_procs *procs, struct tk_rows *rows)
-{
-    uint32_t met;
-    uint16_t before = (uint16_t)(tk_procs_age(procs->sweep_start_ns) - 1);
-    for (uint32_t i = 0; i < procs->set.count; i++)
-        procs->set.facts[i].io_age = before;
-    (void)walk_all(procs, rows, 0, UINT32_MAX, true, &met);
-}
-
-/* A process may have come into the set after a walk has told of it, and sleep since. */
-static bool lacks_first_row(const struct tk_procs *procs)
+/* A process may have come into the set after a walk has told of it, and sleep since: the next walk
+ * has to meet it all the same. `was_met`: look at those alone that a walk has met already. */
+static bool lacks_first_row(const struct tk_procs *procs, bool was_met)
 {
     const uint32_t asked = TK_PROC_MEMBER | TK_PROC_FRESH | TK_PROC_GONE | TK_PROC_UNMET;
     for (uint32_t i = 0; i < procs->set.count; i++) {
-        if ((procs->set.clocks[i].flags & asked) == (TK_PROC_MEMBER | TK_PROC_FRESH))
+        if ((procs->set.clocks[i].flags & asked) == (TK_PROC_MEMBER | TK_PROC_FRESH) &&
+            (!was_met || procs->set.facts[i].group_mark != 0))
             return true;
     }
     return false;
 }
 
-/* Those whom the walk should have met, and did not. */
-static void look_for_fresh(struct tk_procs *procs, struct tk_rows *rows)
+/* One more walk, that shows who is there: ask the others. What ran since the walk before is told
+ * when it runs again, or in its turn. */
+static void ask_absent(struct tk_procs *procs, struct tk_rows *rows)
 {
-    if (procs->births != procs->births_walked && procs->tick > 1 && lacks_first_row(procs))
-        count_all(procs, rows);
-    procs->births_walked = procs->births;
+    uint32_t met;
+    uint16_t before = (uint16_t)(tk_procs_age(procs->sweep_start_ns) - 1);
+    for (uint32_t i = 0; i < procs->set.count; i++)
+        procs->set.facts[i].io_age = before;
+    (void)walk_all(procs, rows, &(struct look){.is_whole = true, .is_silent = true}, &met);
+    ask_unmet(procs, rows, TK_AGE_NS);
 }
 
 /* Who has gone without a word: where no events tell, the walk met fewer than we know; where some
@@ -299,8 +313,7 @@ static void look_for_gone(struct tk_procs *procs, struct tk_rows *rows, uint32_t
     if (procs->tick == 1) {
         ask_unmet(procs, rows, 0);
     } else if (!has_events && met + procs->unmet < procs->set.count) {
-        count_all(procs, rows);
-        ask_unmet(procs, rows, TK_AGE_NS);
+        ask_absent(procs, rows);
     }
     if (procs->lost_turns != procs->turns)
         ask_unmet(procs, rows, tk_procs_turn_ns(procs) * 5 / 2);
@@ -311,10 +324,16 @@ int64_t tk_procs_walk(struct tk_procs *procs, struct tk_rows *rows, uint32_t tur
                       uint32_t turn_width)
 {
     uint32_t met;
-    int64_t end_ns = walk_all(procs, rows, turn_from, turn_width, false, &met);
-    if (tk_procs_has_walk(procs)) {
-        look_for_fresh(procs, rows);
+    bool has_new = procs->births != procs->births_walked;
+    const struct look look = {
+        .turn_from = turn_from,
+        .turn_width = turn_width,
+        .is_whole = procs->wants_whole || (has_new && lacks_first_row(procs, true)),
+    };
+    int64_t end_ns = walk_all(procs, rows, &look, &met);
+    procs->wants_whole = has_new && lacks_first_row(procs, false);
+    procs->births_walked = procs->births;
+    if (tk_procs_has_walk(procs))
         look_for_gone(procs, rows, met);
-    }
     return end_ns > procs->sweep_start_ns ? end_ns : procs->sweep_start_ns;
 }

@@ -4,6 +4,7 @@
 #ifndef TK_COLLECT_WALK_H
 #define TK_COLLECT_WALK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -19,9 +20,15 @@ struct tk_walk {
     int64_t start_ns, end_ns; /* monotonic */
 };
 
+/* What a walk is to tell of besides those that ran. */
+struct tk_walk_order {
+    uint32_t turn_from, turn_width; /* of those that are due: pid * TK_BPF_TURN - turn_from <
+                                       turn_width (of 2^32); UINT32_MAX = all */
+    bool rest;                      /* only of those that the walk before has left out */
+};
+
 struct tk_walker {
-    /* Processes whose pid * TK_BPF_TURN - turn_from < turn_width (of 2^32) are due though idle. */
-    int (*walk)(void *context, uint32_t turn_from, uint32_t turn_width, struct tk_walk *ret_walk);
+    int (*walk)(void *context, const struct tk_walk_order *order, struct tk_walk *ret_walk);
     void *context;
     bool rss_exact; /* rss_pages is what /proc/PID/statm shows; else it is to be asked */
 };

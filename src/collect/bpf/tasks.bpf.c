@@ -23,8 +23,8 @@ enum { ALL_PROCESSES, ALL_THREADS, THREADS_OF_PROCESS };
  * its clock alone shows whether it did: the process's sums lie in other cache lines. */
 struct gate {
     uint32_t pid;
-    uint32_t threads;
-    uint64_t clock_ns; /* of the thread, or of the process when it had several */
+    uint32_t tick_single; /* of the walk that told of it, times 2; plus 1 if it had one thread */
+    uint64_t clock_ns;    /* of the thread, or of the process when it had several */
 };
 
 struct {
@@ -271,7 +271,7 @@ static __always_inline void add_ended(struct sums *sums, const struct signal_str
     }
 }
 
-static __always_inline bool is_due(int32_t pid)
+static __always_inline bool is_in_turn(int32_t pid)
 {
     return walk.turn_width == UINT32_MAX ||
            (uint32_t)pid * TK_BPF_TURN - walk.turn_from < walk.turn_width;
@@ -283,20 +283,26 @@ static __always_inline struct gate *gate_of(int32_t pid)
     return bpf_map_lookup_elem(&gates, &slot);
 }
 
+/* Its turn has come, and this walk or the one whose rest it is has not told of it yet. */
+static __always_inline bool is_due(const struct gate *gate, int32_t pid)
+{
+    return is_in_turn(pid) && gate->tick_single >> 1 != (walk.tick & INT32_MAX);
+}
+
 /* Whether there is nothing to tell, as far as the main thread shows. */
 static __always_inline bool is_idle(const struct gate *gate, const struct task_struct *leader,
                                     int32_t pid)
 {
-    return gate->pid == (uint32_t)pid && gate->threads == 1 &&
+    return gate->pid == (uint32_t)pid && (gate->tick_single & 1) &&
            gate->clock_ns == leader->se.sum_exec_runtime && !(is_exact && leader->on_cpu) &&
-           !is_due(pid);
+           !is_due(gate, pid);
 }
 
 /* Likewise, of a process with several threads. */
 static __always_inline bool all_idle(const struct gate *gate, int32_t pid, uint64_t runtime_ns)
 {
-    return gate->pid == (uint32_t)pid && gate->threads != 1 && gate->clock_ns == runtime_ns &&
-           !is_due(pid);
+    return gate->pid == (uint32_t)pid && !(gate->tick_single & 1) && gate->clock_ns == runtime_ns &&
+           !is_due(gate, pid);
 }
 
 /* Room for a record; NULL = there is none. */
@@ -352,13 +358,14 @@ static __always_inline void put(struct gate *gate, struct task_struct *leader, i
     record->ns_pid = innermost_pid_of(leader, pid);
     record->ppid = pid_of(leader->real_parent);
     bool is_new = gate->pid != (uint32_t)pid;
-    record->fds = is_new || is_due(pid) ? count_fds(leader->files) : -1;
+    record->fds = is_new || is_in_turn(pid) ? count_fds(leader->files) : -1;
     record->fd_limit = fd_limit_of(leader->signal);
     gate->pid = (uint32_t)pid;
-    gate->threads = (uint32_t)record->threads;
+    bool is_single = record->threads == 1;
+    gate->tick_single = walk.tick << 1 | is_single;
     /* Read before it is asked for: the verifier takes no load that serves two kinds of memory. */
     uint64_t clock_ns = BPF_CORE_READ(leader, se.sum_exec_runtime);
-    gate->clock_ns = gate->threads == 1 ? clock_ns : sums->runtime_ns;
+    gate->clock_ns = is_single ? clock_ns : sums->runtime_ns;
 }
 
 /* Tier B2 ---------------------------------------------------------------------------- */
