@@ -187,7 +187,7 @@ static struct tk_walk take_walk(void)
 {
     struct tk_walk walk;
     struct tk_walker walker = tk_bpf_walker(exact.bpf);
-    assert_int_equal(walker.walk(walker.context, 0, 0, &walk), 0);
+    assert_int_equal(walker.walk(walker.context, &(struct tk_walk_order){0}, &walk), 0);
     return walk;
 }
 

@@ -39,8 +39,8 @@ struct tk_bpf_walk {
     uint32_t ns_level, ns_inum;     /* the reader's pid namespace; level 0 = the initial one */
     uint32_t turn_from, turn_width; /* processes whose pid * TK_BPF_TURN lies in this part of the
                                        circle of 2^32 are due, though they did not run */
-    uint32_t tick; /* of the order: a walk of the rest has that of the walk before */
     uint64_t now_ns; /* monotonic: to this moment a running task is credited, in exact mode */
+    uint32_t tick; /* of the order: a walk of the rest has that of the walk before */
     /* Out: counted up from what the reader puts there */
     uint32_t count;     /* records */
     uint32_t left_out;  /* processes that found no room: they come with the next walk */
