@@ -63,6 +63,23 @@ enum tk_json_kind tk_json_peek(struct tk_json *json)
     }
 }
 
+int tk_json_read_members(struct tk_json *json, struct tk_arena *scratch, tk_json_member_fn read,
+                         void *into, struct tk_err *err)
+{
+    tk_str key;
+    int rc = tk_json_enter_object(json, err);
+    if (rc < 0)
+        return rc;
+    while ((rc = tk_json_next_key(json, scratch, &key, err)) == 0) {
+        rc = read(json, key, scratch, into, err);
+        if (rc > 0)
+            rc = tk_json_skip(json, NULL, err);
+        if (rc < 0)
+            return rc;
+    }
+    return rc < 0 ? rc : 0;
+}
+
 int tk_json_expect_end(struct tk_json *json, struct tk_err *err)
 {
     return tk_json_peek(json) == TK_JSON_END ? 0 : fail_here(json, "the end", err);

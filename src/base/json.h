@@ -78,6 +78,14 @@ TK_MUST_USE int tk_json_read_str(struct tk_json *json, struct tk_arena *scratch,
 /* Skip one value of any kind, fully validated; `ret_raw` (may be NULL) is its text. */
 TK_MUST_USE int tk_json_skip(struct tk_json *json, tk_str *ret_raw, struct tk_err *err);
 
+/* Reads the value of one member into `into` and returns 0, or returns 1 to have it skipped. */
+typedef int (*tk_json_member_fn)(struct tk_json *json, tk_str key, struct tk_arena *scratch,
+                                 void *into, struct tk_err *err);
+
+/* Read an object, member by member. Strings with escapes are decoded into `scratch`. */
+TK_MUST_USE int tk_json_read_members(struct tk_json *json, struct tk_arena *scratch,
+                                     tk_json_member_fn read, void *into, struct tk_err *err);
+
 /* Nothing but white space may follow. */
 TK_MUST_USE int tk_json_expect_end(struct tk_json *json, struct tk_err *err);
 

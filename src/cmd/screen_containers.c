@@ -6,7 +6,8 @@
 #include "base/human.h"
 #include "cmd/screen_internal.h"
 
-#define MOST 5
+#define MOST      5
+#define LABEL_MAX 512
 
 enum {
     CONTAINER_NAME,
@@ -18,13 +19,27 @@ enum {
     CONTAINER_COLUMNS
 };
 
+/* By the best names that are known: NAMESPACE/POD/CONTAINER, CONTAINER, or the id. */
+static tk_str label_of(const struct tk_summary_container *container, char label[LABEL_MAX])
+{
+    if (container->pod.n == 0 && container->called.n == 0)
+        return container->name;
+    bool has_space = container->namespace.n > 0;
+    bool has_pod = container->pod.n > 0;
+    int n = snprintf(label, LABEL_MAX, "%.*s%s%.*s%s%.*s", TK_STR_ARG(container->namespace),
+                     has_space ? "/" : "", TK_STR_ARG(container->pod),
+                     has_pod && container->called.n > 0 ? "/" : "", TK_STR_ARG(container->called));
+    return (tk_str){label, n < LABEL_MAX ? (size_t)n : LABEL_MAX - 1};
+}
+
 static void add_container(struct tk_grid *grid, const struct tk_look *look,
                           const struct tk_summary_container *container)
 {
     struct tk_cell cell;
     char text[TK_HUMAN_MAX];
     tk_grid_add(grid);
-    tk_grid_set(grid, CONTAINER_NAME, tk_cell_clean(look, container->name, &cell));
+    char label[LABEL_MAX];
+    tk_grid_set(grid, CONTAINER_NAME, tk_cell_clean(look, label_of(container, label), &cell));
     tk_grid_set(grid, CONTAINER_CPU, tk_seconds_format(container->cpu_ns, text));
     tk_grid_set(grid, CONTAINER_MEMORY, tk_bytes_format((double)container->mem_peak_bytes, text));
     tk_grid_set(grid, CONTAINER_READ, tk_bytes_format((double)container->rd_bytes, text));

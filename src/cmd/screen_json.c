@@ -108,6 +108,9 @@ static void put_containers(struct tk_buf *out, const struct tk_summary *summary)
         const struct tk_summary_container *container = &summary->containers[i];
         tk_element_open(out, '{');
         tk_member_put_text(out, "name", container->name);
+        tk_member_put_text(out, "container_name", container->called);
+        tk_member_put_text(out, "pod", container->pod);
+        tk_member_put_text(out, "namespace", container->namespace);
         tk_member_put_text(out, "cgroup", container->cgroup);
         tk_member_put_i64(out, "cpu_ns", container->cpu_ns);
         tk_member_put_i64(out, "mem_peak_bytes", container->mem_peak_bytes);

@@ -29,6 +29,9 @@ struct tk_cgroup_reading tk_cgroup_reading_none(void)
         .psi_cpu_some_us = -1,
         .psi_io_some_us = -1,
         .psi_memory_some_us = -1,
+        .psi_cpu_full_us = -1,
+        .psi_io_full_us = -1,
+        .psi_memory_full_us = -1,
     };
 }
 
@@ -247,13 +250,10 @@ static bool parse_io_service_bytes(tk_str text, const struct tk_cgroup_devices *
 
 /* Pressure -------------------------------------------------------------------------- */
 
-/* "some avg10=0.00 avg60=0.00 avg300=0.00 total=5": the total. */
-static bool scan_some(tk_str text, int64_t *ret_us)
+/* "avg10=0.00 avg60=0.00 avg300=0.00 total=5": the total. */
+static bool scan_total(tk_str line, int64_t *ret_us)
 {
-    tk_str line;
     tk_str word;
-    if (!tk_str_take_line(&text, &line) || !tk_str_take_prefix(&line, TK_STR("some ")))
-        return false;
     while (tk_str_take_word(&line, &word)) {
         if (tk_str_take_prefix(&word, TK_STR("total=")))
             return one_number(word, ret_us);
@@ -261,11 +261,43 @@ static bool scan_some(tk_str text, int64_t *ret_us)
     return false;
 }
 
+/* A line "some ..." and, of all but the oldest kernels, a line "full ...". */
+static bool parse_stalls(tk_str text, int64_t *ret_some_us, int64_t *ret_full_us)
+{
+    tk_str line;
+    if (!tk_str_take_line(&text, &line) || !tk_str_take_prefix(&line, TK_STR("some ")) ||
+        !scan_total(line, ret_some_us))
+        return false;
+    if (!tk_str_take_line(&text, &line))
+        return true;
+    return tk_str_take_prefix(&line, TK_STR("full ")) && scan_total(line, ret_full_us);
+}
+
+static bool parse_cpu_stalls(tk_str text, const struct tk_cgroup_devices *stacked,
+                             struct tk_cgroup_reading *reading)
+{
+    (void)stacked;
+    return parse_stalls(text, &reading->psi_cpu_some_us, &reading->psi_cpu_full_us);
+}
+
+static bool parse_io_stalls(tk_str text, const struct tk_cgroup_devices *stacked,
+                            struct tk_cgroup_reading *reading)
+{
+    (void)stacked;
+    return parse_stalls(text, &reading->psi_io_some_us, &reading->psi_io_full_us);
+}
+
+static bool parse_memory_stalls(tk_str text, const struct tk_cgroup_devices *stacked,
+                                struct tk_cgroup_reading *reading)
+{
+    (void)stacked;
+    return parse_stalls(text, &reading->psi_memory_some_us, &reading->psi_memory_full_us);
+}
+
 /* The files -------------------------------------------------------------------------- */
 
 #define FIELD(name)  .field = offsetof(struct tk_cgroup_reading, name)
 #define NUMBER(name) .scan = one_number, FIELD(name)
-#define STALLS(name) .scan = scan_some, FIELD(name)
 
 const struct tk_cgroup_file tk_cgroup_files[TK_CGROUP_FILE_COUNT] = {
     {"cpuacct.usage", TK_CGROUP_CPUACCT, TK_CGROUP_FAST, NUMBER(cpu_ns)},
@@ -287,9 +319,9 @@ const struct tk_cgroup_file tk_cgroup_files[TK_CGROUP_FILE_COUNT] = {
     {"memory.max", TK_CGROUP_V2, TK_CGROUP_SLOW, parse_memory_limit},
     {"io.stat", TK_CGROUP_V2, TK_CGROUP_DETAIL, parse_io_stat},
     {"pids.current", TK_CGROUP_V2, TK_CGROUP_DETAIL, NUMBER(pids)},
-    {"cpu.pressure", TK_CGROUP_V2, TK_CGROUP_SLOW, STALLS(psi_cpu_some_us)},
-    {"io.pressure", TK_CGROUP_V2, TK_CGROUP_SLOW, STALLS(psi_io_some_us)},
-    {"memory.pressure", TK_CGROUP_V2, TK_CGROUP_SLOW, STALLS(psi_memory_some_us)},
+    {"cpu.pressure", TK_CGROUP_V2, TK_CGROUP_SLOW, parse_cpu_stalls},
+    {"io.pressure", TK_CGROUP_V2, TK_CGROUP_SLOW, parse_io_stalls},
+    {"memory.pressure", TK_CGROUP_V2, TK_CGROUP_SLOW, parse_memory_stalls},
 };
 
 bool tk_cgroup_file_parse(const struct tk_cgroup_file *file, tk_str text,

@@ -6,6 +6,7 @@
  *     /kubepods/burstable/podUID/ID                                       kubepods, cgroupfs
  *     /kubepods.slice/kubepods-podUID.slice/cri-containerd-ID.scope       kubepods, systemd
  *     /kubepods-burstable-podUID.slice:cri-containerd:ID                  containerd in between
+ *     /kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-podUID.slice/...   kind
  *     /machine.slice/libpod-ID.scope/container                            podman
  *     /k8s.io/ID, /default/ID, /system.slice/nerdctl-ID.scope             containerd
  *     /lxc.payload.NAME, /lxc/NAME, /machine.slice/machine-NAME.scope     lxc, nspawn
@@ -14,7 +15,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/number.h"
 #include "collect/cgroup_files.h"
+#include "collect/container_names.h"
 
 enum {
     ID_DIGITS = 64,
@@ -42,7 +45,7 @@ static bool take_suffix(tk_str *text, tk_str suffix)
 
 /* "docker-ID.scope", "cri-containerd-ID.scope", "X:cri-containerd:ID", "ID": the id. The groups of
  * conmon belong to the monitor of a container, not to the container. */
-static bool find_id(tk_str name, tk_str *ret_id)
+static bool find_whole_id(tk_str name, tk_str *ret_id)
 {
     (void)(take_suffix(&name, TK_STR(".scope")) || take_suffix(&name, TK_STR(".service")));
     if (name.n < ID_DIGITS)
@@ -53,7 +56,15 @@ static bool find_id(tk_str name, tk_str *ret_id)
         return false;
     if (head.n > 0 && !strchr("-:_", head.p[head.n - 1]))
         return false;
-    *ret_id = (tk_str){id.p, SHORT_ID_DIGITS};
+    *ret_id = id;
+    return true;
+}
+
+static bool find_id(tk_str name, tk_str *ret_id)
+{
+    if (!find_whole_id(name, ret_id))
+        return false;
+    ret_id->n = SHORT_ID_DIGITS;
     return true;
 }
 
@@ -74,7 +85,7 @@ static bool find_name(tk_str name, tk_str next, tk_str *ret)
 static bool find_pod(tk_str name, tk_str above, tk_str *ret)
 {
     *ret = name;
-    if (tk_str_starts_with(name, TK_STR("kubepods")) && take_suffix(ret, TK_STR(".slice"))) {
+    if (memmem(name.p, name.n, "kubepods", 8) && take_suffix(ret, TK_STR(".slice"))) {
         size_t dash = tk_str_find_last(*ret, '-');
         if (dash == ret->n)
             return false;
@@ -138,6 +149,45 @@ bool tk_cgroup_container(tk_str path, char *ret_name, size_t cap)
             *c = '-';
     }
     return true;
+}
+
+/* "pod0f1e_2d3c" of the systemd driver as the kubelet writes it: "0f1e-2d3c". */
+static void set_pod_uid(tk_str pod, char *to, size_t cap)
+{
+    if (!tk_str_take_prefix(&pod, TK_STR("pod")) || !tk_str_to_cstr(pod, to, cap))
+        return;
+    for (char *c = to; *c; c++) {
+        if (*c == '_')
+            *c = '-';
+    }
+}
+
+/* "user-1000.slice"; -1 = another name. */
+static int64_t uid_of(tk_str name)
+{
+    int64_t uid;
+    bool is_user = tk_str_take_prefix(&name, TK_STR("user-")) &&
+                   take_suffix(&name, TK_STR(".slice")) && tk_parse_i64(name, &uid) && uid >= 0;
+    return is_user ? uid : -1;
+}
+
+void tk_cgroup_identify(tk_str path, struct tk_cgroup_identity *ret)
+{
+    const tk_str none = {NULL, 0};
+    tk_str parts[COMPONENTS_MAX];
+    size_t n = split(path, parts, COMPONENTS_MAX);
+    *ret = (struct tk_cgroup_identity){.uid = -1};
+    for (size_t i = n; i-- > 0;) {
+        tk_str found;
+        tk_str head = parts[i];
+        head.n = tk_str_find(head, ':'); /* "SLICE:cri-containerd:ID" */
+        if (!ret->id[0] && find_whole_id(parts[i], &found))
+            (void)tk_str_to_cstr(found, ret->id, sizeof(ret->id));
+        if (!ret->pod_uid[0] && find_pod(head, i > 0 ? parts[i - 1] : none, &found))
+            set_pod_uid(found, ret->pod_uid, sizeof(ret->pod_uid));
+        if (ret->uid < 0)
+            ret->uid = uid_of(parts[i]);
+    }
 }
 
 /* How good a hierarchy is at naming a process; 0 = not at all. */

@@ -13,6 +13,11 @@
 #include "collect/cgroups_internal.h"
 #include "collect/host_internal.h"
 
+#define LOOKUPS          3 /* of the names of a group, at walks one after the other */
+#define LOOKUPS_PER_WALK 16
+
+#define LIST_CALLS 6 /* of a folder: open, flags, state, two readings, close */
+
 enum {
     DEPTH_MAX = 32,
 };
@@ -25,6 +30,13 @@ uint64_t tk_cgroup_hash(uint64_t hash, tk_str text)
     for (size_t i = 0; i < text.n; i++)
         hash = (hash ^ (unsigned char)text.p[i]) * 1099511628211ULL;
     return hash;
+}
+
+void tk_cgroup_release(struct tk_cgroups *groups, struct tk_cgroup *group)
+{
+    tk_cgroups_close_fds(groups, group);
+    free(group->names);
+    free(group->path);
 }
 
 static uint64_t hash_of(const char *path)
@@ -55,6 +67,7 @@ static void add_group(struct tk_cgroups *groups, const char *path, int hierarchy
     *group = (struct tk_cgroup){.path = strdup(path),
                                 .hierarchies = 1U << hierarchy,
                                 .found = true,
+                                .lookups_left = LOOKUPS,
                                 .last = tk_cgroup_reading_none()};
     tk_cgroup_fds_init(group);
     if (!group->path || tk_map_add(&groups->by_path, hash_of(path), (uint32_t)groups->count) < 0) {
@@ -76,16 +89,13 @@ static void drop_lost(struct tk_cgroups *groups)
         struct tk_cgroup *group = &groups->groups[i];
         if (!group->found || group->gone ||
             tk_map_add(&groups->by_path, hash_of(group->path), (uint32_t)kept) < 0) {
-            tk_cgroups_close_fds(groups, group);
-            free(group->path);
+            tk_cgroup_release(groups, group);
             continue;
         }
         groups->groups[kept++] = *group;
     }
     groups->count = kept;
 }
-
-#define LIST_CALLS 6 /* of a folder: open, flags, state, two readings, close */
 
 /* Walking the trees ------------------------------------------------------------------- */
 
@@ -204,6 +214,30 @@ void tk_cgroup_devices_find(int rootfd, struct tk_cgroup_devices *stacked)
     closedir(dir);
 }
 
+/* Names of containers and pods, a few at a time: each may take some files. Runtimes may write them
+ * after the group is made. */
+static void find_names(struct tk_cgroups *groups)
+{
+    int left = LOOKUPS_PER_WALK;
+    for (size_t i = 0; i < groups->count && left > 0; i++) {
+        struct tk_cgroup *group = &groups->groups[i];
+        struct tk_cgroup_identity identity;
+        struct tk_container_names names;
+        if (group->names || group->lookups_left == 0)
+            continue;
+        tk_cgroup_identify(tk_str_from(group->path), &identity);
+        if (!identity.id[0] && !identity.pod_uid[0]) {
+            group->lookups_left = 0;
+            continue;
+        }
+        left--;
+        group->lookups_left--;
+        if (tk_container_names_find(groups->kernel->rootfd, &identity, &names) == 0 &&
+            (group->names = malloc(sizeof(names))))
+            *group->names = names;
+    }
+}
+
 /* Groups of the other hierarchies of version 1 have the names of those that were walked. */
 static void find_mirrors(struct tk_cgroups *groups, int hierarchy)
 {
@@ -236,5 +270,6 @@ void tk_cgroups_find(struct tk_cgroups *groups)
     for (size_t i = 0; i < TK_COUNTOF(mirrors); i++)
         find_mirrors(groups, mirrors[i]);
     tk_cgroup_devices_find(groups->kernel->rootfd, &groups->stacked);
+    find_names(groups);
     groups->syscalls += LIST_CALLS;
 }

@@ -51,6 +51,9 @@ static const struct column columns[] = {
     {FIELD(psi_cpu_some_us), TK_CGROUP_METRICS_PSI_CPU_SOME_US, TK_CGROUP_SLOW, 1},
     {FIELD(psi_io_some_us), TK_CGROUP_METRICS_PSI_IO_SOME_US, TK_CGROUP_SLOW, 1},
     {FIELD(psi_memory_some_us), TK_CGROUP_METRICS_PSI_MEM_SOME_US, TK_CGROUP_SLOW, 1},
+    {FIELD(psi_cpu_full_us), TK_CGROUP_METRICS_PSI_CPU_FULL_US, TK_CGROUP_SLOW, 1},
+    {FIELD(psi_io_full_us), TK_CGROUP_METRICS_PSI_IO_FULL_US, TK_CGROUP_SLOW, 1},
+    {FIELD(psi_memory_full_us), TK_CGROUP_METRICS_PSI_MEM_FULL_US, TK_CGROUP_SLOW, 1},
 };
 
 static int64_t value_of(const struct tk_cgroup_reading *reading, const struct column *column)
@@ -75,6 +78,16 @@ static bool is_news(const struct tk_cgroup *group, const struct tk_cgroup_readin
     return false;
 }
 
+static void put_names(struct tk_batch *row, const struct tk_container_names *names)
+{
+    if (names->name[0])
+        tk_batch_set_text(row, TK_CGROUP_METRICS_CONTAINER_NAME, tk_str_from(names->name));
+    if (names->pod[0])
+        tk_batch_set_text(row, TK_CGROUP_METRICS_POD, tk_str_from(names->pod));
+    if (names->namespace[0])
+        tk_batch_set_text(row, TK_CGROUP_METRICS_NAMESPACE, tk_str_from(names->namespace));
+}
+
 /* Columns of classes up to `class`: those that were read now. */
 static void put_row(const struct tk_cgroups *groups, const struct tk_cgroup *group,
                     const struct tk_cgroup_reading *now, enum tk_cgroup_class class, int64_t now_ns,
@@ -89,6 +102,8 @@ static void put_row(const struct tk_cgroups *groups, const struct tk_cgroup *gro
     tk_batch_set_text(row, TK_CGROUP_METRICS_CGROUP, tk_str_from(group->path));
     if (group->container[0])
         tk_batch_set_text(row, TK_CGROUP_METRICS_CONTAINER, tk_str_from(group->container));
+    if (group->names)
+        put_names(row, group->names);
     if (group->row_ns > 0) {
         int64_t before = tk_anchor_from_mono(&groups->kernel->anchor, group->row_ns);
         tk_batch_set_i64(row, TK_CGROUP_METRICS_DT_MS, ns / TK_NS_PER_MS - before / TK_NS_PER_MS);
@@ -259,8 +274,7 @@ void tk_cgroups_free(struct tk_cgroups *groups)
     if (!groups)
         return;
     for (size_t i = 0; i < groups->count; i++) {
-        tk_cgroups_close_fds(groups, &groups->groups[i]);
-        free(groups->groups[i].path);
+        tk_cgroup_release(groups, &groups->groups[i]);
     }
     tk_fd_close(&groups->count_fds[PROC_CGROUPS]);
     tk_fd_close(&groups->count_fds[CGROUP_STAT]);

@@ -21,7 +21,9 @@ struct tk_cgroup_reading {
     int64_t rd_bytes, wr_bytes; /* block I/O; version 1 knows direct and synchronous I/O only */
     double cpu_limit_cores;     /* quota / period; 0 = none */
     int64_t pids;               /* processes and threads now */
-    int64_t psi_cpu_some_us, psi_io_some_us, psi_memory_some_us; /* stall times since it was made */
+    /* Stall times since it was made: of some of its tasks, of all that could run. */
+    int64_t psi_cpu_some_us, psi_io_some_us, psi_memory_some_us;
+    int64_t psi_cpu_full_us, psi_io_full_us, psi_memory_full_us;
 };
 
 /* Group of a process: the path that names it best (of version 2 unless that is the root, else of

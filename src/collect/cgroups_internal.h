@@ -6,6 +6,7 @@
 #include "base/map.h"
 #include "collect/cgroup_files.h"
 #include "collect/cgroup_mounts.h"
+#include "collect/container_names.h"
 
 enum {
     TK_CGROUP_FILE_MAX = 16384,
@@ -15,10 +16,12 @@ enum {
 struct tk_cgroup {
     char *path; /* "/a/b"; owned */
     char container[TK_CGROUP_CONTAINER_MAX];
-    unsigned hierarchies;          /* bit per hierarchy in which it exists */
-    bool found;                    /* by the present walk */
-    bool gone;                     /* its files fail */
-    int fds[TK_CGROUP_FILE_COUNT]; /* of tk_cgroup_files; cgroup_read.c */
+    struct tk_container_names *names; /* owned; NULL = not known (yet) */
+    int lookups_left;                 /* until they count as not to be had */
+    unsigned hierarchies;             /* bit per hierarchy in which it exists */
+    bool found;                       /* by the present walk */
+    bool gone;                        /* its files fail */
+    int fds[TK_CGROUP_FILE_COUNT];    /* of tk_cgroup_files; cgroup_read.c */
     struct tk_cgroup_reading last;
     int64_t row_ns;    /* of its last row; 0 = none yet */
     int64_t detail_ns; /* when the classes were read last; 0 = never */
@@ -54,6 +57,9 @@ void tk_cgroups_find(struct tk_cgroups *groups);
 
 /* FNV-1a of `text`, going on from `hash`; 0 = from the start. */
 uint64_t tk_cgroup_hash(uint64_t hash, tk_str text);
+
+/* Free what a group owns. */
+void tk_cgroup_release(struct tk_cgroups *groups, struct tk_cgroup *group);
 
 /* How many descriptors may be held, by RLIMIT_NOFILE. */
 void tk_cgroup_fds_share(struct tk_cgroups *groups);

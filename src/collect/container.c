@@ -24,27 +24,6 @@ static const char *const sockets[] = {"/var/run/docker.sock", "/run/podman/podma
 
 /* The answer -------------------------------------------------------------------- */
 
-/* Read the members of an object, each by `read` or skipped when that returns 1. */
-typedef int (*member_fn)(struct tk_json *json, tk_str key, struct tk_arena *scratch, void *into,
-                         struct tk_err *err);
-
-static int read_members(struct tk_json *json, struct tk_arena *scratch, member_fn read, void *into,
-                        struct tk_err *err)
-{
-    tk_str key;
-    int rc = tk_json_enter_object(json, err);
-    if (rc < 0)
-        return rc;
-    while ((rc = tk_json_next_key(json, scratch, &key, err)) == 0) {
-        rc = read(json, key, scratch, into, err);
-        if (rc > 0)
-            rc = tk_json_skip(json, NULL, err);
-        if (rc < 0)
-            return rc;
-    }
-    return rc < 0 ? rc : 0;
-}
-
 /* "NODE_ID=edge7" into `label`, when it is that variable and fits. */
 static void take_variable(tk_str assignment, tk_str name, char *label, size_t cap)
 {
@@ -89,9 +68,9 @@ static int read_answer(struct tk_json *json, tk_str key, struct tk_arena *scratc
 {
     struct answer *answer = into;
     if (tk_str_eq(key, TK_STR("State")))
-        return read_members(json, scratch, read_state, &answer->running, err);
+        return tk_json_read_members(json, scratch, read_state, &answer->running, err);
     if (tk_str_eq(key, TK_STR("Config")))
-        return read_members(json, scratch, read_config, &answer->container, err);
+        return tk_json_read_members(json, scratch, read_config, &answer->container, err);
     if (!tk_str_eq(key, TK_STR("Id")))
         return 1;
     tk_str id;
@@ -124,7 +103,7 @@ int tk_container_parse(tk_str response, struct tk_container *ret_container, stru
     struct tk_json json;
     struct answer answer = {0};
     tk_json_init(&json, response);
-    rc = read_members(&json, &scratch, read_answer, &answer, err);
+    rc = tk_json_read_members(&json, &scratch, read_answer, &answer, err);
     tk_arena_release(&scratch);
     if (rc < 0)
         return rc;

@@ -221,6 +221,10 @@ static const struct tk_column cgroup_metrics[TK_CGROUP_METRICS_COUNT] = {
     [TK_CGROUP_METRICS_CGROUP] = {"cgroup", TK_TEXT, "", "path below the mount point",
                                   TK_REQUIRED | TK_KEY},
     [TK_CGROUP_METRICS_CONTAINER] = {"container", TK_TEXT, "", "name or id of the container"},
+    [TK_CGROUP_METRICS_CONTAINER_NAME] =
+        {"container_name", TK_TEXT, "", "what people call the container, where that is not its id"},
+    [TK_CGROUP_METRICS_POD] = {"pod", TK_TEXT, "", "name of its pod"},
+    [TK_CGROUP_METRICS_NAMESPACE] = {"namespace", TK_TEXT, "", "namespace of its pod"},
     [TK_CGROUP_METRICS_DT_MS] = {"dt_ms", TK_I64, "ms", "time since the row of this group before"},
     [TK_CGROUP_METRICS_CPU_NS] = {"cpu_ns", TK_I64, "ns", "CPU time, cumulative"},
     [TK_CGROUP_METRICS_USER_NS] = {"user_ns", TK_I64, "ns", "CPU time in user mode, cumulative"},
@@ -249,6 +253,12 @@ static const struct tk_column cgroup_metrics[TK_CGROUP_METRICS_COUNT] = {
                                           "time in which some task waited for I/O, cumulative"},
     [TK_CGROUP_METRICS_PSI_MEM_SOME_US] = {"psi_mem_some_us", TK_I64, "us",
                                            "time in which some task waited for memory, cumulative"},
+    [TK_CGROUP_METRICS_PSI_CPU_FULL_US] = {"psi_cpu_full_us", TK_I64, "us",
+                                           "time in which all tasks waited for a CPU, cumulative"},
+    [TK_CGROUP_METRICS_PSI_IO_FULL_US] = {"psi_io_full_us", TK_I64, "us",
+                                          "time in which all tasks waited for I/O, cumulative"},
+    [TK_CGROUP_METRICS_PSI_MEM_FULL_US] = {"psi_mem_full_us", TK_I64, "us",
+                                           "time in which all tasks waited for memory, cumulative"},
 };
 
 const struct tk_schema tk_schema_cgroup_metrics = {

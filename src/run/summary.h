@@ -92,6 +92,7 @@ struct tk_summary_host {
 /* A container, by its control group. Figures within the run; -1 = not known. */
 struct tk_summary_container {
     tk_str name, cgroup;
+    tk_str called, pod, namespace; /* by their names; "" = not known */
     int64_t cpu_ns;
     int64_t mem_peak_bytes; /* largest reading */
     int64_t rd_bytes, wr_bytes;

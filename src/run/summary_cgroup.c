@@ -57,6 +57,24 @@ static size_t group_find(struct tk_summary_maker *maker, tk_str cgroup, tk_str n
     return sums->count++;
 }
 
+/* They may come later than the first row. */
+static void take_names(struct tk_arena *text, const struct tk_batch *batch, size_t row,
+                       struct tk_summary_container *group)
+{
+    const struct {
+        tk_str *name;
+        size_t column;
+    } names[] = {
+        {&group->called, TK_CGROUP_METRICS_CONTAINER_NAME},
+        {&group->pod, TK_CGROUP_METRICS_POD},
+        {&group->namespace, TK_CGROUP_METRICS_NAMESPACE},
+    };
+    for (size_t i = 0; i < TK_COUNTOF(names); i++) {
+        if (names[i].name->n == 0 && tk_batch_has(batch, row, names[i].column))
+            *names[i].name = tk_arena_copy(text, tk_batch_text(batch, row, names[i].column));
+    }
+}
+
 static void take(struct tk_summary_maker *maker, const struct tk_batch *batch, size_t row)
 {
     struct tk_container_sums *sums = maker->containers;
@@ -69,6 +87,7 @@ static void take(struct tk_summary_maker *maker, const struct tk_batch *batch, s
         return;
     }
     struct tk_summary_container *group = &sums->groups[i];
+    take_names(&maker->summary->text, batch, row, group);
     for (size_t c = 0; c < TK_COUNTOF(counters); c++) {
         int64_t now = tk_summary_ns(batch, row, counters[c].column, counters[c].unit);
         if (now < 0)

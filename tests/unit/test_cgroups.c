@@ -198,6 +198,37 @@ static void a_change_of_their_number_is_seen_at_the_next_tick(void **state)
     tk_root_release(&root);
 }
 
+static void containers_and_pods_have_the_names_that_their_runtime_left(void **state)
+{
+    (void)state;
+    static const char id[] = "3f4c1a5b6d7e8f901234567890abcdef3f4c1a5b6d7e8f901234567890abcdef";
+    char group[256];
+    char file[256];
+    struct tk_root root;
+    init_v2(&root);
+    (void)snprintf(group, sizeof(group), "kubepods/pod0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0/%s", id);
+    write_group(&root, group, 5, 1);
+    struct tk_cgroups *groups = open_groups(&root, 0);
+    tk_cgroups_tick(groups, root.rows);
+    assert_null(strstr(tk_root_take_rows(&root), "\"pod\""));
+
+    /* A runtime that writes it late; looked up anew with the next walk. */
+    (void)snprintf(file, sizeof(file),
+                   "run/containerd/io.containerd.runtime.v2.task/k8s.io/%s/config.json", id);
+    tk_root_write(&root, file,
+                  "{\"annotations\":{\"io.kubernetes.cri.container-name\":\"app\","
+                  "\"io.kubernetes.cri.sandbox-name\":\"shop-7d9\","
+                  "\"io.kubernetes.cri.sandbox-namespace\":\"prod\"}}");
+    tk_root_advance(&root, 10 * TK_NS_PER_S, NULL, NULL);
+    write_group(&root, group, 6, 1);
+    tk_cgroups_tick(groups, root.rows);
+    assert_non_null(strstr(tk_root_take_rows(&root),
+                           "\"container\":\"3f4c1a5b6d7e\",\"container_name\":\"app\","
+                           "\"pod\":\"shop-7d9\",\"namespace\":\"prod\""));
+    tk_cgroups_free(groups);
+    tk_root_release(&root);
+}
+
 static void groups_past_the_limit_are_counted(void **state)
 {
     (void)state;
@@ -452,6 +483,7 @@ int main(void)
         cmocka_unit_test(memory_is_read_each_second_while_cpu_time_moves_and_else_every_ten),
         cmocka_unit_test(new_groups_are_found_and_lost_ones_forgotten),
         cmocka_unit_test(a_change_of_their_number_is_seen_at_the_next_tick),
+        cmocka_unit_test(containers_and_pods_have_the_names_that_their_runtime_left),
         cmocka_unit_test(groups_past_the_limit_are_counted),
         cmocka_unit_test(files_that_do_not_parse_are_counted),
         cmocka_unit_test(inside_a_container_its_own_group_has_rows),
