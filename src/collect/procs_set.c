@@ -19,6 +19,9 @@ void *tk_pages_resize(void *pages, size_t old_bytes, size_t new_bytes)
     void *now =
         pages ? mremap(pages, old_bytes, new_bytes, MREMAP_MAYMOVE)
               : mmap(NULL, new_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    /* More than RLIMIT_MEMLOCK would be locked: better unlocked than not there. */
+    if (now == MAP_FAILED && pages && errno == EAGAIN && munlock(pages, old_bytes) == 0)
+        now = mremap(pages, old_bytes, new_bytes, MREMAP_MAYMOVE);
     return now != MAP_FAILED ? now : NULL;
 }
 

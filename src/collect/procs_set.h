@@ -83,8 +83,9 @@ struct tk_proc_set {
 
 /* An array of whole pages grows from `old` to `new` bytes (0 = it is not there yet, or to be given
  * back), perhaps to another address: nothing is copied, no freed memory stays behind between
- * others', and pages that were never touched cost nothing. NULL when there is no memory, the array
- * is then as it was. */
+ * others', and pages that were never touched cost nothing. One that is locked in memory is unlocked
+ * when the limit does not let it grow. NULL when there is no memory, the array is then as it was.
+ */
 void *tk_pages_resize(void *pages, size_t old_bytes, size_t new_bytes);
 
 /* Free the memory; the set is then empty and usable again. A zeroed struct is an empty set. */

@@ -2,6 +2,10 @@
 #include "collect/procs_set.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "collect/procs_files.h"
 #include "collect/procs_internal.h"
@@ -71,6 +75,26 @@ static void pages_grow_and_shrink_with_their_content(void **state)
     assert_null(tk_pages_resize(pages, 5000, 0));
 }
 
+/* In a process of its own, without the right to lock what it likes. */
+static void locked_pages_grow_beyond_what_may_be_locked(void **state)
+{
+    (void)state;
+    size_t bytes = 65536;
+    pid_t child = fork();
+    if (child == 0) {
+        (void)setrlimit(RLIMIT_MEMLOCK, &(struct rlimit){bytes, bytes});
+        (void)setresuid(65534, 65534, 65534);
+        char *pages = tk_pages_resize(NULL, 0, bytes);
+        if (!pages || mlock(pages, bytes) < 0)
+            _exit(2);
+        pages = tk_pages_resize(pages, bytes, 16 * bytes);
+        _exit(pages ? 0 : 1);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -78,6 +102,7 @@ int main(void)
         cmocka_unit_test(a_new_process_is_known_by_its_pid_alone),
         cmocka_unit_test(a_process_costs_less_than_0_2_kb),
         cmocka_unit_test(pages_grow_and_shrink_with_their_content),
+        cmocka_unit_test(locked_pages_grow_beyond_what_may_be_locked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
