@@ -182,6 +182,11 @@ class Load:
     processes: int
     process: subprocess.Popen
 
+    def check(self) -> None:
+        """Fail when it has ended: what is measured from here on would be something else."""
+        if self.process.poll() is not None:
+            raise Failed("the load has ended")
+
 
 @contextlib.contextmanager
 def load(program: Path, processes: int, active_percent: int) -> Iterator[Load]:

@@ -58,9 +58,11 @@ def check_rows(step: Step, place: Place, processes: int) -> None:
 
 
 def read_run(step: Step, place: Place) -> dict:
-    """run.json of a recording that has ended; Failed when another tier recorded it."""
+    """run.json of a recording that has ended; Failed when it was killed or of another tier."""
     run = harness.read_run_json(place.folder)
     tier = TOOLS[step.tool].tier
+    if run and run["stop_ms"] is None:
+        raise Failed("it did not end when it was told to")
     if tier and run.get("tier") != tier:
         raise Failed(f"tier {run.get('tier')} recorded instead of {tier}")
     return run
@@ -147,7 +149,8 @@ def measure_exits(step: Step, place: Place, hierarchy: Hierarchy) -> dict:
     rows = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     seen = {json.loads(row)["pid"] for row in rows}
     return {"born": len(born), "seen": len(seen & set(born)), "spawned_s": spawned_s,
-            "lost": counted.get("lost_exits", 0), "source": counted.get("exit_source", "")}
+            "lost": counted.get("lost_exits", 0), "dropped": counted.get("dropped_events", 0),
+            "source": counted.get("exit_source", "")}
 
 
 def growth_per_s(sizes: list[tuple[float, int]]) -> float:

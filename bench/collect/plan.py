@@ -14,7 +14,7 @@ from tools import TOOLS
 
 START_S = 1.6  # to start and to stop a tool, and to wait for the gap between two of its ticks
 LOAD_S, CHILDREN_PER_S = 1.0, 2000  # to start and to stop the load
-STRACE_S = 4.0
+STRACE_S = 5.0
 
 Setting = tuple[int, int]  # processes on the machine, percent of them active
 

@@ -157,6 +157,7 @@ def measure_setting(setting: Setting, steps: list[Step], hierarchy: Hierarchy,
     with harness.load(build / "loadgen", *setting) as load:
         print(f"# {load.processes} processes, {load.active} active", file=sys.stderr)
         for step in steps:
+            load.check()
             result = measure_or_say_why(step, hierarchy, build)
             show_progress(step, result)
             yield dataclasses.asdict(step) | result | {"load_average": os.getloadavg()[0]}
