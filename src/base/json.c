@@ -66,7 +66,7 @@ enum tk_json_kind tk_json_peek(struct tk_json *json)
 int tk_json_read_members(struct tk_json *json, struct tk_arena *scratch, tk_json_member_fn read,
                          void *into, struct tk_err *err)
 {
-    tk_str key;
+    tk_str key = {NULL, 0};
     int rc = tk_json_enter_object(json, err);
     if (rc < 0)
         return rc;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +33,7 @@ struct collect_opts {
     const char *match, *pid_dir, *sampling;
     int64_t interval_ns, host_interval_ns, cpu_freq_mhz;
     double cpu_budget;
+    int64_t cpu; /* -1 = any */
     int64_t pss_budget_ns;
     int tier, rows;
     bool refresh, exact, per_core, compact, pss, stop_all, clean_all, json;
@@ -86,6 +88,8 @@ static const struct tk_opt options[] = {
      "that --pss may take per reading of processes (default 10ms)", .min = 1,
      .max = 60 * TK_NS_PER_S},
     {"per-core", TK_OPT_FLAG, FIELD(per_core), NULL, "record the load of each CPU too"},
+    {"cpu", TK_OPT_INT, FIELD(cpu), "N", "keep the recorder on this CPU (default any)",
+     .max = CPU_SETSIZE - 1},
     {"cpu-freq", TK_OPT_INT, FIELD(cpu_freq_mhz), "MHZ", "frequency of the CPU (default found out)",
      .env = "CPU_FREQ_MHZ"},
     {"stop-all", TK_OPT_FLAG, FIELD(stop_all), NULL, "stop all collectors of this user first",
@@ -276,6 +280,17 @@ static void note_tier(struct tk_recorder *recorder, struct tk_buf *notes)
         tk_buf_printf(notes, "collect: no better tier: %s\n", stats.tier_why_not);
 }
 
+/* Threads that the recorder starts later inherit it. */
+static int pin(int64_t cpu, struct tk_err *err)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET((size_t)cpu, &set);
+    if (sched_setaffinity(0, sizeof(set), &set) < 0)
+        return tk_fail_errno(err, "--cpu %lld: the recorder may not run there", (long long)cpu);
+    return 0;
+}
+
 /* A set that is matched at the start alone stays empty when nothing is there then. */
 static void note_no_match(const struct collecting *collecting, struct tk_recorder *recorder,
                           struct tk_buf *notes)
@@ -330,6 +345,8 @@ static int collect(struct collecting *collecting,
     int rc = open_recorder(collecting, &recorder, err);
     if (rc == 0)
         rc = give_up_privileges(recorder, &notes, err);
+    if (rc == 0 && collecting->opts->cpu >= 0)
+        rc = pin(collecting->opts->cpu, err);
     if (rc == 0) {
         note_tier(recorder, &notes);
         note_no_match(collecting, recorder, &notes);
@@ -522,7 +539,8 @@ static const char *const verb_names[] = {"start", "stop", "status", "run", NULL}
 /* argv[0] is the verb. */
 static int run_verb_named(const struct tk_cmd *cmd, const char *verb, int argc, char **argv)
 {
-    struct collect_opts opts = {.vm_ip = "127.0.0.1",
+    struct collect_opts opts = {.cpu = -1,
+                                .vm_ip = "127.0.0.1",
                                 .container = "svc",
                                 .match = DEFAULT_MATCH,
                                 .sampling = "1",

@@ -173,7 +173,7 @@ static void put_quality(struct tk_buf *out, const struct tk_summary_quality *qua
     tk_member_put_i64(out, "own_cpu_ms", quality->own_cpu_ms);
     tk_member_put_i64(out, "own_rss_kb", quality->own_rss_kb);
     tk_member_put_f64(out, "own_syscalls_per_tick", quality->own_calls_per_tick, 1);
-    tk_member_put_f64(out, "own_written_Bps", quality->own_Bps, 0);
+    tk_member_put_f64(out, "own_written_bytes_per_s", quality->own_Bps, 0);
     tk_member_put_texts(out, "notices", quality->notices, quality->notice_count);
     tk_buf_putc(out, '}');
 }

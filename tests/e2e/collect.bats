@@ -340,6 +340,19 @@ has_threads() {
     [[ $output == "tracekit collect: option '--cpu-budget': 'little' is not a number of per cent such as 2 or 0.5"* ]]
 }
 
+@test "the recorder stays on the CPU that it is given" {
+    "$TK" collect start --cpu 0
+    pid=$(jq .pid logs/r/collector.pid)
+    # The thread that writes is started with the first step.
+    wait_until test -s logs/r/self.jsonl
+    for task in /proc/"$pid"/task/*; do
+        grep -qx $'Cpus_allowed_list:\t0' "$task/status"
+    done
+    "$TK" collect stop
+    run -1 "$TK" collect run --cpu 1023
+    [[ $output == *"--cpu 1023: the recorder may not run there: Invalid argument" ]]
+}
+
 # Run -----------------------------------------------------------------------------------
 
 @test "run records in the foreground until SIGINT" {
