@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "collect/bpf.h"
-
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
-#include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -13,32 +10,12 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "collect/bpf_internal.h"
 #include "collect/procs_parse.h"
-
-/* What bpftool makes of the programs is not written by our rules. */
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wconversion"
-#pragma GCC diagnostic ignored "-Wsign-conversion"
-#pragma GCC diagnostic ignored "-Wcast-qual"
-#pragma GCC diagnostic ignored "-Woverlength-strings"
-#include <programs.skel.h>
-#pragma GCC diagnostic pop
-
-/* Records of one walk: 0.8 MB that stay mapped. When more processes ran, there is another walk. */
-#define ROOM 4096
 
 /* Pages by which our own resident set, as added up here, may be off what statm says: other kernels
  * show the central part of the counter, some pages per CPU are elsewhere. */
 #define RSS_SLACK(cpus) (256 + 64 * (int64_t)(cpus))
-
-struct tk_bpf {
-    struct tk_programs *programs;
-    struct tk_bpf_task *tasks; /* mapped for reading, [ROOM] */
-    enum tk_tier tier;
-    uint32_t parts;        /* that are loaded */
-    struct bpf_link *link; /* B1: the iterator, of which each walk takes one */
-    bool rss_exact;
-};
 
 /* What the kernel has ------------------------------------------------------------------- */
 
@@ -150,14 +127,14 @@ static int load(struct tk_bpf *bpf, const struct btf *btf, enum tk_tier tier, ui
     if (!programs)
         return -errno;
     int cpus = libbpf_num_possible_cpus();
-    programs->rodata->tasks_max = ROOM;
+    programs->rodata->tasks_max = TK_BPF_ROOM;
     programs->rodata->cpus_max =
         cpus > 0 && cpus < TK_BPF_CPUS_MAX ? (uint32_t)cpus : TK_BPF_CPUS_MAX;
     bpf->parts = choose(programs, btf, tier, parts);
     programs->rodata->is_exact = bpf->parts & TK_BPF_EXACT;
     int rc = bpf->parts & TK_BPF_TASKS ? 0 : -EOPNOTSUPP;
     if (rc == 0)
-        rc = bpf_map__set_max_entries(programs->maps.tasks, ROOM);
+        rc = bpf_map__set_max_entries(programs->maps.tasks, TK_BPF_ROOM);
     if (rc == 0)
         rc = tk_programs__load(programs);
     if (rc == 0)
@@ -230,7 +207,7 @@ static int walk(void *context, const struct tk_walk_order *order, struct tk_walk
                                      : run_iterator(bpf->link);
     *ret_walk = (struct tk_walk){
         .tasks = bpf->tasks,
-        .count = shared->count < ROOM ? shared->count : ROOM,
+        .count = shared->count < TK_BPF_ROOM ? shared->count : TK_BPF_ROOM,
         .processes = shared->processes,
         .cut = shared->cut,
         .left_out = shared->left_out > 0,
@@ -242,7 +219,7 @@ static int walk(void *context, const struct tk_walk_order *order, struct tk_walk
 
 static int open_walk(struct tk_bpf *bpf, struct tk_err *err)
 {
-    size_t bytes = ROOM * sizeof(*bpf->tasks);
+    size_t bytes = TK_BPF_ROOM * sizeof(*bpf->tasks);
     void *tasks =
         mmap(NULL, bytes, PROT_READ, MAP_SHARED, bpf_map__fd(bpf->programs->maps.tasks), 0);
     if (tasks == MAP_FAILED)
@@ -383,7 +360,7 @@ void tk_bpf_free(struct tk_bpf *bpf)
     if (!bpf)
         return;
     if (bpf->tasks)
-        (void)munmap(bpf->tasks, ROOM * sizeof(*bpf->tasks));
+        (void)munmap(bpf->tasks, TK_BPF_ROOM * sizeof(*bpf->tasks));
     (void)bpf_link__destroy(bpf->link);
     tk_programs__destroy(bpf->programs);
     free(bpf);
