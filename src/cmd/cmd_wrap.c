@@ -105,7 +105,9 @@ static void records_open(const struct tk_kernel *kernel, struct watch *watch)
 {
     struct tk_err ignored;
     struct tk_procs_stats stats = {.exit_source = ""};
-    const struct tk_procs_options wanted = {.node = "", .host = "", .tree_only = true};
+    /* Tier P: loading BPF takes longer than many a command. */
+    const struct tk_procs_options wanted = {
+        .node = "", .host = "", .tree_only = true, .tier = TK_TIER_P};
     if (tk_rows_new((struct tk_sink){ignore_rows, NULL}, &watch->rows, &ignored) == 0 &&
         tk_procs_new(kernel, &wanted, &watch->procs, &ignored) == 0) {
         tk_procs_tick(watch->procs, -1, watch->rows);

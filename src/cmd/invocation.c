@@ -282,8 +282,10 @@ static struct bill make_bill(const struct tk_launch_result *result,
         bill.cpu_ns = group->cpu_ns;
         bill.source = "cgroup";
     } else if (seen) {
+        struct tk_procs_stats stats;
+        tk_procs_read_stats(procs, &stats);
         bill.cpu_ns = seen_ns;
-        bill.source = "taskstats";
+        bill.source = stats.exit_source;
     }
     if (waited_ns > 0)
         bill.user_ns = (int64_t)((double)bill.cpu_ns * (double)result->user_ns / (double)waited_ns);

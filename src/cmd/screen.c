@@ -183,6 +183,7 @@ static void put_cpu_source(const struct tk_summary *summary, const struct tk_loo
     static const struct {
         const char *source, *text;
     } sources[] = {
+        {"bpf", "CPU exact (BPF)"},
         {"taskstats", "CPU exact (taskstats)"},
         {"cgroup", "CPU exact (cgroup)"},
         {"rusage", "CPU of processes that were waited for (rusage)"},

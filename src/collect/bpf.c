@@ -13,6 +13,9 @@
 #include "collect/bpf_internal.h"
 #include "collect/procs_parse.h"
 
+/* Records of one walk: 0.8 MB that stay mapped. When more processes ran, there is another walk. */
+#define ROOM 4096
+
 /* Pages by which our own resident set, as added up here, may be off what statm says: other kernels
  * show the central part of the counter, some pages per CPU are elsewhere. */
 #define RSS_SLACK(cpus) (256 + 64 * (int64_t)(cpus))
@@ -36,6 +39,10 @@ static const struct rule rules[] = {
      {"bpf_iter_task_new", "bpf_iter_task_next", "bpf_iter_task_destroy", "bpf_task_from_pid",
       "bpf_task_release", "bpf_rcu_read_lock", "bpf_rdonly_cast"}},
     {"visit_task", TK_BPF_TASKS, TK_TIER_B1, {0}},
+    {"on_fork", TK_BPF_EVENTS, TK_TIER_AUTO, {"btf_trace_sched_process_fork"}},
+    {"on_exec", TK_BPF_EVENTS, TK_TIER_AUTO, {"btf_trace_sched_process_exec"}},
+    {"on_exit", TK_BPF_EVENTS, TK_TIER_AUTO, {"btf_trace_sched_process_exit"}},
+    {"on_switch", TK_BPF_EVENTS, TK_TIER_AUTO, {"btf_trace_sched_switch"}},
     {"follow_clock", TK_BPF_EXACT, TK_TIER_AUTO, {"btf_trace_sched_switch"}},
 };
 
@@ -127,14 +134,15 @@ static int load(struct tk_bpf *bpf, const struct btf *btf, enum tk_tier tier, ui
     if (!programs)
         return -errno;
     int cpus = libbpf_num_possible_cpus();
-    programs->rodata->tasks_max = TK_BPF_ROOM;
+    programs->rodata->tasks_max = ROOM;
     programs->rodata->cpus_max =
         cpus > 0 && cpus < TK_BPF_CPUS_MAX ? (uint32_t)cpus : TK_BPF_CPUS_MAX;
     bpf->parts = choose(programs, btf, tier, parts);
+    tk_bpf_events_prepare(programs, (bpf->parts & TK_BPF_EVENTS) != 0);
     programs->rodata->is_exact = bpf->parts & TK_BPF_EXACT;
     int rc = bpf->parts & TK_BPF_TASKS ? 0 : -EOPNOTSUPP;
     if (rc == 0)
-        rc = bpf_map__set_max_entries(programs->maps.tasks, TK_BPF_ROOM);
+        rc = bpf_map__set_max_entries(programs->maps.tasks, ROOM);
     if (rc == 0)
         rc = tk_programs__load(programs);
     if (rc == 0)
@@ -207,7 +215,7 @@ static int walk(void *context, const struct tk_walk_order *order, struct tk_walk
                                      : run_iterator(bpf->link);
     *ret_walk = (struct tk_walk){
         .tasks = bpf->tasks,
-        .count = shared->count < TK_BPF_ROOM ? shared->count : TK_BPF_ROOM,
+        .count = shared->count < ROOM ? shared->count : ROOM,
         .processes = shared->processes,
         .cut = shared->cut,
         .left_out = shared->left_out > 0,
@@ -219,7 +227,7 @@ static int walk(void *context, const struct tk_walk_order *order, struct tk_walk
 
 static int open_walk(struct tk_bpf *bpf, struct tk_err *err)
 {
-    size_t bytes = TK_BPF_ROOM * sizeof(*bpf->tasks);
+    size_t bytes = ROOM * sizeof(*bpf->tasks);
     void *tasks =
         mmap(NULL, bytes, PROT_READ, MAP_SHARED, bpf_map__fd(bpf->programs->maps.tasks), 0);
     if (tasks == MAP_FAILED)
@@ -336,6 +344,8 @@ static int open_all(struct tk_bpf *bpf, enum tk_tier tier, uint32_t parts, struc
         rc = open_walk(bpf, err);
     if (rc == 0)
         rc = learn(bpf, btf, err);
+    if (rc == 0 && (bpf->parts & TK_BPF_EVENTS))
+        rc = tk_bpf_events_open(bpf, err);
     btf__free(btf);
     return rc;
 }
@@ -360,8 +370,9 @@ void tk_bpf_free(struct tk_bpf *bpf)
     if (!bpf)
         return;
     if (bpf->tasks)
-        (void)munmap(bpf->tasks, TK_BPF_ROOM * sizeof(*bpf->tasks));
+        (void)munmap(bpf->tasks, ROOM * sizeof(*bpf->tasks));
     (void)bpf_link__destroy(bpf->link);
+    tk_bpf_events_close(bpf);
     tk_programs__destroy(bpf->programs);
     free(bpf);
 }

@@ -17,8 +17,9 @@ struct tk_bpf;
 
 /* What is loaded in one go, for its cost. */
 enum tk_bpf_part {
-    TK_BPF_TASKS = 1 << 0, /* the walk over processes; always */
-    TK_BPF_EXACT = 1 << 1, /* it tells CPU times of running tasks to the moment, not to the tick */
+    TK_BPF_TASKS = 1 << 0,  /* the walk over processes; always */
+    TK_BPF_EXACT = 1 << 1,  /* it tells CPU times of running tasks to the moment, not to the tick */
+    TK_BPF_EVENTS = 1 << 2, /* births, execs and ends of processes */
 };
 
 /* Load the programs of `parts`, as far as the kernel has what they need. `tier` says which walk:
@@ -40,5 +41,24 @@ enum tk_tier tk_bpf_tier(const struct tk_bpf *bpf);
 
 /* To give to struct tk_procs_options; good until tk_bpf_free(). */
 struct tk_walker tk_bpf_walker(struct tk_bpf *bpf);
+
+/* Part TK_BPF_EVENTS ------------------------------------------------------------------- */
+
+/* Take the oldest event that waits, if there is one: the head, and all of it of a TK_BPF_EXIT. No
+ * system call. What happened since tk_bpf_new() is told in an order that causes come before their
+ * effects; stamps of different CPUs may be some us out of order. */
+bool tk_bpf_event_next(struct tk_bpf *bpf, struct tk_bpf_end *ret_event);
+
+/* The descriptor that an edge-triggered epoll wakes once when the ring is half full, until it has
+ * been emptied; nobody else needs to wait for it. */
+int tk_bpf_event_fd(const struct tk_bpf *bpf);
+
+/* Counts since tk_bpf_new(). */
+struct tk_bpf_event_stats {
+    int64_t forks;        /* of processes and threads, of the whole host */
+    int64_t dropped;      /* events that found no room */
+    int64_t dropped_ends; /* ends among them */
+};
+struct tk_bpf_event_stats tk_bpf_read_event_stats(const struct tk_bpf *bpf);
 
 #endif

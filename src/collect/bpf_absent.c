@@ -34,3 +34,22 @@ struct tk_walker tk_bpf_walker(struct tk_bpf *bpf)
     (void)bpf;
     return (struct tk_walker){0};
 }
+
+bool tk_bpf_event_next(struct tk_bpf *bpf, struct tk_bpf_end *ret_event)
+{
+    (void)bpf;
+    (void)ret_event;
+    return false;
+}
+
+int tk_bpf_event_fd(const struct tk_bpf *bpf)
+{
+    (void)bpf;
+    return -1;
+}
+
+struct tk_bpf_event_stats tk_bpf_read_event_stats(const struct tk_bpf *bpf)
+{
+    (void)bpf;
+    return (struct tk_bpf_event_stats){0};
+}

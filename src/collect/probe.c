@@ -79,6 +79,11 @@ static void probe_cpu_clocks(const struct tk_prober *prober, struct tk_finding *
 
 static void probe_events(const struct tk_prober *prober, struct tk_finding *finding)
 {
+    if (prober->procs.ring) {
+        set(finding, TK_PROBE_YES, "BPF ring, %s",
+            prober->procs.connector ? "else proc connector" : "no proc connector");
+        return;
+    }
     if (prober->procs.connector) {
         set(finding, TK_PROBE_YES, "proc connector");
         return;
@@ -90,8 +95,13 @@ static void probe_events(const struct tk_prober *prober, struct tk_finding *find
 
 static void probe_exit_records(const struct tk_prober *prober, struct tk_finding *finding)
 {
+    if (prober->procs.ring) {
+        set(finding, TK_PROBE_YES, "BPF ring, CPU time exact to the nanosecond");
+        return;
+    }
     if (prober->procs.taskstats) {
-        set(finding, TK_PROBE_YES, "taskstats version %d", prober->procs.taskstats_version);
+        set(finding, TK_PROBE_YES, "taskstats version %d, CPU time completed by an estimate",
+            prober->procs.taskstats_version);
         return;
     }
     set(finding, TK_PROBE_NO, "taskstats: %s", prober->procs.taskstats_why_not);
@@ -384,10 +394,10 @@ enum { RUNG_A, RUNG_B, RUNG_C };
 const struct tk_rung tk_rungs[] = {
     [RUNG_A] =
         {"A", "exact",
-         "every process is seen to its end; CPU time is exact for whole trees, and within one "
-         "scheduler tick for a single process",
-         "CAP_NET_ADMIN in the initial pid, user and network namespaces: run as root, or "
-         "setcap cap_net_admin+ep"},
+         "every process is seen to its end; CPU time is exact by BPF, else for whole trees, and "
+         "within one scheduler tick for a single process",
+         "CAP_BPF and CAP_PERFMON, or CAP_NET_ADMIN in the initial pid, user and network "
+         "namespaces: run as root, or setcap cap_bpf,cap_perfmon,cap_net_admin+ep"},
     [RUNG_B] = {"B", "control group",
                 "a recorded or wrapped command has exact totals; other short-lived processes may "
                 "be missed, and are counted",

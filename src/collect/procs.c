@@ -12,9 +12,6 @@
 #include "base/file.h"
 #include "collect/procs_internal.h"
 
-#define DRAIN_NS       (500 * TK_NS_PER_MS) /* 16 MB hold 40,000 events: a wake-up costs 60 us */
-#define DRAIN_SMALL_NS (50 * TK_NS_PER_MS)  /* some 300 events fit without privilege */
-
 /* Making ------------------------------------------------------------------------------- */
 
 /* One line on the events that this host does not give. */
@@ -30,8 +27,21 @@ static void explain_feed(struct tk_procs *procs)
     }
 }
 
-static int open_feed(struct tk_procs *procs, struct tk_err *err)
+static const struct tk_procs_source *source_of(const struct tk_exit_feed_stats *sources)
 {
+    if (sources->taskstats)
+        return sources->connector ? &tk_procs_by_taskstats : &tk_procs_by_taskstats_alone;
+    return sources->connector ? &tk_procs_by_connector : &tk_procs_by_looking;
+}
+
+/* The best source of events there is. */
+static int open_source(struct tk_procs *procs, struct tk_err *err)
+{
+    procs->source = &tk_procs_by_looking;
+    if (procs->bpf && (tk_bpf_parts(procs->bpf) & TK_BPF_EVENTS)) {
+        procs->source = &tk_procs_by_bpf;
+        return 0;
+    }
     /* Events carry pids of the initial namespace: worth having only where our clocks are, too. */
     if (procs->options.no_events || !procs->kernel->cpu_clock) {
         (void)snprintf(procs->why_not, sizeof(procs->why_not), "no events of processes: %s",
@@ -44,6 +54,7 @@ static int open_feed(struct tk_procs *procs, struct tk_err *err)
     if (rc < 0)
         return rc;
     tk_exit_feed_read_stats(procs->feed, &procs->sources);
+    procs->source = source_of(&procs->sources);
     explain_feed(procs);
     return 0;
 }
@@ -77,12 +88,13 @@ static int load_walk(const struct tk_kernel *kernel, enum tk_tier tier, uint32_t
     if (!kernel->live || !kernel->cpu_clock)
         return tk_fail(err, -EOPNOTSUPP,
                        "/proc is not that of our own pid namespace, or has no CPU clocks");
-    return tk_bpf_new(tier, parts, ret_bpf, err);
+    return tk_bpf_new(tier, TK_BPF_TASKS | parts, ret_bpf, err);
 }
 
 static int open_walk(struct tk_procs *procs, struct tk_err *err)
 {
-    uint32_t parts = TK_BPF_TASKS | (procs->options.exact ? TK_BPF_EXACT : 0U);
+    uint32_t parts = (procs->options.no_events ? 0U : TK_BPF_EVENTS) |
+                     (procs->options.exact ? TK_BPF_EXACT : 0U);
     int rc = load_walk(procs->kernel, procs->options.tier, parts, &procs->bpf, err);
     if (rc < 0)
         return rc;
@@ -139,7 +151,7 @@ static int open_sources(struct tk_procs *procs, struct tk_err *err)
         if (rc < 0)
             return rc;
     }
-    return open_feed(procs, err);
+    return open_source(procs, err);
 }
 
 int tk_procs_new(const struct tk_kernel *kernel, const struct tk_procs_options *options,
@@ -225,7 +237,12 @@ void tk_procs_tick(struct tk_procs *procs, int64_t forks, struct tk_rows *rows)
 
 int64_t tk_procs_drain_interval_ns(const struct tk_procs *procs)
 {
-    return tk_procs_has_records(procs) ? DRAIN_NS : DRAIN_SMALL_NS;
+    return procs->source->drain_ns;
+}
+
+int tk_procs_drain_fd(const struct tk_procs *procs)
+{
+    return procs->source == &tk_procs_by_bpf ? tk_bpf_event_fd(procs->bpf) : -1;
 }
 
 void tk_procs_finish(struct tk_procs *procs, struct tk_rows *rows)
@@ -251,6 +268,10 @@ static int64_t lost_exits(const struct tk_procs *procs)
 {
     if (!tk_procs_has_events(procs) && !tk_procs_has_records(procs))
         return unseen_forks(procs, procs->seen_forks);
+    if (procs->source == &tk_procs_by_bpf) {
+        int64_t refused = procs->ring.dropped_ends;
+        return refused > procs->lost_records ? refused : procs->lost_records;
+    }
     bool dropped = procs->sources.dropped > 0 || procs->sources.overruns > 0;
     int64_t unseen = dropped ? unseen_forks(procs, procs->fork_events) : 0;
     return procs->lost_records + (unseen > 0 ? unseen : 0);
@@ -268,9 +289,7 @@ void tk_procs_read_stats(const struct tk_procs *procs, struct tk_procs_stats *re
         .rss_exact = tk_procs_has_walk(procs) && procs->walker.rss_exact,
         .cpu_exact = tk_procs_has_walk(procs) && procs->options.exact,
         .cut = procs->cut,
-        .exit_source = tk_procs_has_records(procs)  ? "taskstats"
-                       : tk_procs_has_events(procs) ? "proc_connector"
-                                                    : "none",
+        .exit_source = procs->source->name,
         .rung = tk_procs_has_records(procs) ? "A" : "C",
         .why_not = procs->why_not,
         .notice = procs->match.repaired ? "PROC_MATCH had lost '$|' before '^', as make does to "
@@ -280,7 +299,7 @@ void tk_procs_read_stats(const struct tk_procs *procs, struct tk_procs_stats *re
         .births = procs->births,
         .exits = procs->exits_seen,
         .lost_exits = lost_exits(procs),
-        .dropped_events = procs->sources.dropped + procs->sources.overruns,
+        .dropped_events = procs->sources.dropped + procs->sources.overruns + procs->ring.dropped,
         .unreadable = procs->unreadable,
         .sweep_ns = procs->sweep_ns,
         .pss_left_out = procs->pss.left_out,
@@ -366,13 +385,14 @@ static void try_walk(const struct tk_kernel *kernel, struct tk_procs_probe *prob
     struct tk_bpf *bpf = NULL;
     struct tk_err err;
     probe->tier = kernel->cpu_clock ? TK_TIER_P : TK_TIER_P0;
-    if (load_walk(kernel, TK_TIER_AUTO, TK_BPF_TASKS, &bpf, &err) < 0) {
+    if (load_walk(kernel, TK_TIER_AUTO, TK_BPF_EVENTS, &bpf, &err) < 0) {
         (void)tk_str_to_cstr(tk_str_from(err.msg), probe->walk_why_not,
                              sizeof(probe->walk_why_not));
         return;
     }
     probe->tier = tk_bpf_tier(bpf);
     probe->rss_exact = tk_bpf_walker(bpf).rss_exact;
+    probe->ring = (tk_bpf_parts(bpf) & TK_BPF_EVENTS) != 0;
     tk_bpf_free(bpf);
 }
 

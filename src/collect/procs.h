@@ -96,6 +96,10 @@ void tk_procs_tick(struct tk_procs *procs, int64_t forks, struct tk_rows *rows);
  * do not exist, and new processes are looked for. */
 int64_t tk_procs_drain_interval_ns(const struct tk_procs *procs);
 
+/* Call it as well when an edge-triggered epoll wakes for this descriptor, borrowed: the room for
+ * events is half full. -1 = there is none. */
+int tk_procs_drain_fd(const struct tk_procs *procs);
+
 /* Take the events that wait: forks, execs, exits with their accounting; or look for new processes
  * where there are none. Does nothing before the first tick. */
 void tk_procs_drain(struct tk_procs *procs, struct tk_rows *rows);
@@ -112,7 +116,7 @@ struct tk_procs_stats {
     bool rss_exact;           /* the walk adds up all parts of the counters, as statm does */
     bool cpu_exact;           /* options.exact holds */
     int64_t cut;              /* processes with so many threads that not all were added up */
-    const char *exit_source;  /* "taskstats", "proc_connector" or "none" */
+    const char *exit_source;  /* "bpf", "taskstats", "proc_connector" or "none" */
     const char *rung;         /* "A": exits with their accounting; else "C" (the owner of a control
                                  group of its own may call it "B") */
     const char *why_not;      /* why the next better exit source is not in use; "" = best */
@@ -149,6 +153,7 @@ struct tk_procs_probe {
     enum tk_tier tier;      /* the best */
     char walk_why_not[160]; /* why it is neither B2 nor B1; "" = it is */
     bool rss_exact;         /* by the walk of B2 or B1 */
+    bool ring;              /* births, execs and ends with their accounting, by BPF */
     bool cpu_clock;         /* tier P */
     bool connector;         /* fork, exec and exit events */
     bool taskstats;         /* exits with their accounting */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who came and went, by the kernel's word. A round takes events first, then exit records: a record
- * is sent before the exit event of its thread, so for each exit event at hand the record is at hand
- * as well, and even the name of a process that lived and died unseen between two rounds. */
+/* Who came and went, by the kernel's word over netlink. A round takes events first, then exit
+ * records: a record is sent before the exit event of its thread, so for each exit event at hand the
+ * record is at hand as well, and even the name of a process that lived and died unseen between two
+ * rounds. */
 #include <errno.h>
 #include <sys/types.h>
 
@@ -55,14 +56,18 @@ static bool read_newborn(struct tk_procs *procs, uint32_t i, struct tk_pid_stat 
            ret_stat->start_ticks >= start_ticks - 1 && ret_stat->start_ticks <= start_ticks + 1;
 }
 
-/* Say once that a member was born. */
-static void tell_birth(struct tk_procs *procs, struct tk_rows *rows, uint32_t i)
+void tk_procs_tell_birth(struct tk_procs *procs, struct tk_rows *rows, uint32_t i, int64_t stamp_ns)
 {
     struct tk_proc_clock *clock = &procs->set.clocks[i];
     if (!(clock->flags & TK_PROC_MEMBER) || (clock->flags & TK_PROC_TOLD))
         return;
     clock->flags |= TK_PROC_TOLD;
-    tk_procs_put_event(procs, rows, TK_EVENT_FORK, i, procs->set.facts[i].birth_ns, -1);
+    tk_procs_put_event(procs, rows, TK_EVENT_FORK, i, stamp_ns, -1);
+}
+
+static void tell_birth(struct tk_procs *procs, struct tk_rows *rows, uint32_t i)
+{
+    tk_procs_tell_birth(procs, rows, i, procs->set.facts[i].birth_ns);
 }
 
 static void add_newborn(struct tk_procs *procs, struct tk_rows *rows, const struct tk_event *event)
@@ -286,23 +291,58 @@ static void settle(struct tk_procs *procs, struct tk_rows *rows)
     }
 }
 
+static void take(struct tk_procs *procs, struct tk_rows *rows)
+{
+    for (int i = 0; procs->feed && i < MAX_ROUNDS && round_of_events(procs, rows); i++)
+        continue;
+    if (!procs->feed)
+        return;
+    tk_exit_feed_read_stats(procs->feed, &procs->sources);
+    procs->rescan |= tk_exit_feed_lost(procs->feed);
+}
+
 void tk_procs_drain(struct tk_procs *procs, struct tk_rows *rows)
 {
     if (!procs->started)
         return;
     tk_procs_follow_boot_clock(procs);
-    for (int i = 0; procs->feed && i < MAX_ROUNDS && round_of_events(procs, rows); i++)
-        continue;
+    if (procs->source->take)
+        procs->source->take(procs, rows);
     settle(procs, rows);
     tk_procs_end_late(procs, rows,
                       tk_procs_has_events(procs) ? now_ns(procs) - LATE_NS : INT64_MAX);
-    if (procs->feed) {
-        tk_exit_feed_read_stats(procs->feed, &procs->sources);
-        procs->rescan |= tk_exit_feed_lost(procs->feed);
-    }
     if (procs->rescan) {
         tk_procs_rescan(procs, rows);
     } else if (!tk_procs_has_events(procs)) {
         tk_procs_look(procs, rows);
     }
 }
+
+/* Sources ------------------------------------------------------------------------------ */
+
+#define DRAIN_NS       (500 * TK_NS_PER_MS) /* 16 MB hold 40,000 events: a wake-up costs 60 us */
+#define DRAIN_SMALL_NS (50 * TK_NS_PER_MS)  /* some 300 events fit without privilege */
+
+const struct tk_procs_source tk_procs_by_taskstats = {
+    .name = "taskstats",
+    .has_births = true,
+    .has_accounts = true,
+    .drain_ns = DRAIN_NS,
+    .take = take,
+};
+
+const struct tk_procs_source tk_procs_by_taskstats_alone = {
+    .name = "taskstats",
+    .has_accounts = true,
+    .drain_ns = DRAIN_NS,
+    .take = take,
+};
+
+const struct tk_procs_source tk_procs_by_connector = {
+    .name = "proc_connector",
+    .has_births = true,
+    .drain_ns = DRAIN_SMALL_NS,
+    .take = take,
+};
+
+const struct tk_procs_source tk_procs_by_looking = {.name = "none", .drain_ns = DRAIN_SMALL_NS};

@@ -6,7 +6,8 @@
  *   procs_walk.c    the tick of tiers B2 and B1: all from one walk in the kernel (hot)
  *   procs_slow.c    what is read once in a while: open files, PSS
  *   procs_scan.c    who is there: /proc listed, or the pids given since the last look
- *   procs_events.c  who came and went: events and exit records
+ *   procs_events.c  who came and went: events and exit records by netlink
+ *   procs_ring.c    ... or records by BPF
  *   procs_one.c     one process: added, named, judged, ended
  *   procs_rows.c    rows of the three tables
  */
@@ -45,6 +46,24 @@ struct tk_procs_pss {
     int64_t left_out; /* had no room in the budget */
 };
 
+/* Where births, execs and ends come from. To add one: a constant of this kind, its line in
+ * open_source(). */
+struct tk_procs_source {
+    const char *name;  /* in run.json, and of an end with its account in proc_exit */
+    bool has_births;   /* births, execs and ends are told */
+    bool has_accounts; /* ends come with what the process has used */
+    int64_t drain_ns;  /* between ticks it is emptied so often */
+
+    /* Take all that waits; NULL = nothing ever does. Sets procs->rescan when something was lost. */
+    void (*take)(struct tk_procs *procs, struct tk_rows *rows);
+};
+
+extern const struct tk_procs_source tk_procs_by_bpf;
+extern const struct tk_procs_source tk_procs_by_taskstats; /* and proc connector */
+extern const struct tk_procs_source tk_procs_by_taskstats_alone;
+extern const struct tk_procs_source tk_procs_by_connector;
+extern const struct tk_procs_source tk_procs_by_looking; /* nobody tells */
+
 struct tk_procs {
     const struct tk_kernel *kernel; /* borrowed */
     struct tk_procs_options options;
@@ -73,7 +92,9 @@ struct tk_procs {
     int64_t pid_dir_ns;     /* last change of the whitelist that is taken in */
 
     /* Events */
-    struct tk_exit_feed *feed; /* NULL = none */
+    const struct tk_procs_source *source;
+    struct tk_bpf_event_stats ring; /* of the BPF source */
+    struct tk_exit_feed *feed;      /* of the others; NULL = none */
     struct tk_exit_feed_stats sources;
     char why_not[256]; /* why the feed gives less than it could; "" = it does not */
     struct tk_exit_sums sums;
@@ -123,7 +144,7 @@ struct tk_procs {
 /* Whether exits come with their accounting, or at all. */
 static inline bool tk_procs_has_records(const struct tk_procs *procs)
 {
-    return procs->sources.taskstats;
+    return procs->source->has_accounts;
 }
 
 /* Tiers B2 and B1. */
@@ -134,7 +155,13 @@ static inline bool tk_procs_has_walk(const struct tk_procs *procs)
 
 static inline bool tk_procs_has_events(const struct tk_procs *procs)
 {
-    return procs->sources.connector;
+    return procs->source->has_births;
+}
+
+/* Of the address by which a walk or a record tells the control groups: 0 is none. */
+static inline uint32_t tk_procs_group_mark(uint64_t group)
+{
+    return (uint32_t)(group >> 4) | 1U;
 }
 
 /* Add a process by its pid alone. TK_PROC_NONE when there is no memory. */
@@ -155,6 +182,9 @@ void tk_procs_read_uid(struct tk_procs *procs, uint32_t i);
 
 /* Read the control group, and in a container the pid there. */
 void tk_procs_read_group(struct tk_procs *procs, uint32_t i);
+
+/* Take over the control group of another process, which is in the same ones. */
+void tk_procs_share_group(struct tk_procs *procs, uint32_t i, uint32_t from);
 
 /* Whether the process belongs to the tree and to the set, by what is known now. */
 void tk_procs_judge(struct tk_procs *procs, uint32_t i);
@@ -277,10 +307,20 @@ void tk_procs_join_families(struct tk_procs *procs, bool all);
 
 /* procs_events.c ---------------------------------------------------------------------- */
 
+/* Say once that a member was born. */
+void tk_procs_tell_birth(struct tk_procs *procs, struct tk_rows *rows, uint32_t i,
+                         int64_t stamp_ns);
+
 /* Handle one event, as read or made by a test. */
 void tk_procs_on_event(struct tk_procs *procs, struct tk_rows *rows, const struct tk_event *event);
 
 /* Exit records that wait for their event since before `before_ns`. */
 void tk_procs_end_late(struct tk_procs *procs, struct tk_rows *rows, int64_t before_ns);
+
+/* procs_ring.c ------------------------------------------------------------------------ */
+
+/* Likewise a record of BPF; of one that is no end only `event` is read. */
+void tk_procs_on_record(struct tk_procs *procs, struct tk_rows *rows,
+                        const struct tk_bpf_end *record);
 
 #endif

@@ -159,6 +159,15 @@ void tk_procs_read_group(struct tk_procs *procs, uint32_t i)
         read_ns_pid(procs, i);
 }
 
+void tk_procs_share_group(struct tk_procs *procs, uint32_t i, uint32_t from)
+{
+    uint32_t group = procs->set.facts[from].group;
+    tk_groups_hold(&procs->groups, group);
+    tk_groups_drop(&procs->groups, procs->set.facts[i].group);
+    procs->set.facts[i].group = group;
+    procs->set.clocks[i].flags &= ~(uint32_t)TK_PROC_REGROUP;
+}
+
 /* Judging --------------------------------------------------------------------------- */
 
 /* What PROC_MATCH is searched in, terminated. */

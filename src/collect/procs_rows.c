@@ -197,7 +197,7 @@ void tk_procs_put_exit(struct tk_procs *procs, struct tk_rows *rows, uint32_t i,
         tk_batch_set_i64(batch, TK_PROC_EXIT_ELAPSED_US, us - epoch_us(procs, birth_ns));
     }
     put_status(batch, TK_PROC_EXIT_EXIT_CODE, TK_PROC_EXIT_EXIT_SIGNAL, end->status);
-    set_text(batch, TK_PROC_EXIT_SOURCE, end->total ? "taskstats" : "clock");
+    set_text(batch, TK_PROC_EXIT_SOURCE, end->total ? procs->source->name : "clock");
     set_known(batch, TK_PROC_EXIT_PPID, facts->ppid);
     tk_batch_set_bool(batch, TK_PROC_EXIT_IN_TREE,
                       (procs->set.clocks[i].flags & TK_PROC_IN_TREE) != 0);

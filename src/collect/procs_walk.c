@@ -80,7 +80,7 @@ static void apply(struct tk_procs *procs, uint32_t i, const struct tk_bpf_task *
     if (procs->walker.rss_exact)
         facts->rss_pages = task->rss_pages < INT32_MAX ? (int32_t)task->rss_pages : INT32_MAX;
     /* The address of the kernel's list of its groups, as a fingerprint. */
-    uint32_t mark = (uint32_t)(task->group >> 4) | 1U;
+    uint32_t mark = tk_procs_group_mark(task->group);
     if (facts->group_mark != 0 && facts->group_mark != mark)
         procs->set.clocks[i].flags |= TK_PROC_REGROUP;
     facts->group_mark = mark;
@@ -93,18 +93,14 @@ static void apply(struct tk_procs *procs, uint32_t i, const struct tk_bpf_task *
 /* A child has the groups of its parent until one of the two moves. */
 static void regroup(struct tk_procs *procs, uint32_t i)
 {
-    struct tk_proc_facts *facts = &procs->set.facts[i];
+    const struct tk_proc_facts *facts = &procs->set.facts[i];
     uint32_t parent = tk_proc_set_find(&procs->set, facts->ppid);
-    const struct tk_proc_facts *from = parent == TK_PROC_NONE ? NULL : &procs->set.facts[parent];
-    if (!from || from->group_mark != facts->group_mark ||
+    if (parent == TK_PROC_NONE || procs->set.facts[parent].group_mark != facts->group_mark ||
         (procs->set.clocks[parent].flags & TK_PROC_REGROUP)) {
         tk_procs_read_group(procs, i);
         return;
     }
-    tk_groups_hold(&procs->groups, from->group);
-    tk_groups_drop(&procs->groups, facts->group);
-    facts->group = from->group;
-    procs->set.clocks[i].flags &= ~(uint32_t)TK_PROC_REGROUP;
+    tk_procs_share_group(procs, i, parent);
 }
 
 static int64_t start_ticks_of(const struct tk_procs *procs, const struct tk_bpf_task *task)

@@ -7,6 +7,11 @@
 
 #include "run/run_internal.h"
 
+bool tk_exit_source_is_account(tk_str source)
+{
+    return tk_str_eq(source, TK_STR("bpf")) || tk_str_eq(source, TK_STR("taskstats"));
+}
+
 #define NODE_TEXT_MAX ((size_t)64 << 10)
 #define DEPTH_MAX     256 /* of a tree of processes; guards against loops in damaged records */
 

@@ -4,12 +4,17 @@
 #ifndef TK_RUN_EXITS_H
 #define TK_RUN_EXITS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/compiler.h"
 #include "base/err.h"
 #include "base/str.h"
 #include "table/format.h"
+
+/* Whether a source (proc_exit.source, run.json's exit_source) is the kernel's own account of a
+ * process: all that it used and nothing that its children did. */
+bool tk_exit_source_is_account(tk_str source);
 
 struct tk_exit {
     int64_t pid;

@@ -51,7 +51,7 @@ static const struct tk_column invocations[TK_INVOCATIONS_COUNT] = {
     [TK_INVOCATIONS_USER_NS] = {"user_ns", TK_I64, "ns", "of it in user mode"},
     [TK_INVOCATIONS_SYSTEM_NS] = {"system_ns", TK_I64, "ns", "of it in the kernel"},
     [TK_INVOCATIONS_CPU_SOURCE] = {"cpu_source", TK_TEXT, "",
-                                   "where cpu_ns comes from: taskstats, cgroup or rusage"},
+                                   "where cpu_ns comes from: bpf, taskstats, cgroup or rusage"},
     [TK_INVOCATIONS_MAX_RSS_KB] =
         {"max_rss_kb", TK_I64, "KiB",
          "largest resident set of any one process of the tree; by rusage, "

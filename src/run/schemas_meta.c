@@ -123,7 +123,7 @@ static const struct tk_column run[TK_RUN_COUNT] = {
                      "source of the process sweep: B2 a walk in the kernel (BPF), B1 an iterator "
                      "of the kernel (BPF), P CPU clocks, P0 plain /proc"},
     [TK_RUN_EXIT_SOURCE] = {"exit_source", TK_TEXT, "",
-                            "where exits come from: taskstats, proc_connector, none"},
+                            "where exits come from: bpf, taskstats, proc_connector, none"},
     [TK_RUN_CGROUP_VERSION] = {"cgroup_version", TK_I64, "", "1, 2, 3 = hybrid, 0 = none"},
     [TK_RUN_PROC_ROWS] = {"proc_rows", TK_TEXT, "",
                           "rows of proc_metrics: changed (processes that ran) or every_tick"},

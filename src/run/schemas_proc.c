@@ -128,7 +128,8 @@ static const struct tk_column proc_exit[TK_PROC_EXIT_COUNT] = {
     [TK_PROC_EXIT_THREADS] = {"threads", TK_I64, "", "threads that it ever had"},
     [TK_PROC_EXIT_SOURCE] =
         {"source", TK_TEXT, "",
-         "taskstats, rusage, cgroup, or clock: the last reading of its CPU clock", TK_REQUIRED},
+         "bpf, taskstats, rusage, cgroup, or clock: the last reading of its CPU clock",
+         TK_REQUIRED},
     [TK_PROC_EXIT_PPID] = {"ppid", TK_I64, "", "parent"},
     [TK_PROC_EXIT_START_US] = {"start_us", TK_I64, "us", "birth, epoch"},
     [TK_PROC_EXIT_IN_TREE] = {"in_tree", TK_BOOL, "", "descends from the recorded command"},

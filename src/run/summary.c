@@ -13,6 +13,7 @@
 #include "base/checked.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "run/exits.h"
 #include "run/rawlog.h"
 #include "run/summary_internal.h"
 
@@ -249,8 +250,8 @@ static void set_max_rss(struct tk_summary *summary)
 {
     const struct tk_summary_quality *quality = &summary->quality;
     struct tk_summary_command *command = &summary->command;
-    bool all_seen = tk_str_eq(quality->exit_source, TK_STR("taskstats")) &&
-                    quality->lost_exits == 0 && command->left_running <= 0;
+    bool all_seen = tk_exit_source_is_account(quality->exit_source) && quality->lost_exits == 0 &&
+                    command->left_running <= 0;
     if (all_seen && summary->tree.max_rss_bytes > 0)
         command->max_rss_bytes = summary->tree.max_rss_bytes;
 }

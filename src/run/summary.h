@@ -37,7 +37,7 @@ struct tk_summary_command {
     int64_t exit_status; /* 128 + signal when it was killed; -1 = not known */
     int64_t start_ns, end_ns;
     int64_t cpu_ns, user_ns, system_ns;
-    tk_str cpu_source;      /* "taskstats", "cgroup", "rusage"; "" = sum of what was sampled */
+    tk_str cpu_source; /* "bpf", "taskstats", "cgroup", "rusage"; "" = sum of what was sampled */
     int64_t mem_peak_bytes; /* of the tree at once, from its control group */
     int64_t max_rss_bytes;  /* of the largest process */
     int64_t rd_bytes, wr_bytes;

@@ -13,6 +13,7 @@
 #include "base/checked.h"
 #include "base/clock.h"
 #include "base/map.h"
+#include "run/exits.h"
 #include "run/schemas.h"
 
 #define LINGER_NS   (10 * TK_NS_PER_S)
@@ -412,7 +413,7 @@ static void counter_inherit(const struct process *parent, struct counter *into,
 static void inherit(struct tk_tally *tally, struct process *process, const struct tk_batch *batch,
                     size_t row)
 {
-    bool is_own = tk_str_eq(tk_batch_text(batch, row, TK_PROC_EXIT_SOURCE), TK_STR("taskstats"));
+    bool is_own = tk_exit_source_is_account(tk_batch_text(batch, row, TK_PROC_EXIT_SOURCE));
     struct process nobody = {.rd_bytes.last = -1, .wr_bytes.last = -1};
     struct process *parent = &nobody;
     uint32_t index;

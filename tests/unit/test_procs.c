@@ -783,8 +783,7 @@ static void orphans_of_a_tree_that_we_started_come_to_us(void **state)
 /* As if proc connector and taskstats were open. */
 static void pretend_events(bool records)
 {
-    world.procs->sources.connector = true;
-    world.procs->sources.taskstats = records;
+    world.procs->source = records ? &tk_procs_by_taskstats : &tk_procs_by_connector;
     world.procs->sources.version = records ? 16 : 0;
 }
 

@@ -21,6 +21,12 @@
 
 #define MAX_CHILDREN 100
 
+/* How far CPU times by the sources may be off what the kernel tells the parent. rusage lacks the
+ * last stretch of threads other than the main one. Taskstats is completed by an estimate, which on
+ * a busy machine is off by 1 to 2 %; programs sleep while they are loaded, see exits_sum.h. */
+#define BPF_PERCENT       0.5
+#define TASKSTATS_PERCENT 5
+
 /* With a sanitizer the page tables of its shadow memory take a process up to 0.4 ms to free (with
  * ThreadSanitizer 2 ms), more than exits_sum.h counts as the work of exiting. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -35,6 +41,7 @@
 #endif
 
 static struct live {
+    const char *source; /* of exits, that is tested */
     struct tk_kernel kernel;
     struct tk_rows *rows;
     struct tk_procs *procs;
@@ -76,6 +83,20 @@ static int live_open(void **state)
     assert_int_equal(tk_rows_new((struct tk_sink){count_row, NULL}, &live.rows, &err), 0);
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
     return 0;
+}
+
+static int bpf_open(void **state)
+{
+    int rc = live_open(state);
+    live.source = "bpf";
+    return rc;
+}
+
+static int taskstats_open(void **state)
+{
+    int rc = live_open(state);
+    live.source = "taskstats";
+    return rc;
 }
 
 static int live_close(void **state)
@@ -122,14 +143,22 @@ static struct tk_procs_stats stats_now(void)
     return stats;
 }
 
-/* Start with exit records, or skip the test with the reason. */
-static void start_with_records(void)
+static bool is_by_bpf(void)
+{
+    return strcmp(live.source, "bpf") == 0;
+}
+
+/* Start with the source of exits that is tested, or skip the test with the reason. */
+static void start_with_source(struct tk_procs_options options)
 {
     tk_procs_free(live.procs);
+    live.procs = NULL;
     live.tree_exits = live.tree_cpu_ns = 0;
-    start((struct tk_procs_options){.match = "^$"});
-    if (strcmp(stats_now().exit_source, "taskstats") != 0 || !live.procs->sources.connector) {
-        print_message("skipped: %s\n", stats_now().why_not);
+    options.tier = is_by_bpf() ? TK_TIER_AUTO : TK_TIER_P;
+    start(options);
+    struct tk_procs_stats stats = stats_now();
+    if (strcmp(stats.exit_source, live.source) != 0 || !tk_procs_has_events(live.procs)) {
+        print_message("skipped: %s %s\n", stats.tier_why_not, stats.why_not);
         skip();
     }
 }
@@ -203,13 +232,13 @@ static int64_t run_tree(void (*work)(int64_t loops_per_ms), int64_t interval_ms)
  * on the machine can only make the first worse, by interrupting what is estimated: so of three
  * tries one must do. */
 static void assert_exact_tree(void (*work)(int64_t loops_per_ms), int64_t interval_ms,
-                              int64_t processes, double percent)
+                              int64_t processes)
 {
     double off = 100;
-    percent *= SLACK;
+    double percent = is_by_bpf() ? BPF_PERCENT : TASKSTATS_PERCENT * SLACK;
     for (int try = 0; try < 3 && !(off < percent && off > -percent); try++) {
         bool exact;
-        start_with_records();
+        start_with_source((struct tk_procs_options){.match = "^$"});
         int64_t rusage_ns = run_tree(work, interval_ms);
         int64_t cpu_ns = tk_procs_tree_cpu_ns(live.procs, &exact);
         assert_true(exact);
@@ -231,10 +260,10 @@ static void work_one_loop(int64_t per_ms)
     burn(300 * per_ms);
 }
 
-static void a_busy_loop_is_accounted_within_1_percent(void **state)
+static void a_busy_loop_is_accounted(void **state)
 {
     (void)state;
-    assert_exact_tree(work_one_loop, 20, 1, 1);
+    assert_exact_tree(work_one_loop, 20, 1);
 }
 
 /* `n` children one after the other. */
@@ -252,13 +281,13 @@ static void run_children(int n, int64_t loops)
 
 static void work_short_lives(int64_t per_ms)
 {
-    run_children(1000, 5 * per_ms);
+    run_children(1000, per_ms);
 }
 
-static void a_thousand_lives_of_5_ms_are_all_seen_at_1_hz_within_1_percent(void **state)
+static void a_thousand_lives_of_1_ms_are_all_seen_at_1_hz(void **state)
 {
     (void)state;
-    assert_exact_tree(work_short_lives, 1000, 1001, 1);
+    assert_exact_tree(work_short_lives, 1000, 1001);
 }
 
 static void work_fork_storm(int64_t per_ms)
@@ -275,10 +304,10 @@ static void work_fork_storm(int64_t per_ms)
     }
 }
 
-static void a_fork_storm_is_accounted_within_1_percent(void **state)
+static void a_fork_storm_is_accounted(void **state)
 {
     (void)state;
-    assert_exact_tree(work_fork_storm, 100, 2001, 1);
+    assert_exact_tree(work_fork_storm, 100, 2001);
 }
 
 static void *thread_burn(void *loops)
@@ -299,10 +328,10 @@ static void work_threads(int64_t per_ms)
     }
 }
 
-static void threads_are_accounted_within_1_percent(void **state)
+static void threads_are_accounted(void **state)
 {
     (void)state;
-    assert_exact_tree(work_threads, 20, 1, 1);
+    assert_exact_tree(work_threads, 20, 1);
 }
 
 /* Three generations, of which the last detaches and outlives the others. */
@@ -322,13 +351,12 @@ static void work_daemons(int64_t per_ms)
     }
 }
 
-static void daemonised_grandchildren_are_accounted_within_1_percent(void **state)
+static void daemonised_grandchildren_are_accounted(void **state)
 {
     (void)state;
-    assert_exact_tree(work_daemons, 50, 91, 1);
+    assert_exact_tree(work_daemons, 50, 91);
 }
 
-/* Programs sleep a little while they are loaded: see exits_sum.h. */
 static void work_programs(int64_t per_ms)
 {
     (void)per_ms;
@@ -341,10 +369,10 @@ static void work_programs(int64_t per_ms)
     }
 }
 
-static void programs_are_accounted_within_5_percent(void **state)
+static void programs_are_accounted(void **state)
 {
     (void)state;
-    assert_exact_tree(work_programs, 100, 201, 5);
+    assert_exact_tree(work_programs, 100, 201);
 }
 
 /* Losses ------------------------------------------------------------------------------------- */
@@ -382,11 +410,11 @@ static void without_events_what_was_missed_is_counted(void **state)
     assert_int_equal(stats.lost_exits, after - before - live.procs->seen_forks);
 }
 
-static void a_full_buffer_is_counted_and_made_good_by_looking(void **state)
+static void a_full_socket_is_counted_and_made_good_by_looking(void **state)
 {
     (void)state;
-    start((struct tk_procs_options){0});
-    if (!live.procs->sources.connector) {
+    start((struct tk_procs_options){.tier = TK_TIER_P});
+    if (!tk_procs_has_events(live.procs)) {
         print_message("skipped: %s\n", stats_now().why_not);
         skip();
     }
@@ -649,7 +677,7 @@ static void a_tick_stays_within_its_system_calls(void **state)
     }
     /* Without events the better tiers ask everybody when anybody ended. */
     start((struct tk_procs_options){
-        .tier = TK_TIER_P, .no_events = true, .match = "^test_procs_live$"});
+        .tier = TK_TIER_P, .no_events = true, .tree_root = getpid(), .tree_only = true});
     int64_t last_ns = tk_clock_mono_ns();
     for (int i = 0; i < 20; i++) {
         (void)usleep(20000);
@@ -677,17 +705,24 @@ static void a_tick_stays_within_its_system_calls(void **state)
 
 #define LIVE_TEST(name) cmocka_unit_test_setup_teardown(name, live_open, live_close)
 
+/* The same by each source of exits. */
+#define SOURCE_TEST(name)                                                                          \
+    {"bpf_" #name, name, bpf_open, live_close, NULL},                                              \
+    {                                                                                              \
+        "taskstats_" #name, name, taskstats_open, live_close, NULL                                 \
+    }
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        LIVE_TEST(a_busy_loop_is_accounted_within_1_percent),
-        LIVE_TEST(a_thousand_lives_of_5_ms_are_all_seen_at_1_hz_within_1_percent),
-        LIVE_TEST(a_fork_storm_is_accounted_within_1_percent),
-        LIVE_TEST(threads_are_accounted_within_1_percent),
-        LIVE_TEST(daemonised_grandchildren_are_accounted_within_1_percent),
-        LIVE_TEST(programs_are_accounted_within_5_percent),
+        SOURCE_TEST(a_busy_loop_is_accounted),
+        SOURCE_TEST(a_thousand_lives_of_1_ms_are_all_seen_at_1_hz),
+        SOURCE_TEST(a_fork_storm_is_accounted),
+        SOURCE_TEST(threads_are_accounted),
+        SOURCE_TEST(daemonised_grandchildren_are_accounted),
+        SOURCE_TEST(programs_are_accounted),
         LIVE_TEST(without_events_what_was_missed_is_counted),
-        LIVE_TEST(a_full_buffer_is_counted_and_made_good_by_looking),
+        LIVE_TEST(a_full_socket_is_counted_and_made_good_by_looking),
         LIVE_TEST(a_pid_given_anew_on_a_real_kernel_is_another_process),
         LIVE_TEST(what_may_not_be_read_is_counted),
         LIVE_TEST(without_privilege_every_exit_is_seen_but_not_its_account),

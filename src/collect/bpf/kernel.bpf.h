@@ -115,6 +115,7 @@ struct percpu_counter {
 
 struct mm_struct {
     struct percpu_counter rss_stat[4];
+    unsigned long hiwater_rss;
 };
 
 /* Up to Linux 6.1. */
@@ -161,7 +162,7 @@ struct task_struct {
     struct pid *thread_pid;
     struct list_head thread_node;
     unsigned long nvcsw, nivcsw, min_flt, maj_flt;
-    uint64_t utime, stime, start_boottime;
+    uint64_t utime, stime, start_time, start_boottime;
     const struct cred *cred;
     char comm[16];
     struct signal_struct *signal;

@@ -40,7 +40,7 @@ struct tk_bpf_walk {
     uint32_t turn_from, turn_width; /* processes whose pid * TK_BPF_TURN lies in this part of the
                                        circle of 2^32 are due, though they did not run */
     uint64_t now_ns; /* monotonic: to this moment a running task is credited, in exact mode */
-    uint32_t tick; /* of the order: a walk of the rest has that of the walk before */
+    uint32_t tick;   /* of the order: a walk of the rest has that of the walk before */
     /* Out: counted up from what the reader puts there */
     uint32_t count;     /* records */
     uint32_t left_out;  /* processes that found no room: they come with the next walk */
@@ -72,6 +72,55 @@ struct tk_bpf_cpus {
     uint64_t delta[TK_BPF_CPUS_MAX];
     uint32_t count; /* 0 = take the central part alone */
     uint32_t padding;
+};
+
+/* A counter of which the parts are elsewhere. */
+struct tk_bpf_counter {
+    int64_t central;
+    uint64_t parts; /* per-CPU pointer */
+};
+
+enum tk_bpf_event_kind { TK_BPF_FORK = 1, TK_BPF_EXEC, TK_BPF_EXIT };
+
+/* A process was born, runs another program, or has ended (then with struct tk_bpf_end). */
+struct tk_bpf_event {
+    uint32_t kind;               /* of enum tk_bpf_event_kind */
+    int32_t pid;                 /* of the process, in the namespace of the reader */
+    int32_t ppid;                /* 0 = outside of it */
+    uint32_t uid;                /* effective */
+    int32_t status;              /* as wait(2) gives it; -1 = it lives */
+    uint32_t threads;            /* that have ended, as far as they were seen; 1 = it lives */
+    uint64_t stamp_ns, start_ns; /* CLOCK_MONOTONIC; start: of the process */
+    uint64_t start_boot_ns;
+    uint64_t group; /* as that of struct tk_bpf_task */
+    char comm[TK_BPF_COMM_MAX];
+};
+
+/* What threads have used; ns. */
+struct tk_bpf_sums {
+    uint64_t runtime_ns;
+    uint64_t utime_ns, stime_ns; /* by tick */
+    uint64_t run_delay_ns;
+    uint64_t minflt, majflt, nvcsw, nivcsw;
+    uint64_t rd_bytes, wr_bytes;
+};
+
+/* An end: all that the process has used, to the last switch of its last thread. */
+struct tk_bpf_end {
+    struct tk_bpf_event event;
+    struct tk_bpf_sums sums;
+    uint64_t max_rss_pages;
+};
+
+/* Of the ring of events: what is told and what came of it. */
+struct tk_bpf_events {
+    /* In */
+    uint32_t ns_level, ns_inum; /* as in struct tk_bpf_walk */
+    uint32_t is_asked;          /* the reader was woken; it puts 0 here when it comes */
+    uint32_t padding;
+    /* Out */
+    uint64_t forks;                 /* of processes and threads, of the whole host */
+    uint64_t dropped, dropped_ends; /* events that found no room; ends among them */
 };
 
 #endif

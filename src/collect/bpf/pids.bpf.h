@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What several programs ask of a task: its pid as the reader sees it, and its state. */
+#ifndef TK_COLLECT_BPF_PIDS_BPF_H
+#define TK_COLLECT_BPF_PIDS_BPF_H
+
+#include "collect/bpf/kernel.bpf.h"
+
+/* As the kernel lays it out. */
+struct number {
+    int32_t nr;
+    struct pid_namespace *ns;
+};
+
+/* In the namespace `inum` at this level; 0 = it is in another. */
+static __always_inline int32_t number_in(struct pid *pid, uint32_t level, uint32_t inum)
+{
+    struct number number = {};
+    const char *at = (const char *)&pid->numbers[0] + level * sizeof(number);
+    bpf_probe_read_kernel(&number, sizeof(number), at);
+    struct pid_namespace *namespace = number.ns;
+    return BPF_CORE_READ(namespace, ns.inum) == inum ? number.nr : 0;
+}
+
+/* Of the process of this main thread, in the namespace of the reader (level 0 = the initial one);
+ * 0 = it is not there. */
+static __always_inline int32_t pid_in(struct task_struct *leader, uint32_t level, uint32_t inum)
+{
+    if (level == 0)
+        return leader->tgid;
+    struct pid *pid = leader->thread_pid;
+    return pid && pid->level >= level ? number_in(pid, level, inum) : 0;
+}
+
+static __always_inline uint32_t state_of(struct task_struct *task)
+{
+    if (bpf_core_field_exists(task->__state))
+        return task->__state;
+    return (uint32_t)((struct task_struct___old *)task)->state;
+}
+
+#endif
