@@ -84,11 +84,11 @@ counters_of() {
     command -v setpriv >/dev/null || skip "no setpriv"
     mkdir -m 777 open
     cd open
-    plain="setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all --bounding-set=-all"
-    run -1 --separate-stderr $plain "$TK" record -q --tier B2 -o refused -- true
-    [ "${#stderr_lines[@]}" -eq 1 ]
-    [[ $stderr == *"tier B2: "* ]]
-    $plain "$TK" record -q -o taken -- true
+    plain=(setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all --bounding-set=-all)
+    run -1 "${plain[@]}" "$TK" record -q --tier B2 -o refused -- true
+    [ "${#lines[@]}" -eq 1 ]
+    [[ $output == *"tier B2: "* ]]
+    "${plain[@]}" "$TK" record -q -o taken -- true
     jq -e '.tier == "P" and (.tier_why_not | length) > 10' taken/run.json
 }
 
