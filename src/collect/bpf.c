@@ -174,8 +174,9 @@ static int load_best(struct tk_bpf *bpf, const struct btf *btf, enum tk_tier tie
         return tk_fail(err, rc, "loading BPF programs is not permitted (CAP_BPF, CAP_PERFMON)");
     if (rc == -EOPNOTSUPP)
         return tk_fail(err, rc, "the kernel has no task iterator that this tier takes");
-    if (rc < 0)
-        return tk_fail(err, -EOPNOTSUPP, "the kernel refuses the BPF program: %s", strerror(-rc));
+    if (rc < 0 || !bpf->programs)
+        return tk_fail(err, -EOPNOTSUPP, "the kernel refuses the BPF program: %s",
+                       strerrordesc_np(-rc));
     return 0;
 }
 
@@ -309,7 +310,7 @@ static int learn(struct tk_bpf *bpf, const struct btf *btf, struct tk_err *err)
     (void)bpf_link__destroy(link);
     if (rc < 0)
         return tk_fail(err, -EOPNOTSUPP, "the kernel does not run the BPF program: %s",
-                       strerror(-rc));
+                       strerrordesc_np(-rc));
     bpf->programs->bss->walk.ns_level = bpf->programs->bss->learned.ns_level;
     bpf->programs->bss->walk.ns_inum = bpf->programs->bss->learned.ns_inum;
     bool is_central = btf__find_by_name_kind(btf, "mm_rss_stat", BTF_KIND_STRUCT) >= 0;

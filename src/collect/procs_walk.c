@@ -246,7 +246,7 @@ static void give_up(struct tk_procs *procs, int rc)
     (void)snprintf(procs->tier_why_not, sizeof(procs->tier_why_not),
                    "a walk in the kernel failed: "
                    "%s",
-                   strerror(-rc));
+                   strerrordesc_np(-rc));
 }
 
 /* Walk until nobody is left out, and take each record. Returns when the last walk ended, and how
