@@ -174,9 +174,10 @@ static int load_best(struct tk_bpf *bpf, const struct btf *btf, enum tk_tier tie
         return tk_fail(err, rc, "loading BPF programs is not permitted (CAP_BPF, CAP_PERFMON)");
     if (rc == -EOPNOTSUPP)
         return tk_fail(err, rc, "the kernel has no task iterator that this tier takes");
-    if (rc < 0 || !bpf->programs)
+    if (rc < 0) {
         return tk_fail(err, -EOPNOTSUPP, "the kernel refuses the BPF program: %s",
                        strerrordesc_np(-rc));
+    }
     return 0;
 }
 
@@ -308,9 +309,10 @@ static int learn(struct tk_bpf *bpf, const struct btf *btf, struct tk_err *err)
     struct bpf_link *link = bpf_program__attach_iter(bpf->programs->progs.learn_task, NULL);
     int rc = link ? run_iterator(link) : -errno;
     (void)bpf_link__destroy(link);
-    if (rc < 0)
+    if (rc < 0) {
         return tk_fail(err, -EOPNOTSUPP, "the kernel does not run the BPF program: %s",
                        strerrordesc_np(-rc));
+    }
     bpf->programs->bss->walk.ns_level = bpf->programs->bss->learned.ns_level;
     bpf->programs->bss->walk.ns_inum = bpf->programs->bss->learned.ns_inum;
     bool is_central = btf__find_by_name_kind(btf, "mm_rss_stat", BTF_KIND_STRUCT) >= 0;
@@ -341,7 +343,7 @@ static int open_all(struct tk_bpf *bpf, enum tk_tier tier, uint32_t parts, struc
     if (!btf)
         return tk_fail(err, -EOPNOTSUPP, "the kernel has no BTF (/sys/kernel/btf/vmlinux)");
     int rc = load_best(bpf, btf, tier, parts, err);
-    if (rc == 0)
+    if (rc == 0 && bpf->programs)
         rc = open_walk(bpf, err);
     if (rc == 0)
         rc = learn(bpf, btf, err);

@@ -85,9 +85,10 @@ static bool is_walk(enum tk_tier tier)
 static int load_walk(const struct tk_kernel *kernel, enum tk_tier tier, uint32_t parts,
                      struct tk_bpf **ret_bpf, struct tk_err *err)
 {
-    if (!kernel->live || !kernel->cpu_clock)
+    if (!kernel->live || !kernel->cpu_clock) {
         return tk_fail(err, -EOPNOTSUPP,
                        "/proc is not that of our own pid namespace, or has no CPU clocks");
+    }
     return tk_bpf_new(tier, TK_BPF_TASKS | parts, ret_bpf, err);
 }
 
@@ -130,9 +131,10 @@ static int choose_tier(struct tk_procs *procs, struct tk_err *err)
         return tk_err_prefix(err, "exact CPU times");
     if (rc < 0 && !is_auto)
         return tk_err_prefix(err, "tier %s", tk_tier_names[wanted]);
-    if (rc < 0)
+    if (rc < 0) {
         (void)tk_str_to_cstr(tk_str_from(err->msg), procs->tier_why_not,
                              sizeof(procs->tier_why_not));
+    }
     return rc == -ENOMEM ? rc : 0;
 }
 

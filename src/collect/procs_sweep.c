@@ -418,9 +418,10 @@ static void read_touched(struct tk_procs *procs, struct tk_rows *rows)
 static int64_t walk_between(struct tk_procs *procs, struct tk_rows *rows, struct turn turn)
 {
     uint32_t kept = 0;
-    for (uint32_t t = 0; t < procs->touched_count; t++)
-        procs->touched[t].i =
-            (uint32_t)procs->set.clocks[procs->touched[t].i].pid & TK_PROC_INDEX_MAX;
+    for (uint32_t t = 0; t < procs->touched_count; t++) {
+        pid_t pid = procs->set.clocks[procs->touched[t].i].pid;
+        procs->touched[t].i = (uint32_t)pid & TK_PROC_INDEX_MAX;
+    }
     int64_t end_ns = tk_procs_walk(procs, rows, turn.from, procs->all ? UINT32_MAX : turn.width);
     for (uint32_t t = 0; t < procs->touched_count; t++) {
         uint32_t i = tk_proc_set_find(&procs->set, (pid_t)procs->touched[t].i);

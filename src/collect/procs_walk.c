@@ -28,7 +28,7 @@ static char state_letter(const struct tk_bpf_task *task)
         return 'I';
     if (task->state & (TASK_RTLOCK | TASK_FROZEN))
         return 'D';
-    return state == 0 ? 'R' : "SDTtXZP"[31 - __builtin_clz(state)];
+    return "RSDTtXZP"[state == 0 ? 0 : 32 - __builtin_clz(state)];
 }
 
 /* User and system time as /proc shows them (kernel/sched/cputime.c, cputime_adjust()): shares of
