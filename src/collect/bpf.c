@@ -335,6 +335,16 @@ static bool is_permitted(void)
     return fd >= 0;
 }
 
+static int open_parts(struct tk_bpf *bpf, const struct btf *btf, struct tk_err *err)
+{
+    int rc = open_walk(bpf, err);
+    if (rc == 0)
+        rc = learn(bpf, btf, err);
+    if (rc == 0 && (bpf->parts & TK_BPF_EVENTS))
+        rc = tk_bpf_events_open(bpf, err);
+    return rc;
+}
+
 static int open_all(struct tk_bpf *bpf, enum tk_tier tier, uint32_t parts, struct tk_err *err)
 {
     if (!is_permitted())
@@ -343,12 +353,8 @@ static int open_all(struct tk_bpf *bpf, enum tk_tier tier, uint32_t parts, struc
     if (!btf)
         return tk_fail(err, -EOPNOTSUPP, "the kernel has no BTF (/sys/kernel/btf/vmlinux)");
     int rc = load_best(bpf, btf, tier, parts, err);
-    if (rc == 0 && bpf->programs)
-        rc = open_walk(bpf, err);
-    if (rc == 0)
-        rc = learn(bpf, btf, err);
-    if (rc == 0 && (bpf->parts & TK_BPF_EVENTS))
-        rc = tk_bpf_events_open(bpf, err);
+    if (bpf->programs)
+        rc = open_parts(bpf, btf, err);
     btf__free(btf);
     return rc;
 }
