@@ -4,6 +4,7 @@
  *   kernel.h       the outside world: root folder, clocks
  *   node.h         facts of the node
  *   host.h         CPU, memory, disks, links, pressure
+ *   gpu.h          GPUs by NVML
  *   procs.h        processes: their set, the sweep, exits
  *   procs_match.h  which processes
  *   probe.h        what this host lets us measure
@@ -21,6 +22,7 @@
 #include "collect/budget.h"
 #include "collect/cgroups.h"
 #include "collect/container.h"
+#include "collect/gpu.h"
 #include "collect/host.h"
 #include "collect/kernel.h"
 #include "collect/launch.h"

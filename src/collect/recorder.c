@@ -161,6 +161,8 @@ static int flush(struct tk_recorder *recorder, int64_t now, struct tk_err *err)
     recorder->flushed_ns = now;
     look_at_clocks(recorder, now);
     tk_recorder_put_self(recorder, now);
+    if (recorder->gpu)
+        tk_gpu_take(recorder->gpu, recorder->rows);
     struct tk_batch *run = NULL;
     int rc = tk_rows_flush(recorder->rows, err);
     bool paced = tk_budget_step(&recorder->budget, now, recorder->self.cpu_ns);
@@ -185,6 +187,8 @@ static int write_run(struct tk_recorder *recorder, struct tk_err *err)
 int tk_recorder_step(struct tk_recorder *recorder, struct tk_err *err)
 {
     tk_relay_open(recorder->relay);
+    if (recorder->gpu)
+        tk_gpu_open(recorder->gpu);
     int rc = tk_sampler_step(recorder->sampler, recorder->rows, err);
     rc = judge_failure(recorder, rc, err);
     if (rc == 0)
@@ -314,6 +318,21 @@ static int take_folder(struct tk_recorder *recorder, struct tk_err *err)
     return rc < 0 ? rc : tk_rows_new(tk_relay_sink(recorder->relay), &recorder->rows, err);
 }
 
+/* Most hosts have none. */
+static int open_gpus(struct tk_recorder *recorder, struct tk_err *err)
+{
+    const struct tk_recorder_options *options = &recorder->options;
+    if (!recorder->kernel.live || (options->gpu_library && !*options->gpu_library))
+        return 0;
+    int rc = tk_gpu_new(&recorder->kernel,
+                        &(struct tk_gpu_options){.node = options->node.node,
+                                                 .host = recorder->host_name,
+                                                 .library = options->gpu_library,
+                                                 .interval_ns = options->host_interval_ns},
+                        &recorder->gpu, err);
+    return rc == -ENOENT ? 0 : rc;
+}
+
 static int open_sources(struct tk_recorder *recorder, struct tk_err *err)
 {
     struct tk_recorder_options *options = &recorder->options;
@@ -335,8 +354,9 @@ static int open_sources(struct tk_recorder *recorder, struct tk_err *err)
                         &recorder->cgroups, err);
     if (rc < 0 && rc != -ENOENT) /* a host without control groups is recorded without */
         return rc;
-    if (options->no_procs)
-        return 0;
+    rc = open_gpus(recorder, err);
+    if (rc < 0 || options->no_procs)
+        return rc;
     options->procs.node = options->node.node;
     options->procs.host = recorder->host_name;
     options->procs.pace = &recorder->budget.pace;
@@ -554,6 +574,8 @@ static int write_last_rows(struct tk_recorder *recorder, struct tk_err *err)
     recorder->stop_ms = tk_anchor_from_mono(&recorder->kernel.anchor, now) / TK_NS_PER_MS;
     add_clock_row(recorder, now, 0);
     tk_recorder_put_self(recorder, now);
+    if (recorder->gpu)
+        tk_gpu_take(recorder->gpu, recorder->rows);
     note_trouble(recorder);
     if (rc == 0)
         rc = judge_failure(recorder, tk_rows_flush(recorder->rows, err), err);
@@ -591,6 +613,7 @@ void tk_recorder_free(struct tk_recorder *recorder)
     if (!recorder)
         return;
     stop_prober(recorder);
+    tk_gpu_free(recorder->gpu);
     tk_sampler_free(recorder->sampler);
     tk_procs_free(recorder->procs);
     tk_cgroups_free(recorder->cgroups);

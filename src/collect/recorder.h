@@ -28,8 +28,9 @@ struct tk_recorder_options {
     bool compact; /* one recording in place of a JSON Lines file per table; a crash may then cost 10
                      ticks, and a second */
     int64_t interval_ns, host_interval_ns;
-    double cpu_budget;    /* share of one CPU past which slow readings are stretched; 0 = none */
-    char *const *command; /* that is recorded; NULL = none */
+    double cpu_budget;       /* share of one CPU past which slow readings are stretched; 0 = none */
+    const char *gpu_library; /* of NVML; NULL = that of the driver, "" = none */
+    char *const *command;    /* that is recorded; NULL = none */
 
     /* Told when writing fails and when it works again, one line; may be NULL. */
     void (*on_failure)(void *context, const char *message);

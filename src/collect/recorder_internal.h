@@ -6,6 +6,7 @@
 #include <pthread.h>
 
 #include "base/buf.h"
+#include "collect/gpu.h"
 #include "collect/recorder.h"
 #include "collect/relay.h"
 
@@ -47,6 +48,7 @@ struct tk_recorder {
     struct tk_host *host;
     struct tk_procs *procs;
     struct tk_cgroups *cgroups;
+    struct tk_gpu *gpu; /* NULL = no driver of NVIDIA here */
     struct tk_sampler *sampler;
     struct tk_prober prober;
     int lock_fd;

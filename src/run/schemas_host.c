@@ -212,6 +212,55 @@ static const struct tk_column fs_metrics[TK_FS_METRICS_COUNT] = {
 const struct tk_schema tk_schema_fs_metrics = {"fs_metrics", "space of one file system at a time",
                                                fs_metrics, TK_FS_METRICS_COUNT};
 
+static const struct tk_column gpu_metrics[TK_GPU_METRICS_COUNT] = {
+    [TK_GPU_METRICS_TS_MS] = {"ts_ms", TK_I64, "ms", "time of the reading, epoch",
+                              TK_REQUIRED | TK_STAMP_MILLI},
+    [TK_GPU_METRICS_TS_US] = {"ts_us", TK_I64, "us", "time of the reading, epoch", TK_STAMP},
+    [TK_GPU_METRICS_NODE] = {"node", TK_TEXT, "", "node label", TK_REQUIRED},
+    [TK_GPU_METRICS_HOST] = {"host", TK_TEXT, "", "host name"},
+    [TK_GPU_METRICS_GPU] = {"gpu", TK_I64, "", "number of the device", TK_REQUIRED | TK_KEY},
+    [TK_GPU_METRICS_UUID] = {"uuid", TK_TEXT, "", "identity of the device"},
+    [TK_GPU_METRICS_NAME] = {"name", TK_TEXT, "", "model"},
+    [TK_GPU_METRICS_UTIL] =
+        {"util", TK_I64, "%",
+         "time with a kernel at work, as the driver averages it over 1/6 to 1 s"},
+    [TK_GPU_METRICS_MEM_UTIL] = {"mem_util", TK_I64, "%",
+                                 "time with its memory being read or written, likewise"},
+    [TK_GPU_METRICS_ENC_UTIL] = {"enc_util", TK_I64, "%", "video encoder, likewise"},
+    [TK_GPU_METRICS_DEC_UTIL] = {"dec_util", TK_I64, "%", "video decoder, likewise"},
+    [TK_GPU_METRICS_MEM_USED_BYTES] = {"mem_used_bytes", TK_I64, "bytes", "memory in use"},
+    [TK_GPU_METRICS_MEM_TOTAL_BYTES] = {"mem_total_bytes", TK_I64, "bytes", "memory"},
+    [TK_GPU_METRICS_POWER_W] = {"power_w", TK_F64, "W", "power drawn", 0, 3},
+    [TK_GPU_METRICS_ENERGY_MJ] = {"energy_mj", TK_I64, "mJ", "energy since the driver was loaded"},
+    [TK_GPU_METRICS_TEMP_C] = {"temp_c", TK_I64, "C", "temperature"},
+    [TK_GPU_METRICS_SM_MHZ] = {"sm_mhz", TK_I64, "MHz", "clock of the processors"},
+    [TK_GPU_METRICS_MEM_MHZ] = {"mem_mhz", TK_I64, "MHz", "clock of the memory"},
+};
+
+const struct tk_schema tk_schema_gpu_metrics = {"gpu_metrics", "one GPU at a time", gpu_metrics,
+                                                TK_GPU_METRICS_COUNT};
+
+static const struct tk_column gpu_proc_metrics[TK_GPU_PROC_METRICS_COUNT] = {
+    [TK_GPU_PROC_METRICS_TS_MS] = {"ts_ms", TK_I64, "ms", "time of the reading, epoch",
+                                   TK_REQUIRED | TK_STAMP_MILLI},
+    [TK_GPU_PROC_METRICS_TS_US] = {"ts_us", TK_I64, "us", "time of the reading, epoch", TK_STAMP},
+    [TK_GPU_PROC_METRICS_NODE] = {"node", TK_TEXT, "", "node label", TK_REQUIRED},
+    [TK_GPU_PROC_METRICS_HOST] = {"host", TK_TEXT, "", "host name"},
+    [TK_GPU_PROC_METRICS_GPU] = {"gpu", TK_I64, "", "number of the device", TK_REQUIRED | TK_KEY},
+    [TK_GPU_PROC_METRICS_PID] = {"pid", TK_I64, "", "process id", TK_REQUIRED | TK_KEY},
+    [TK_GPU_PROC_METRICS_MEM_USED_BYTES] = {"mem_used_bytes", TK_I64, "bytes",
+                                            "memory of the device that it uses"},
+    [TK_GPU_PROC_METRICS_SM_UTIL] = {"sm_util", TK_I64, "%",
+                                     "share of the processors, newest sample of the driver"},
+    [TK_GPU_PROC_METRICS_MEM_UTIL] = {"mem_util", TK_I64, "%",
+                                      "share of the memory's time, likewise"},
+    [TK_GPU_PROC_METRICS_ENC_UTIL] = {"enc_util", TK_I64, "%", "video encoder, likewise"},
+    [TK_GPU_PROC_METRICS_DEC_UTIL] = {"dec_util", TK_I64, "%", "video decoder, likewise"},
+};
+
+const struct tk_schema tk_schema_gpu_proc_metrics = {"gpu_proc_metrics", "one process on one GPU",
+                                                     gpu_proc_metrics, TK_GPU_PROC_METRICS_COUNT};
+
 static const struct tk_column cgroup_metrics[TK_CGROUP_METRICS_COUNT] = {
     [TK_CGROUP_METRICS_TS_MS] = {"ts_ms", TK_I64, "ms", "time of the reading, epoch",
                                  TK_REQUIRED | TK_STAMP_MILLI},

@@ -154,6 +154,23 @@ static void the_account_of_itself_adds_up(void **state)
     tk_recorder_free(recorder);
 }
 
+static void gpus_are_recorded_where_there_is_a_driver(void **state)
+{
+    (void)state;
+    struct tk_err err;
+    struct tk_recorder *recorder = NULL;
+    struct tk_recorder_options options = options_of(NULL);
+    options.gpu_library = TK_FAKE_NVML;
+    assert_int_equal(tk_recorder_new(&options, &recorder, &err), 0);
+    /* Rows are handed over each second. */
+    for (int i = 0; i < 4000 && !file_has("gpu_metrics.jsonl", "\"name\":\"Fake 0\""); i++)
+        assert_int_equal(step(recorder, &err), 0);
+    assert_true(file_has("gpu_metrics.jsonl", "\"node\":\"n\""));
+    assert_true(file_has("gpu_proc_metrics.jsonl", "\"pid\":4242"));
+    assert_int_equal(tk_recorder_finish(recorder, &err), 0);
+    tk_recorder_free(recorder);
+}
+
 static void two_recorders_do_not_share_a_folder(void **state)
 {
     (void)state;
@@ -222,6 +239,7 @@ int main(void)
         TEST(the_first_readings_are_there_when_it_returns),
         TEST(the_end_is_written_with_its_counters),
         TEST(the_account_of_itself_adds_up),
+        TEST(gpus_are_recorded_where_there_is_a_driver),
         TEST(two_recorders_do_not_share_a_folder),
         TEST(the_start_of_an_earlier_recording_is_kept),
         TEST(the_delay_of_the_link_comes_later),
