@@ -220,6 +220,15 @@ def mix_goals(mix: str, bytes_limit: float, times: float) -> list[Goal]:
                  of_mix(mix, "original / tracekit"))]
 
 
+def live_goals(setting: Setting, bytes_limit: float, times: float) -> list[Goal]:
+    """As the mixes, with all columns of a row, of a load that runs."""
+    tool, where = "tracekit B2 compact", f"{SETTING[setting]}, 1 Hz"
+    return [Goal("bytes per process and sample, recorded", "B2 compact", where, False, bytes_limit,
+                 "", bytes_each(tool, setting)),
+            Goal("the original's JSON Lines over it, recorded", "B2 compact", where, True, times,
+                 "x", smaller(tool, setting))]
+
+
 def exits_percent(tool: str) -> Callable[[View], float]:
     def value(view: View) -> float:
         one = view.get("exits", tool, SMALL)
@@ -268,14 +277,8 @@ OTHERS = [
     *mix_goals("A", 0.3, 200),
     *mix_goals("B", 2, 35),
     *mix_goals("D", 18, 4.5),
-    Goal("bytes per process and sample, whole run", "B2 compact", "2,000, 1 Hz", False, 0.3, "",
-         bytes_each("tracekit B2 compact", BIG)),
-    Goal("bytes per process and sample, whole run", "B2 compact", "585, all active, 1 Hz", False, 2,
-         "", bytes_each("tracekit B2 compact", MIDDLE_ACTIVE)),
-    Goal("the original's JSON Lines over it, whole run", "B2 compact", "2,000, 1 Hz", True, 200,
-         "x", smaller("tracekit B2 compact", BIG)),
-    Goal("the original's JSON Lines over it, whole run", "B2 compact", "585, all active, 1 Hz",
-         True, 35, "x", smaller("tracekit B2 compact", MIDDLE_ACTIVE)),
+    *live_goals(BIG, 0.3, 200),
+    *live_goals(MIDDLE_ACTIVE, 2, 35),
     Goal("encoding a row with compression", "recording", "worst of mixes A, B, C", False, 60, "ns",
          worst([of_mix(mix, "encode ns / row") for mix in "ABC"])),
     Goal("reading back, against Python's json.loads", "recording", "mix A", True, 100, "x",

@@ -11,8 +11,10 @@ import json
 import os
 import re
 import statistics
+import struct
 import subprocess
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -153,33 +155,42 @@ def measure_exits(step: Step, place: Place, hierarchy: Hierarchy) -> dict:
             "source": counted.get("exit_source", "")}
 
 
-def growth_per_s(sizes: list[tuple[float, int]]) -> float:
-    """Bytes a second of a file that grows block by block, from one growth to the last."""
-    steps = [(at, size) for (_, before), (at, size) in zip(sizes, sizes[1:]) if size != before]
-    if len(steps) < 2:
-        return 0.0
-    return (steps[-1][1] - steps[0][1]) / (steps[-1][0] - steps[0][0])
+FRAME = struct.Struct("<4sIIIIIqqII")  # a header of docs/format-recording.md
+FRAMES_BEGIN = 16
+
+
+def recording_bytes_per_s(data: bytes) -> dict[str, float]:
+    """What each table of a recording took a second, by its number; the first block of a table,
+    where every row is new, is left out."""
+    blocks: dict[int, list[tuple[int, int]]] = {}  # last stamp in us, bytes
+    at = FRAMES_BEGIN
+    while at + FRAME.size <= len(data):
+        sync, table, stored, _, _, _, _, last_us, _, _ = FRAME.unpack_from(data, at)
+        if sync == b"TKB1":
+            blocks.setdefault(table, []).append((last_us, FRAME.size + stored))
+        at += FRAME.size + stored
+    rates = {}
+    for table, found in blocks.items():
+        span_s = (found[-1][0] - found[0][0]) / 1e6
+        if span_s > 0:
+            rates[f"{table:08x}"] = sum(size for _, size in found[1:]) / span_s
+    return rates
 
 
 def measure_blocks(step: Step, place: Place, hierarchy: Hierarchy) -> dict:
-    """Bytes per sample of files that grow by whole blocks, in all and of each file."""
-    seen: dict[str, list[tuple[float, int]]] = {}
+    """Bytes per sample of a compact recording: rows of processes, and all tables together."""
     with started(step, place, hierarchy) as run:
-
-        def watch(seconds: float) -> None:
-            end = time.monotonic() + seconds
-            while time.monotonic() < end:
-                for name, size in harness.file_sizes(place.folder).items():
-                    seen.setdefault(name, []).append((time.monotonic(), size))
-                time.sleep(0.2)
-
-        window = run.measure(step.window_s, during=watch)
+        window = run.measure(step.window_s)
         processes = check_processes(step)
         memory = run.memory_kb()
-    by_file = {name: growth_per_s(sizes) * place.interval_s for name, sizes in seen.items()}
-    return {"bytes": sum(by_file.values()), "processes": processes,
-            "bytes_by_file": {name: size for name, size in by_file.items() if size},
-            "cpu_ns": window.cpu_ns / window.samples, **memory, "run": read_run(step, place)}
+    counted = read_run(step, place)
+    rates = recording_bytes_per_s((place.folder / "run" / "recording.tkr").read_bytes())
+    rows = f"{zlib.crc32(b'proc_metrics'):08x}"
+    if rows not in rates:
+        raise Failed("the recording has fewer than two blocks of process rows")
+    return {"bytes": rates[rows] * place.interval_s, "processes": processes,
+            "bytes_all": sum(rates.values()) * place.interval_s,
+            "cpu_ns": window.cpu_ns / window.samples, **memory, "run": counted}
 
 
 def run_program(step: Step, place: Place, *more: str) -> str:

@@ -188,12 +188,14 @@ def start_lines(view: View) -> str:
 
 def exit_lines(view: View) -> str:
     return "; ".join(f"{tool} {one['seen']:,} of {one['born']:,} by {one['source']}, "
-                     f"{one['lost']} counted as lost, {one['dropped']} events dropped" for tool, _, one in kind_rows(view, "exits"))
+                     f"{one['lost']} counted as lost, {one['dropped']} events dropped"
+                     for tool, _, one in kind_rows(view, "exits"))
 
 
 def block_lines(view: View) -> str:
     return "; ".join(f"{tool} at {setting_title(setting)}: "
-                     f"{one['bytes'] / one['processes']:.2f} bytes a process and sample, "
+                     f"{one['bytes'] / one['processes']:.2f} bytes a process and sample (rows of "
+                     f"processes; {kilo(one['bytes_all'])} a second with all other tables), "
                      f"{milliseconds(one['cpu_ns'])} ms"
                      for tool, setting, one in kind_rows(view, "blocks"))
 
