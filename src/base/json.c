@@ -66,11 +66,12 @@ enum tk_json_kind tk_json_peek(struct tk_json *json)
 int tk_json_read_members(struct tk_json *json, struct tk_arena *scratch, tk_json_member_fn read,
                          void *into, struct tk_err *err)
 {
-    tk_str key = {NULL, 0};
+    tk_str key;
     int rc = tk_json_enter_object(json, err);
     if (rc < 0)
         return rc;
     while ((rc = tk_json_next_key(json, scratch, &key, err)) == 0) {
+        /* NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): with 0 there is a key */
         rc = read(json, key, scratch, into, err);
         if (rc > 0)
             rc = tk_json_skip(json, NULL, err);
