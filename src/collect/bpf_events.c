@@ -66,7 +66,7 @@ int tk_bpf_events_open(struct tk_bpf *bpf, struct tk_err *err)
 void tk_bpf_events_close(struct tk_bpf *bpf)
 {
     if (bpf->ring.producer_at)
-        (void)munmap((void *)(uintptr_t)bpf->ring.producer_at, page_bytes() + bpf->ring.bytes);
+        (void)munmap(bpf->ring.producer_at, page_bytes() + bpf->ring.bytes);
     if (bpf->ring.consumer_at)
         (void)munmap(bpf->ring.consumer_at, page_bytes());
     bpf->ring = (struct tk_bpf_ring){0};
@@ -106,8 +106,8 @@ bool tk_bpf_event_next(struct tk_bpf *bpf, struct tk_bpf_end *ret_event)
         return false;
     copy_out(ring, (at + HEADER_BYTES) & (ring->bytes - 1), ret_event,
              length < sizeof(*ret_event) ? length : sizeof(*ret_event));
-    __atomic_store_n(ring->consumer_at, at + HEADER_BYTES + (length + 7U) / 8 * 8,
-                     __ATOMIC_RELEASE);
+    at += HEADER_BYTES + ((uint64_t)length + 7) / 8 * 8;
+    __atomic_store_n(ring->consumer_at, at, __ATOMIC_RELEASE);
     return true;
 }
 

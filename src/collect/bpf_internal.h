@@ -23,7 +23,7 @@
 /* The ring of events, mapped; zero = there is none. */
 struct tk_bpf_ring {
     uint64_t *consumer_at;       /* bytes since the start that we have read */
-    const uint64_t *producer_at; /* ... that the kernel has reserved */
+    uint64_t *producer_at;       /* ... that the kernel has reserved; read only */
     const char *data;            /* [bytes], after the page of producer_at */
     size_t bytes;                /* a power of two */
 };

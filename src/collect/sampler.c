@@ -3,17 +3,21 @@
  * start + n * interval, so that lateness never adds up:
  *
  *   class    interval        runs
- *   events   <= 250 ms       drains the sockets of fork and exit events
+ *   events   by the source   drains fork and exit events, if ticks are further apart
  *   host     host interval   host, links, disks, control groups
  *   procs    interval        processes; this one is "the tick" of the statistics
  *
  * Classes that are due together run in this order: the sweep wants to know what was forked. A tick
  * costs one system call here (timerfd_settime(), which also makes the descriptor unreadable) and
- * allocates nothing; 45 to 70 us of CPU at 1 to 10 Hz are the wake-up itself. */
+ * allocates nothing; 45 to 70 us of CPU at 1 to 10 Hz are the wake-up itself.
+ *
+ * Where events come by a ring that is only half full in a fork storm, its descriptor and the timer
+ * are waited for together, by an epoll. */
 #include "collect/sampler.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/timerfd.h>
 
 #include "base/clock.h"
@@ -44,6 +48,7 @@ struct lateness {
 struct tk_sampler {
     struct tk_sampler_options options;
     int timer_fd;
+    int wait_fd; /* epoll of the timer and the ring of events; -1 = the timer alone */
     int64_t start_ns;
     struct rate_class classes[CLASS_COUNT];
     struct lateness all, span; /* since the start; since it was last asked for */
@@ -178,6 +183,16 @@ static void run_class(struct tk_sampler *sampler, size_t index, int64_t now, str
     class->run(sampler, rows);
 }
 
+/* The step is not for a deadline: the ring of events has woken us. */
+static void empty_ring(struct tk_sampler *sampler, struct tk_rows *rows)
+{
+    struct epoll_event event;
+    sampler->steps++;
+    while (epoll_wait(sampler->wait_fd, &event, 1, 0) < 0 && errno == EINTR)
+        continue;
+    run_events(sampler, rows);
+}
+
 int tk_sampler_step(struct tk_sampler *sampler, struct tk_rows *rows, struct tk_err *err)
 {
     int64_t now = tk_clock_mono_ns();
@@ -188,6 +203,10 @@ int tk_sampler_step(struct tk_sampler *sampler, struct tk_rows *rows, struct tk_
         if (class->interval_ns == 0 || class->deadline_ns > now)
             continue;
         run_class(sampler, i, now, rows);
+        ran = true;
+    }
+    if (!ran && sampler->wait_fd >= 0) {
+        empty_ring(sampler, rows);
         ran = true;
     }
     int rc = arm(sampler, err);
@@ -207,6 +226,26 @@ int tk_sampler_finish(struct tk_sampler *sampler, struct tk_rows *rows, struct t
 
 /* Life -------------------------------------------------------------------------- */
 
+static int watch(int epoll_fd, int fd, uint32_t events, struct tk_err *err)
+{
+    struct epoll_event event = {.events = events};
+    return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? tk_fail_errno(err, "epoll") : 0;
+}
+
+/* The ring tells that it has anything, unless it is watched by edges: those of its wake-ups. */
+static int open_wait(struct tk_sampler *sampler, struct tk_err *err)
+{
+    const struct tk_procs *procs = sampler->options.procs;
+    int ring_fd = procs ? tk_procs_drain_fd(procs) : -1;
+    if (ring_fd < 0)
+        return 0;
+    sampler->wait_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (sampler->wait_fd < 0)
+        return tk_fail_errno(err, "epoll");
+    int rc = watch(sampler->wait_fd, sampler->timer_fd, EPOLLIN, err);
+    return rc < 0 ? rc : watch(sampler->wait_fd, ring_fd, EPOLLIN | EPOLLET, err);
+}
+
 int tk_sampler_new(const struct tk_sampler_options *options, struct tk_sampler **ret_sampler,
                    struct tk_err *err)
 {
@@ -214,10 +253,13 @@ int tk_sampler_new(const struct tk_sampler_options *options, struct tk_sampler *
     if (!sampler)
         return tk_fail(err, -ENOMEM, "sampler: out of memory");
     sampler->options = *options;
+    sampler->wait_fd = -1;
     sampler->start_ns = tk_clock_mono_ns();
     set_classes(sampler);
     sampler->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     int rc = sampler->timer_fd < 0 ? tk_fail_errno(err, "timer of the sampler") : arm(sampler, err);
+    if (rc == 0)
+        rc = open_wait(sampler, err);
     if (rc < 0)
         goto fail;
     *ret_sampler = sampler;
@@ -232,13 +274,14 @@ void tk_sampler_free(struct tk_sampler *sampler)
 {
     if (!sampler)
         return;
+    tk_fd_close(&sampler->wait_fd);
     tk_fd_close(&sampler->timer_fd);
     free(sampler);
 }
 
 int tk_sampler_fd(const struct tk_sampler *sampler)
 {
-    return sampler->timer_fd;
+    return sampler->wait_fd >= 0 ? sampler->wait_fd : sampler->timer_fd;
 }
 
 int64_t tk_sampler_wake_ns(const struct tk_sampler *sampler)

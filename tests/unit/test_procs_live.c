@@ -48,6 +48,8 @@ static struct live {
     int64_t exits, tree_exits, forks; /* rows */
     int64_t tree_cpu_ns;              /* of the exits */
     int64_t metrics_of, metrics;      /* rows of proc_metrics of that pid */
+    int64_t exits_of, exits_of_pid;   /* rows of proc_exit of that pid */
+    int64_t largest_pid;              /* in proc_exit */
     pid_t children[MAX_CHILDREN];     /* killed at the end of a test */
     size_t child_count;
 } live;
@@ -64,7 +66,10 @@ static int count_row(void *context, enum tk_table table, const struct tk_batch *
             live.forks +=
                 tk_str_eq(tk_batch_text(batch, row, TK_PROC_EVENTS_EVENT), TK_STR("fork"));
         } else if (table == TK_TABLE_PROC_EXIT) {
+            int64_t pid = tk_batch_i64(batch, row, TK_PROC_EXIT_PID, 0);
             live.exits++;
+            live.exits_of_pid += pid == live.exits_of;
+            live.largest_pid = pid > live.largest_pid ? pid : live.largest_pid;
             if (tk_batch_i64(batch, row, TK_PROC_EXIT_IN_TREE, 0)) {
                 live.tree_exits++;
                 live.tree_cpu_ns += tk_batch_i64(batch, row, TK_PROC_EXIT_CPU_NS, 0);
@@ -375,6 +380,63 @@ static void programs_are_accounted(void **state)
     assert_exact_tree(work_programs, 100, 201);
 }
 
+/* Their parent does not want to know of them: they vanish before they leave their CPU. */
+static void work_unwanted(int64_t per_ms)
+{
+    (void)signal(SIGCHLD, SIG_IGN);
+    for (int i = 0; i < 100; i++) {
+        if (fork() == 0) {
+            burn(per_ms);
+            _exit(0);
+        }
+    }
+    while (wait(NULL) > 0)
+        continue;
+}
+
+static void the_unwanted_are_accounted(void **state)
+{
+    (void)state;
+    bool exact;
+    start_with_source((struct tk_procs_options){.match = "^$"});
+    (void)run_tree(work_unwanted, 20); /* rusage has them not */
+    assert_int_equal(live.tree_exits, 101);
+    int64_t cpu_ns = tk_procs_tree_cpu_ns(live.procs, &exact);
+    assert_true(exact);
+    print_message("# %.3f ms\n", (double)cpu_ns / 1e6);
+    assert_in_range(cpu_ns, 80 * TK_NS_PER_MS, 400 * TK_NS_PER_MS);
+}
+
+static void *thread_exec(void *unused)
+{
+    (void)execl("/bin/true", "true", (char *)NULL);
+    return unused;
+}
+
+/* The main thread ends first, or another one becomes it: exit records of taskstats lack some 15 %
+ * then. */
+static void work_odd_threads(int64_t per_ms)
+{
+    int64_t loops = 5 * per_ms;
+    for (int i = 0; i < 20; i++) {
+        pthread_t thread;
+        if (fork() == 0) {
+            (void)pthread_create(&thread, NULL, i % 2 ? thread_exec : thread_burn, &loops);
+            burn(per_ms);
+            if (i % 2)
+                (void)pause();
+            pthread_exit(NULL);
+        }
+        (void)wait(NULL);
+    }
+}
+
+static void odd_threads_are_accounted(void **state)
+{
+    (void)state;
+    assert_exact_tree(work_odd_threads, 20, 21);
+}
+
 /* Losses ------------------------------------------------------------------------------------- */
 
 static int64_t read_forks(void)
@@ -446,6 +508,36 @@ static void a_full_socket_is_counted_and_made_good_by_looking(void **state)
     assert_true(stats_now().dropped_events >= 100);
 }
 
+/* More lives than the ring holds, within one tick. */
+static void a_full_ring_is_counted_and_made_good_by_looking(void **state)
+{
+    (void)state;
+    live.source = "bpf";
+    start_with_source((struct tk_procs_options){0});
+    assert_int_equal(stats_now().dropped_events, 0);
+    for (int i = 0; i < 7000; i++) {
+        pid_t child = vfork();
+        if (child == 0)
+            _exit(0);
+        (void)waitpid(child, NULL, 0);
+    }
+    pid_t survivor = fork_child();
+    if (survivor == 0)
+        (void)pause();
+    live.metrics_of = survivor;
+    struct tk_err err;
+    for (int i = 0; i < 200 && live.metrics == 0; i++) {
+        tk_procs_tick(live.procs, -1, live.rows);
+        assert_int_equal(tk_rows_flush(live.rows, &err), 0);
+        (void)usleep(20000); /* looking waits until it may take its 2 % of the time */
+    }
+    assert_true(live.metrics > 0); /* its birth was lost, but it was found */
+    struct tk_procs_stats stats = stats_now();
+    assert_true(stats.dropped_events > 1000);
+    assert_in_range(stats.lost_exits, 1000, 7000);
+    assert_true(live.exits + stats.lost_exits >= 7000);
+}
+
 /* Pids given anew ------------------------------------------------------------------------------ */
 
 /* In a pid namespace of its own, with pids so few that they come again: each life of pid 3 is a
@@ -495,9 +587,35 @@ static int reuse_pids(void)
     return live.exits == 3 && lives == 3 ? 0 : 7;
 }
 
-static void a_pid_given_anew_on_a_real_kernel_is_another_process(void **state)
+/* By BPF in such a namespace: three lives of one pid between two ticks are three ends, and nobody
+ * from outside is told of. Runs as pid 1 there. */
+static int follow_in_namespace(void)
 {
-    (void)state;
+    struct tk_err err;
+    struct tk_procs_options options = {0};
+    if (tk_kernel_open(&live.kernel, "/", &err) < 0 ||
+        tk_procs_new(&live.kernel, &options, &live.procs, &err) < 0)
+        return 3;
+    tk_procs_tick(live.procs, -1, live.rows);
+    if (strcmp(stats_now().exit_source, "bpf") != 0)
+        return 2;
+    live.exits_of = 3;
+    for (int i = 0; i < 3; i++) {
+        int fd = open("/proc/sys/kernel/ns_last_pid", O_WRONLY | O_CLOEXEC);
+        if (fd < 0 || write(fd, "2", 1) != 1)
+            return 2;
+        (void)close(fd);
+        run_children(2, 1);
+    }
+    tk_procs_tick(live.procs, -1, live.rows);
+    if (tk_rows_flush(live.rows, &err) < 0)
+        return 4;
+    return live.exits == 6 && live.exits_of_pid == 3 && live.largest_pid == 4 ? 0 : 5;
+}
+
+/* Run a function as pid 1 of a pid namespace; skips the test when it returns 2. */
+static void assert_in_namespace(int (*run)(void))
+{
     int status = 0;
     pid_t outer = fork();
     if (outer == 0) {
@@ -506,16 +624,28 @@ static void a_pid_given_anew_on_a_real_kernel_is_another_process(void **state)
             _exit(2);
         pid_t init = fork();
         if (init == 0)
-            _exit(mount("proc", "/proc", "proc", 0, NULL) < 0 ? 2 : reuse_pids());
+            _exit(mount("proc", "/proc", "proc", 0, NULL) < 0 ? 2 : run());
         (void)waitpid(init, &status, 0);
         _exit(WEXITSTATUS(status));
     }
     (void)waitpid(outer, &status, 0);
     if (WEXITSTATUS(status) == 2) {
-        print_message("skipped: no pid namespace of our own here\n");
+        print_message("skipped: no pid namespace of our own here, or no BPF in it\n");
         skip();
     }
     assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void a_pid_given_anew_on_a_real_kernel_is_another_process(void **state)
+{
+    (void)state;
+    assert_in_namespace(reuse_pids);
+}
+
+static void a_pid_namespace_sees_its_own_and_each_life_of_a_pid(void **state)
+{
+    (void)state;
+    assert_in_namespace(follow_in_namespace);
 }
 
 /* Refusals ------------------------------------------------------------------------------------- */
@@ -721,8 +851,12 @@ int main(void)
         SOURCE_TEST(threads_are_accounted),
         SOURCE_TEST(daemonised_grandchildren_are_accounted),
         SOURCE_TEST(programs_are_accounted),
+        SOURCE_TEST(the_unwanted_are_accounted),
+        cmocka_unit_test_setup_teardown(odd_threads_are_accounted, bpf_open, live_close),
         LIVE_TEST(without_events_what_was_missed_is_counted),
         LIVE_TEST(a_full_socket_is_counted_and_made_good_by_looking),
+        LIVE_TEST(a_full_ring_is_counted_and_made_good_by_looking),
+        LIVE_TEST(a_pid_namespace_sees_its_own_and_each_life_of_a_pid),
         LIVE_TEST(a_pid_given_anew_on_a_real_kernel_is_another_process),
         LIVE_TEST(what_may_not_be_read_is_counted),
         LIVE_TEST(without_privilege_every_exit_is_seen_but_not_its_account),

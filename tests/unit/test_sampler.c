@@ -4,7 +4,9 @@
 #include "collect/sampler.h"
 
 #include <poll.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "tk_test.h"
@@ -183,9 +185,52 @@ static void finishing_reads_the_host_once_more(void **state)
     fixture_close(&fixture);
 }
 
+/* Births, execs and ends fill a ring; the next tick is far. */
+static void a_ring_that_is_half_full_wakes_before_the_tick(void **state)
+{
+    (void)state;
+    struct tk_err err;
+    struct fixture fixture;
+    struct tk_procs *procs = NULL;
+    struct tk_procs_stats stats;
+    struct tk_procs_options wanted = {.node = "n", .host = "h"};
+    fixture_open(&fixture, false, 0);
+    tk_sampler_free(fixture.sampler);
+    assert_int_equal(tk_procs_new(&fixture.kernel, &wanted, &procs, &err), 0);
+    struct tk_sampler_options options = {.interval_ns = 3600 * TK_NS_PER_S, .procs = procs};
+    assert_int_equal(tk_sampler_new(&options, &fixture.sampler, &err), 0);
+    tk_procs_read_stats(procs, &stats);
+    bool is_by_ring = tk_procs_drain_fd(procs) >= 0;
+    struct pollfd fd = {.fd = tk_sampler_fd(fixture.sampler), .events = POLLIN};
+    for (int i = 0; i < 3; i++) { /* the first tick, and what came until then */
+        (void)poll(&fd, 1, 100);
+        assert_int_equal(tk_sampler_step(fixture.sampler, fixture.rows, &err), 0);
+    }
+    for (int i = 0; is_by_ring && i < 3000; i++) {
+        pid_t child = vfork();
+        if (child == 0)
+            _exit(0);
+        (void)waitpid(child, NULL, 0);
+    }
+    if (is_by_ring) {
+        assert_int_equal(poll(&fd, 1, PATIENCE_MS), 1);
+        assert_int_equal(tk_sampler_step(fixture.sampler, fixture.rows, &err), 0);
+        assert_true(fixture.counts[TK_TABLE_PROC_EXIT] >= 2000);
+        tk_procs_read_stats(procs, &stats);
+        assert_int_equal(stats.dropped_events, 0);
+    }
+    fixture_close(&fixture);
+    tk_procs_free(procs);
+    if (!is_by_ring) {
+        print_message("skipped: %s\n", stats.tier_why_not);
+        skip();
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_ring_that_is_half_full_wakes_before_the_tick),
         cmocka_unit_test(the_first_tick_is_due_at_once_and_each_step_makes_one),
         cmocka_unit_test(each_deadline_is_kept_or_counted_as_missed),
         cmocka_unit_test(ticks_that_were_slept_through_are_not_replayed),
