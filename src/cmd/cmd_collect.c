@@ -36,7 +36,7 @@ struct collect_opts {
     int64_t cpu; /* -1 = any */
     int64_t pss_budget_ns;
     int tier, rows;
-    bool refresh, exact, per_core, compact, pss, stop_all, clean_all, json;
+    bool refresh, exact, per_core, compact, net, pss, stop_all, clean_all, json;
 };
 
 static const char *const row_kinds[] = {"changed", "every-tick", NULL};
@@ -81,6 +81,7 @@ static const struct tk_opt options[] = {
      "source of process readings: auto (default), B2, B1, P or P0", .choices = tk_tier_names},
     {"exact", TK_OPT_FLAG, FIELD(exact), NULL,
      "CPU times good to 1 % at 1 ms: running processes are told to the moment (needs BPF)"},
+    {"net", TK_OPT_FLAG, FIELD(net), NULL, "bytes that processes send and receive (needs BPF)"},
     {"cpu-budget", TK_OPT_PERCENT, FIELD(cpu_budget), "PERCENT",
      "of one CPU: past it slow readings are taken less often (default no budget)", .max = 6400},
     {"pss", TK_OPT_FLAG, FIELD(pss), NULL, "read PSS and swap of processes too, each 10 s"},
@@ -230,6 +231,7 @@ static int open_recorder(struct collecting *collecting, struct tk_recorder **ret
                   .pid_dir = opts->pid_dir,
                   .tier = (enum tk_tier)opts->tier,
                   .exact = opts->exact,
+                  .net = opts->net,
                   .pss_budget_ns = opts->pss ? opts->pss_budget_ns : 0,
                   .every_tick = opts->rows == 1},
         .no_procs = !is_on(opts->sampling),

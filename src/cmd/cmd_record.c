@@ -18,7 +18,7 @@ struct record_opts {
     double cpu_budget;
     int64_t pss_budget_ns;
     int tier, rows;
-    bool exact, per_core, compact, pss, quiet;
+    bool exact, per_core, compact, net, pss, quiet;
 };
 
 static const char *const row_kinds[] = {"changed", "every-tick", NULL};
@@ -57,6 +57,8 @@ static const struct tk_opt options[] = {
      "source of process readings: auto (default), B2, B1, P or P0", .choices = tk_tier_names},
     {"exact", TK_OPT_FLAG, offsetof(struct record_opts, exact), NULL,
      "CPU times good to 1 % at 1 ms: running processes are told to the moment (needs BPF)"},
+    {"net", TK_OPT_FLAG, offsetof(struct record_opts, net), NULL,
+     "bytes that processes send and receive (needs BPF)"},
     {"quiet", TK_OPT_FLAG, offsetof(struct record_opts, quiet), NULL, "print no report",
      .letter = 'q'},
     {0},
@@ -109,6 +111,7 @@ static int open_recorder(struct recording *recording, char **command, struct tk_
                                           {
                                               .tier = (enum tk_tier)opts->tier,
                                               .exact = opts->exact,
+                                              .net = opts->net,
                                               .pss_budget_ns = opts->pss ? opts->pss_budget_ns : 0,
                                               .every_tick = opts->rows == 1,
                                           },

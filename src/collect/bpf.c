@@ -16,6 +16,9 @@
 /* Records of one walk: 0.8 MB that stay mapped. When more processes ran, there is another walk. */
 #define ROOM 4096
 
+#define EXTRAS_ROOM 16384 /* processes, in some 100 bytes of the kernel each */
+#define EXTRAS_MIN  64    /* where nothing adds them up */
+
 /* Pages by which our own resident set, as added up here, may be off what statm says: other kernels
  * show the central part of the counter, some pages per CPU are elsewhere. */
 #define RSS_SLACK(cpus) (256 + 64 * (int64_t)(cpus))
@@ -44,6 +47,8 @@ static const struct rule rules[] = {
     {"on_exit", TK_BPF_EVENTS, TK_TIER_AUTO, {"btf_trace_sched_process_exit"}},
     {"on_switch", TK_BPF_EVENTS, TK_TIER_AUTO, {"btf_trace_sched_switch"}},
     {"follow_clock", TK_BPF_EXACT, TK_TIER_AUTO, {"btf_trace_sched_switch"}},
+    {"count_sent", TK_BPF_NET, TK_TIER_AUTO, {"btf_trace_sock_send_length"}},
+    {"count_received", TK_BPF_NET, TK_TIER_AUTO, {"btf_trace_sock_recv_length"}},
 };
 
 static const struct rule *find_rule(const char *program)
@@ -140,9 +145,13 @@ static int load(struct tk_bpf *bpf, const struct btf *btf, enum tk_tier tier, ui
     bpf->parts = choose(programs, btf, tier, parts);
     tk_bpf_events_prepare(programs, (bpf->parts & TK_BPF_EVENTS) != 0);
     programs->rodata->is_exact = bpf->parts & TK_BPF_EXACT;
+    programs->rodata->has_extras = bpf->parts & (TK_BPF_EXACT | TK_BPF_NET);
     int rc = bpf->parts & TK_BPF_TASKS ? 0 : -EOPNOTSUPP;
     if (rc == 0)
         rc = bpf_map__set_max_entries(programs->maps.tasks, ROOM);
+    if (rc == 0)
+        rc = bpf_map__set_max_entries(programs->maps.extras,
+                                      programs->rodata->has_extras ? EXTRAS_ROOM : EXTRAS_MIN);
     if (rc == 0)
         rc = tk_programs__load(programs);
     if (rc == 0)
@@ -394,6 +403,12 @@ uint32_t tk_bpf_parts(const struct tk_bpf *bpf)
 enum tk_tier tk_bpf_tier(const struct tk_bpf *bpf)
 {
     return bpf->tier;
+}
+
+bool tk_bpf_read_extra(const struct tk_bpf *bpf, pid_t pid, struct tk_bpf_extra *ret_extra)
+{
+    return bpf_map__lookup_elem(bpf->programs->maps.extras, &pid, sizeof(pid), ret_extra,
+                                sizeof(*ret_extra), 0) == 0;
 }
 
 struct tk_walker tk_bpf_walker(struct tk_bpf *bpf)

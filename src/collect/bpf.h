@@ -20,6 +20,7 @@ enum tk_bpf_part {
     TK_BPF_TASKS = 1 << 0,  /* the walk over processes; always */
     TK_BPF_EXACT = 1 << 1,  /* it tells CPU times of running tasks to the moment, not to the tick */
     TK_BPF_EVENTS = 1 << 2, /* births, execs and ends of processes */
+    TK_BPF_NET = 1 << 3,    /* bytes that processes sent and received */
 };
 
 /* Load the programs of `parts`, as far as the kernel has what they need. `tier` says which walk:
@@ -38,6 +39,10 @@ uint32_t tk_bpf_parts(const struct tk_bpf *bpf);
 
 /* The walk that was loaded: TK_TIER_B2 or TK_TIER_B1. */
 enum tk_tier tk_bpf_tier(const struct tk_bpf *bpf);
+
+/* What was added up of the process that has this pid, or had it last, by the parts TK_BPF_NET and
+ * TK_BPF_EXACT. False when there is nothing. */
+bool tk_bpf_read_extra(const struct tk_bpf *bpf, pid_t pid, struct tk_bpf_extra *ret_extra);
 
 /* To give to struct tk_procs_options; good until tk_bpf_free(). */
 struct tk_walker tk_bpf_walker(struct tk_bpf *bpf);

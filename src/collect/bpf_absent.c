@@ -29,6 +29,14 @@ enum tk_tier tk_bpf_tier(const struct tk_bpf *bpf)
     return TK_TIER_AUTO;
 }
 
+bool tk_bpf_read_extra(const struct tk_bpf *bpf, pid_t pid, struct tk_bpf_extra *ret_extra)
+{
+    (void)bpf;
+    (void)pid;
+    (void)ret_extra;
+    return false;
+}
+
 struct tk_walker tk_bpf_walker(struct tk_bpf *bpf)
 {
     (void)bpf;

@@ -92,18 +92,42 @@ static int load_walk(const struct tk_kernel *kernel, enum tk_tier tier, uint32_t
     return tk_bpf_new(tier, TK_BPF_TASKS | parts, ret_bpf, err);
 }
 
+/* Options that BPF alone can fulfil: without it they are errors. */
+static const struct demand {
+    uint32_t part; /* of enum tk_bpf_part */
+    const char *name, *lack;
+} demands[] = {
+    {TK_BPF_EXACT, "exact CPU times",
+     "the kernel does not let its switches of tasks be followed (tp_btf/sched_switch)"},
+    {TK_BPF_NET, "network per process",
+     "the kernel does not tell what sockets pass (tp_btf/sock_send_length, sock_recv_length)"},
+};
+
+static uint32_t demanded_parts(const struct tk_procs_options *options)
+{
+    return (options->exact ? TK_BPF_EXACT : 0U) | (options->net ? TK_BPF_NET : 0U);
+}
+
+/* The first option that needs one of these parts; NULL = none does. */
+static const struct demand *find_demand(uint32_t parts)
+{
+    for (size_t i = 0; i < TK_COUNTOF(demands); i++) {
+        if (demands[i].part & parts)
+            return &demands[i];
+    }
+    return NULL;
+}
+
 static int open_walk(struct tk_procs *procs, struct tk_err *err)
 {
-    uint32_t parts = (procs->options.no_events ? 0U : TK_BPF_EVENTS) |
-                     (procs->options.exact ? TK_BPF_EXACT : 0U);
+    uint32_t demanded = demanded_parts(&procs->options);
+    uint32_t parts = demanded | (procs->options.no_events ? 0U : TK_BPF_EVENTS);
     int rc = load_walk(procs->kernel, procs->options.tier, parts, &procs->bpf, err);
     if (rc < 0)
         return rc;
-    if (procs->options.exact && !(tk_bpf_parts(procs->bpf) & TK_BPF_EXACT)) {
-        return tk_fail(err, -EOPNOTSUPP,
-                       "the kernel does not let its switches of tasks be followed "
-                       "(tp_btf/sched_switch)");
-    }
+    const struct demand *unmet = find_demand(demanded & ~tk_bpf_parts(procs->bpf));
+    if (unmet)
+        return tk_fail(err, -EOPNOTSUPP, "%s", unmet->lack);
     procs->tier = tk_bpf_tier(procs->bpf);
     procs->walker = tk_bpf_walker(procs->bpf);
     return 0;
@@ -120,15 +144,15 @@ static int choose_tier(struct tk_procs *procs, struct tk_err *err)
         return 0;
     }
     procs->tier = wanted != TK_TIER_P0 && procs->kernel->cpu_clock ? TK_TIER_P : TK_TIER_P0;
-    if (!is_auto && !is_walk(wanted) && procs->options.exact) {
-        return tk_fail(err, -EINVAL, "exact CPU times: tier %s has none, B2 and B1 do",
-                       tk_tier_names[wanted]);
+    const struct demand *demand = find_demand(demanded_parts(&procs->options));
+    if (!is_auto && !is_walk(wanted)) {
+        return demand ? tk_fail(err, -EINVAL, "%s: tier %s has none, B2 and B1 do", demand->name,
+                                tk_tier_names[wanted])
+                      : 0;
     }
-    if (!is_auto && !is_walk(wanted))
-        return 0;
     int rc = open_walk(procs, err);
-    if (rc < 0 && procs->options.exact)
-        return tk_err_prefix(err, "exact CPU times");
+    if (rc < 0 && demand)
+        return tk_err_prefix(err, "%s", demand->name);
     if (rc < 0 && !is_auto)
         return tk_err_prefix(err, "tier %s", tk_tier_names[wanted]);
     if (rc < 0) {
@@ -170,6 +194,7 @@ int tk_procs_new(const struct tk_kernel *kernel, const struct tk_procs_options *
     tk_procs_follow_boot_clock(procs);
     tk_procs_probe_fds(procs);
     procs->set.has_memory = options->pss_budget_ns > 0;
+    procs->set.has_extra = options->net || options->exact;
     int rc = choose_tier(procs, err);
     if (rc == 0)
         rc = open_sources(procs, err);

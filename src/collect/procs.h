@@ -49,6 +49,7 @@ struct tk_procs_options {
     enum tk_tier tier;       /* P without CPU clocks becomes P0, AUTO is the best there is */
     bool exact; /* CPU times of running processes to the moment of the tick, where the scheduler
                    credits them every few ms: tier B2 or B1 alone can, others are an error */
+    bool net;   /* bytes that processes send and receive; likewise */
     const struct tk_walker *walker; /* that the tier B2 or B1 uses; copied; NULL = BPF is loaded */
     bool no_events;                 /* do without proc connector and taskstats: rung C */
     const struct tk_pace *pace; /* of the turn of idle processes; borrowed; NULL = as specified */

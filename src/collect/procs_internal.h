@@ -258,6 +258,9 @@ int64_t tk_procs_fd_limit(const struct tk_procs *procs, uint32_t i);
  */
 void tk_procs_read_pss(struct tk_procs *procs);
 
+/* What was added up of a process that ends, beside the walks. Its identity has to be known. */
+void tk_procs_take_extra(struct tk_procs *procs, uint32_t i);
+
 /* procs_rows.c ------------------------------------------------------------------------ */
 
 void tk_procs_put_metrics(struct tk_procs *procs, struct tk_rows *rows, uint32_t i,

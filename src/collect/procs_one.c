@@ -301,6 +301,7 @@ void tk_procs_end(struct tk_procs *procs, struct tk_rows *rows, uint32_t i,
     struct tk_proc_clock *clock = &procs->set.clocks[i];
     struct tk_proc_facts *facts = &procs->set.facts[i];
     int64_t cpu_ns = total_cpu_ns(procs, i, end);
+    tk_procs_take_extra(procs, i);
     if (end->total)
         memcpy(facts->comm, end->total->comm, sizeof(facts->comm));
     if (clock->flags & TK_PROC_IN_TREE) {

@@ -32,6 +32,16 @@ static void put_memory(struct tk_batch *batch, const struct tk_proc_memory *memo
         tk_batch_set_i64(batch, TK_PROC_METRICS_SWAP_KB, memory->swap_kb);
 }
 
+/* The same columns of another table. */
+static void put_extra(struct tk_batch *batch, const struct tk_proc_extra *extra, size_t rx_column,
+                      size_t tx_column, size_t io_column)
+{
+    set_known(batch, rx_column, extra->net_rx_bytes);
+    set_known(batch, tx_column, extra->net_tx_bytes);
+    if (extra->io_wait_ns >= 0)
+        tk_batch_set_i64(batch, io_column, extra->io_wait_ns / TK_NS_PER_US);
+}
+
 static void put_counters(const struct tk_procs *procs, struct tk_batch *batch, uint32_t i)
 {
     const struct tk_proc_facts *facts = &procs->set.facts[i];
@@ -56,6 +66,10 @@ static void put_counters(const struct tk_procs *procs, struct tk_batch *batch, u
     set_known(batch, TK_PROC_METRICS_FD_LIMIT, tk_procs_fd_limit(procs, i));
     if (procs->set.memory)
         put_memory(batch, &procs->set.memory[i]);
+    if (procs->set.extra) {
+        put_extra(batch, &procs->set.extra[i], TK_PROC_METRICS_NET_RX_BYTES,
+                  TK_PROC_METRICS_NET_TX_BYTES, TK_PROC_METRICS_IO_WAIT_US);
+    }
     if (facts->run_delay_ns >= 0)
         tk_batch_set_i64(batch, TK_PROC_METRICS_RUN_DELAY_US, facts->run_delay_ns / TK_NS_PER_US);
 }
@@ -195,6 +209,10 @@ void tk_procs_put_exit(struct tk_procs *procs, struct tk_rows *rows, uint32_t i,
     if (birth_ns != 0) {
         tk_batch_set_i64(batch, TK_PROC_EXIT_START_US, epoch_us(procs, birth_ns));
         tk_batch_set_i64(batch, TK_PROC_EXIT_ELAPSED_US, us - epoch_us(procs, birth_ns));
+    }
+    if (procs->set.extra) {
+        put_extra(batch, &procs->set.extra[i], TK_PROC_EXIT_NET_RX_BYTES, TK_PROC_EXIT_NET_TX_BYTES,
+                  TK_PROC_EXIT_IO_WAIT_US);
     }
     put_status(batch, TK_PROC_EXIT_EXIT_CODE, TK_PROC_EXIT_EXIT_SIGNAL, end->status);
     set_text(batch, TK_PROC_EXIT_SOURCE, end->total ? procs->source->name : "clock");

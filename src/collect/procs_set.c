@@ -30,8 +30,9 @@ void tk_proc_set_release(struct tk_proc_set *set)
     tk_pages_resize(set->clocks, set->cap * sizeof(*set->clocks), 0);
     tk_pages_resize(set->facts, set->cap * sizeof(*set->facts), 0);
     tk_pages_resize(set->memory, set->cap * sizeof(*set->memory), 0);
+    tk_pages_resize(set->extra, set->cap * sizeof(*set->extra), 0);
     free(set->index);
-    *set = (struct tk_proc_set){.has_memory = set->has_memory};
+    *set = (struct tk_proc_set){.has_memory = set->has_memory, .has_extra = set->has_extra};
 }
 
 /* Pids are given in sequence, so a multiplication spreads them well. */
@@ -70,34 +71,36 @@ static int index_grow(struct tk_proc_set *set)
     return 0;
 }
 
+static bool array_resize(void **array, size_t bytes, uint32_t old_cap, uint32_t cap)
+{
+    void *now = tk_pages_resize(*array, old_cap * bytes, cap * bytes);
+    if (now || cap == 0)
+        *array = now;
+    return now || cap == 0;
+}
+
 static int arrays_grow(struct tk_proc_set *set)
 {
     uint32_t cap = set->cap ? set->cap * 2 : FIRST_CAP;
-    struct tk_proc_clock *clocks =
-        tk_pages_resize(set->clocks, set->cap * sizeof(*clocks), cap * sizeof(*clocks));
-    if (!clocks)
-        return -ENOMEM;
-    set->clocks = clocks;
-    struct tk_proc_facts *facts =
-        tk_pages_resize(set->facts, set->cap * sizeof(*facts), cap * sizeof(*facts));
-    if (!facts) {
-        /* Shrinking takes nothing, so it cannot fail. */
-        set->clocks = tk_pages_resize(clocks, cap * sizeof(*clocks), set->cap * sizeof(*clocks));
-        return -ENOMEM;
+    void *arrays[] = {set->clocks, set->facts, set->memory, set->extra};
+    const size_t bytes[] = {sizeof(*set->clocks), sizeof(*set->facts), sizeof(*set->memory),
+                            sizeof(*set->extra)};
+    const bool is_wanted[] = {true, true, set->has_memory, set->has_extra};
+    size_t n = 0;
+    while (n < TK_COUNTOF(arrays) &&
+           (!is_wanted[n] || array_resize(&arrays[n], bytes[n], set->cap, cap)))
+        n++;
+    bool has_grown = n == TK_COUNTOF(arrays);
+    while (!has_grown && n-- > 0) {
+        if (is_wanted[n]) /* shrinking takes nothing, so it cannot fail */
+            (void)array_resize(&arrays[n], bytes[n], cap, set->cap);
     }
-    set->facts = facts;
-    struct tk_proc_memory *memory =
-        set->has_memory
-            ? tk_pages_resize(set->memory, set->cap * sizeof(*memory), cap * sizeof(*memory))
-            : NULL;
-    if (set->has_memory && !memory) {
-        set->clocks = tk_pages_resize(clocks, cap * sizeof(*clocks), set->cap * sizeof(*clocks));
-        set->facts = tk_pages_resize(facts, cap * sizeof(*facts), set->cap * sizeof(*facts));
-        return -ENOMEM;
-    }
-    set->memory = memory;
-    set->cap = cap;
-    return 0;
+    set->clocks = arrays[0];
+    set->facts = arrays[1];
+    set->memory = arrays[2];
+    set->extra = arrays[3];
+    set->cap = has_grown ? cap : set->cap;
+    return has_grown ? 0 : -ENOMEM;
 }
 
 int tk_proc_set_add(struct tk_proc_set *set, pid_t pid, uint32_t *ret_i)
@@ -133,6 +136,8 @@ int tk_proc_set_add(struct tk_proc_set *set, pid_t pid, uint32_t *ret_i)
     };
     if (set->memory)
         set->memory[i] = (struct tk_proc_memory){TK_PROC_KB_NONE, TK_PROC_KB_NONE};
+    if (set->extra)
+        set->extra[i] = (struct tk_proc_extra){-1, -1, -1};
     set->index[place_of(set, pid)] = i;
     *ret_i = i;
     return 0;
@@ -162,6 +167,8 @@ void tk_proc_set_remove(struct tk_proc_set *set, uint32_t i)
         set->facts[i] = set->facts[last];
         if (set->memory)
             set->memory[i] = set->memory[last];
+        if (set->extra)
+            set->extra[i] = set->extra[last];
     }
     set->count = last;
 }

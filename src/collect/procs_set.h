@@ -71,11 +71,18 @@ struct tk_proc_memory {
     uint32_t pss_kb, swap_kb;
 };
 
+/* Added up on request only, from when that began; -1 = not for this process. */
+struct tk_proc_extra {
+    int64_t net_rx_bytes, net_tx_bytes;
+    int64_t io_wait_ns;
+};
+
 struct tk_proc_set {
-    bool has_memory;               /* to be set before the first process is added */
+    bool has_memory, has_extra;    /* to be set before the first process is added */
     struct tk_proc_clock *clocks;  /* [count], owned */
     struct tk_proc_facts *facts;   /* [count], owned */
     struct tk_proc_memory *memory; /* [count], owned; NULL unless has_memory */
+    struct tk_proc_extra *extra;   /* [count], owned; NULL unless has_extra */
     uint32_t count, cap;
     uint32_t *index; /* open addressing, TK_PROC_NONE = free; owned */
     uint32_t mask;   /* slots - 1; 0 = no slots yet */

@@ -56,6 +56,40 @@ static void split_cpu(struct tk_proc_facts *facts, const struct tk_bpf_task *tas
     facts->utime_ns = total - system;
 }
 
+/* Start of a process as /proc tells it. */
+static int64_t ticks_of(const struct tk_procs *procs, uint64_t start_boot_ns)
+{
+    return (int64_t)start_boot_ns / (TK_NS_PER_S / procs->kernel->clk_tck);
+}
+
+/* Totals never go back, though the kernel's side may have forgotten a process. */
+static void apply_extra(struct tk_procs *procs, uint32_t i, const struct tk_bpf_extra *told)
+{
+    struct tk_proc_extra *extra = &procs->set.extra[i];
+    int64_t rx_bytes = (int64_t)told->net_rx_bytes;
+    int64_t tx_bytes = (int64_t)told->net_tx_bytes;
+    int64_t io_wait_ns = (int64_t)told->io_wait_ns;
+    if (procs->options.net && rx_bytes > extra->net_rx_bytes)
+        extra->net_rx_bytes = rx_bytes;
+    if (procs->options.net && tx_bytes > extra->net_tx_bytes)
+        extra->net_tx_bytes = tx_bytes;
+    if (procs->options.exact && io_wait_ns > extra->io_wait_ns)
+        extra->io_wait_ns = io_wait_ns;
+}
+
+void tk_procs_take_extra(struct tk_procs *procs, uint32_t i)
+{
+    struct tk_bpf_extra told;
+    if (!procs->set.extra || !procs->bpf)
+        return;
+    procs->syscalls++;
+    /* By its fork event a start is known to the tick or so. */
+    if (!tk_bpf_read_extra(procs->bpf, procs->set.clocks[i].pid, &told) ||
+        llabs(ticks_of(procs, told.start_boot_ns) - procs->set.facts[i].start_ticks) > 1)
+        told = (struct tk_bpf_extra){0};
+    apply_extra(procs, i, &told);
+}
+
 static void apply(struct tk_procs *procs, uint32_t i, const struct tk_bpf_task *task)
 {
     struct tk_proc_facts *facts = &procs->set.facts[i];
@@ -79,6 +113,12 @@ static void apply(struct tk_procs *procs, uint32_t i, const struct tk_bpf_task *
     tk_procs_set_fd_limit(procs, i, task->fd_limit);
     if (procs->walker.rss_exact)
         facts->rss_pages = task->rss_pages < INT32_MAX ? (int32_t)task->rss_pages : INT32_MAX;
+    if (procs->set.extra) {
+        apply_extra(procs, i,
+                    &(struct tk_bpf_extra){.net_rx_bytes = task->net_rx_bytes,
+                                           .net_tx_bytes = task->net_tx_bytes,
+                                           .io_wait_ns = task->io_wait_ns});
+    }
     /* The address of the kernel's list of its groups, as a fingerprint. */
     uint32_t mark = tk_procs_group_mark(task->group);
     if (facts->group_mark != 0 && facts->group_mark != mark)
@@ -103,17 +143,12 @@ static void regroup(struct tk_procs *procs, uint32_t i)
     tk_procs_share_group(procs, i, parent);
 }
 
-static int64_t start_ticks_of(const struct tk_procs *procs, const struct tk_bpf_task *task)
-{
-    return (int64_t)task->start_boot_ns / (TK_NS_PER_S / procs->kernel->clk_tck);
-}
-
 /* The process of a record, put in when it is new. TK_PROC_NONE when there is nothing to say of it:
  * its end was told already, or that of the one before with its pid is still to come. */
 static uint32_t resolve(struct tk_procs *procs, struct tk_rows *rows,
                         const struct tk_bpf_task *task)
 {
-    int64_t start_ticks = start_ticks_of(procs, task);
+    int64_t start_ticks = ticks_of(procs, task->start_boot_ns);
     uint32_t i = tk_proc_set_find(&procs->set, task->pid);
     if (i != TK_PROC_NONE) {
         struct tk_proc_facts *facts = &procs->set.facts[i];
@@ -189,7 +224,7 @@ static void take(struct tk_procs *procs, struct tk_rows *rows, const struct look
 {
     uint32_t i = tk_proc_set_find(&procs->set, task->pid);
     if (i == TK_PROC_NONE || (procs->set.clocks[i].flags & TK_PROC_GONE) ||
-        procs->set.facts[i].start_ticks != start_ticks_of(procs, task))
+        procs->set.facts[i].start_ticks != ticks_of(procs, task->start_boot_ns))
         return;
     bool is_fresh = (procs->set.clocks[i].flags & TK_PROC_FRESH) != 0;
     bool is_told = ran(procs, i, task) || is_fresh || is_in_turn(look, task->pid);

@@ -43,6 +43,15 @@ static const struct tk_column proc_metrics[TK_PROC_METRICS_COUNT] = {
                                       "time runnable but waiting for a CPU, cumulative"},
     [TK_PROC_METRICS_FDS] = {"fds", TK_I64, "", "open files"},
     [TK_PROC_METRICS_FD_LIMIT] = {"fd_limit", TK_I64, "", "open files that it may have"},
+    [TK_PROC_METRICS_NET_RX_BYTES] =
+        {"net_rx_bytes", TK_I64, "bytes",
+         "received through IP sockets, without headers, cumulative since recording began"},
+    [TK_PROC_METRICS_NET_TX_BYTES] =
+        {"net_tx_bytes", TK_I64, "bytes",
+         "sent through IP sockets, without headers, cumulative since recording began"},
+    [TK_PROC_METRICS_IO_WAIT_US] =
+        {"io_wait_us", TK_I64, "us",
+         "time that its threads waited for block I/O, cumulative since recording began"},
     [TK_PROC_METRICS_DT_MS] = {"dt_ms", TK_I64, "ms",
                                "generation 2 only: length of the interval that ends here"},
     [TK_PROC_METRICS_CPU_MS] = {"cpu_ms", TK_I64, "ms", "generation 2 only: CPU time within dt"},
@@ -142,6 +151,15 @@ static const struct tk_column proc_exit[TK_PROC_EXIT_COUNT] = {
     [TK_PROC_EXIT_MAJFLT] = {"majflt", TK_I64, "", "major page faults"},
     [TK_PROC_EXIT_NVCSW] = {"nvcsw", TK_I64, "", "voluntary context switches"},
     [TK_PROC_EXIT_NIVCSW] = {"nivcsw", TK_I64, "", "involuntary context switches"},
+    [TK_PROC_EXIT_NET_RX_BYTES] =
+        {"net_rx_bytes", TK_I64, "bytes",
+         "received through IP sockets, without headers since recording began"},
+    [TK_PROC_EXIT_NET_TX_BYTES] =
+        {"net_tx_bytes", TK_I64, "bytes",
+         "sent through IP sockets, without headers since recording began"},
+    [TK_PROC_EXIT_IO_WAIT_US] =
+        {"io_wait_us", TK_I64, "us",
+         "time that its threads waited for block I/O since recording began"},
 };
 
 const struct tk_schema tk_schema_proc_exit = {"proc_exit", "what a process had used when it ended",

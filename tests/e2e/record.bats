@@ -487,3 +487,12 @@ $own ms, exits $exits ms by $(jq -r .exit_source run/run.json)"
         "$TK" record -o "$(mktemp -u)" --exact -- true
     [[ $output == *"exact CPU times: BPF is not permitted here (CAP_BPF, CAP_PERFMON)" ]]
 }
+
+@test "--net counts what a process sends, and absent is not zero" {
+    "$TK" record -q -o with --net -- bash -c 'exec 3<>/dev/udp/127.0.0.1/9; printf 12345678 >&3' 2>err ||
+        { grep 'network per process: ' err; skip "no BPF here"; }
+    jq -s -e 'map(select(.comm == "bash" and .net_tx_bytes == 8 and .net_rx_bytes == 0)) | length == 1' \
+        with/proc_exit.jsonl
+    "$TK" record -q -o without -- true
+    jq -s -e 'any(has("net_tx_bytes")) | not' without/proc_exit.jsonl without/proc_metrics.jsonl
+}

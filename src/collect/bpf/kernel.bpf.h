@@ -66,7 +66,15 @@ struct sched_entity {
 };
 
 struct sched_info {
-    unsigned long long run_delay;
+    unsigned long long run_delay, last_queued;
+};
+
+struct sock_common {
+    unsigned short skc_family;
+};
+
+struct sock {
+    struct sock_common __sk_common;
 };
 
 struct task_io_accounting {
@@ -154,6 +162,7 @@ struct task_struct {
     int pid, tgid, on_cpu;
     unsigned int __state;
     unsigned int flags;
+    unsigned in_iowait : 1;
     int exit_state, exit_code;
     struct sched_entity se;
     struct sched_info sched_info;

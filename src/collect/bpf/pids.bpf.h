@@ -11,12 +11,18 @@ struct number {
     struct pid_namespace *ns;
 };
 
-/* In the namespace `inum` at this level; 0 = it is in another. */
-static __always_inline int32_t number_in(struct pid *pid, uint32_t level, uint32_t inum)
+static __always_inline struct number number_at(struct pid *pid, uint32_t level)
 {
     struct number number = {};
     const char *at = (const char *)&pid->numbers[0] + level * sizeof(number);
     bpf_probe_read_kernel(&number, sizeof(number), at);
+    return number;
+}
+
+/* In the namespace `inum` at this level; 0 = it is in another. */
+static __always_inline int32_t number_in(struct pid *pid, uint32_t level, uint32_t inum)
+{
+    struct number number = number_at(pid, level);
     struct pid_namespace *namespace = number.ns;
     return BPF_CORE_READ(namespace, ns.inum) == inum ? number.nr : 0;
 }

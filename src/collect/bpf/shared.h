@@ -30,7 +30,16 @@ struct tk_bpf_task {
     int32_t fds; /* open files; -1 = not counted: its turn has not come, or they are too many */
     int32_t fd_limit; /* ... that it may have; INT32_MAX = any number */
     uint32_t padding;
+    uint64_t net_rx_bytes, net_tx_bytes; /* since they are followed; 0 when they are not */
+    uint64_t io_wait_ns;                 /* likewise */
     char comm[TK_BPF_COMM_MAX];
+};
+
+/* What programs that follow events add up of a process, from when they were loaded. */
+struct tk_bpf_extra {
+    uint64_t start_boot_ns; /* of the process, which its pid alone is not */
+    uint64_t net_rx_bytes, net_tx_bytes;
+    uint64_t io_wait_ns;
 };
 
 /* A walk over all processes: what is asked and what came of it. */

@@ -8,7 +8,7 @@
  *   visit_task   B1: iter/task (Linux 5.8), by one read() of the iterator
  *
  * Cost per process: bench/RESULTS.md, section "procs". */
-#include "collect/bpf/kernel.bpf.h"
+#include "collect/bpf/extras.bpf.h"
 
 #define GATES       65536 /* pids that share a slot are written more often than needed */
 #define THREADS_MAX 512   /* of one process that tier B1 adds up */
@@ -42,10 +42,13 @@ struct {
     __type(value, struct tk_bpf_task);
 } tasks SEC(".maps");
 
+struct tk_extras_map extras SEC(".maps");
+
 const volatile uint32_t tasks_max = 1;
 const volatile uint32_t cpus_max = TK_BPF_CPUS_MAX; /* the loader knows how many there can be */
 
-const volatile bool is_exact; /* the scheduler's clocks are followed: exact.bpf.c is loaded */
+const volatile bool has_extras; /* of processes: something adds them up */
+const volatile bool is_exact;   /* the scheduler's clocks are followed: exact.bpf.c is loaded */
 
 struct tk_bpf_clock clocks[TK_BPF_CPUS_MAX]; /* by CPU */
 struct tk_bpf_walk walk;
@@ -77,29 +80,10 @@ struct sums {
 
 /* Pids ------------------------------------------------------------------------------- */
 
-/* As the kernel lays it out. */
-struct number {
-    int32_t nr;
-    struct pid_namespace *ns;
-};
-
-static __always_inline int32_t number_at(struct pid *pid, uint32_t level)
-{
-    struct number number = {};
-    const char *at = (const char *)&pid->numbers[0] + level * sizeof(number);
-    bpf_probe_read_kernel(&number, sizeof(number), at);
-    struct pid_namespace *namespace = number.ns;
-    bool is_foreign = level == walk.ns_level && BPF_CORE_READ(namespace, ns.inum) != walk.ns_inum;
-    return is_foreign ? 0 : number.nr;
-}
-
 /* In the reader's namespace; 0 = not there. */
 static __always_inline int32_t pid_of(struct task_struct *leader)
 {
-    if (walk.ns_level == 0)
-        return leader->tgid;
-    struct pid *pid = leader->thread_pid;
-    return pid && pid->level >= walk.ns_level ? number_at(pid, walk.ns_level) : 0;
+    return pid_in(leader, walk.ns_level, walk.ns_inum);
 }
 
 static __always_inline int32_t innermost_pid_of(struct task_struct *leader, int32_t pid)
@@ -107,7 +91,7 @@ static __always_inline int32_t innermost_pid_of(struct task_struct *leader, int3
     struct pid *numbers = leader->thread_pid;
     if (!numbers || numbers->level <= walk.ns_level)
         return pid;
-    return number_at(numbers, numbers->level);
+    return number_at(numbers, numbers->level).nr;
 }
 
 /* Time on a CPU ---------------------------------------------------------------------- */
@@ -235,13 +219,6 @@ static __always_inline int32_t fd_limit_of(const struct signal_struct *signal)
 
 /* One process ------------------------------------------------------------------------ */
 
-static __always_inline uint32_t state_of(struct task_struct *leader)
-{
-    if (bpf_core_field_exists(leader->__state))
-        return leader->__state;
-    return (uint32_t)((struct task_struct___old *)leader)->state;
-}
-
 static __always_inline void add_thread(struct sums *sums, struct task_struct *thread)
 {
     sums->utime_ns += thread->utime;
@@ -346,6 +323,18 @@ static __always_inline void fill(struct tk_bpf_task *record, struct task_struct 
     __builtin_memcpy(record->comm, leader->comm, sizeof(record->comm));
 }
 
+/* What other programs have added up. */
+static __always_inline void fill_extras(struct tk_bpf_task *record, int32_t pid)
+{
+    struct tk_bpf_extra *extra = NULL;
+    if (has_extras)
+        extra = bpf_map_lookup_elem(&extras, &pid);
+    bool is_there = extra && extra->start_boot_ns == record->start_boot_ns;
+    record->net_rx_bytes = is_there ? extra->net_rx_bytes : 0;
+    record->net_tx_bytes = is_there ? extra->net_tx_bytes : 0;
+    record->io_wait_ns = is_there ? extra->io_wait_ns : 0;
+}
+
 static __always_inline void put(struct gate *gate, struct task_struct *leader, int32_t pid,
                                 struct sums *sums)
 {
@@ -354,6 +343,7 @@ static __always_inline void put(struct gate *gate, struct task_struct *leader, i
         return;
     add_ended(sums, leader->signal);
     fill(record, leader, sums);
+    fill_extras(record, pid);
     record->pid = pid;
     record->ns_pid = innermost_pid_of(leader, pid);
     record->ppid = pid_of(leader->real_parent);
