@@ -210,6 +210,17 @@ static bool has_enough(size_t count)
     return enough == count;
 }
 
+/* Whether a journal is about to end. */
+static bool is_almost_full(const struct child *child)
+{
+    size_t most = 0;
+    for (size_t t = 0; t < child->threads; t++) {
+        size_t n = atomic_load(&child->journals[t].count);
+        most = n > most ? n : most;
+    }
+    return most > ENTRIES_MAX - ENTRIES_MAX / 5;
+}
+
 /* One walk each millisecond; who did not run is not told anew. */
 static void read_children(size_t count)
 {
@@ -222,7 +233,7 @@ static void read_children(size_t count)
         for (size_t c = 0; c < count; c++) {
             struct child *child = &exact.children[c];
             const struct tk_bpf_task *task = find(&walk, child->pid);
-            if (task && child->count < READINGS) {
+            if (task && child->count < READINGS && !is_almost_full(child)) {
                 child->readings[child->count++] =
                     (struct reading){walk.start_ns, walk.end_ns, (int64_t)task->runtime_ns};
             }
