@@ -49,6 +49,13 @@ static const struct rule rules[] = {
     {"follow_clock", TK_BPF_EXACT, TK_TIER_AUTO, {"btf_trace_sched_switch"}},
     {"count_sent", TK_BPF_NET, TK_TIER_AUTO, {"btf_trace_sock_send_length"}},
     {"count_received", TK_BPF_NET, TK_TIER_AUTO, {"btf_trace_sock_recv_length"}},
+    {"walk_groups",
+     TK_BPF_CGROUPS,
+     TK_TIER_AUTO,
+     {"bpf_iter_css_new", "bpf_iter_css_next", "bpf_iter_css_destroy", "bpf_cgroup_from_id",
+      "bpf_cgroup_ancestor", "bpf_task_get_cgroup1", "bpf_cgroup_release", "bpf_rdonly_cast"}},
+    {"flush_css", TK_BPF_FLUSH_CSS, TK_TIER_AUTO, {"css_rstat_flush"}},
+    {"flush_cgroup", TK_BPF_FLUSH_CGROUP, TK_TIER_AUTO, {"cgroup_rstat_flush"}},
 };
 
 static const struct rule *find_rule(const char *program)
@@ -153,6 +160,8 @@ static int load(struct tk_bpf *bpf, const struct btf *btf, enum tk_tier tier, ui
         rc = bpf_map__set_max_entries(programs->maps.extras,
                                       programs->rodata->has_extras ? EXTRAS_ROOM : EXTRAS_MIN);
     if (rc == 0)
+        rc = tk_bpf_groups_size(bpf, programs);
+    if (rc == 0)
         rc = tk_programs__load(programs);
     if (rc == 0)
         rc = attach(programs);
@@ -175,9 +184,12 @@ static int load_best(struct tk_bpf *bpf, const struct btf *btf, enum tk_tier tie
     for (size_t i = 0; i < TK_COUNTOF(tiers) && rc < 0 && rc != -EPERM; i++) {
         if (tier != TK_TIER_AUTO && tier != tiers[i])
             continue;
-        rc = load(bpf, btf, tiers[i], parts | TK_BPF_TASKS);
-        if (rc < 0 && rc != -EPERM && rc != -EOPNOTSUPP && parts != TK_BPF_TASKS)
-            rc = load(bpf, btf, tiers[i], TK_BPF_TASKS);
+        const uint32_t less[] = {parts, parts & ~(uint32_t)TK_BPF_ALL_CGROUPS, 0};
+        rc = load(bpf, btf, tiers[i], less[0] | TK_BPF_TASKS);
+        for (size_t j = 1; j < TK_COUNTOF(less); j++) {
+            if (rc < 0 && rc != -EPERM && rc != -EOPNOTSUPP && less[j] != less[j - 1])
+                rc = load(bpf, btf, tiers[i], less[j] | TK_BPF_TASKS);
+        }
     }
     if (rc == -EPERM)
         return tk_fail(err, rc, "loading BPF programs is not permitted (CAP_BPF, CAP_PERFMON)");
@@ -192,14 +204,13 @@ static int load_best(struct tk_bpf *bpf, const struct btf *btf, enum tk_tier tie
 
 /* Walking ------------------------------------------------------------------------------ */
 
-static int run_program(const struct bpf_program *program)
+int tk_bpf_run(const struct bpf_program *program)
 {
     LIBBPF_OPTS(bpf_test_run_opts, options);
     return bpf_prog_test_run_opts(bpf_program__fd(program), &options);
 }
 
-/* An iterator has been through all tasks when it has nothing to read; it pauses now and then. */
-static int run_iterator(const struct bpf_link *link)
+int tk_bpf_iterate(const struct bpf_link *link)
 {
     char nothing[64];
     TK_CLEANUP(tk_fd_close) int fd = bpf_iter_create(bpf_link__fd(link));
@@ -222,8 +233,8 @@ static int walk(void *context, const struct tk_walk_order *order, struct tk_walk
     shared->count = shared->left_out = shared->processes = shared->cut = 0;
     int64_t start_ns = tk_clock_mono_ns();
     shared->now_ns = (uint64_t)start_ns;
-    int rc = bpf->tier == TK_TIER_B2 ? run_program(bpf->programs->progs.walk_tasks)
-                                     : run_iterator(bpf->link);
+    int rc = bpf->tier == TK_TIER_B2 ? tk_bpf_run(bpf->programs->progs.walk_tasks)
+                                     : tk_bpf_iterate(bpf->link);
     *ret_walk = (struct tk_walk){
         .tasks = bpf->tasks,
         .count = shared->count < ROOM ? shared->count : ROOM,
@@ -316,7 +327,7 @@ static bool agrees_with_statm(struct tk_bpf *bpf)
 static int learn(struct tk_bpf *bpf, const struct btf *btf, struct tk_err *err)
 {
     struct bpf_link *link = bpf_program__attach_iter(bpf->programs->progs.learn_task, NULL);
-    int rc = link ? run_iterator(link) : -errno;
+    int rc = link ? tk_bpf_iterate(link) : -errno;
     (void)bpf_link__destroy(link);
     if (rc < 0) {
         return tk_fail(err, -EOPNOTSUPP, "the kernel does not run the BPF program: %s",
@@ -389,6 +400,7 @@ void tk_bpf_free(struct tk_bpf *bpf)
         return;
     if (bpf->tasks)
         (void)munmap(bpf->tasks, ROOM * sizeof(*bpf->tasks));
+    tk_bpf_groups_release(bpf);
     (void)bpf_link__destroy(bpf->link);
     tk_bpf_events_close(bpf);
     tk_programs__destroy(bpf->programs);

@@ -10,6 +10,7 @@
 #ifndef TK_COLLECT_BPF_H
 #define TK_COLLECT_BPF_H
 
+#include "collect/group_walk.h"
 #include "collect/procs.h"
 #include "collect/walk.h"
 
@@ -21,6 +22,11 @@ enum tk_bpf_part {
     TK_BPF_EXACT = 1 << 1,  /* it tells CPU times of running tasks to the moment, not to the tick */
     TK_BPF_EVENTS = 1 << 2, /* births, execs and ends of processes */
     TK_BPF_NET = 1 << 3,    /* bytes that processes sent and received */
+
+    TK_BPF_CGROUPS = 1 << 8,   /* the walk over control groups */
+    TK_BPF_FLUSH_CSS = 1 << 9, /* and what has version 2 add up, two ways of two kernels */
+    TK_BPF_FLUSH_CGROUP = 1 << 10,
+    TK_BPF_ALL_CGROUPS = TK_BPF_CGROUPS | TK_BPF_FLUSH_CSS | TK_BPF_FLUSH_CGROUP,
 };
 
 /* Load the programs of `parts`, as far as the kernel has what they need. `tier` says which walk:
@@ -65,5 +71,12 @@ struct tk_bpf_event_stats {
     int64_t dropped_ends; /* ends among them */
 };
 struct tk_bpf_event_stats tk_bpf_read_event_stats(const struct tk_bpf *bpf);
+
+/* Part TK_BPF_CGROUPS ------------------------------------------------------------------ */
+
+/* To give to struct tk_cgroups_options. -EOPNOTSUPP when the part TK_BPF_CGROUPS was not loaded.
+ */
+TK_MUST_USE int tk_bpf_group_walker(struct tk_bpf *bpf, struct tk_group_walker *ret_walker,
+                                    struct tk_err *err);
 
 #endif

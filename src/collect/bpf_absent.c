@@ -61,3 +61,10 @@ struct tk_bpf_event_stats tk_bpf_read_event_stats(const struct tk_bpf *bpf)
     (void)bpf;
     return (struct tk_bpf_event_stats){0};
 }
+
+int tk_bpf_group_walker(struct tk_bpf *bpf, struct tk_group_walker *ret_walker, struct tk_err *err)
+{
+    (void)bpf;
+    (void)ret_walker;
+    return tk_fail(err, -EOPNOTSUPP, "this tracekit was built without BPF");
+}

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the files of bpf share:
  *
- *   bpf.c         what the kernel has, loading, the walk over processes
- *   bpf_events.c  the ring of births, execs and ends
+ *   bpf.c          what the kernel has, loading, the walk over processes
+ *   bpf_cgroups.c the walk over control groups
+ *   bpf_events.c   the ring of births, execs and ends
  */
 #ifndef TK_COLLECT_BPF_INTERNAL_H
 #define TK_COLLECT_BPF_INTERNAL_H
@@ -36,7 +37,22 @@ struct tk_bpf {
     struct bpf_link *link; /* B1: the iterator, of which each walk takes one */
     bool rss_exact;
     struct tk_bpf_ring ring;
+
+    struct tk_bpf_group *groups; /* mapped for reading, [group_room]; NULL = not asked for */
+    uint32_t group_room;
+    struct bpf_link *flush; /* an iterator over the root of version 2; NULL = none */
 };
+
+/* Run a program of SEC("syscall"), 1 system call. 0 or a negative errno. */
+int tk_bpf_run(const struct bpf_program *program);
+
+/* Send an iterator through all that it goes through, 3 system calls or a few more: it has done when
+ * it has nothing to read, and pauses now and then. 0 or a negative errno. */
+int tk_bpf_iterate(const struct bpf_link *link);
+
+/* bpf_cgroups.c: before programs are loaded, and at the end. */
+int tk_bpf_groups_size(struct tk_bpf *bpf, struct tk_programs *programs);
+void tk_bpf_groups_release(struct tk_bpf *bpf);
 
 /* Prepare the programs of TK_BPF_EVENTS that are about to be loaded. */
 void tk_bpf_events_prepare(struct tk_programs *programs, bool is_wanted);

@@ -6,6 +6,7 @@
 
 #include "base/compiler.h"
 #include "base/str.h"
+#include "collect/bpf/shared.h"
 #include "collect/cgroup_mounts.h"
 #include "collect/cgroups.h"
 
@@ -30,6 +31,7 @@ struct tk_cgroup_file {
     const char *name;
     int hierarchy; /* enum tk_cgroup_controller or TK_CGROUP_V2 */
     enum tk_cgroup_class class;
+    uint32_t record; /* TK_BPF_HAS_... whose figures are those of this file; 0 = none */
 
     /* A file of several values, or of one that is more than a number; NULL = `scan` it. */
     bool (*parse)(tk_str text, const struct tk_cgroup_devices *stacked,

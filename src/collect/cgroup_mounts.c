@@ -15,6 +15,7 @@
 
 #include "base/buf.h"
 #include "base/file.h"
+#include "base/number.h"
 
 #define MOUNTINFO_MAX ((size_t)4 << 20) /* hosts with many containers have thousands of mounts */
 
@@ -107,23 +108,33 @@ void tk_cgroup_mounts_parse(tk_str mountinfo, struct tk_cgroup_mounts *mounts)
         take_mount_line(line, mounts);
 }
 
+static void set_own(struct tk_cgroup_mounts *mounts, size_t hierarchy, tk_str path, int64_t number)
+{
+    mounts->numbers[hierarchy] = (int32_t)number;
+    (void)tk_str_to_cstr(path, mounts->own[hierarchy], sizeof(mounts->own[hierarchy]));
+}
+
 void tk_cgroup_own_parse(tk_str self_cgroup, struct tk_cgroup_mounts *mounts)
 {
-    for (size_t i = 0; i < TK_CGROUP_HIERARCHIES; i++)
+    for (size_t i = 0; i < TK_CGROUP_HIERARCHIES; i++) {
         mounts->own[i][0] = '\0';
+        mounts->numbers[i] = -1;
+    }
     tk_str line;
     while (tk_str_take_line(&self_cgroup, &line)) {
-        tk_str number;
+        tk_str word;
         tk_str controllers;
-        if (!tk_str_take_until(&line, ':', &number) ||
-            !tk_str_take_until(&line, ':', &controllers) || !tk_str_starts_with(line, TK_STR("/")))
+        int64_t number;
+        if (!tk_str_take_until(&line, ':', &word) || !tk_parse_i64(word, &number) || number < 0 ||
+            number > INT32_MAX || !tk_str_take_until(&line, ':', &controllers) ||
+            !tk_str_starts_with(line, TK_STR("/")))
             continue;
         for (size_t i = 0; i < TK_CGROUP_CONTROLLERS; i++) {
             if (is_listed(controllers, tk_cgroup_names[i]))
-                (void)tk_str_to_cstr(line, mounts->own[i], sizeof(mounts->own[i]));
+                set_own(mounts, i, line, number);
         }
-        if (tk_str_eq(number, TK_STR("0")) && controllers.n == 0)
-            (void)tk_str_to_cstr(line, mounts->own[TK_CGROUP_V2], sizeof(mounts->own[0]));
+        if (number == 0 && controllers.n == 0)
+            set_own(mounts, TK_CGROUP_V2, line, number);
     }
 }
 

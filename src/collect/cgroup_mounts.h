@@ -38,13 +38,14 @@ struct tk_cgroup_mount {
 struct tk_cgroup_mounts {
     struct tk_cgroup_mount mounts[TK_CGROUP_HIERARCHIES];
     char own[TK_CGROUP_HIERARCHIES][TK_CGROUP_PATH_MAX]; /* our group, "/a/b"; "" = unknown */
+    int32_t numbers[TK_CGROUP_HIERARCHIES]; /* of the hierarchies, in /proc/PID/cgroup; -1 = none */
 };
 
 /* Fill `mounts` from the text of /proc/self/mountinfo; of several mounts of a hierarchy the first
  * counts. Paths that are too long are left out. */
 void tk_cgroup_mounts_parse(tk_str mountinfo, struct tk_cgroup_mounts *mounts);
 
-/* Fill `own` from the text of /proc/self/cgroup. */
+/* Fill `own` and `numbers` from the text of /proc/self/cgroup. */
 void tk_cgroup_own_parse(tk_str self_cgroup, struct tk_cgroup_mounts *mounts);
 
 /* Both for the calling process; a group of ours that no mount shows is unknown. Fails with -ENOENT

@@ -134,6 +134,10 @@ bool tk_cgroup_read(struct tk_cgroups *groups, struct tk_cgroup *group, enum tk_
         if (file->class != class || !(group->hierarchies >> file->hierarchy & 1) ||
             is_superseded(group, file))
             continue;
+        if (file->record & group->has) { /* told by the walk */
+            any = true;
+            continue;
+        }
         ssize_t n = read_text(groups, group, i);
         if (n == -ENODEV)
             group->gone = true;

@@ -44,19 +44,35 @@ static uint64_t hash_of(const char *path)
     return tk_cgroup_hash(0, tk_str_from(path));
 }
 
-static void add_group(struct tk_cgroups *groups, const char *path, int hierarchy)
+void tk_cgroup_forget(struct tk_cgroup *group)
+{
+    group->row_ns = group->detail_ns = group->slow_ns = 0;
+    group->last = group->kernel = tk_cgroup_reading_none();
+    group->has = 0;
+}
+
+static void meet_again(struct tk_cgroup *group, int hierarchy, uint64_t id)
+{
+    bool is_another = group->ids[hierarchy] != 0 && group->ids[hierarchy] != id;
+    if (group->gone || is_another) {
+        group->gone = false;
+        group->hierarchies = 0;
+        memset(group->ids, 0, sizeof(group->ids));
+        tk_cgroup_forget(group);
+    }
+    group->hierarchies |= 1U << hierarchy;
+    group->ids[hierarchy] = id;
+    group->found = true;
+}
+
+static void add_group(struct tk_cgroups *groups, const char *path, int hierarchy, uint64_t id)
 {
     uint32_t index;
     if (tk_map_find(&groups->by_path, hash_of(path), &index)) {
         struct tk_cgroup *known = &groups->groups[index];
-        if (known->gone) { /* another one of the same name */
-            known->gone = false;
-            known->hierarchies = 0;
-            known->row_ns = known->detail_ns = known->slow_ns = 0;
-            known->last = tk_cgroup_reading_none();
-        }
-        known->hierarchies |= 1U << hierarchy;
-        known->found = true;
+        if (known->ids[hierarchy] != id)
+            tk_cgroups_close_fds(groups, known); /* they are of one that is gone */
+        meet_again(known, hierarchy, id);
         return;
     }
     if (groups->count == groups->max) {
@@ -67,8 +83,9 @@ static void add_group(struct tk_cgroups *groups, const char *path, int hierarchy
     *group = (struct tk_cgroup){.path = strdup(path),
                                 .hierarchies = 1U << hierarchy,
                                 .found = true,
-                                .lookups_left = LOOKUPS,
-                                .last = tk_cgroup_reading_none()};
+                                .lookups_left = LOOKUPS};
+    group->ids[hierarchy] = id;
+    tk_cgroup_forget(group);
     tk_cgroup_fds_init(group);
     if (!group->path || tk_map_add(&groups->by_path, hash_of(path), (uint32_t)groups->count) < 0) {
         free(group->path);
@@ -126,7 +143,7 @@ static void walk(struct tk_cgroups *groups, int hierarchy, int dirfd, char *path
             continue;
         path[n] = '/';
         memcpy(path + n + 1, entry->d_name, name_n + 1);
-        add_group(groups, path, hierarchy);
+        add_group(groups, path, hierarchy, entry->d_ino);
         groups->syscalls++;
         int below =
             depth < DEPTH_MAX && has_folders(dirfd, entry->d_name)
@@ -137,6 +154,12 @@ static void walk(struct tk_cgroups *groups, int hierarchy, int dirfd, char *path
         path[n] = '\0';
     }
     closedir(dir);
+}
+
+static uint64_t id_of(int fd)
+{
+    struct stat st;
+    return fstat(fd, &st) == 0 ? st.st_ino : 0;
 }
 
 static void walk_hierarchy(struct tk_cgroups *groups, int hierarchy)
@@ -154,7 +177,7 @@ static void walk_hierarchy(struct tk_cgroups *groups, int hierarchy)
         memcpy(path, mount->from, n + 1);
     const char *top = has_prefix ? path : "/";
     if (!tk_cgroup_is_root(groups->kernel, &groups->mounts, hierarchy, top)) /* in a container */
-        add_group(groups, top, hierarchy);
+        add_group(groups, top, hierarchy, id_of(fd));
     walk(groups, hierarchy, fd, path, has_prefix ? n : 0, 0);
 }
 
@@ -252,8 +275,11 @@ static void find_mirrors(struct tk_cgroups *groups, int hierarchy)
                 0)
             continue;
         groups->syscalls += deep;
-        if (strcmp(path, top) == 0 || (deep && faccessat(rootfd, path, F_OK, 0) == 0))
+        struct stat st;
+        if ((deep || strcmp(path, top) == 0) && fstatat(rootfd, path, &st, 0) == 0) {
             group->hierarchies |= 1U << hierarchy;
+            group->ids[hierarchy] = st.st_ino;
+        }
     }
 }
 
@@ -269,7 +295,6 @@ void tk_cgroups_find(struct tk_cgroups *groups)
     drop_lost(groups);
     for (size_t i = 0; i < TK_COUNTOF(mirrors); i++)
         find_mirrors(groups, mirrors[i]);
-    tk_cgroup_devices_find(groups->kernel->rootfd, &groups->stacked);
     find_names(groups);
     groups->syscalls += LIST_CALLS;
 }

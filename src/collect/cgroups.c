@@ -137,34 +137,52 @@ static enum tk_cgroup_class due_class(const struct tk_cgroups *groups,
                : TK_CGROUP_FAST;
 }
 
+/* What walks tell needs no file, and one who walks knows who has done nothing at all since the slow
+ * files were read last: those files say what they said. */
+static bool may_skip_files(const struct tk_cgroup *group, int64_t cpu_ns)
+{
+    return group->has != 0 && group->slow_ns > 0 && cpu_ns == group->cpu_at_slow_ns;
+}
+
 /* Read the classes above the fast one, up to `class`. */
 static void read_detail(struct tk_cgroups *groups, struct tk_cgroup *group,
                         enum tk_cgroup_class class, int64_t now_ns, struct tk_cgroup_reading *now)
 {
     bool idle = !has_run(group, now->cpu_ns);
-    if (class == TK_CGROUP_SLOW)
+    bool skip = may_skip_files(group, now->cpu_ns) && !groups->finishing;
+    tk_cgroup_records_apply(group, TK_CGROUP_DETAIL, now);
+    if (class == TK_CGROUP_SLOW && !skip)
         tk_cgroup_look_again(group);
-    if (!tk_cgroup_read(groups, group, TK_CGROUP_DETAIL, now) && now->cpu_ns < 0)
+    if (!skip && !tk_cgroup_read(groups, group, TK_CGROUP_DETAIL, now) && now->cpu_ns < 0)
         group->gone = true;
     group->detail_ns = now_ns;
     group->cpu_at_detail_ns = now->cpu_ns;
     if (class != TK_CGROUP_SLOW)
         return;
-    (void)tk_cgroup_read(groups, group, TK_CGROUP_SLOW, now);
+    tk_cgroup_records_apply(group, TK_CGROUP_SLOW, now);
+    if (!skip)
+        (void)tk_cgroup_read(groups, group, TK_CGROUP_SLOW, now);
     group->slow_ns = now_ns;
+    group->cpu_at_slow_ns = now->cpu_ns;
     if (idle)
         tk_cgroup_fds_yield(groups, group);
 }
 
-static void tick_group(struct tk_cgroups *groups, struct tk_cgroup *group, bool all,
-                       struct tk_rows *rows)
+/* The time of a reading: all that a walk finds is of one moment. */
+static int64_t reading_ns(const struct tk_cgroups *groups, const struct tk_cgroup *group)
+{
+    return group->has != 0 ? groups->records.ns : groups->kernel->mono_ns(groups->kernel->world);
+}
+
+static void tick_group(struct tk_cgroups *groups, struct tk_cgroup *group, struct tk_rows *rows)
 {
     struct tk_cgroup_reading now = group->last;
-    int64_t now_ns = groups->kernel->mono_ns(groups->kernel->world);
+    int64_t now_ns = reading_ns(groups, group);
+    tk_cgroup_records_apply(group, TK_CGROUP_FAST, &now);
     if (!tk_cgroup_read(groups, group, TK_CGROUP_FAST, &now) && group->last.cpu_ns >= 0)
         group->gone = true;
     enum tk_cgroup_class class =
-        all ? TK_CGROUP_SLOW : due_class(groups, group, now.cpu_ns, now_ns);
+        groups->finishing ? TK_CGROUP_SLOW : due_class(groups, group, now.cpu_ns, now_ns);
     if (class >= TK_CGROUP_DETAIL)
         read_detail(groups, group, class, now_ns, &now);
     if (group->gone) {
@@ -197,38 +215,62 @@ static uint64_t take_fingerprint(struct tk_cgroups *groups)
     return hash;
 }
 
-static void find_when_due(struct tk_cgroups *groups, bool all, int64_t now_ns)
+/* Walks know the set of groups itself, files at most how large it is: it is looked for each 10 s,
+ * then, as it is at the end. True when it was. */
+static bool find_when_due(struct tk_cgroups *groups, int64_t now_ns)
 {
-    uint64_t fingerprint = take_fingerprint(groups);
+    bool has_records = tk_cgroup_has_records(groups);
+    uint64_t fingerprint = has_records ? groups->records.last.set : take_fingerprint(groups);
     int64_t since_ns = now_ns - groups->walk_ns;
     bool changed = fingerprint != groups->fingerprint || groups->lost_one;
-    if (!all && groups->walk_ns > 0 &&
-        since_ns < tk_pace_slow_ns(groups->options.pace, SLOW_NS) - EARLY_NS &&
-        (!changed || since_ns < LEAST_WALK_NS))
-        return;
+    bool is_turn =
+        !has_records && (groups->finishing ||
+                         since_ns >= tk_pace_slow_ns(groups->options.pace, SLOW_NS) - EARLY_NS);
+    if (groups->walk_ns > 0 && !is_turn &&
+        (!changed || (since_ns < LEAST_WALK_NS && !groups->finishing)))
+        return false;
     groups->fingerprint = fingerprint;
     groups->lost_one = false;
     groups->walk_ns = now_ns;
     tk_cgroups_find(groups);
+    return true;
 }
 
-static void tick(struct tk_cgroups *groups, bool all, struct tk_rows *rows)
+/* Disks come and go without a group doing so. */
+static void find_devices_when_due(struct tk_cgroups *groups, int64_t now_ns)
 {
-    find_when_due(groups, all, groups->kernel->mono_ns(groups->kernel->world));
+    if (groups->devices_ns > 0 &&
+        now_ns - groups->devices_ns < tk_pace_slow_ns(groups->options.pace, SLOW_NS) - EARLY_NS)
+        return;
+    groups->devices_ns = now_ns;
+    tk_cgroup_devices_find(groups->kernel->rootfd, &groups->stacked);
+}
+
+static void tick(struct tk_cgroups *groups, struct tk_rows *rows)
+{
+    if (tk_cgroup_has_records(groups))
+        tk_cgroup_records_walk(groups);
+    int64_t now_ns = groups->kernel->mono_ns(groups->kernel->world);
+    bool found = find_when_due(groups, now_ns);
+    if (tk_cgroup_has_records(groups))
+        tk_cgroup_records_take(groups, found);
+    find_devices_when_due(groups, now_ns);
     for (size_t i = 0; i < groups->count; i++) {
         if (!groups->groups[i].gone)
-            tick_group(groups, &groups->groups[i], all, rows);
+            tick_group(groups, &groups->groups[i], rows);
     }
 }
 
 void tk_cgroups_tick(struct tk_cgroups *groups, struct tk_rows *rows)
 {
-    tick(groups, false, rows);
+    tick(groups, rows);
 }
 
 void tk_cgroups_finish(struct tk_cgroups *groups, struct tk_rows *rows)
 {
-    tick(groups, true, rows);
+    groups->finishing = true;
+    tick(groups, rows);
+    groups->finishing = false;
 }
 
 /* Life -------------------------------------------------------------------------------- */
@@ -265,6 +307,8 @@ int tk_cgroups_new(const struct tk_kernel *kernel, const struct tk_cgroups_optio
         return rc;
     }
     open_counts(groups);
+    if (options->walker)
+        tk_cgroup_records_open(groups, options->walker);
     *ret_groups = groups;
     return 0;
 }
@@ -279,6 +323,7 @@ void tk_cgroups_free(struct tk_cgroups *groups)
     tk_fd_close(&groups->count_fds[PROC_CGROUPS]);
     tk_fd_close(&groups->count_fds[CGROUP_STAT]);
     tk_map_release(&groups->by_path);
+    tk_cgroup_records_release(groups);
     free(groups->groups);
     free(groups);
 }
@@ -294,6 +339,8 @@ void tk_cgroups_read_stats(const struct tk_cgroups *groups, struct tk_cgroups_st
         .groups = (int64_t)groups->count,
         .skipped = groups->skipped,
         .errors = groups->errors,
+        .by_walk = tk_cgroup_has_records(groups),
+        .why_not = groups->records.why_not,
         .syscalls = groups->syscalls,
     };
 }

@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include "collect/budget.h"
+#include "collect/group_walk.h"
 #include "collect/kernel.h"
 #include "run/rows.h"
 
@@ -37,9 +38,11 @@ TK_MUST_USE int tk_cgroup_parse(tk_str text, char *ret_path, size_t path_cap, ch
 struct tk_cgroups;
 
 struct tk_cgroups_options {
-    const char *node, *host;    /* borrowed */
-    const struct tk_pace *pace; /* borrowed; NULL = as specified */
-    int64_t max_groups;         /* read at most so many, the rest is counted; 0 = 1,000 */
+    const char *node, *host;              /* borrowed */
+    const struct tk_pace *pace;           /* borrowed; NULL = as specified */
+    int64_t max_groups;                   /* read at most so many, the rest is counted; 0 = 1,000 */
+    const struct tk_group_walker *walker; /* walks of it instead of files, as far as they go;
+                                             copied; NULL = files */
 };
 
 /* All groups below the mount points, and in a container its own; found anew when their number
@@ -58,10 +61,12 @@ void tk_cgroups_tick(struct tk_cgroups *groups, struct tk_rows *rows);
 void tk_cgroups_finish(struct tk_cgroups *groups, struct tk_rows *rows);
 
 struct tk_cgroups_stats {
-    int64_t groups;   /* in the set now */
-    int64_t skipped;  /* groups past max_groups when last looked for */
-    int64_t errors;   /* files that did not parse */
-    int64_t syscalls; /* of all ticks so far */
+    int64_t groups;  /* in the set now */
+    int64_t skipped; /* groups past max_groups when last looked for */
+    int64_t errors;  /* files that did not parse */
+    bool by_walk;    /* figures come from a walk in the kernel; files tell only what it does not */
+    const char *why_not; /* why not, though a walker was given; "" = none was, or it is in use */
+    int64_t syscalls;    /* of all ticks so far */
 };
 void tk_cgroups_read_stats(const struct tk_cgroups *groups, struct tk_cgroups_stats *ret_stats);
 

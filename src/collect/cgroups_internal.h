@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What cgroups.c (the tick), cgroup_read.c (files) and cgroup_walk.c (finding groups) share. */
+/* What cgroups.c (the tick), cgroup_read.c (files), cgroup_records.c (walks in the kernel) and
+ * cgroup_walk.c (finding groups) share. */
 #ifndef TK_COLLECT_CGROUPS_INTERNAL_H
 #define TK_COLLECT_CGROUPS_INTERNAL_H
 
@@ -7,6 +8,7 @@
 #include "collect/cgroup_files.h"
 #include "collect/cgroup_mounts.h"
 #include "collect/container_names.h"
+#include "collect/group_walk.h"
 
 enum {
     TK_CGROUP_FILE_MAX = 16384,
@@ -16,17 +18,41 @@ enum {
 struct tk_cgroup {
     char *path; /* "/a/b"; owned */
     char container[TK_CGROUP_CONTAINER_MAX];
-    struct tk_container_names *names; /* owned; NULL = not known (yet) */
-    int lookups_left;                 /* until they count as not to be had */
-    unsigned hierarchies;             /* bit per hierarchy in which it exists */
-    bool found;                       /* by the present walk */
-    bool gone;                        /* its files fail */
-    int fds[TK_CGROUP_FILE_COUNT];    /* of tk_cgroup_files; cgroup_read.c */
+    struct tk_container_names *names;    /* owned; NULL = not known (yet) */
+    int lookups_left;                    /* until they count as not to be had */
+    unsigned hierarchies;                /* bit per hierarchy in which it exists */
+    uint64_t ids[TK_CGROUP_HIERARCHIES]; /* inode of its folder there; 0 = not known */
+    bool found;                          /* by the present walk */
+    bool gone;                           /* its files fail */
+    int fds[TK_CGROUP_FILE_COUNT];       /* of tk_cgroup_files; cgroup_read.c */
     struct tk_cgroup_reading last;
-    int64_t row_ns;    /* of its last row; 0 = none yet */
-    int64_t detail_ns; /* when the classes were read last; 0 = never */
+    struct tk_cgroup_reading kernel; /* by the last walk; cgroup_records.c */
+    bool was_met;                    /* by the last but one */
+    uint32_t has;                    /* TK_BPF_HAS_... of it; 0 = files are all that there is */
+    int64_t row_ns;                  /* of its last row; 0 = none yet */
+    int64_t detail_ns;               /* when the classes were read last; 0 = never */
     int64_t slow_ns;
     int64_t cpu_at_detail_ns; /* its CPU time then */
+    int64_t cpu_at_slow_ns;
+};
+
+/* Whose a record of a walk is. */
+struct tk_cgroup_owner {
+    uint32_t group; /* index; UINT32_MAX = of none in the set */
+    uint32_t has;   /* of the record */
+};
+
+/* Walks in the kernel instead of files. */
+struct tk_cgroup_records {
+    struct tk_group_walker walker; /* .walk == NULL: files only */
+    struct tk_group_walk last;
+    int64_t ns;                       /* monotonic, of the last walk */
+    int slots[TK_CGROUP_HIERARCHIES]; /* index of a hierarchy in the records; -1 = not covered */
+    uint32_t trusted;                 /* TK_BPF_HAS_... that are what the files say */
+    struct tk_cgroup_owner *owners;   /* [last.count] when owned_set is last.set; owned */
+    size_t owner_cap;
+    uint64_t owned_set, found_set; /* of the set of groups, when they were matched and found */
+    char why_not[512];             /* why there are none; "" = there are, or nobody asked */
 };
 
 /* Descriptors that may be held. */
@@ -39,14 +65,17 @@ struct tk_cgroups {
     struct tk_cgroups_options options;
     struct tk_cgroup_mounts mounts;
     struct tk_cgroup_devices stacked;
+    struct tk_cgroup_records records;
     struct tk_cgroup *groups; /* [max] */
     size_t count, max;
     struct tk_map by_path;                         /* hash of the path to its index */
     struct tk_cgroup_fd_share fast_fds, other_fds; /* of files by class */
     bool lost_one;                                 /* since the last walk */
     int64_t walk_ns;                               /* of the last walk; 0 = none yet */
+    int64_t devices_ns;                            /* likewise, of the last look at devices */
     int count_fds[2];     /* files that tell how many groups there are; -1 = missing */
     uint64_t fingerprint; /* of what they said at the last walk */
+    bool finishing;       /* in the last tick */
     int64_t skipped, errors;
     int64_t syscalls;
     char buf[TK_CGROUP_FILE_MAX];
@@ -60,6 +89,30 @@ uint64_t tk_cgroup_hash(uint64_t hash, tk_str text);
 
 /* Free what a group owns. */
 void tk_cgroup_release(struct tk_cgroups *groups, struct tk_cgroup *group);
+
+/* A group that is new, or another one of the same name: nothing is known of it. */
+void tk_cgroup_forget(struct tk_cgroup *group);
+
+/* Take the figures from walks of `walker` (copied) as far as it can. When it cannot, why_not says
+ * so and files are read. */
+void tk_cgroup_records_open(struct tk_cgroups *groups, const struct tk_group_walker *walker);
+void tk_cgroup_records_release(struct tk_cgroups *groups);
+
+static inline bool tk_cgroup_has_records(const struct tk_cgroups *groups)
+{
+    return groups->records.walker.walk != NULL;
+}
+
+/* Walk. When the kernel refuses it from now on files are read. */
+void tk_cgroup_records_walk(struct tk_cgroups *groups);
+
+/* Give the groups what the walk found, in `kernel`; `found` = the set was looked for since the last
+ * time. Groups that the walk did not meet any more are gone. */
+void tk_cgroup_records_take(struct tk_cgroups *groups, bool found);
+
+/* Take over from `kernel` what files of one class tell. */
+void tk_cgroup_records_apply(const struct tk_cgroup *group, enum tk_cgroup_class class,
+                             struct tk_cgroup_reading *reading);
 
 /* How many descriptors may be held, by RLIMIT_NOFILE. */
 void tk_cgroup_fds_share(struct tk_cgroups *groups);

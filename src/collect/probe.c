@@ -270,7 +270,8 @@ static void probe_groups(const struct tk_prober *prober, struct tk_finding *find
     struct tk_cgroup_mounts mounts;
     struct tk_err why;
     if (tk_cgroup_mounts_read(prober->kernel, &mounts, &why) == 0) {
-        set(finding, TK_PROBE_YES, "%s", versions[tk_cgroup_mounts_version(&mounts)]);
+        set(finding, TK_PROBE_YES, "%s, read %s", versions[tk_cgroup_mounts_version(&mounts)],
+            prober->procs.group_walk ? "all at once by BPF" : "by their files");
         return;
     }
     set(finding, TK_PROBE_NO, "%s", why.msg);

@@ -121,7 +121,8 @@ static const struct demand *find_demand(uint32_t parts)
 static int open_walk(struct tk_procs *procs, struct tk_err *err)
 {
     uint32_t demanded = demanded_parts(&procs->options);
-    uint32_t parts = demanded | (procs->options.no_events ? 0U : TK_BPF_EVENTS);
+    uint32_t parts =
+        procs->options.bpf_parts | demanded | (procs->options.no_events ? 0U : TK_BPF_EVENTS);
     int rc = load_walk(procs->kernel, procs->options.tier, parts, &procs->bpf, err);
     if (rc < 0)
         return rc;
@@ -206,6 +207,11 @@ int tk_procs_new(const struct tk_kernel *kernel, const struct tk_procs_options *
         tk_procs_set_tree_root(procs, options->tree_root);
     *ret_procs = procs;
     return 0;
+}
+
+struct tk_bpf *tk_procs_bpf(const struct tk_procs *procs)
+{
+    return procs->bpf;
 }
 
 void tk_procs_free(struct tk_procs *procs)
@@ -412,7 +418,7 @@ static void try_walk(const struct tk_kernel *kernel, struct tk_procs_probe *prob
     struct tk_bpf *bpf = NULL;
     struct tk_err err;
     probe->tier = kernel->cpu_clock ? TK_TIER_P : TK_TIER_P0;
-    if (load_walk(kernel, TK_TIER_AUTO, TK_BPF_EVENTS, &bpf, &err) < 0) {
+    if (load_walk(kernel, TK_TIER_AUTO, TK_BPF_EVENTS | TK_BPF_ALL_CGROUPS, &bpf, &err) < 0) {
         (void)tk_str_to_cstr(tk_str_from(err.msg), probe->walk_why_not,
                              sizeof(probe->walk_why_not));
         return;
@@ -420,6 +426,7 @@ static void try_walk(const struct tk_kernel *kernel, struct tk_procs_probe *prob
     probe->tier = tk_bpf_tier(bpf);
     probe->rss_exact = tk_bpf_walker(bpf).rss_exact;
     probe->ring = (tk_bpf_parts(bpf) & TK_BPF_EVENTS) != 0;
+    probe->group_walk = (tk_bpf_parts(bpf) & TK_BPF_CGROUPS) != 0;
     tk_bpf_free(bpf);
 }
 

@@ -21,6 +21,8 @@
 #include "collect/walk.h"
 #include "run/rows.h"
 
+struct tk_bpf;
+
 enum tk_tier {
     TK_TIER_AUTO,
     TK_TIER_P,  /* CPU-clock sweep */
@@ -46,6 +48,7 @@ struct tk_procs_options {
                                 descendants; NULL = none */
     pid_t tree_root;         /* always in the set, with its descendants; 0 = none */
     bool tree_only;          /* nobody else is */
+    uint32_t bpf_parts;      /* enum tk_bpf_part: to load with the walk, for tk_procs_bpf() */
     enum tk_tier tier;       /* P without CPU clocks becomes P0, AUTO is the best there is */
     bool exact; /* CPU times of running processes to the moment of the tick, where the scheduler
                    credits them every few ms: tier B2 or B1 alone can, others are an error */
@@ -82,6 +85,9 @@ struct tk_procs;
  * with -EBADMSG when `match` does not compile, -ENOMEM. `kernel` is borrowed for its life. */
 TK_MUST_USE int tk_procs_new(const struct tk_kernel *kernel, const struct tk_procs_options *options,
                              struct tk_procs **ret_procs, struct tk_err *err);
+
+/* What a tier B2 or B1 has loaded, for its other parts; NULL = this tier needs none. */
+struct tk_bpf *tk_procs_bpf(const struct tk_procs *procs);
 
 /* Accepts NULL. */
 void tk_procs_free(struct tk_procs *procs);
@@ -155,6 +161,7 @@ struct tk_procs_probe {
     char walk_why_not[160]; /* why it is neither B2 nor B1; "" = it is */
     bool rss_exact;         /* by the walk of B2 or B1 */
     bool ring;              /* births, execs and ends with their accounting, by BPF */
+    bool group_walk;        /* likewise, of all control groups */
     bool cpu_clock;         /* tier P */
     bool connector;         /* fork, exec and exit events */
     bool taskstats;         /* exits with their accounting */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "collect/cpu_split.h"
 #include "collect/procs_internal.h"
 
 #define ROUNDS_MAX 16 /* walks of one tick, each of which fills the room */
@@ -31,29 +32,15 @@ static char state_letter(const struct tk_bpf_task *task)
     return "RSDTtXZP"[state == 0 ? 0 : 32 - __builtin_clz(state)];
 }
 
-/* User and system time as /proc shows them (kernel/sched/cputime.c, cputime_adjust()): shares of
- * the ticks, scaled so that they add up to the CPU time, and never less than said before. */
+/* User and system time as /proc shows them: never less than it, or we, said before. */
 static void split_cpu(struct tk_proc_facts *facts, const struct tk_bpf_task *task)
 {
-    int64_t total = (int64_t)task->runtime_ns;
-    int64_t user_said = (int64_t)task->prev_utime_ns;
-    int64_t system_said = (int64_t)task->prev_stime_ns;
-    if (facts->utime_ns + facts->stime_ns > user_said + system_said) {
-        user_said = facts->utime_ns;
-        system_said = facts->stime_ns;
-    }
-    facts->utime_ns = user_said;
-    facts->stime_ns = system_said;
-    if (user_said + system_said >= total)
-        return;
-    double ticks = (double)task->utime_ns + (double)task->stime_ns;
-    int64_t system = ticks > 0 ? (int64_t)((double)total * ((double)task->stime_ns / ticks)) : 0;
-    if (system < system_said)
-        system = system_said;
-    if (total - system < user_said)
-        system = total - user_said;
-    facts->stime_ns = system;
-    facts->utime_ns = total - system;
+    struct tk_cpu_split said = {(int64_t)task->prev_utime_ns, (int64_t)task->prev_stime_ns};
+    if (facts->utime_ns + facts->stime_ns > said.user_ns + said.system_ns)
+        said = (struct tk_cpu_split){facts->utime_ns, facts->stime_ns};
+    tk_cpu_split_scale(&said, (int64_t)task->runtime_ns, task->utime_ns, task->stime_ns);
+    facts->utime_ns = said.user_ns;
+    facts->stime_ns = said.system_ns;
 }
 
 /* Start of a process as /proc tells it. */

@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "collect/bpf.h"
 #include "collect/privileges.h"
 
 #define FLUSH_NS    TK_NS_PER_S
@@ -333,6 +334,39 @@ static int open_gpus(struct tk_recorder *recorder, struct tk_err *err)
     return rc == -ENOENT ? 0 : rc;
 }
 
+static void note_files(struct tk_recorder *recorder, const char *why)
+{
+    char notice[TK_ERR_MAX + 64];
+    (void)snprintf(notice, sizeof(notice), "control groups are read from files, each by itself: %s",
+                   why);
+    tk_recorder_add_notice(recorder, notice);
+}
+
+/* By a walk in the kernel when processes are read so, too: their programs were loaded together. */
+static int open_cgroups(struct tk_recorder *recorder, struct tk_err *err)
+{
+    struct tk_bpf *bpf = recorder->procs ? tk_procs_bpf(recorder->procs) : NULL;
+    struct tk_group_walker walker;
+    struct tk_err why_not = {0};
+    bool has_walker = bpf && tk_bpf_group_walker(bpf, &walker, &why_not) == 0;
+    if (bpf && !has_walker)
+        note_files(recorder, why_not.msg);
+    int rc = tk_cgroups_new(&recorder->kernel,
+                            &(struct tk_cgroups_options){.node = recorder->options.node.node,
+                                                         .host = recorder->host_name,
+                                                         .pace = &recorder->budget.pace,
+                                                         .walker = has_walker ? &walker : NULL},
+                            &recorder->cgroups, err);
+    if (rc < 0) /* a host without control groups is recorded without */
+        return rc == -ENOENT ? 0 : rc;
+    struct tk_cgroups_stats stats;
+    tk_cgroups_read_stats(recorder->cgroups, &stats);
+    recorder->cgroups_walked = stats.by_walk;
+    if (stats.why_not[0])
+        note_files(recorder, stats.why_not);
+    return 0;
+}
+
 static int open_sources(struct tk_recorder *recorder, struct tk_err *err)
 {
     struct tk_recorder_options *options = &recorder->options;
@@ -347,20 +381,15 @@ static int open_sources(struct tk_recorder *recorder, struct tk_err *err)
                          &recorder->host, err);
     if (rc < 0)
         return rc;
-    rc = tk_cgroups_new(&recorder->kernel,
-                        &(struct tk_cgroups_options){.node = options->node.node,
-                                                     .host = recorder->host_name,
-                                                     .pace = &recorder->budget.pace},
-                        &recorder->cgroups, err);
-    if (rc < 0 && rc != -ENOENT) /* a host without control groups is recorded without */
-        return rc;
     rc = open_gpus(recorder, err);
-    if (rc < 0 || options->no_procs)
-        return rc;
-    options->procs.node = options->node.node;
-    options->procs.host = recorder->host_name;
-    options->procs.pace = &recorder->budget.pace;
-    return tk_procs_new(&recorder->kernel, &options->procs, &recorder->procs, err);
+    if (rc == 0 && !options->no_procs) {
+        options->procs.node = options->node.node;
+        options->procs.host = recorder->host_name;
+        options->procs.pace = &recorder->budget.pace;
+        options->procs.bpf_parts |= TK_BPF_ALL_CGROUPS;
+        rc = tk_procs_new(&recorder->kernel, &options->procs, &recorder->procs, err);
+    }
+    return rc < 0 ? rc : open_cgroups(recorder, err);
 }
 
 static int start_sampler(struct tk_recorder *recorder, struct tk_err *err)
@@ -546,6 +575,17 @@ int tk_recorder_new(const struct tk_recorder_options *options, struct tk_recorde
 
 /* Stop -------------------------------------------------------------------------- */
 
+/* The kernel let us walk at the start, and then no more. */
+static void note_lost_walk(struct tk_recorder *recorder)
+{
+    struct tk_cgroups_stats stats;
+    if (!recorder->cgroups_walked)
+        return;
+    tk_cgroups_read_stats(recorder->cgroups, &stats);
+    if (!stats.by_walk)
+        note_files(recorder, stats.why_not);
+}
+
 static void note_trouble(struct tk_recorder *recorder)
 {
     const char *first = "";
@@ -577,6 +617,7 @@ static int write_last_rows(struct tk_recorder *recorder, struct tk_err *err)
     if (recorder->gpu)
         tk_gpu_take(recorder->gpu, recorder->rows);
     note_trouble(recorder);
+    note_lost_walk(recorder);
     if (rc == 0)
         rc = judge_failure(recorder, tk_rows_flush(recorder->rows, err), err);
     tk_relay_write(recorder->relay);
@@ -615,8 +656,8 @@ void tk_recorder_free(struct tk_recorder *recorder)
     stop_prober(recorder);
     tk_gpu_free(recorder->gpu);
     tk_sampler_free(recorder->sampler);
-    tk_procs_free(recorder->procs);
     tk_cgroups_free(recorder->cgroups);
+    tk_procs_free(recorder->procs);
     tk_host_free(recorder->host);
     tk_rows_free(recorder->rows);
     tk_relay_free(recorder->relay);

@@ -62,6 +62,7 @@ struct tk_recorder {
     int exit_status;
     bool has_exit_status;
     bool has_leaf;
+    bool cgroups_walked; /* at the start */
 
     struct tk_self_totals self; /* at the last row of self.jsonl */
     struct tk_budget budget;

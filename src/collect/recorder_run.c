@@ -182,6 +182,13 @@ static void set_quality(const struct tk_recorder *recorder, struct tk_batch *row
         tk_batch_set_i64(row, TK_RUN_MIN_GOOD_INTERVAL_MS, (GOOD_TICKS * 1000 + hz - 1) / hz);
     tk_batch_set_i64(row, TK_RUN_CGROUP_VERSION,
                      recorder->cgroups ? tk_cgroups_version(recorder->cgroups) : 0);
+    struct tk_cgroups_stats cgroups;
+    if (recorder->cgroups)
+        tk_cgroups_read_stats(recorder->cgroups, &cgroups);
+    set_text(row, TK_RUN_CGROUP_SOURCE,
+             !recorder->cgroups ? "none"
+             : cgroups.by_walk  ? "bpf"
+                                : "files");
     set_text(row, TK_RUN_PROC_ROWS, recorder->options.procs.every_tick ? "every_tick" : "changed");
 }
 

@@ -125,6 +125,9 @@ static const struct tk_column run[TK_RUN_COUNT] = {
     [TK_RUN_EXIT_SOURCE] = {"exit_source", TK_TEXT, "",
                             "where exits come from: bpf, taskstats, proc_connector, none"},
     [TK_RUN_CGROUP_VERSION] = {"cgroup_version", TK_I64, "", "1, 2, 3 = hybrid, 0 = none"},
+    [TK_RUN_CGROUP_SOURCE] = {"cgroup_source", TK_TEXT, "",
+                              "where figures of control groups come from: bpf (a walk in the "
+                              "kernel; files for block I/O and pressure), files, none"},
     [TK_RUN_PROC_ROWS] = {"proc_rows", TK_TEXT, "",
                           "rows of proc_metrics: changed (processes that ran) or every_tick"},
     [TK_RUN_HZ] = {"hz", TK_I64, "1/s", "timer ticks of the kernel per second, 0 = unknown"},

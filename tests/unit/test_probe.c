@@ -67,7 +67,7 @@ static void what_a_host_gives_is_described(void **state)
     assert_string_equal(find(findings, "io_delays")->detail, "delay accounting is on");
     assert_string_equal(find(findings, "frequency")->detail, "cpufreq, 1 domain");
     assert_string_equal(find(findings, "energy")->detail, "1 package");
-    assert_string_equal(find(findings, "cgroups")->detail, "version 2");
+    assert_string_equal(find(findings, "cgroups")->detail, "version 2, read by their files");
     assert_string_equal(find(findings, "surroundings")->detail,
                         "inside podman: its processes are seen, the host's are not");
     tk_root_release(&root);

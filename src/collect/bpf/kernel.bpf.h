@@ -93,6 +93,10 @@ struct rlimit {
     unsigned long rlim_cur;
 };
 
+typedef struct {
+    int64_t counter;
+} atomic64_t;
+
 struct signal_struct {
     atomic_t live;
     int nr_threads;
@@ -140,10 +144,78 @@ struct mm_struct___old {
 };
 
 struct cgroup_root;
+struct cgroup;
+
+struct cgroup_subsys_state {
+    struct cgroup *cgroup;
+    unsigned int flags;
+};
+
+struct kernfs_node {
+    uint64_t id;
+    unsigned int hash;
+};
+
+struct task_cputime {
+    uint64_t stime, utime;
+    unsigned long long sum_exec_runtime;
+};
+
+struct cgroup_base_stat {
+    struct task_cputime cputime;
+};
 
 struct cgroup {
+    struct cgroup_subsys_state self;
+    int level;
+    struct kernfs_node *kn;
+    struct cgroup_subsys_state *subsys[1];
     struct cgroup_root *root;
     void *rstat_base_cpu; /* per CPU; from Linux 6.16 */
+    struct cgroup_base_stat bstat;
+    struct prev_cputime prev_cputime;
+};
+
+/* The numbers follow the configuration of the kernel. */
+enum cgroup_subsys_id {
+    cpu_cgrp_id,
+    cpuacct_cgrp_id,
+    io_cgrp_id,
+    memory_cgrp_id,
+    pids_cgrp_id,
+};
+
+struct cpuacct {
+    uint64_t *cpuusage; /* per CPU, as is the next */
+    void *cpustat;
+};
+
+typedef struct {
+    long counter;
+} atomic_long_t;
+
+struct page_counter {
+    atomic_long_t usage;
+    unsigned long watermark, max;
+};
+
+struct mem_cgroup {
+    struct page_counter memory;
+};
+
+struct cfs_bandwidth {
+    int64_t period;
+    uint64_t quota;
+    int nr_periods, nr_throttled;
+    uint64_t throttled_time;
+};
+
+struct task_group {
+    struct cfs_bandwidth cfs_bandwidth;
+};
+
+struct pids_cgroup {
+    atomic64_t counter;
 };
 
 struct cgroup___old {

@@ -132,4 +132,46 @@ struct tk_bpf_events {
     uint64_t dropped, dropped_ends; /* events that found no room; ends among them */
 };
 
+/* One control group in one hierarchy. Figures of a controller that the group lacks are 0. */
+struct tk_bpf_group {
+    uint64_t id;        /* of its folder: the inode */
+    uint32_t name;      /* hash of its name, which changes when it is renamed */
+    uint32_t moved;     /* number of the walk that last found anything changed */
+    uint32_t has;       /* bits TK_BPF_HAS_... */
+    uint32_t hierarchy; /* index into tk_bpf_groups.hierarchies */
+    uint64_t cpu_ns;    /* TK_BPF_HAS_CPUACCT, TK_BPF_HAS_USAGE */
+    uint64_t user_ns;   /* of ticks, as raw as the kernel has them */
+    uint64_t system_ns;
+    uint64_t prev_user_ns, prev_system_ns;     /* what cpu.stat told last, if anybody asked */
+    uint64_t periods, throttled, throttled_ns; /* TK_BPF_HAS_CPU */
+    uint64_t quota_ns, period_ns;              /* of CPU time; quota ~0 = no limit */
+    uint64_t memory_pages, memory_peak_pages, memory_limit_pages; /* TK_BPF_HAS_MEMORY */
+    uint64_t pids;                                                /* TK_BPF_HAS_PIDS */
+};
+
+enum {
+    TK_BPF_HAS_CPUACCT = 1 << 0, /* CPU time by version 1 */
+    TK_BPF_HAS_USAGE = 1 << 1,   /* CPU time by version 2 */
+    TK_BPF_HAS_CPU = 1 << 2,
+    TK_BPF_HAS_MEMORY = 1 << 3,
+    TK_BPF_HAS_PIDS = 1 << 4,
+    TK_BPF_HAS_IO = 1 << 5, /* the controller is there; its figures are not told */
+};
+
+#define TK_BPF_HIERARCHIES_MAX 8
+#define TK_BPF_NO_QUOTA        UINT64_MAX
+
+/* A walk over all control groups: what is asked and what came of it. */
+struct tk_bpf_groups {
+    /* In */
+    int32_t
+        hierarchies[TK_BPF_HIERARCHIES_MAX]; /* numbers as in /proc/self/cgroup; 0 = version 2 */
+    uint32_t hierarchy_count;
+    uint32_t number; /* of this walk, from 1 */
+    /* Out: counted up from what the reader puts there */
+    uint32_t count;    /* records, in the order of the walk */
+    uint32_t left_out; /* groups that found no room */
+    uint64_t set;      /* sum over ids and names: another one for another set of groups */
+};
+
 #endif
