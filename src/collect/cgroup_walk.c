@@ -133,7 +133,7 @@ static void walk(struct tk_cgroups *groups, int hierarchy, int dirfd, char *path
         tk_fd_close(&dirfd);
         return;
     }
-    groups->syscalls += LIST_CALLS;
+    groups->syscalls += TK_CGROUP_LIST_CALLS;
     const struct dirent *entry;
     /* NOLINTNEXTLINE(concurrency-mt-unsafe): the stream is our own */
     while ((entry = readdir(dir))) {
@@ -239,7 +239,7 @@ void tk_cgroup_devices_find(int rootfd, struct tk_cgroup_devices *stacked)
 
 /* Names of containers and pods, a few at a time: each may take some files. Runtimes may write them
  * after the group is made. */
-static void find_names(struct tk_cgroups *groups)
+void tk_cgroups_find_names(struct tk_cgroups *groups)
 {
     int left = LOOKUPS_PER_WALK;
     for (size_t i = 0; i < groups->count && left > 0; i++) {
@@ -295,6 +295,5 @@ void tk_cgroups_find(struct tk_cgroups *groups)
     drop_lost(groups);
     for (size_t i = 0; i < TK_COUNTOF(mirrors); i++)
         find_mirrors(groups, mirrors[i]);
-    find_names(groups);
-    groups->syscalls += LIST_CALLS;
+    tk_cgroups_find_names(groups);
 }

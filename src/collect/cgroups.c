@@ -236,14 +236,17 @@ static bool find_when_due(struct tk_cgroups *groups, int64_t now_ns)
     return true;
 }
 
-/* Disks come and go without a group doing so. */
-static void find_devices_when_due(struct tk_cgroups *groups, int64_t now_ns)
+/* Disks come and go, and runtimes name their containers, without a group doing so. */
+static void look_around_when_due(struct tk_cgroups *groups, int64_t now_ns)
 {
     if (groups->devices_ns > 0 &&
         now_ns - groups->devices_ns < tk_pace_slow_ns(groups->options.pace, SLOW_NS) - EARLY_NS)
         return;
     groups->devices_ns = now_ns;
+    groups->syscalls += TK_CGROUP_LIST_CALLS;
     tk_cgroup_devices_find(groups->kernel->rootfd, &groups->stacked);
+    if (tk_cgroup_has_records(groups)) /* else they were looked for with the groups */
+        tk_cgroups_find_names(groups);
 }
 
 static void tick(struct tk_cgroups *groups, struct tk_rows *rows)
@@ -254,7 +257,7 @@ static void tick(struct tk_cgroups *groups, struct tk_rows *rows)
     bool found = find_when_due(groups, now_ns);
     if (tk_cgroup_has_records(groups))
         tk_cgroup_records_take(groups, found);
-    find_devices_when_due(groups, now_ns);
+    look_around_when_due(groups, now_ns);
     for (size_t i = 0; i < groups->count; i++) {
         if (!groups->groups[i].gone)
             tick_group(groups, &groups->groups[i], rows);

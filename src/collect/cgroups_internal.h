@@ -13,6 +13,7 @@
 enum {
     TK_CGROUP_FILE_MAX = 16384,
     TK_CGROUP_CONTAINER_MAX = 80,
+    TK_CGROUP_LIST_CALLS = 6, /* of listing a folder: open, flags, state, two readings, close */
 };
 
 struct tk_cgroup {
@@ -83,6 +84,9 @@ struct tk_cgroups {
 
 /* Bring the set up to date: new groups in, lost ones out. */
 void tk_cgroups_find(struct tk_cgroups *groups);
+
+/* Look up names of containers and pods that are not known yet, of a few groups. */
+void tk_cgroups_find_names(struct tk_cgroups *groups);
 
 /* FNV-1a of `text`, going on from `hash`; 0 = from the start. */
 uint64_t tk_cgroup_hash(uint64_t hash, tk_str text);
