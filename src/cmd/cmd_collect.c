@@ -310,15 +310,20 @@ static void note_no_match(const struct collecting *collecting, struct tk_recorde
     tk_buf_printf(notes, "collect: %s\n", notice);
 }
 
-/* Record until SIGTERM, SIGINT or SIGHUP. */
-static int record_until_signal(struct tk_recorder *recorder, struct tk_err *err)
+static sigset_t stop_signals(void)
 {
     sigset_t mask;
     sigemptyset(&mask);
     sigaddset(&mask, SIGTERM);
     sigaddset(&mask, SIGINT);
     sigaddset(&mask, SIGHUP);
-    (void)pthread_sigmask(SIG_BLOCK, &mask, NULL);
+    return mask;
+}
+
+/* Record until SIGTERM, SIGINT or SIGHUP, which are blocked. */
+static int record_until_signal(struct tk_recorder *recorder, struct tk_err *err)
+{
+    sigset_t mask = stop_signals();
     TK_CLEANUP(tk_fd_close) int signal_fd = signalfd(-1, &mask, SFD_CLOEXEC);
     if (signal_fd < 0)
         return tk_fail_errno(err, "signalfd");
@@ -344,6 +349,8 @@ static int collect(struct collecting *collecting,
     TK_CLEANUP(tk_buf_release) struct tk_buf notes;
     tk_buf_init(&notes, NOTES_MAX);
     struct tk_recorder *recorder = NULL;
+    sigset_t mask = stop_signals();
+    (void)pthread_sigmask(SIG_BLOCK, &mask, NULL); /* what is begun is finished */
     int rc = open_recorder(collecting, &recorder, err);
     if (rc == 0)
         rc = give_up_privileges(recorder, &notes, err);

@@ -384,6 +384,18 @@ has_threads() {
     [ "$(jq '.dropped_rows > 0' small/run/run.json)" = true ]
 }
 
+@test "a signal while the recorder starts ends the run in order" {
+    for _ in 1 2 3 4 5; do
+        rm -rf run
+        "$TK" collect run -o run 2>err &
+        pid=$!
+        wait_until test -e run/run.json
+        kill -TERM "$pid"
+        wait "$pid"
+        [ "$(jq .stop_ms run/run.json)" != null ]
+    done
+}
+
 # Usage ---------------------------------------------------------------------------------
 
 @test "usage errors name what is wrong and are status 2" {
