@@ -49,6 +49,7 @@ static struct live {
     int64_t tree_cpu_ns;              /* of the exits */
     int64_t metrics_of, metrics;      /* rows of proc_metrics of that pid */
     int64_t exits_of, exits_of_pid;   /* rows of proc_exit of that pid */
+    int64_t max_rss_kb;               /* in its row */
     int64_t largest_pid;              /* in proc_exit */
     pid_t children[MAX_CHILDREN];     /* killed at the end of a test */
     size_t child_count;
@@ -68,7 +69,10 @@ static int count_row(void *context, enum tk_table table, const struct tk_batch *
         } else if (table == TK_TABLE_PROC_EXIT) {
             int64_t pid = tk_batch_i64(batch, row, TK_PROC_EXIT_PID, 0);
             live.exits++;
-            live.exits_of_pid += pid == live.exits_of;
+            if (pid == live.exits_of) {
+                live.exits_of_pid++;
+                live.max_rss_kb = tk_batch_i64(batch, row, TK_PROC_EXIT_MAX_RSS_KB, -1);
+            }
             live.largest_pid = pid > live.largest_pid ? pid : live.largest_pid;
             if (tk_batch_i64(batch, row, TK_PROC_EXIT_IN_TREE, 0)) {
                 live.tree_exits++;
@@ -435,6 +439,32 @@ static void odd_threads_are_accounted(void **state)
 {
     (void)state;
     assert_exact_tree(work_odd_threads, 20, 21);
+}
+
+static void peak_memory_is_that_of_rusage(void **state)
+{
+    (void)state;
+    const size_t bytes = 48UL * 1024 * 1024;
+    struct rusage usage;
+    struct tk_err err;
+    start_with_source((struct tk_procs_options){0});
+    pid_t child = fork();
+    if (child == 0) {
+        char *memory = malloc(bytes);
+        if (memory)
+            memset(memory, 1, bytes);
+        _exit(memory ? 0 : 1);
+    }
+    live.exits_of = child;
+    assert_int_equal(wait4(child, NULL, 0, &usage), child);
+    for (int i = 0; i < 100 && live.exits_of_pid == 0; i++) {
+        (void)usleep(10000);
+        tk_procs_tick(live.procs, -1, live.rows);
+        assert_int_equal(tk_rows_flush(live.rows, &err), 0);
+    }
+    assert_int_equal(live.exits_of_pid, 1);
+    print_message("# %lld KiB, rusage %ld KiB\n", (long long)live.max_rss_kb, usage.ru_maxrss);
+    assert_near((double)live.max_rss_kb, (double)usage.ru_maxrss, (double)usage.ru_maxrss / 50);
 }
 
 /* Losses ------------------------------------------------------------------------------------- */
@@ -853,6 +883,7 @@ int main(void)
         SOURCE_TEST(programs_are_accounted),
         SOURCE_TEST(the_unwanted_are_accounted),
         cmocka_unit_test_setup_teardown(odd_threads_are_accounted, bpf_open, live_close),
+        SOURCE_TEST(peak_memory_is_that_of_rusage),
         LIVE_TEST(without_events_what_was_missed_is_counted),
         LIVE_TEST(a_full_socket_is_counted_and_made_good_by_looking),
         LIVE_TEST(a_full_ring_is_counted_and_made_good_by_looking),

@@ -145,13 +145,13 @@ __noinline int64_t sum_counter(struct tk_bpf_counter *counter)
     return sum;
 }
 
-static __always_inline int64_t read_counter(struct mm_struct *mm, int which)
+static __always_inline int64_t read_counter(const struct percpu_counter *counter)
 {
-    struct tk_bpf_counter counter = {
-        .central = BPF_CORE_READ(mm, rss_stat[which].count),
-        .parts = (uint64_t)BPF_CORE_READ(mm, rss_stat[which].counters),
+    struct tk_bpf_counter parts = {
+        .central = counter->count,
+        .parts = (uint64_t)BPF_CORE_READ(counter, counters),
     };
-    return sum_counter(&counter);
+    return sum_counter(&parts);
 }
 
 static __always_inline int64_t read_rss(struct mm_struct *mm)
@@ -161,7 +161,8 @@ static __always_inline int64_t read_rss(struct mm_struct *mm)
         return old->count[RSS_FILE].counter + old->count[RSS_ANON].counter +
                old->count[RSS_SHMEM].counter;
     }
-    return read_counter(mm, RSS_FILE) + read_counter(mm, RSS_ANON) + read_counter(mm, RSS_SHMEM);
+    return read_counter(&mm->rss_stat[RSS_FILE]) + read_counter(&mm->rss_stat[RSS_ANON]) +
+           read_counter(&mm->rss_stat[RSS_SHMEM]);
 }
 
 /* Of the present program, while its memory is there (Linux 6.16); else the most of all that the
