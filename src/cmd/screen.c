@@ -153,6 +153,27 @@ static void put_causes(const struct tk_summary *summary, const struct tk_look *l
     }
 }
 
+/* Where the time of the command's tasks went, as far as that was followed (--exact). The rest is
+ * known only of a single process. */
+static void put_split(const struct tk_summary *summary, const struct tk_look *look,
+                      struct tk_buf *out)
+{
+    const struct tk_summary_command *command = &summary->command;
+    if (!command->measured || command->io_wait_ns < 0 || command->run_delay_ns < 0)
+        return;
+    char time[TK_HUMAN_MAX];
+    TK_CLEANUP(tk_buf_release) struct tk_buf text;
+    tk_buf_init(&text, TK_SCREEN_MAX);
+    tk_buf_printf(&text, "%s on a core, ", tk_seconds_format(command->cpu_ns, time));
+    tk_buf_printf(&text, "%s ready to run, ", tk_seconds_format(command->run_delay_ns, time));
+    tk_buf_printf(&text, "%s waiting for block I/O", tk_seconds_format(command->io_wait_ns, time));
+    int64_t rest_ns = command->end_ns - command->start_ns - command->cpu_ns -
+                      command->run_delay_ns - command->io_wait_ns;
+    if (command->processes == 1 && rest_ns >= 0)
+        tk_buf_printf(&text, ", %s otherwise", tk_seconds_format(rest_ns, time));
+    put_paragraph(look, "its tasks", &text, out);
+}
+
 static void put_tasks(const struct tk_summary *summary, const struct tk_look *look,
                       struct tk_buf *out)
 {
@@ -401,6 +422,7 @@ int tk_screen_format(const struct tk_summary *summary, const char *folder,
     TK_CLEANUP(tk_buf_release) struct tk_buf end;
     tk_buf_init(&end, TK_SCREEN_MAX);
     put_causes(summary, look, &end);
+    put_split(summary, look, &end);
     put_tasks(summary, look, &end);
     put_quality(summary, look, &end);
     put_notices(summary, look, &end);

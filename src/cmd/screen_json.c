@@ -29,6 +29,7 @@ static void put_command(struct tk_buf *out, const struct tk_summary_command *com
     tk_member_put_i64(out, "read_bytes", command->rd_bytes);
     tk_member_put_i64(out, "written_bytes", command->wr_bytes);
     tk_member_put_i64(out, "run_delay_ns", command->run_delay_ns);
+    tk_member_put_i64(out, "io_wait_ns", command->io_wait_ns);
     tk_member_put_i64(out, "throttled_ns", command->throttled_ns);
     tk_member_put_i64(out, "processes", command->processes);
     tk_member_put_i64(out, "left_running", command->left_running);

@@ -17,6 +17,7 @@
 #define ROOM 4096
 
 #define EXTRAS_ROOM 16384 /* processes, in some 100 bytes of the kernel each */
+#define WAITS_ROOM  4096  /* tasks that wait for I/O at one time */
 #define EXTRAS_MIN  64    /* where nothing adds them up */
 
 /* Pages by which our own resident set, as added up here, may be off what statm says: other kernels
@@ -46,7 +47,7 @@ static const struct rule rules[] = {
     {"on_exec", TK_BPF_EVENTS, TK_TIER_AUTO, {"btf_trace_sched_process_exec"}},
     {"on_exit", TK_BPF_EVENTS, TK_TIER_AUTO, {"btf_trace_sched_process_exit"}},
     {"on_switch", TK_BPF_EVENTS, TK_TIER_AUTO, {"btf_trace_sched_switch"}},
-    {"follow_clock", TK_BPF_EXACT, TK_TIER_AUTO, {"btf_trace_sched_switch"}},
+    {"follow_switch", TK_BPF_EXACT, TK_TIER_AUTO, {"btf_trace_sched_switch"}},
     {"count_sent", TK_BPF_NET, TK_TIER_AUTO, {"btf_trace_sock_send_length"}},
     {"count_received", TK_BPF_NET, TK_TIER_AUTO, {"btf_trace_sock_recv_length"}},
     {"walk_groups",
@@ -140,6 +141,15 @@ static int attach(struct tk_programs *programs)
     return 0;
 }
 
+/* Room for what is added up of processes, where it is. */
+static int size_sums(struct tk_programs *programs)
+{
+    uint32_t extras = programs->rodata->has_extras ? EXTRAS_ROOM : EXTRAS_MIN;
+    uint32_t waits = programs->rodata->is_exact ? WAITS_ROOM : EXTRAS_MIN;
+    int rc = bpf_map__set_max_entries(programs->maps.extras, extras);
+    return rc == 0 ? bpf_map__set_max_entries(programs->maps.io_waits, waits) : rc;
+}
+
 static int load(struct tk_bpf *bpf, const struct btf *btf, enum tk_tier tier, uint32_t parts)
 {
     struct tk_programs *programs = tk_programs__open();
@@ -157,8 +167,7 @@ static int load(struct tk_bpf *bpf, const struct btf *btf, enum tk_tier tier, ui
     if (rc == 0)
         rc = bpf_map__set_max_entries(programs->maps.tasks, ROOM);
     if (rc == 0)
-        rc = bpf_map__set_max_entries(programs->maps.extras,
-                                      programs->rodata->has_extras ? EXTRAS_ROOM : EXTRAS_MIN);
+        rc = size_sums(programs);
     if (rc == 0)
         rc = tk_bpf_groups_size(bpf, programs);
     if (rc == 0)

@@ -23,10 +23,10 @@
 
 /* The ring of events, mapped; zero = there is none. */
 struct tk_bpf_ring {
-    uint64_t *consumer_at;       /* bytes since the start that we have read */
-    uint64_t *producer_at;       /* ... that the kernel has reserved; read only */
-    const char *data;            /* [bytes], after the page of producer_at */
-    size_t bytes;                /* a power of two */
+    uint64_t *consumer_at; /* bytes since the start that we have read */
+    uint64_t *producer_at; /* ... that the kernel has reserved; read only */
+    const char *data;      /* [bytes], after the page of producer_at */
+    size_t bytes;          /* a power of two */
 };
 
 struct tk_bpf {

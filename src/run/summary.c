@@ -275,6 +275,7 @@ static void finish(struct tk_summary *summary)
         {&command->rd_bytes, summary->tree.rd_bytes},
         {&command->wr_bytes, summary->tree.wr_bytes},
         {&command->run_delay_ns, summary->tree.run_delay_ns},
+        {&command->io_wait_ns, summary->tree.io_wait_ns},
     };
     for (size_t i = 0; i < TK_COUNTOF(figures); i++) {
         if (*figures[i].figure < 0)
@@ -302,6 +303,7 @@ void tk_summary_init(struct tk_summary *summary)
         .wr_bytes = -1,
         .throttled_ns = -1,
         .run_delay_ns = -1,
+        .io_wait_ns = -1,
         .processes = -1,
         .left_running = -1,
     };

@@ -43,6 +43,7 @@ struct tk_summary_command {
     int64_t rd_bytes, wr_bytes;
     int64_t throttled_ns;
     int64_t run_delay_ns; /* runnable but waiting for a CPU, all processes together */
+    int64_t io_wait_ns;   /* likewise, waiting for block I/O */
     int64_t processes;
     int64_t left_running;
 };

@@ -31,7 +31,7 @@ struct counter {
 
 struct process {
     int64_t pid, start_ticks;
-    struct counter cpu_ns, rd_bytes, wr_bytes, run_delay_ns;
+    struct counter cpu_ns, rd_bytes, wr_bytes, run_delay_ns, io_wait_ns;
     int64_t max_rss_bytes;
     int64_t done_ns; /* epoch time of the exit; 0 = alive */
     char comm[TK_COMM_MAX];
@@ -65,8 +65,11 @@ int tk_tally_new(const struct tk_tally_options *options, struct tk_tally **ret_t
     tally->tick_ns = TK_NS_PER_S / (options->clk_tck > 0 ? options->clk_tck : DEFAULT_TCK);
     tally->free_head = tally->done_head = tally->done_tail = NONE;
     for (int i = 0; i < 2; i++) {
-        tally->totals[i] = (struct tk_tally_totals){
-            .max_rss_bytes = -1, .rd_bytes = -1, .wr_bytes = -1, .run_delay_ns = -1};
+        tally->totals[i] = (struct tk_tally_totals){.max_rss_bytes = -1,
+                                                    .rd_bytes = -1,
+                                                    .wr_bytes = -1,
+                                                    .run_delay_ns = -1,
+                                                    .io_wait_ns = -1};
     }
     *ret_tally = tally;
     return 0;
@@ -173,6 +176,7 @@ static int fold(struct tk_tally *tally, struct process *process)
     add_known(&group->wr_bytes, moved(&process->wr_bytes));
     add_known(&totals->wr_bytes, moved(&process->wr_bytes));
     add_known(&totals->run_delay_ns, moved(&process->run_delay_ns));
+    add_known(&totals->io_wait_ns, moved(&process->io_wait_ns));
     if (process->max_rss_bytes > group->max_rss_bytes)
         group->max_rss_bytes = process->max_rss_bytes;
     if (process->max_rss_bytes > totals->max_rss_bytes) {
@@ -266,6 +270,7 @@ static int process_new(struct tk_tally *tally, int64_t pid, int64_t start_ticks,
                                 .rd_bytes.last = -1,
                                 .wr_bytes.last = -1,
                                 .run_delay_ns.last = -1,
+                                .io_wait_ns.last = -1,
                                 .max_rss_bytes = -1,
                                 .in_tree = in_tree,
                                 .born_in_run = is_born_in_run(tally, start_ticks),
@@ -359,7 +364,8 @@ static int restart_if_recycled(struct tk_tally *tally, struct process *process, 
         return 0;
     int rc = fold(tally, process);
     process->cpu_ns = (struct counter){.base = 0, .last = cpu_ns};
-    process->rd_bytes = process->wr_bytes = process->run_delay_ns = (struct counter){.last = -1};
+    process->rd_bytes = process->wr_bytes = (struct counter){.last = -1};
+    process->run_delay_ns = process->io_wait_ns = (struct counter){.last = -1};
     process->max_rss_bytes = -1;
     return rc;
 }
@@ -384,6 +390,8 @@ int tk_tally_add_sample(struct tk_tally *tally, const struct tk_batch *batch, si
                 tk_batch_i64(batch, row, TK_PROC_METRICS_WR_BYTES, -1));
     counter_set(process, &process->run_delay_ns,
                 scaled(tk_batch_i64(batch, row, TK_PROC_METRICS_RUN_DELAY_US, -1), TK_NS_PER_US));
+    counter_set(process, &process->io_wait_ns,
+                scaled(tk_batch_i64(batch, row, TK_PROC_METRICS_IO_WAIT_US, -1), TK_NS_PER_US));
     set_rss(process, tk_batch_i64(batch, row, TK_PROC_METRICS_RSS_KB, -1));
     set_comm(process, tk_batch_text(batch, row, TK_PROC_METRICS_COMM));
     return 0;
@@ -437,6 +445,8 @@ static void set_exit(const struct tk_tally *tally, struct process *process,
     counter_set(process, &process->wr_bytes, tk_batch_i64(batch, row, TK_PROC_EXIT_WR_BYTES, -1));
     counter_set(process, &process->run_delay_ns,
                 scaled(tk_batch_i64(batch, row, TK_PROC_EXIT_RUN_DELAY_US, -1), TK_NS_PER_US));
+    counter_set(process, &process->io_wait_ns,
+                scaled(tk_batch_i64(batch, row, TK_PROC_EXIT_IO_WAIT_US, -1), TK_NS_PER_US));
     set_rss(process, tk_batch_i64(batch, row, TK_PROC_EXIT_MAX_RSS_KB, -1));
     set_comm(process, tk_batch_text(batch, row, TK_PROC_EXIT_COMM));
     process->in_tree |= tk_batch_i64(batch, row, TK_PROC_EXIT_IN_TREE, 0) != 0;

@@ -43,6 +43,7 @@ struct tk_tally_totals {
     char max_rss_comm[TK_COMM_MAX]; /* of the process with the largest resident set */
     int64_t rd_bytes, wr_bytes;
     int64_t run_delay_ns; /* runnable but waiting for a CPU, as far as known; -1 = not known */
+    int64_t io_wait_ns;   /* likewise, waiting for block I/O */
 };
 
 struct tk_tally;

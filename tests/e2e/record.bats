@@ -496,3 +496,14 @@ $own ms, exits $exits ms by $(jq -r .exit_source run/run.json)"
     "$TK" record -q -o without -- true
     jq -s -e 'any(has("net_tx_bytes")) | not' without/proc_exit.jsonl without/proc_metrics.jsonl
 }
+
+@test "--exact splits the time of a process: on a CPU, runnable, block I/O" {
+    case $(stat -f -c %T .) in tmpfs | overlayfs) skip "no block device here" ;; esac
+    dd if=/dev/urandom of=blob bs=64k count=100 conv=fsync status=none
+    "$TK" record -q -o run --exact -- dd if=blob of=/dev/null bs=4k iflag=direct status=none 2>err ||
+        { grep -E 'exact CPU times: |Invalid argument' err; skip "no BPF or no direct I/O here"; }
+    jq -s -e 'map(select(.comm == "dd"))[0] | .io_wait_us > 0 and
+        .io_wait_us + .run_delay_us + .cpu_ns / 1000 <= .elapsed_us * 1.02' run/proc_exit.jsonl
+    "$TK" show run | tr -s ' \n' ' ' | grep -q 'its tasks .* ready to run, .* waiting for block I/O'
+    jq -e '.command.io_wait_ns > 0' <("$TK" show --json run)
+}

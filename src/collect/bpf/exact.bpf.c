@@ -1,19 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Exact mode (collector.md section 3): how far the clock that the scheduler keeps for each CPU is
- * behind monotonic time. With it the walk adds, for a task on a CPU, what that was given since the
- * scheduler last credited it: between two ticks nobody else knows.
+/* Exact mode (collector.md section 3): what each switch of tasks shows.
  *
- * A switch is when both clocks can be read side by side: the scheduler has just brought its own up
- * to date. That was a moment ago, longer when the hypervisor came between, so that of some looks in
- * a row the least difference is the true one. No longer than some, since one of the clocks may be
- * slewed.
+ * How far the clock that the scheduler keeps for each CPU is behind monotonic time. With it the
+ * walk adds, for a task on a CPU, what that was given since the scheduler last credited it: between
+ * two ticks nobody else knows. A switch is when both clocks can be read side by side: the scheduler
+ * has just brought its own up to date. That was a moment ago, longer when the hypervisor came
+ * between, so that of some looks in a row the least difference is the true one. No longer than
+ * some, since one of the clocks may be slewed.
  *
- * Cost per switch: bench/RESULTS.md, section "exact". */
-#include "collect/bpf/kernel.bpf.h"
+ * And how long tasks waited for block I/O: from where one leaves the CPU for that until it is
+ * runnable again. The kernel itself accounts for this only with kernel.task_delayacct set.
+ *
+ * Cost per switch: bench/RESULTS.md, section "followers". */
+#include "collect/bpf/extras.bpf.h"
 
 #define LOOKS 16
 
+#define TASK_UNINTERRUPTIBLE 2U /* include/linux/sched.h */
+
 extern struct tk_bpf_clock clocks[TK_BPF_CPUS_MAX];
+
+/* Since when a task waits, by its number in the initial namespace. */
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 1); /* the loader sets it */
+    __type(key, int32_t);
+    __type(value, uint64_t);
+} io_waits SEC(".maps");
 
 static __always_inline void look(struct tk_bpf_clock *clock, uint64_t behind_ns)
 {
@@ -27,10 +40,33 @@ static __always_inline void look(struct tk_bpf_clock *clock, uint64_t behind_ns)
     }
 }
 
-SEC("tp_btf/sched_switch")
-int follow_clock(uint64_t *context)
+static __always_inline void begin_io_wait(struct task_struct *task, uint64_t clock_ns)
 {
-    const struct task_struct *next = (const struct task_struct *)context[2];
+    int32_t tid = task->pid;
+    if (state_of(task) & TASK_UNINTERRUPTIBLE)
+        (void)bpf_map_update_elem(&io_waits, &tid, &clock_ns, BPF_ANY);
+}
+
+/* Since it was woken it has waited for a CPU, which is another account. */
+static __always_inline void end_io_wait(struct task_struct *task, uint64_t clock_ns)
+{
+    int32_t tid = task->pid;
+    const uint64_t *since_ns = bpf_map_lookup_elem(&io_waits, &tid);
+    if (!since_ns)
+        return;
+    uint64_t woken_ns = task->sched_info.last_queued;
+    uint64_t end_ns = woken_ns > *since_ns && woken_ns < clock_ns ? woken_ns : clock_ns;
+    struct tk_bpf_extra *extra = extra_of(task->group_leader);
+    if (extra && end_ns > *since_ns)
+        __sync_fetch_and_add(&extra->io_wait_ns, end_ns - *since_ns);
+    (void)bpf_map_delete_elem(&io_waits, &tid);
+}
+
+SEC("tp_btf/sched_switch")
+int follow_switch(uint64_t *context)
+{
+    struct task_struct *prev = (struct task_struct *)context[1];
+    struct task_struct *next = (struct task_struct *)context[2];
     uint32_t cpu = bpf_get_smp_processor_id();
     if (!bpf_core_field_exists(next->se.cfs_rq) || cpu >= TK_BPF_CPUS_MAX)
         return 0;
@@ -38,5 +74,10 @@ int follow_clock(uint64_t *context)
     uint64_t switch_ns = next->se.cfs_rq->rq->clock;
     clock->switch_ns = switch_ns;
     look(clock, bpf_ktime_get_ns() - switch_ns);
+    bool is_preempted = context[0];
+    if (!is_preempted && BPF_CORE_READ_BITFIELD(prev, in_iowait))
+        begin_io_wait(prev, switch_ns);
+    if (BPF_CORE_READ_BITFIELD(next, in_iowait))
+        end_io_wait(next, switch_ns);
     return 0;
 }
