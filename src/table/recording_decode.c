@@ -453,7 +453,9 @@ static bool take_things(struct chunk *chunk, struct tk_err *err)
         int64_t expected = next > 0 ? next : last + 1;
         if (!take_number(stream, &coded))
             return false;
-        uint64_t thing = (uint64_t)tk_wrap_add(expected, tk_unzigzag(coded));
+        uint64_t thing = coded == 0   ? (uint64_t)expected
+                         : coded == 1 ? last
+                                      : (uint64_t)tk_wrap_add(expected, tk_unzigzag(coded - 1));
         if (thing == 0 || thing > decoder->thing_count || thing > TK_RECORDING_THINGS_MAX)
             return false;
         bool is_new = thing == decoder->thing_count;
@@ -465,7 +467,8 @@ static bool take_things(struct chunk *chunk, struct tk_err *err)
         }
         chunk->line[row] = (uint32_t)(thing * decoder->column_count);
         chunk->base[row] = is_new ? (uint32_t)(last * decoder->column_count) : chunk->line[row];
-        decoder->next[last] = (uint32_t)thing;
+        if (thing != last)
+            decoder->next[last] = (uint32_t)thing;
         decoder->last_thing = (uint32_t)thing;
     }
     return true;

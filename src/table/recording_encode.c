@@ -23,9 +23,10 @@
 #include "table/recording_internal.h"
 
 #define ZSTD_LEVEL  1
+#define HASH_LOG    11 /* a table of 8 KiB: what repeats is near */
 #define TABLES_MAX  32
-#define SLICE       32  /* rows that go through the columns together */
-#define ALONE_BYTES 512 /* of a plane: from there on it is compressed by itself */
+#define SLICE       32   /* rows that go through the columns together */
+#define ALONE_BYTES 1024 /* of a plane: from there on it is compressed by itself */
 #define STREAM_MAX  ((size_t)8 << 20)
 #define FIRST_COUNT 64
 #define NO_COLUMN   64
@@ -47,7 +48,13 @@ struct texts {
     struct tk_arena bytes;
 };
 
+#define LATEST_BITS 6
+
 struct shapes {
+    struct {
+        struct tk_shape shape;
+        uint32_t id;
+    } latest[1 << LATEST_BITS]; /* by some bits of them; those with no column are not in use */
     struct tk_shape *items;
     size_t count;
     size_t cap;
@@ -60,6 +67,7 @@ struct table {
     uint32_t id;
     uint8_t keys[TK_RECORDING_KEYS_MAX];
     size_t key_count;
+    uint64_t key_columns;
     size_t stamp; /* column; NO_COLUMN = none */
     size_t milli;
 
@@ -107,6 +115,8 @@ int tk_recording_encoder_new(struct tk_recording_encoder **ret_encoder, struct t
         free(encoder);
         return tk_fail(err, -ENOMEM, "recording: out of memory");
     }
+    (void)ZSTD_CCtx_setParameter(encoder->zstd, ZSTD_c_compressionLevel, ZSTD_LEVEL);
+    (void)ZSTD_CCtx_setParameter(encoder->zstd, ZSTD_c_hashLog, HASH_LOG);
     tk_buf_init(&encoder->raw, TK_RECORDING_RAW_MAX);
     *ret_encoder = encoder;
     return 0;
@@ -187,6 +197,7 @@ static void begin_group(struct table *table)
     tk_arena_reset(&table->texts.bytes);
     table->texts.count = 1;
     table->shapes.count = 0;
+    memset(table->shapes.latest, 0, sizeof(table->shapes.latest));
 }
 
 static void find_roles(struct table *table)
@@ -201,6 +212,7 @@ static void find_roles(struct table *table)
         if (flags & TK_KEY) {
             assert(table->key_count < TK_RECORDING_KEYS_MAX);
             table->keys[table->key_count++] = (uint8_t)i;
+            table->key_columns |= 1ULL << i;
         }
     }
 }
@@ -292,7 +304,7 @@ static int compress(struct tk_recording_encoder *encoder, struct tk_buf *raw, st
     char *to = tk_buf_reserve(out, bound);
     if (!to || !tk_buf_ok(raw))
         return -EMSGSIZE;
-    size_t n = ZSTD_compressCCtx(encoder->zstd, to, bound, raw->p, raw->n, ZSTD_LEVEL);
+    size_t n = ZSTD_compress2(encoder->zstd, to, bound, raw->p, raw->n);
     if (ZSTD_isError(n))
         return -ENOMEM;
     out->n += n;
@@ -379,19 +391,22 @@ struct pen {
     char *to[TK_PLANES];
 };
 
-static bool pen_begin(struct pen *pen, struct stream *stream, size_t numbers)
+static char *room_for(struct tk_buf *buf, size_t n)
 {
-    static const size_t most[TK_PLANES] = {1, 1, TK_VARINT_MAX};
-    pen->stream = stream;
-    for (size_t plane = 0; plane < TK_PLANES; plane++) {
-        pen->to[plane] = tk_buf_reserve(&stream->planes[plane], numbers * most[plane]);
-        if (!pen->to[plane])
-            return false;
-    }
-    return true;
+    return buf->cap - buf->n >= n ? buf->p + buf->n : tk_buf_reserve(buf, n);
 }
 
-static void pen_put(struct pen *pen, uint64_t value)
+static bool pen_begin(struct pen *pen, struct stream *stream, size_t numbers)
+{
+    pen->stream = stream;
+    pen->to[0] = room_for(&stream->planes[0], numbers);
+    pen->to[1] = room_for(&stream->planes[1], numbers);
+    pen->to[2] = room_for(&stream->planes[2], numbers * TK_VARINT_MAX);
+    return pen->to[0] && pen->to[1] && pen->to[2];
+}
+
+/* Kept in registers by the loops below, which work on a copy of their own. */
+static inline void pen_put(struct pen *pen, uint64_t value)
 {
     if (value < 0x80) {
         *pen->to[0]++ = (char)value;
@@ -438,7 +453,7 @@ static int find_text(struct table *table, tk_str text, uint32_t *ret_id)
     return 0;
 }
 
-static int find_shape(struct table *table, struct tk_shape shape, uint32_t *ret_id)
+static int add_shape(struct table *table, struct tk_shape shape, uint32_t *ret_id)
 {
     struct shapes *shapes = &table->shapes;
     uint64_t hash = tk_hash_mix(shape.present, shape.changed);
@@ -468,6 +483,7 @@ struct slice {
     size_t first;
     size_t n;
     uint64_t any;            /* columns that some row has */
+    bool has_new;            /* things */
     uint32_t line[SLICE];    /* of its thing in `values`, in values */
     uint32_t base[SLICE];    /* where what is expected stands: the same, but for a new thing the
                                 line of the row before */
@@ -529,20 +545,20 @@ struct key {
 
 static int read_key(struct table *table, const struct tk_batch *batch, size_t row, struct key *ret)
 {
-    struct key key = {.bits = 0};
+    ret->bits = 0;
     for (size_t i = 0; i < table->key_count; i++) {
         size_t column = table->keys[i];
-        if (!tk_batch_has(batch, row, column))
-            continue;
-        key.bits |= 1U << i;
         const union tk_value *value = tk_batch_at(batch, row, column);
         uint32_t text = 0;
+        ret->values[i] = 0;
+        if (!tk_batch_has(batch, row, column))
+            continue;
+        ret->bits |= 1U << i;
         bool is_text = table->schema->columns[column].type == TK_TEXT;
         if (is_text && find_text(table, value->text, &text) < 0)
             return -ENOMEM;
-        key.values[i] = is_text ? text : value->i64;
+        ret->values[i] = is_text ? text : value->i64;
     }
-    *ret = key;
     return 0;
 }
 
@@ -593,6 +609,10 @@ static int find_thing(struct table *table, const struct key *key, uint32_t expec
         *ret_thing = expected;
         return 0;
     }
+    if (is_thing(table, table->last, key)) {
+        *ret_thing = table->last;
+        return 0;
+    }
     uint64_t hash = key->bits;
     for (size_t i = 0; i < table->key_count; i++)
         hash = tk_hash_mix(hash, (uint64_t)key->values[i]);
@@ -605,6 +625,15 @@ static int find_thing(struct table *table, const struct key *key, uint32_t expec
     return add_thing(table, key, hash);
 }
 
+/* Which thing comes: 0 the expected one, 1 that of the row before once more, else how far it is
+ * from the expected one. */
+static uint64_t thing_code(uint32_t thing, uint32_t expected, uint32_t last)
+{
+    if (thing == expected)
+        return 0;
+    return thing == last ? 1 : tk_zigzag((int64_t)thing - (int64_t)expected) + 1;
+}
+
 static int find_things(struct table *table, struct slice *slice)
 {
     struct pen pen;
@@ -613,17 +642,19 @@ static int find_things(struct table *table, struct slice *slice)
     for (size_t row = 0; row < slice->n; row++) {
         struct key key;
         uint32_t thing = 0;
-        uint32_t next = table->things[table->last].next;
-        uint32_t expected = next > 0 ? next : table->last + 1;
+        uint32_t last = table->last;
+        uint32_t next = table->things[last].next;
+        uint32_t expected = next > 0 ? next : last + 1;
         size_t known = table->thing_count;
         if (read_key(table, slice->batch, slice->first + row, &key) < 0 ||
             find_thing(table, &key, expected, &thing) < 0)
             return -ENOMEM;
-        pen_put(&pen, tk_zigzag((int64_t)thing - (int64_t)expected));
+        pen_put(&pen, thing_code(thing, expected, last));
         slice->line[row] = (uint32_t)(thing * table->stride);
-        slice->base[row] =
-            thing < known ? slice->line[row] : (uint32_t)(table->last * table->stride);
-        table->things[table->last].next = thing;
+        slice->base[row] = thing < known ? slice->line[row] : (uint32_t)(last * table->stride);
+        slice->has_new |= thing >= known;
+        if (thing != last)
+            table->things[last].next = thing;
         table->last = thing;
     }
     pen_end(&pen, table);
@@ -677,15 +708,20 @@ static void walk_mark(const struct walk *walk, size_t row)
 
 static void put_integers(struct walk *walk)
 {
-    for (size_t row = 0; row < walk->slice->n; row++) {
+    const uint64_t *present = walk->slice->batch->present + walk->slice->first;
+    const uint64_t bit = 1ULL << walk->column;
+    const size_t n = walk->slice->n;
+    struct pen pen = walk->pen;
+    for (size_t row = 0; row < n; row++) {
         int64_t expected = walk_expected(walk, row);
-        int64_t value = walk_has(walk, row) ? walk->cells[row].i64 : expected;
+        int64_t value = present[row] & bit ? walk->cells[row].i64 : expected;
         walk_keep(walk, row, value);
         if (value != expected) {
             walk_mark(walk, row);
-            pen_put(&walk->pen, tk_zigzag(tk_wrap_sub(value, expected)));
+            pen_put(&pen, tk_zigzag(tk_wrap_sub(value, expected)));
         }
     }
+    walk->pen = pen;
 }
 
 static int put_texts(struct walk *walk)
@@ -855,6 +891,23 @@ static int put_column(struct table *table, struct slice *slice, size_t column)
     return rc;
 }
 
+/* The number of a shape in its group; most are among the latest. */
+static int find_shape(struct table *table, struct tk_shape shape, uint32_t *ret_id)
+{
+    size_t at = (shape.present ^ shape.changed) * 0x9E3779B97F4A7C15ULL >> (64 - LATEST_BITS);
+    if (table->shapes.latest[at].shape.present == shape.present &&
+        table->shapes.latest[at].shape.changed == shape.changed && shape.present != 0) {
+        *ret_id = table->shapes.latest[at].id;
+        return 0;
+    }
+    int rc = add_shape(table, shape, ret_id);
+    if (rc == 0) {
+        table->shapes.latest[at].shape = shape;
+        table->shapes.latest[at].id = *ret_id;
+    }
+    return rc;
+}
+
 static int put_shapes(struct table *table, const struct slice *slice)
 {
     struct pen pen;
@@ -879,7 +932,9 @@ static int put_slice(struct table *table, const struct tk_batch *batch, size_t f
     int rc = add_slots(table, slice.any);
     if (rc == 0)
         rc = find_things(table, &slice);
-    for (uint64_t left = slice.any; left && rc == 0; left &= left - 1)
+    /* Keys of known things are as expected. */
+    uint64_t columns = slice.has_new ? slice.any : slice.any & ~table->key_columns;
+    for (uint64_t left = columns; left && rc == 0; left &= left - 1)
         rc = put_column(table, &slice, (size_t)__builtin_ctzll(left));
     if (rc == 0)
         rc = put_shapes(table, &slice);
