@@ -19,6 +19,7 @@
 #include "cmd/collectors.h"
 #include "cmd/identity.h"
 #include "collect/collect.h"
+#include "run/recording.h"
 
 #define DEFAULT_MATCH "python|uvicorn|gunicorn|ffmpeg|onnx|onnxruntime|java|node|nginx|torchserve"
 
@@ -172,6 +173,7 @@ static void print_started(const struct collecting *collecting, const char *iface
            identity->node, identity->stage, identity->run_id);
     if (is_on(opts->sampling)) {
         char interval[32];
+        const char *file = opts->compact ? TK_RECORDING_FILE : "proc_metrics.jsonl";
         int64_t ns = opts->interval_ns;
         if (ns % TK_NS_PER_S == 0) {
             (void)snprintf(interval, sizeof(interval), "%llds", (long long)(ns / TK_NS_PER_S));
@@ -180,12 +182,12 @@ static void print_started(const struct collecting *collecting, const char *iface
         }
         if (collecting->container.id[0]) {
             printf("proc sampler started (mode=container, container=%s, interval=%s) → "
-                   "%s/proc_metrics.jsonl\n",
-                   opts->container, interval, folder);
+                   "%s/%s\n",
+                   opts->container, interval, folder, file);
         } else {
             printf("proc sampler started (mode=host, match='%s', interval=%s) → "
-                   "%s/proc_metrics.jsonl\n",
-                   collecting->match, interval, folder);
+                   "%s/%s\n",
+                   collecting->match, interval, folder, file);
         }
     }
     printf("collectors started → %s\n", folder);

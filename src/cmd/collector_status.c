@@ -15,13 +15,16 @@
 #include "base/number.h"
 #include "cmd/collectors.h"
 #include "report/report.h"
+#include "run/recording.h"
 #include "run/run.h"
 
 #define MAX_RUNS     256
 #define ROW_TEXT_MAX ((size_t)1 << 20)
 #define OUT_MAX      ((size_t)16 << 20)
 #define TAIL_BYTES   4096
-#define SELF_ROW_MIN 64 /* bytes of a row of self.jsonl, at least */
+/* Of address space; most that the texts of a recording may be. */
+#define SELF_TEXT_MAX ((size_t)4 << 20)
+#define SELF_ROW_MIN  64 /* bytes of a row of self.jsonl, at least */
 
 enum {
     STATUS_RUN_ID,
@@ -154,6 +157,24 @@ static int64_t folder_bytes(int dirfd)
     return bytes;
 }
 
+/* The last rows of the account in a recording. */
+static void read_recorded_self(int dirfd, struct tk_batch **self)
+{
+    struct tk_err ignored;
+    struct tk_recording_reader *reader = NULL;
+    TK_CLEANUP(tk_batch_freep) struct tk_batch *next = NULL;
+    if (tk_batch_new(&tk_schema_self, (*self)->max_rows, SELF_TEXT_MAX, &next, &ignored) < 0 ||
+        tk_recording_reader_new(dirfd, &tk_schema_self, &reader, &ignored) < 0)
+        return;
+    while (tk_recording_reader_next(reader, next, &ignored) == 0) {
+        struct tk_batch *older = *self;
+        *self = next;
+        next = older;
+        tk_batch_reset(next);
+    }
+    tk_recording_reader_free(reader);
+}
+
 /* The last rows of self.jsonl, or fewer. */
 static void read_last_self(int dirfd, struct tk_batch *self)
 {
@@ -182,9 +203,12 @@ static void set_self(int dirfd, struct tk_batch *out)
 {
     TK_CLEANUP(tk_batch_freep) struct tk_batch *self = NULL;
     struct tk_err ignored;
-    if (tk_batch_new(&tk_schema_self, TAIL_BYTES / SELF_ROW_MIN, TAIL_BYTES, &self, &ignored) < 0)
+    if (tk_batch_new(&tk_schema_self, TAIL_BYTES / SELF_ROW_MIN, SELF_TEXT_MAX, &self, &ignored) <
+        0)
         return;
     read_last_self(dirfd, self);
+    if (self->rows == 0)
+        read_recorded_self(dirfd, &self);
     size_t row = self->rows;
     /* The last one of a recording may be of a moment. */
     while (row > 0 && tk_batch_i64(self, row - 1, TK_SELF_TICKS, 0) == 0)

@@ -239,6 +239,7 @@ static void judge(struct tk_recording_report *report, struct chains *chains,
 int tk_recording_check(int dirfd, struct tk_recording_report *ret_report, struct tk_err *err)
 {
     struct tk_recording_report report = {0};
+    uint64_t bad_payloads = 0;
     struct tk_frames frames;
     struct chains chains = {.count = 0};
     int rc = tk_frames_open(&frames, dirfd, err);
@@ -251,8 +252,10 @@ int tk_recording_check(int dirfd, struct tk_recording_report *ret_report, struct
         if (rc < 0 && rc != -EBADMSG)
             break;
         judge(&report, &chains, &frame, rc == 0);
+        bad_payloads += rc < 0;
     }
     report.damaged = frames.damaged;
+    report.lost_rows += frames.damaged - bad_payloads; /* a block has a row at least */
     report.torn = frames.torn;
     tk_frames_close(&frames);
     if (rc < 0)

@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "run/exits.h"
 #include "run/rawlog.h"
+#include "run/recording.h"
 #include "run/summary_internal.h"
 
 #define TEXT_MAX ((size_t)1024 * 1024)
@@ -373,12 +374,32 @@ static int set_name(struct tk_summary *summary, int dirfd, const char *folder, s
     return summary->name.p ? 0 : tk_fail(err, -ENOMEM, "out of memory");
 }
 
+/* What the recording lost is no row of any table. */
+static int add_recording(struct tk_summary_maker *maker, struct tk_err *err)
+{
+    struct tk_recording_report report;
+    struct tk_summary_quality *quality = &maker->summary->quality;
+    char trouble[TK_RECORDING_TROUBLE_MAX];
+    char text[TK_RECORDING_TROUBLE_MAX + 32];
+    int rc = tk_recording_check(maker->dirfd, &report, err);
+    if (rc < 0)
+        return rc == -ENOENT ? 0 : rc;
+    quality->bad_rows += (int64_t)report.lost_rows;
+    quality->torn_rows += report.torn;
+    if (report.damaged + report.lost_blocks > 0 && tk_recording_trouble_format(&report, trouble)) {
+        (void)snprintf(text, sizeof(text), "%s: %s", TK_RECORDING_FILE, trouble);
+        quality->first_bad = tk_arena_copy(&maker->summary->text, tk_str_from(text));
+    }
+    return 0;
+}
+
 static int make(struct tk_summary_maker *maker, const char *folder, struct tk_err *err)
 {
     int rc = tk_summary_add_meta(maker, err);
     if (rc < 0)
         return rc;
     rc = set_name(maker->summary, maker->dirfd, folder, err);
+    rc = rc < 0 ? rc : add_recording(maker, err);
     rc = rc < 0 ? rc : tk_summary_add_invocations(maker, err);
     rc = rc < 0 ? rc : add_host(maker, err);
     rc = rc < 0 ? rc : add_processes(maker, err);

@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "run/lines.h"
+#include "run/recording.h"
 #include "run/split.h"
 #include "run/verify_internal.h"
 
@@ -33,7 +34,8 @@ const struct tk_verify_rule_about tk_verify_rules[TK_VERIFY_RULES] = {
     [TK_VERIFY_CAUSALITY] = {"causality", true, "a child does not start before its parent"},
     [TK_VERIFY_VERSION] = {"version", true, "the schema version is one that we know"},
     [TK_VERIFY_MISSING] = {"missing", true, "files that consumers need are there"},
-    [TK_VERIFY_TORN] = {"torn", false, "the last line is whole"},
+    [TK_VERIFY_BLOCKS] = {"blocks", true, "every block of a recording can be read"},
+    [TK_VERIFY_TORN] = {"torn", false, "the last line, or block, is whole"},
     [TK_VERIFY_GAP] = {"gap", false, "host and link rows lie at most 1.5 intervals apart"},
     [TK_VERIFY_COVERAGE] = {"coverage", false, "the process of an invocation has rows"},
     [TK_VERIFY_CLOCK] = {"clock", false, "the clock was synchronised and did not step"},
@@ -350,9 +352,33 @@ static const enum tk_table walk[] = {
 };
 _Static_assert(TK_COUNTOF(walk) == TK_TABLE_COUNT, "every table is checked");
 
+/* The rows of a recording are checked as lines of their tables; here it is whether all come. */
+static int check_recording(struct tk_verify *verify, struct tk_err *err)
+{
+    struct tk_recording_report report;
+    if (verify->in_cctf)
+        return 0;
+    int rc = tk_recording_check(verify->dirfd, &report, err);
+    if (rc < 0)
+        return rc == -ENOENT ? 0 : tk_err_prefix(err, "%s", verify->options->folder);
+    verify->file = TK_RECORDING_FILE;
+    verify->has_copy = false;
+    if (report.damaged + report.lost_blocks > 0) {
+        tk_verify_add(verify, TK_VERIFY_BLOCKS, 0,
+                      "%llu damaged places, %llu blocks that build on a lost one: at least %llu "
+                      "rows are lost",
+                      (unsigned long long)report.damaged, (unsigned long long)report.lost_blocks,
+                      (unsigned long long)report.lost_rows);
+    }
+    if (report.torn)
+        tk_verify_add(verify, TK_VERIFY_TORN, 0, "the last block is cut short");
+    tell_rest(verify);
+    return 0;
+}
+
 static int check_tables(struct tk_verify *verify, struct tk_err *err)
 {
-    int rc = 0;
+    int rc = check_recording(verify, err);
     for (size_t i = 0; i < TK_COUNTOF(walk) && rc == 0; i++) {
         const struct tk_table_files *files = &tk_tables[walk[i]];
         const char *name = verify->in_cctf ? files->cctf : files->raw;

@@ -341,6 +341,64 @@ $own ms, exits $exits ms by $(jq -r .exit_source run/run.json)"
     done
 }
 
+@test "a compact run has one file in place of all tables, and all commands read it" {
+    "$TK" record -q --compact --tier P -o run --interval 20ms -- sh -c 'sleep 0.5; ls -R /usr/share >/dev/null'
+    [ "$(jq -r .storage run/run.json)" = compact ]
+    [ -s run/recording.tkr ]
+    [ ! -e run/proc_metrics.jsonl ]
+    [ ! -e run/resources.jsonl ]
+    run -0 "$TK" verify cctf run
+    run -0 --separate-stderr "$TK" parse run
+    [ "$stderr" = "" ]
+    rows=$(jq .rows run/run.json)
+    copied=$(cat run/cctf/{host,link,disk,cgroup,fs,numa,interrupt}_metrics.jsonl \
+        run/cctf/proc_{metrics,events,exit}.jsonl run/cctf/{clock,self}.jsonl | wc -l)
+    [ "$rows" -eq "$copied" ]
+    run -0 "$TK" verify cctf run
+    "$TK" show run >shown
+    grep -q ' ls ' shown
+    # The tables of cctf/ say the same as the recording.
+    mkdir twin
+    cp run/cctf/*.jsonl run/node_meta.json run/link_meta.json run/run.json run/events.sh.jsonl twin
+    mv twin/host_metrics.jsonl twin/resources.jsonl
+    mv twin/link_metrics.jsonl twin/links.jsonl
+    "$TK" show twin | sed '/run folder/d' >twin.shown
+    sed '/run folder/d' shown | diff - twin.shown
+}
+
+@test "kill -9 of a compact recording costs its open block and no more" {
+    "$TK" record -q --compact --tier P -o run --interval 10ms -- sleep 30 &
+    recorder=$!
+    wait_until test -s run/recording.tkr
+    victim=$(pgrep -P "$recorder" -x sleep)
+    sleep 4
+    kill -KILL "$recorder"
+    killed=$(now_ms)
+    wait_until is_gone "$recorder"
+    run -0 --separate-stderr "$TK" parse run
+    for table in host_metrics proc_metrics; do
+        lost=$((killed - $(last_stamp "run/cctf/$table.jsonl")))
+        echo "$table: lost $lost ms"
+        [ "$lost" -le 2500 ]
+    done
+    run -0 "$TK" verify cctf run
+    run -0 "$TK" show run
+    # A block that was cut short, and one that is damaged, are said to be.
+    truncate -s -5 run/recording.tkr
+    run -0 --separate-stderr "$TK" parse run
+    # shellcheck disable=SC2154  # bats sets it
+    [[ $stderr == *"recording.tkr: "*"the last block is cut short"* ]]
+    run -0 "$TK" verify cctf run
+    [[ $output == *"recording.tkr: warning: torn: the last block is cut short"* ]]
+    printf 'xxxxxxxx' | dd of=run/recording.tkr bs=1 seek=100 conv=notrunc status=none
+    run -0 --separate-stderr "$TK" parse run
+    [[ $stderr == *"recording.tkr: "*"rows are lost"* ]]
+    run -1 "$TK" verify cctf run
+    [[ $output == *"recording.tkr: error: blocks: 1 damaged places"* ]]
+    run -0 "$TK" show run
+    [[ $output == *"unreadable"* ]]
+}
+
 @test "a full disk is told once, spoils nothing, and is left behind when there is room" {
     need_root "to mount a small file system"
     mkdir small
