@@ -362,6 +362,7 @@ $own ms, exits $exits ms by $(jq -r .exit_source run/run.json)"
     cp run/cctf/*.jsonl run/node_meta.json run/link_meta.json run/run.json run/events.sh.jsonl twin
     mv twin/host_metrics.jsonl twin/resources.jsonl
     mv twin/link_metrics.jsonl twin/links.jsonl
+    rm twin/invocations.jsonl # events.sh.jsonl once more
     "$TK" show twin | sed '/run folder/d' >twin.shown
     sed '/run folder/d' shown | diff - twin.shown
 }
