@@ -136,9 +136,10 @@ static int begin_block(struct tk_recording_reader *reader, struct tk_err *err)
         if (rc != 0)
             return rc;
         rc = tk_frames_load(&reader->frames, err);
-        if (rc == 0)
+        if (rc == 0) {
             rc = tk_recording_decoder_begin(reader->decoder, &reader->frames.frame,
                                             tk_buf_str(&reader->frames.payload), err);
+        }
         if (rc != -EBADMSG && rc != -ESTALE)
             return rc;
     }

@@ -26,10 +26,7 @@ int tk_frames_open(struct tk_frames *frames, int dirfd, struct tk_err *err)
     if (fd < 0)
         return tk_fail_errno(err, TK_RECORDING_FILE);
     int rc = tk_frames_init(frames, fd, err);
-    if (rc == 0)
-        (void)tk_fd_take(&fd);
-    else
-        frames->fd = -1;
+    frames->fd = rc == 0 ? tk_fd_take(&fd) : -1;
     return rc;
 }
 

@@ -44,7 +44,7 @@ void tk_index_encode(const struct tk_index *index, uint64_t at, struct tk_buf *o
         const struct tk_index_entry *entry = &index->entries[i];
         tk_varint_put(out, entry->at - before.at);
         put_le(out, entry->table, 4);
-        tk_buf_putc(out, entry->begins);
+        tk_buf_putc(out, (char)entry->begins);
         tk_varint_put(out, tk_zigzag(tk_wrap_sub(entry->first, before.first)));
         tk_varint_put(out, tk_zigzag(tk_wrap_sub(entry->last, entry->first)));
         frame.first = entry->first < frame.first ? entry->first : frame.first;
@@ -102,9 +102,10 @@ int tk_index_read(struct tk_frames *frames, uint64_t at, struct tk_index *ret_in
     if (rc < 0)
         return rc;
     if (rc == 1 || frames->at != at || frames->frame.kind != TK_RECORDING_INDEX ||
-        !decode(tk_buf_str(&frames->payload), frames->frame.rows, ret_index))
+        !decode(tk_buf_str(&frames->payload), frames->frame.rows, ret_index)) {
         return tk_fail(err, -EBADMSG, "%s: no index at byte %llu", TK_RECORDING_FILE,
                        (unsigned long long)at);
+    }
     return 0;
 }
 

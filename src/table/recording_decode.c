@@ -37,7 +37,8 @@ struct text {
 
 struct shape {
     struct tk_shape in_file;
-    uint64_t target; /* columns of the schema */
+    uint64_t target;  /* columns of the schema */
+    uint64_t unknown; /* columns that it lacks, how many */
 };
 
 struct tk_recording_decoder {
@@ -302,8 +303,10 @@ static int add_shape(struct tk_recording_decoder *decoder, struct tk_shape shape
         decoder->shapes = shapes;
         decoder->shape_cap = cap;
     }
-    decoder->shapes[decoder->shape_count++] =
-        (struct shape){shape, target_of(decoder, shape.present)};
+    uint64_t target = target_of(decoder, shape.present);
+    decoder->shapes[decoder->shape_count++] = (struct shape){
+        shape, target,
+        (uint64_t)(__builtin_popcountll(shape.present) - __builtin_popcountll(target))};
     return 0;
 }
 
@@ -391,9 +394,10 @@ int tk_recording_decoder_begin(struct tk_recording_decoder *decoder,
         return fail_bad(decoder, "a block of something else", err);
     if (!tk_recording_payload_ok(frame, payload))
         return fail_bad(decoder, "a damaged block", err);
-    if (frame->before != 0 && frame->before != last_id)
+    if (frame->before != 0 && frame->before != last_id) {
         return tk_fail(err, -ESTALE, "recording of %s: the block before is missing",
                        decoder->schema->name);
+    }
     int rc = begin_block(decoder, frame, payload, err);
     if (rc < 0)
         return rc;
@@ -487,9 +491,7 @@ static bool take_shapes(struct chunk *chunk)
         chunk->any |= shape->in_file.present;
         chunk->any_changed |= shape->in_file.changed;
         chunk->out->present[chunk->first + row] = shape->target;
-        if (shape->target != shape->in_file.present)
-            decoder->unknown_fields += (uint64_t)(__builtin_popcountll(shape->in_file.present) -
-                                                  __builtin_popcountll(shape->target));
+        decoder->unknown_fields += shape->unknown;
     }
     return true;
 }

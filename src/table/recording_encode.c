@@ -14,95 +14,16 @@
  * section recording. */
 #include <errno.h>
 #include <stdlib.h>
-#include <zstd.h>
 
-#include "base/arena.h"
 #include "base/hash.h"
-#include "base/map.h"
 #include "base/number.h"
-#include "table/recording_internal.h"
+#include "table/recording_encoder_internal.h"
 
 #define ZSTD_LEVEL  1
 #define HASH_LOG    11 /* a table of 8 KiB: what repeats is near */
-#define TABLES_MAX  32
-#define SLICE       32   /* rows that go through the columns together */
-#define ALONE_BYTES 1024 /* of a plane: from there on it is compressed by itself */
+#define SLICE       32 /* rows that go through the columns together */
 #define STREAM_MAX  ((size_t)8 << 20)
 #define FIRST_COUNT 64
-#define NO_COLUMN   64
-
-struct thing {
-    uint32_t next;     /* the thing that came after it last time; 0 = unknown */
-    uint32_t key_bits; /* which of its keys it has */
-};
-
-struct stream {
-    struct tk_buf planes[TK_PLANES];
-};
-
-struct texts {
-    tk_str *items; /* 0 is the empty text */
-    size_t count;
-    size_t cap;
-    struct tk_map by_hash;
-    struct tk_arena bytes;
-};
-
-#define LATEST_BITS 6
-
-struct shapes {
-    struct {
-        struct tk_shape shape;
-        uint32_t id;
-    } latest[1 << LATEST_BITS]; /* by some bits of them; those with no column are not in use */
-    struct tk_shape *items;
-    size_t count;
-    size_t cap;
-    struct tk_map by_hash;
-};
-
-/* A table: what its rows are expected to be, and its open block. */
-struct table {
-    const struct tk_schema *schema;
-    uint32_t id;
-    uint8_t keys[TK_RECORDING_KEYS_MAX];
-    size_t key_count;
-    uint64_t key_columns;
-    size_t stamp; /* column; NO_COLUMN = none */
-    size_t milli;
-
-    /* The group */
-    uint32_t before; /* id of the last block; 0 = the next one begins a group */
-    uint32_t blocks;
-    uint64_t slotted;  /* columns that ever had a value that is kept */
-    uint8_t slots[64]; /* where in a line of `values`; of those columns */
-    size_t stride;     /* of a line */
-    int64_t *values;   /* [thing][stride]; of thing 0 all are 0 */
-    struct thing *things;
-    size_t thing_count;
-    size_t thing_cap;
-    uint32_t last; /* thing of the last row */
-    struct tk_map by_key;
-    int64_t stamps[TK_RECORDING_STAMPS]; /* latest first */
-    struct texts texts;
-    struct shapes shapes;
-
-    /* The open block */
-    struct stream streams[TK_STREAMS_MAX];
-    size_t bytes; /* in them */
-    uint32_t rows;
-    int64_t first_stamp;
-    int64_t last_stamp;
-};
-
-struct tk_recording_encoder {
-    struct table *tables[TABLES_MAX];
-    size_t table_count;
-    struct tk_buf raw; /* part of the block that is being closed */
-    size_t raw_bytes;  /* of the parts before it */
-    ZSTD_CCtx *zstd;
-    int64_t lost_rows; /* by calls that failed */
-};
 
 /* Life -------------------------------------------------------------------------------- */
 
@@ -122,11 +43,10 @@ int tk_recording_encoder_new(struct tk_recording_encoder **ret_encoder, struct t
     return 0;
 }
 
-static void table_free(struct table *table)
+static void table_free(struct tk_recorded_table *table)
 {
-    for (size_t i = 0; i < TK_STREAMS_MAX; i++)
-        for (size_t plane = 0; plane < TK_PLANES; plane++)
-            tk_buf_release(&table->streams[i].planes[plane]);
+    for (size_t i = 0; i < TK_STREAMS_MAX * TK_PLANES; i++)
+        tk_buf_release(&table->streams[i / TK_PLANES].planes[i % TK_PLANES]);
     tk_arena_release(&table->texts.bytes);
     tk_map_release(&table->texts.by_hash);
     tk_map_release(&table->shapes.by_hash);
@@ -163,16 +83,10 @@ static int grow(void **items, size_t *cap, size_t count, size_t item_bytes)
     return 0;
 }
 
-static size_t stream_count(const struct table *table)
+static void drop_block(struct tk_recorded_table *table)
 {
-    return TK_STREAM_COLUMNS + table->schema->column_count;
-}
-
-static void drop_block(struct table *table)
-{
-    for (size_t i = 0; i < stream_count(table); i++)
-        for (size_t plane = 0; plane < TK_PLANES; plane++)
-            tk_buf_reset(&table->streams[i].planes[plane]);
+    for (size_t i = 0; i < tk_recorded_stream_count(table) * TK_PLANES; i++)
+        tk_buf_reset(&table->streams[i / TK_PLANES].planes[i % TK_PLANES]);
     table->bytes = 0;
     table->rows = 0;
     table->first_stamp = INT64_MAX;
@@ -180,14 +94,14 @@ static void drop_block(struct table *table)
 }
 
 /* Forget all things: the next block stands alone. */
-static void begin_group(struct table *table)
+static void begin_group(struct tk_recorded_table *table)
 {
     table->before = 0;
     table->blocks = 0;
     table->thing_count = 1;
     table->last = 0;
     if (table->things)
-        table->things[0] = (struct thing){0};
+        table->things[0] = (struct tk_recorded_thing){0};
     if (table->values)
         memset(table->values, 0, table->stride * sizeof(table->values[0]));
     memset(table->stamps, 0, sizeof(table->stamps));
@@ -200,9 +114,9 @@ static void begin_group(struct table *table)
     memset(table->shapes.latest, 0, sizeof(table->shapes.latest));
 }
 
-static void find_roles(struct table *table)
+static void find_roles(struct tk_recorded_table *table)
 {
-    table->stamp = table->milli = NO_COLUMN;
+    table->stamp = table->milli = TK_NO_COLUMN;
     for (size_t i = 0; i < table->schema->column_count; i++) {
         unsigned flags = table->schema->columns[i].flags;
         if (flags & TK_STAMP)
@@ -217,20 +131,21 @@ static void find_roles(struct table *table)
     }
 }
 
-static int table_new(const struct tk_schema *schema, struct table **ret_table, struct tk_err *err)
+static int table_new(const struct tk_schema *schema, struct tk_recorded_table **ret_table,
+                     struct tk_err *err)
 {
-    struct table *table = calloc(1, sizeof(*table));
+    struct tk_recorded_table *table = calloc(1, sizeof(*table));
     if (!table)
         return tk_fail(err, -ENOMEM, "recording of %s: out of memory", schema->name);
     table->schema = schema;
     table->id = tk_recording_table_id(schema->name);
-    for (size_t i = 0; i < TK_STREAMS_MAX; i++)
-        for (size_t plane = 0; plane < TK_PLANES; plane++)
-            tk_buf_init(&table->streams[i].planes[plane], STREAM_MAX);
+    for (size_t i = 0; i < TK_STREAMS_MAX * TK_PLANES; i++)
+        tk_buf_init(&table->streams[i / TK_PLANES].planes[i % TK_PLANES], STREAM_MAX);
     find_roles(table);
     int rc = tk_arena_init(&table->texts.bytes, TK_RECORDING_TEXT_MAX, err);
-    if (rc == 0 && (grow((void **)&table->texts.items, &table->texts.cap, 0, sizeof(tk_str)) < 0 ||
-                    grow((void **)&table->things, &table->thing_cap, 0, sizeof(struct thing)) < 0))
+    if (rc == 0 &&
+        (grow((void **)&table->texts.items, &table->texts.cap, 0, sizeof(tk_str)) < 0 ||
+         grow((void **)&table->things, &table->thing_cap, 0, sizeof(struct tk_recorded_thing)) < 0))
         rc = tk_fail(err, -ENOMEM, "recording of %s: out of memory", schema->name);
     if (rc < 0) {
         table_free(table);
@@ -244,7 +159,7 @@ static int table_new(const struct tk_schema *schema, struct table **ret_table, s
 }
 
 static int find_table(struct tk_recording_encoder *encoder, const struct tk_schema *schema,
-                      struct table **ret_table, struct tk_err *err)
+                      struct tk_recorded_table **ret_table, struct tk_err *err)
 {
     for (size_t i = 0; i < encoder->table_count; i++) {
         if (encoder->tables[i]->schema == schema) {
@@ -252,128 +167,22 @@ static int find_table(struct tk_recording_encoder *encoder, const struct tk_sche
             return 0;
         }
     }
-    if (encoder->table_count == TABLES_MAX)
-        return tk_fail(err, -EMSGSIZE, "recording: more than %d tables", TABLES_MAX);
+    if (encoder->table_count == TK_RECORDED_TABLES_MAX)
+        return tk_fail(err, -EMSGSIZE, "recording: more than %d tables", TK_RECORDED_TABLES_MAX);
     int rc = table_new(schema, ret_table, err);
     if (rc == 0)
         encoder->tables[encoder->table_count++] = *ret_table;
     return rc;
 }
 
-/* Closing a block --------------------------------------------------------------------- */
+/* Blocks ------------------------------------------------------------------------------- */
 
-static void put_text(struct tk_buf *out, tk_str text)
-{
-    tk_varint_put(out, text.n);
-    tk_buf_put(out, text);
-}
-
-static enum tk_coding coding_of(const struct table *table, size_t column)
-{
-    return column == table->stamp   ? TK_CODING_STAMP
-           : column == table->milli ? TK_CODING_STAMP_MILLI
-                                    : TK_CODING_DELTA;
-}
-
-/* What the table is, so that the group can be read by itself. */
-static void put_schema(const struct table *table, struct tk_buf *out)
-{
-    put_text(out, tk_str_from(table->schema->name));
-    tk_varint_put(out, table->schema->column_count);
-    for (size_t i = 0; i < table->schema->column_count; i++) {
-        const struct tk_column *column = &table->schema->columns[i];
-        bool decimal = column->type == TK_F64 || column->type == TK_F64_LIST;
-        tk_buf_putc(out, (char)column->type);
-        tk_buf_putc(out, (char)coding_of(table, i));
-        tk_buf_putc(out, decimal ? (char)(column->decimals + 1) : 0);
-        put_text(out, tk_str_from(column->name));
-    }
-}
-
-static void put_lengths(const struct table *table, struct tk_buf *out)
-{
-    for (size_t i = 0; i < stream_count(table); i++)
-        for (size_t plane = 0; plane < TK_PLANES; plane++)
-            tk_varint_put(out, table->streams[i].planes[plane].n);
-}
-
-/* Append `raw` to `out` as one frame of zstd. */
-static int compress(struct tk_recording_encoder *encoder, struct tk_buf *raw, struct tk_buf *out)
-{
-    size_t bound = ZSTD_compressBound(raw->n);
-    char *to = tk_buf_reserve(out, bound);
-    if (!to || !tk_buf_ok(raw))
-        return -EMSGSIZE;
-    size_t n = ZSTD_compress2(encoder->zstd, to, bound, raw->p, raw->n);
-    if (ZSTD_isError(n))
-        return -ENOMEM;
-    out->n += n;
-    encoder->raw_bytes += raw->n;
-    tk_buf_reset(raw);
-    return 0;
-}
-
-/* Append the payload. Planes that are long enough are compressed by themselves, with frequencies of
- * their own; what lies before them goes first. */
-static int put_payload(struct tk_recording_encoder *encoder, const struct table *table,
-                       struct tk_buf *out)
-{
-    struct tk_buf *raw = &encoder->raw;
-    int rc = 0;
-    encoder->raw_bytes = 0;
-    tk_buf_reset(raw);
-    tk_buf_putc(raw, table->before == 0);
-    if (table->before == 0)
-        put_schema(table, raw);
-    put_lengths(table, raw);
-    for (size_t i = 0; i < stream_count(table) && rc == 0; i++) {
-        for (size_t plane = 0; plane < TK_PLANES && rc == 0; plane++) {
-            tk_str bytes = tk_buf_str(&table->streams[i].planes[plane]);
-            bool alone = bytes.n >= ALONE_BYTES;
-            if (alone && raw->n > 0)
-                rc = compress(encoder, raw, out);
-            tk_buf_put(raw, bytes);
-            if (alone && rc == 0)
-                rc = compress(encoder, raw, out);
-        }
-    }
-    return rc == 0 && raw->n > 0 ? compress(encoder, raw, out) : rc;
-}
-
-/* The payload goes behind room for the header. */
-static int put_frame(struct tk_recording_encoder *encoder, struct table *table, struct tk_buf *out,
-                     struct tk_err *err)
-{
-    size_t start = out->n;
-    if (tk_buf_reserve(out, TK_RECORDING_HEADER_BYTES))
-        out->n += TK_RECORDING_HEADER_BYTES;
-    int rc = put_payload(encoder, table, out);
-    if (rc < 0 || !tk_buf_ok(out)) {
-        out->n = start;
-        return tk_fail(err, rc < 0 ? rc : out->failure, "recording of %s: no room for a block",
-                       table->schema->name);
-    }
-    struct tk_recording_frame frame = {
-        .kind = TK_RECORDING_BLOCK,
-        .table = table->id,
-        .raw_bytes = (uint32_t)encoder->raw_bytes,
-        .rows = table->rows,
-        .before = table->before,
-        .first = table->first_stamp,
-        .last = table->last_stamp,
-    };
-    size_t payload = start + TK_RECORDING_HEADER_BYTES;
-    tk_recording_frame_encode(&frame, (tk_str){out->p + payload, out->n - payload}, out->p + start);
-    table->before = frame.id;
-    return 0;
-}
-
-static int close_block(struct tk_recording_encoder *encoder, struct table *table,
+static int close_block(struct tk_recording_encoder *encoder, struct tk_recorded_table *table,
                        struct tk_buf *out, struct tk_err *err)
 {
     if (table->rows == 0)
         return 0;
-    int rc = put_frame(encoder, table, out, err);
+    int rc = tk_recorded_frame_put(encoder, table, out, err);
     if (rc < 0)
         return rc;
     table->blocks++;
@@ -387,7 +196,7 @@ static int close_block(struct tk_recording_encoder *encoder, struct table *table
 
 /* Writes numbers into the planes of a stream, which has room for a slice. */
 struct pen {
-    struct stream *stream;
+    struct tk_recorded_stream *stream;
     char *to[TK_PLANES];
 };
 
@@ -396,7 +205,7 @@ static char *room_for(struct tk_buf *buf, size_t n)
     return buf->cap - buf->n >= n ? buf->p + buf->n : tk_buf_reserve(buf, n);
 }
 
-static bool pen_begin(struct pen *pen, struct stream *stream, size_t numbers)
+static bool pen_begin(struct pen *pen, struct tk_recorded_stream *stream, size_t numbers)
 {
     pen->stream = stream;
     pen->to[0] = room_for(&stream->planes[0], numbers);
@@ -419,7 +228,7 @@ static inline void pen_put(struct pen *pen, uint64_t value)
         pen->to[2] = tk_varint_write(pen->to[2], value >> 7);
 }
 
-static void pen_end(const struct pen *pen, struct table *table)
+static void pen_end(const struct pen *pen, struct tk_recorded_table *table)
 {
     for (size_t plane = 0; plane < TK_PLANES; plane++) {
         struct tk_buf *buf = &pen->stream->planes[plane];
@@ -432,9 +241,9 @@ static void pen_end(const struct pen *pen, struct table *table)
 /* Texts and shapes -------------------------------------------------------------------- */
 
 /* The number of a text in its group. 0 or -ENOMEM. */
-static int find_text(struct table *table, tk_str text, uint32_t *ret_id)
+static int find_text(struct tk_recorded_table *table, tk_str text, uint32_t *ret_id)
 {
-    struct texts *texts = &table->texts;
+    struct tk_recorded_texts *texts = &table->texts;
     uint64_t hash = tk_hash_text(text);
     while (tk_map_find(&texts->by_hash, hash, ret_id)) {
         if (tk_str_eq(texts->items[*ret_id], text))
@@ -448,14 +257,14 @@ static int find_text(struct table *table, tk_str text, uint32_t *ret_id)
         return -ENOMEM;
     *ret_id = (uint32_t)texts->count;
     texts->items[texts->count++] = copy;
-    put_text(&table->streams[TK_STREAM_NEW_TEXTS].planes[0], text);
+    tk_recorded_text_put(&table->streams[TK_STREAM_NEW_TEXTS].planes[0], text);
     table->bytes += text.n + 1;
     return 0;
 }
 
-static int add_shape(struct table *table, struct tk_shape shape, uint32_t *ret_id)
+static int add_shape(struct tk_recorded_table *table, struct tk_shape shape, uint32_t *ret_id)
 {
-    struct shapes *shapes = &table->shapes;
+    struct tk_recorded_shapes *shapes = &table->shapes;
     uint64_t hash = tk_hash_mix(shape.present, shape.changed);
     while (tk_map_find(&shapes->by_hash, hash, ret_id)) {
         const struct tk_shape *found = &shapes->items[*ret_id];
@@ -496,7 +305,7 @@ static uint64_t present_in(const struct slice *slice, size_t row)
 }
 
 /* Give a column a place in the lines of `values`. */
-static int add_slot(struct table *table, size_t column)
+static int add_slot(struct tk_recorded_table *table, size_t column)
 {
     size_t stride = table->stride + 1;
     size_t cap = table->thing_cap;
@@ -520,19 +329,19 @@ static bool is_list(const struct tk_column *column)
     return column->type == TK_F64_LIST || column->type == TK_TEXT_LIST;
 }
 
-static int add_slots(struct table *table, uint64_t any)
+static int add_slots(struct tk_recorded_table *table, uint64_t any)
 {
     int rc = 0;
     for (uint64_t left = any & ~table->slotted; left && rc == 0; left &= left - 1) {
         size_t column = (size_t)__builtin_ctzll(left);
-        if (coding_of(table, column) == TK_CODING_DELTA &&
+        if (tk_recorded_coding(table, column) == TK_CODING_DELTA &&
             !is_list(&table->schema->columns[column]))
             rc = add_slot(table, column);
     }
     return rc;
 }
 
-static int64_t *line_of(struct table *table, uint32_t thing)
+static int64_t *line_of(struct tk_recorded_table *table, uint32_t thing)
 {
     return table->values + thing * table->stride;
 }
@@ -543,7 +352,8 @@ struct key {
     uint32_t bits; /* which the row has */
 };
 
-static int read_key(struct table *table, const struct tk_batch *batch, size_t row, struct key *ret)
+static int read_key(struct tk_recorded_table *table, const struct tk_batch *batch, size_t row,
+                    struct key *ret)
 {
     ret->bits = 0;
     for (size_t i = 0; i < table->key_count; i++) {
@@ -562,7 +372,7 @@ static int read_key(struct table *table, const struct tk_batch *batch, size_t ro
     return 0;
 }
 
-static bool is_thing(struct table *table, uint32_t thing, const struct key *key)
+static bool is_thing(struct tk_recorded_table *table, uint32_t thing, const struct key *key)
 {
     if (thing == 0 || table->things[thing].key_bits != key->bits)
         return false;
@@ -574,7 +384,7 @@ static bool is_thing(struct table *table, uint32_t thing, const struct key *key)
     return true;
 }
 
-static int add_thing(struct table *table, const struct key *key, uint64_t hash)
+static int add_thing(struct tk_recorded_table *table, const struct key *key, uint64_t hash)
 {
     uint32_t thing = (uint32_t)table->thing_count;
     if (thing == table->thing_cap) {
@@ -583,16 +393,17 @@ static int add_thing(struct table *table, const struct key *key, uint64_t hash)
         int64_t *values = line_bytes > 0 ? realloc(table->values, cap * line_bytes) : NULL;
         if (values)
             table->values = values;
-        if ((!values && line_bytes > 0) ||
-            grow((void **)&table->things, &table->thing_cap, thing, sizeof(struct thing)) < 0)
+        if ((!values && line_bytes > 0) || grow((void **)&table->things, &table->thing_cap, thing,
+                                                sizeof(struct tk_recorded_thing)) < 0)
             return -ENOMEM;
     }
     if (tk_map_add(&table->by_key, hash, thing) < 0)
         return -ENOMEM;
-    table->things[thing] = (struct thing){.key_bits = key->bits};
-    if (table->stride > 0)
+    table->things[thing] = (struct tk_recorded_thing){.key_bits = key->bits};
+    if (table->stride > 0) {
         memcpy(line_of(table, thing), line_of(table, table->last),
                table->stride * sizeof(table->values[0]));
+    }
     for (size_t i = 0; i < table->key_count; i++) {
         if (key->bits >> i & 1)
             line_of(table, thing)[table->slots[table->keys[i]]] = key->values[i];
@@ -602,7 +413,7 @@ static int add_thing(struct table *table, const struct key *key, uint64_t hash)
 }
 
 /* The thing of a row; a new one begins as the thing of the row before. */
-static int find_thing(struct table *table, const struct key *key, uint32_t expected,
+static int find_thing(struct tk_recorded_table *table, const struct key *key, uint32_t expected,
                       uint32_t *ret_thing)
 {
     if (expected < table->thing_count && is_thing(table, expected, key)) {
@@ -634,7 +445,7 @@ static uint64_t thing_code(uint32_t thing, uint32_t expected, uint32_t last)
     return thing == last ? 1 : tk_zigzag((int64_t)thing - (int64_t)expected) + 1;
 }
 
-static int find_things(struct table *table, struct slice *slice)
+static int find_things(struct tk_recorded_table *table, struct slice *slice)
 {
     struct pen pen;
     if (!pen_begin(&pen, &table->streams[TK_STREAM_THINGS], slice->n))
@@ -665,7 +476,7 @@ static int find_things(struct table *table, struct slice *slice)
 
 /* A column of a slice on its way. */
 struct walk {
-    struct table *table;
+    struct tk_recorded_table *table;
     struct slice *slice;
     size_t column;
     const union tk_value *cells; /* of the slice */
@@ -673,14 +484,15 @@ struct walk {
     struct pen pen;
 };
 
-static bool walk_begin(struct walk *walk, struct table *table, struct slice *slice, size_t column)
+static bool walk_begin(struct walk *walk, struct tk_recorded_table *table, struct slice *slice,
+                       size_t column)
 {
     *walk = (struct walk){
         .table = table,
         .slice = slice,
         .column = column,
         .cells = tk_batch_at(slice->batch, slice->first, column),
-        .values = table->slotted >> column & 1 ? table->values + table->slots[column] : NULL,
+        .values = table->values + table->slots[column],
     };
     return pen_begin(&walk->pen, &table->streams[TK_STREAM_COLUMNS + column], slice->n);
 }
@@ -726,7 +538,7 @@ static void put_integers(struct walk *walk)
 
 static int put_texts(struct walk *walk)
 {
-    struct table *table = walk->table;
+    struct tk_recorded_table *table = walk->table;
     for (size_t row = 0; row < walk->slice->n; row++) {
         int64_t expected = walk_expected(walk, row);
         uint32_t text = (uint32_t)expected;
@@ -803,7 +615,7 @@ static unsigned find_stamp(int64_t stamps[TK_RECORDING_STAMPS], int64_t value)
 
 static void put_stamps(struct walk *walk)
 {
-    struct table *table = walk->table;
+    struct tk_recorded_table *table = walk->table;
     for (size_t row = 0; row < walk->slice->n; row++) {
         if (!walk_has(walk, row))
             continue;
@@ -811,9 +623,10 @@ static void put_stamps(struct walk *walk)
         int64_t latest = table->stamps[0];
         unsigned at = find_stamp(table->stamps, value);
         pen_put(&walk->pen, at);
-        if (at == TK_RECORDING_STAMPS)
+        if (at == TK_RECORDING_STAMPS) {
             walk->pen.to[2] =
                 tk_varint_write(walk->pen.to[2], tk_zigzag(tk_wrap_sub(value, latest)));
+        }
         table->first_stamp = value < table->first_stamp ? value : table->first_stamp;
         table->last_stamp = value > table->last_stamp ? value : table->last_stamp;
     }
@@ -827,7 +640,7 @@ static void put_millis(struct walk *walk)
         if (!walk_has(walk, row))
             continue;
         int64_t expected =
-            stamp == NO_COLUMN
+            stamp == TK_NO_COLUMN
                 ? 0
                 : tk_thousandth(tk_batch_i64(slice->batch, slice->first + row, stamp, 0));
         int64_t value = walk->cells[row].i64;
@@ -845,7 +658,7 @@ static void put_list(struct tk_buf *out, const struct tk_column *column, struct 
     tk_varint_put(out, list.n);
     for (size_t i = 0; i < list.n; i++) {
         if (column->type == TK_TEXT_LIST) {
-            put_text(out, texts[i]);
+            tk_recorded_text_put(out, texts[i]);
             continue;
         }
         uint64_t code = f64_code(doubles[i], 0, column->decimals);
@@ -867,7 +680,7 @@ static int put_lists(const struct walk *walk)
     return out->failure;
 }
 
-static int put_column(struct table *table, struct slice *slice, size_t column)
+static int put_column(struct tk_recorded_table *table, struct slice *slice, size_t column)
 {
     struct walk walk;
     if (!walk_begin(&walk, table, slice, column))
@@ -892,9 +705,10 @@ static int put_column(struct table *table, struct slice *slice, size_t column)
 }
 
 /* The number of a shape in its group; most are among the latest. */
-static int find_shape(struct table *table, struct tk_shape shape, uint32_t *ret_id)
+static int find_shape(struct tk_recorded_table *table, struct tk_shape shape, uint32_t *ret_id)
 {
-    size_t at = (shape.present ^ shape.changed) * 0x9E3779B97F4A7C15ULL >> (64 - LATEST_BITS);
+    size_t at =
+        (shape.present ^ shape.changed) * 0x9E3779B97F4A7C15ULL >> (64 - TK_LATEST_SHAPES_BITS);
     if (table->shapes.latest[at].shape.present == shape.present &&
         table->shapes.latest[at].shape.changed == shape.changed && shape.present != 0) {
         *ret_id = table->shapes.latest[at].id;
@@ -908,7 +722,7 @@ static int find_shape(struct table *table, struct tk_shape shape, uint32_t *ret_
     return rc;
 }
 
-static int put_shapes(struct table *table, const struct slice *slice)
+static int put_shapes(struct tk_recorded_table *table, const struct slice *slice)
 {
     struct pen pen;
     if (!pen_begin(&pen, &table->streams[TK_STREAM_SHAPES], slice->n))
@@ -924,7 +738,8 @@ static int put_shapes(struct table *table, const struct slice *slice)
     return 0;
 }
 
-static int put_slice(struct table *table, const struct tk_batch *batch, size_t first, size_t n)
+static int put_slice(struct tk_recorded_table *table, const struct tk_batch *batch, size_t first,
+                     size_t n)
 {
     struct slice slice = {.batch = batch, .first = first, .n = n};
     for (size_t row = 0; row < n; row++)
@@ -945,7 +760,7 @@ static int put_slice(struct table *table, const struct tk_batch *batch, size_t f
 /* Rows ---------------------------------------------------------------------------------- */
 
 /* Whether the group may take a slice more with so much text. */
-static bool group_has_room(const struct table *table, size_t text_bytes)
+static bool group_has_room(const struct tk_recorded_table *table, size_t text_bytes)
 {
     return table->thing_count + SLICE <= TK_RECORDING_THINGS_MAX &&
            table->shapes.count + SLICE <= TK_RECORDING_THINGS_MAX &&
@@ -953,7 +768,7 @@ static bool group_has_room(const struct table *table, size_t text_bytes)
            table->texts.bytes.n + text_bytes <= TK_RECORDING_TEXT_MAX;
 }
 
-static int put_rows(struct tk_recording_encoder *encoder, struct table *table,
+static int put_rows(struct tk_recording_encoder *encoder, struct tk_recorded_table *table,
                     const struct tk_batch *batch, struct tk_buf *out, struct tk_err *err)
 {
     /* Texts are copied to aligned addresses. */
@@ -981,12 +796,13 @@ static int put_rows(struct tk_recording_encoder *encoder, struct table *table,
 int tk_recording_encoder_put(struct tk_recording_encoder *encoder, const struct tk_batch *batch,
                              struct tk_buf *out, struct tk_err *err)
 {
-    struct table *table = NULL;
+    struct tk_recorded_table *table = NULL;
     int rc = find_table(encoder, batch->schema, &table, err);
-    if (rc == 0 && batch->text.n > TK_RECORDING_TEXT_MAX / 2)
+    if (rc == 0 && batch->text.n > TK_RECORDING_TEXT_MAX / 2) {
         rc = tk_fail(err, -EMSGSIZE, "recording of %s: more than %d bytes of text in a batch",
                      batch->schema->name, TK_RECORDING_TEXT_MAX / 2);
-    if (rc < 0) {
+    }
+    if (rc < 0 || !table) {
         encoder->lost_rows += (int64_t)batch->rows;
         return rc;
     }

@@ -27,11 +27,11 @@ enum {
     TK_STREAM_NEW_TEXTS,  /* texts likewise */
     TK_STREAM_COLUMNS,
 };
-#define TK_STREAMS_MAX (TK_STREAM_COLUMNS + 64)
+#define TK_STREAMS_MAX ((size_t)TK_STREAM_COLUMNS + 64)
 
 /* A stream of numbers lies in planes: the first bytes of all, the second bytes, all others. Each
  * has its own frequencies, which an entropy coder can use. Texts and lists have the first only. */
-#define TK_PLANES 3
+#define TK_PLANES ((size_t)3)
 
 /* How a column is stored. */
 enum tk_coding {
