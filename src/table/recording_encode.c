@@ -100,10 +100,8 @@ static void begin_group(struct tk_recorded_table *table)
     table->blocks = 0;
     table->thing_count = 1;
     table->last = 0;
-    if (table->things)
-        table->things[0] = (struct tk_recorded_thing){0};
-    if (table->values)
-        memset(table->values, 0, table->stride * sizeof(table->values[0]));
+    table->things[0] = (struct tk_recorded_thing){0};
+    memset(table->values, 0, table->stride * sizeof(table->values[0]));
     memset(table->stamps, 0, sizeof(table->stamps));
     tk_map_reset(&table->by_key);
     tk_map_reset(&table->texts.by_hash);
@@ -142,6 +140,8 @@ static int table_new(const struct tk_schema *schema, struct tk_recorded_table **
     for (size_t i = 0; i < TK_STREAMS_MAX * TK_PLANES; i++)
         tk_buf_init(&table->streams[i / TK_PLANES].planes[i % TK_PLANES], STREAM_MAX);
     find_roles(table);
+    table->stride = 1; /* the first is nobody's: there is a line even when no value is kept */
+    table->values = calloc(FIRST_COUNT, sizeof(table->values[0]));
     int rc = tk_arena_init(&table->texts.bytes, TK_RECORDING_TEXT_MAX, err);
     if (rc == 0 &&
         (grow((void **)&table->texts.items, &table->texts.cap, 0, sizeof(tk_str)) < 0 ||
@@ -312,7 +312,7 @@ static int add_slot(struct tk_recorded_table *table, size_t column)
     int64_t *values = calloc(cap * stride, sizeof(values[0]));
     if (!values)
         return -ENOMEM;
-    for (size_t i = 0; i < table->thing_count && table->stride > 0; i++) {
+    for (size_t i = 0; i < table->thing_count; i++) {
         memcpy(values + i * stride, table->values + i * table->stride,
                table->stride * sizeof(values[0]));
     }
@@ -390,20 +390,18 @@ static int add_thing(struct tk_recorded_table *table, const struct key *key, uin
     if (thing == table->thing_cap) {
         size_t cap = table->thing_cap * 2;
         size_t line_bytes = table->stride * sizeof(table->values[0]);
-        int64_t *values = line_bytes > 0 ? realloc(table->values, cap * line_bytes) : NULL;
+        int64_t *values = realloc(table->values, cap * line_bytes);
         if (values)
             table->values = values;
-        if ((!values && line_bytes > 0) || grow((void **)&table->things, &table->thing_cap, thing,
-                                                sizeof(struct tk_recorded_thing)) < 0)
+        if (!values || grow((void **)&table->things, &table->thing_cap, thing,
+                            sizeof(struct tk_recorded_thing)) < 0)
             return -ENOMEM;
     }
     if (tk_map_add(&table->by_key, hash, thing) < 0)
         return -ENOMEM;
     table->things[thing] = (struct tk_recorded_thing){.key_bits = key->bits};
-    if (table->stride > 0) {
-        memcpy(line_of(table, thing), line_of(table, table->last),
-               table->stride * sizeof(table->values[0]));
-    }
+    memcpy(line_of(table, thing), line_of(table, table->last),
+           table->stride * sizeof(table->values[0]));
     for (size_t i = 0; i < table->key_count; i++) {
         if (key->bits >> i & 1)
             line_of(table, thing)[table->slots[table->keys[i]]] = key->values[i];
