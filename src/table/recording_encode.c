@@ -19,11 +19,12 @@
 #include "base/number.h"
 #include "table/recording_encoder_internal.h"
 
-#define ZSTD_LEVEL  1
-#define HASH_LOG    11 /* a table of 8 KiB: what repeats is near */
-#define SLICE       32 /* rows that go through the columns together */
-#define STREAM_MAX  ((size_t)8 << 20)
-#define FIRST_COUNT 64
+#define ZSTD_LEVEL   1
+#define HASH_LOG     11 /* a table of 8 KiB: what repeats is near */
+#define SLICE        32 /* rows that go through the columns together */
+#define STREAM_MAX   ((size_t)8 << 20)
+#define FIRST_COUNT  64
+#define SPARE_THINGS 1024
 
 /* Life -------------------------------------------------------------------------------- */
 
@@ -187,7 +188,11 @@ static int close_block(struct tk_recording_encoder *encoder, struct tk_recorded_
         return rc;
     table->blocks++;
     drop_block(table);
-    if (table->blocks == TK_RECORDING_GROUP_BLOCKS || table->before == 0)
+    if (table->blocks == 1)
+        table->first_things = table->thing_count;
+    /* Things that are gone are forgotten before they are more than those that live. */
+    if (table->blocks == TK_RECORDING_GROUP_BLOCKS || table->before == 0 ||
+        table->thing_count > 2 * table->first_things + SPARE_THINGS)
         begin_group(table);
     return 0;
 }

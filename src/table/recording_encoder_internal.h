@@ -63,7 +63,8 @@ struct tk_recorded_table {
     struct tk_recorded_thing *things;
     size_t thing_count;
     size_t thing_cap;
-    uint32_t last; /* thing of the last row */
+    size_t first_things; /* after the first block of the group */
+    uint32_t last;       /* thing of the last row */
     struct tk_map by_key;
     int64_t stamps[TK_RECORDING_STAMPS]; /* latest first */
     struct tk_recorded_texts texts;
