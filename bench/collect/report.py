@@ -212,7 +212,8 @@ def tools_table(view: View) -> str:
 def where_measured(view: View) -> str:
     machine = view.machine
     loads = [one["load_average"] for one in view.results] or [0.0]
-    return (f"Measured {machine['date']} at {machine['commit']} on {machine['cpus']} CPUs "
+    return (f"Measured {machine['date']} at {machine['commit']} (build type "
+            f"{machine['build_type']}) on {machine['cpus']} CPUs "
             f"({machine['cpu']}), {machine['memory_mb']:,} MB, Linux {machine['kernel']}; load "
             f"average while measuring {min(loads):.2f} to {max(loads):.2f}."
             + (" In a PID namespace of its own, where the kernel sends no fork and exit records."
