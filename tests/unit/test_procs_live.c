@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -450,10 +451,8 @@ static void peak_memory_is_that_of_rusage(void **state)
     start_with_source((struct tk_procs_options){0});
     pid_t child = fork();
     if (child == 0) {
-        char *memory = malloc(bytes);
-        if (memory)
-            memset(memory, 1, bytes);
-        _exit(memory ? 0 : 1);
+        int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE;
+        _exit(mmap(NULL, bytes, PROT_READ | PROT_WRITE, flags, -1, 0) == MAP_FAILED);
     }
     live.exits_of = child;
     assert_int_equal(wait4(child, NULL, 0, &usage), child);
