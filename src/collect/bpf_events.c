@@ -7,8 +7,8 @@
  *                    begin
  *
  * libbpf maps the data twice, one after the other, so as to see records whole; each page then
- * counts twice as our memory. Here it is mapped once, and records are copied out. No system calls;
- * 24 ns per record (bench/RESULTS.md, section "exits"). */
+ * counts twice as our memory. Here it is mapped once, and records are copied out. No system calls.
+ */
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <string.h>

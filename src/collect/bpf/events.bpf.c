@@ -15,7 +15,8 @@
  * The kernel's own sums (rusage, /proc) lack the ticks that threads other than the main one had
  * begun when they ended; these do not.
  *
- * Cost: bench/RESULTS.md, section "exits". */
+ * Costs 15 ns at each switch, 0.15 us a birth, 0.45 us an end: bench/RESULTS.md, section "exits".
+ */
 #include "collect/bpf/pids.bpf.h"
 
 #define LIVES_MAX  8192      /* processes that are ending, or of which a thread ended: 2 MB */
