@@ -17,7 +17,7 @@
 #define LIBRARY          "libnvidia-ml.so.1"
 #define LEAST_NS         (200 * TK_NS_PER_MS)
 #define RETRY_NS         (30 * TK_NS_PER_S) /* a driver that did not start is tried again */
-#define END_S            1
+#define END_NS           TK_NS_PER_S
 #define DEVICES_MAX      32
 #define PROCESSES_MAX    256 /* of all devices */
 #define LIST_MAX         64  /* asked of one device at a time */
@@ -64,6 +64,7 @@ struct tk_gpu {
     struct tk_gpu_stats stats;
     bool fresh; /* `ready` was not taken yet */
     bool ending;
+    bool ended; /* the thread is past its last call of the driver */
 };
 
 /* Calls: in the driver thread -------------------------------------------------------------- */
@@ -268,6 +269,10 @@ static void *read_until_end(void *context)
     (void)pthread_mutex_unlock(&gpu->mutex);
     if (started)
         (void)gpu->nvml.shutdown();
+    (void)pthread_mutex_lock(&gpu->mutex);
+    gpu->ended = true;
+    (void)pthread_cond_broadcast(&gpu->wake);
+    (void)pthread_mutex_unlock(&gpu->mutex);
     return NULL;
 }
 
@@ -396,17 +401,18 @@ void tk_gpu_open(struct tk_gpu *gpu)
 /* False when the driver does not let it go: what it uses must stay then. */
 static bool stop_thread(struct tk_gpu *gpu)
 {
-    struct timespec until;
+    int64_t until_ns = tk_clock_mono_ns() + END_NS;
+    struct timespec until = {until_ns / TK_NS_PER_S, until_ns % TK_NS_PER_S};
+    int rc = 0;
     (void)pthread_mutex_lock(&gpu->mutex);
     gpu->ending = true;
     (void)pthread_cond_broadcast(&gpu->wake);
+    while (!gpu->ended && rc == 0)
+        rc = pthread_cond_timedwait(&gpu->wake, &gpu->mutex, &until);
+    bool ended = gpu->ended;
     (void)pthread_mutex_unlock(&gpu->mutex);
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += END_S;
-    if (pthread_clockjoin_np(gpu->thread, NULL, CLOCK_MONOTONIC, &until) == 0)
-        return true;
-    (void)pthread_detach(gpu->thread);
-    return false;
+    (void)(ended ? pthread_join(gpu->thread, NULL) : pthread_detach(gpu->thread));
+    return ended;
 }
 
 void tk_gpu_free(struct tk_gpu *gpu)
