@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The recorder: a sampler whose rows go to the files of a run folder. Rows are written at each
- * second at the latest (of a compact run each ten ticks), so that kill -9 loses no more; run.json is rewritten as counters move. When
- * a write fails (disk full, folder gone) the failure is told once through `on_failure`, the file is
- * cut back to its last whole line, rows are dropped and counted, and writing is tried again each
- * second. From the first step on a thread of its own writes (collect/relay.h): give up privileges
- * before. */
+ * second at the latest (of a compact run each ten ticks), so that kill -9 loses no more; run.json
+ * is rewritten as counters move. When a write fails (disk full, folder gone) the failure is told
+ * once through `on_failure`, the file is cut back to its last whole line, rows are dropped and
+ * counted, and writing is tried again each second. From the first step on a thread of its own
+ * writes (collect/relay.h): give up privileges before. */
 #ifndef TK_COLLECT_RECORDER_H
 #define TK_COLLECT_RECORDER_H
 
