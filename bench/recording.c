@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/clock.h"
 #include "bench.h"
 #include "recording_mixes.h"
 #include "table/table.h"
@@ -50,17 +49,17 @@ struct result {
     double encode_ns, decode_ns; /* the best of all rounds */
 };
 
-/* Takes each batch of a mix, and NULL where a block ends. */
-typedef int (*take_fn)(void *context, const struct tk_batch *batch, struct tk_err *err);
+#define TICK_BATCHES 80 /* more than a tick has */
 
-static int drain(struct tk_batch *batch, take_fn take, void *context, int64_t *rows,
-                 struct tk_err *err)
-{
-    int rc = take(context, batch, err);
-    *rows += (int64_t)batch->rows;
-    tk_batch_reset(batch);
-    return rc;
-}
+/* The rows of one tick. */
+struct tick {
+    struct tk_batch *batches[TICK_BATCHES]; /* owned; made when first needed */
+    size_t count;
+    bool ends_block;
+};
+
+/* Takes the rows of a tick. */
+typedef int (*take_fn)(void *context, const struct tick *tick, struct tk_err *err);
 
 struct recording {
     struct tk_recording_encoder *encoder;
@@ -68,52 +67,72 @@ struct recording {
     int64_t ns; /* of its calls */
 };
 
-/* Without a batch: the tick ends a block. The clock costs 25 ns for 32 rows. */
-static int take_recording(void *context, const struct tk_batch *batch, struct tk_err *err)
+static int take_recording(void *context, const struct tick *tick, struct tk_err *err)
 {
     struct recording *recording = context;
-    int64_t start = tk_clock_mono_ns();
-    int rc = batch ? tk_recording_encoder_put(recording->encoder, batch, &recording->out, err)
-                   : tk_recording_encoder_close_blocks(recording->encoder, &recording->out, err);
-    recording->ns += tk_clock_mono_ns() - start;
+    int64_t start = tk_bench_cpu_ns();
+    int rc = 0;
+    for (size_t i = 0; i < tick->count && rc == 0; i++)
+        rc = tk_recording_encoder_put(recording->encoder, tick->batches[i], &recording->out, err);
+    if (rc == 0 && tick->ends_block)
+        rc = tk_recording_encoder_close_blocks(recording->encoder, &recording->out, err);
+    recording->ns += tk_bench_cpu_ns() - start;
     return rc;
 }
 
-static int take_jsonl(void *context, const struct tk_batch *batch, struct tk_err *err)
+static int take_jsonl(void *context, const struct tick *tick, struct tk_err *err)
 {
     size_t *bytes = context;
-    if (!batch)
-        return 0;
-    TK_CLEANUP(tk_buf_release) struct tk_buf out;
-    tk_buf_init(&out, 1 << 20);
-    tk_encoder_jsonl.batch(batch, &out);
-    *bytes += out.n;
-    return tk_buf_check(&out, "rows", err);
+    int rc = 0;
+    for (size_t i = 0; i < tick->count && rc == 0; i++) {
+        TK_CLEANUP(tk_buf_release) struct tk_buf out;
+        tk_buf_init(&out, 1 << 20);
+        tk_encoder_jsonl.batch(tick->batches[i], &out);
+        *bytes += out.n;
+        rc = tk_buf_check(&out, "rows", err);
+    }
+    return rc;
+}
+
+static int fill_tick(struct mix_run *run, const struct shape_of_rows *shape, struct tick *tick,
+                     struct tk_err *err)
+{
+    tick->count = 0;
+    tick->ends_block = (run->tick + 1) % run->mix->block_ticks == 0;
+    struct tk_batch *batch = NULL;
+    for (size_t i = 0; i < run->mix->processes; i++) {
+        if (!mix_step(run, i))
+            continue;
+        if (!batch || !tk_batch_has_room(batch)) {
+            struct tk_batch **slot = &tick->batches[tick->count++];
+            int rc = *slot ? 0 : tk_batch_new(shape->schema, BATCH_ROWS, 1 << 16, slot, err);
+            if (rc < 0)
+                return rc;
+            batch = *slot;
+            tk_batch_reset(batch);
+        }
+        shape->put(run, &run->processes[i], batch);
+    }
+    return 0;
 }
 
 static int run_mix(const struct mix *mix, const struct shape_of_rows *shape, int64_t ticks,
                    take_fn take, void *context, int64_t *ret_rows, struct tk_err *err)
 {
-    TK_CLEANUP(tk_batch_freep) struct tk_batch *batch = NULL;
-    int rc = tk_batch_new(shape->schema, BATCH_ROWS, 1 << 16, &batch, err);
-    if (rc < 0)
-        return rc;
     struct mix_run run;
+    struct tick tick = {.count = 0};
     int64_t rows = 0;
+    int rc = 0;
     mix_init(&run, mix);
     for (run.tick = 0; run.tick < ticks && rc == 0; run.tick++) {
-        for (size_t i = 0; i < mix->processes && rc == 0; i++) {
-            if (!mix_step(&run, i))
-                continue;
-            if (!tk_batch_has_room(batch))
-                rc = drain(batch, take, context, &rows, err);
-            shape->put(&run, &run.processes[i], batch);
-        }
+        rc = fill_tick(&run, shape, &tick, err);
         if (rc == 0)
-            rc = drain(batch, take, context, &rows, err);
-        if (rc == 0 && (run.tick + 1) % mix->block_ticks == 0)
-            rc = take(context, NULL, err);
+            rc = take(context, &tick, err);
+        for (size_t i = 0; i < tick.count; i++)
+            rows += (int64_t)tick.batches[i]->rows;
     }
+    for (size_t i = 0; i < TICK_BATCHES; i++)
+        tk_batch_free(tick.batches[i]);
     mix_release(&run);
     *ret_rows = rows;
     return rc;
@@ -160,7 +179,7 @@ static int measure_once(const struct mix *mix, const struct shape_of_rows *shape
     if (rc == 0)
         rc = run_mix(mix, shape, ticks, take_recording, &recording, &result->rows, err);
     if (rc == 0)
-        rc = take_recording(&recording, NULL, err);
+        rc = take_recording(&recording, &(struct tick){.ends_block = true}, err);
     tk_recording_encoder_free(recording.encoder);
     int64_t start = tk_bench_cpu_ns();
     if (rc == 0)
