@@ -6,6 +6,8 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "run/recording.h"
 #include "run/run_internal.h"
 #include "tk_folder.h"
 
@@ -288,6 +290,71 @@ static void the_newest_run_json_is_written(void **state)
     fixture_close(&fixture);
 }
 
+/* Rows of the recording that can be read. */
+static uint64_t recorded_rows(const struct fixture *fixture)
+{
+    struct tk_err err;
+    struct tk_recording_report report;
+    TK_CLEANUP(tk_fd_close) int dirfd = -1;
+    assert_int_equal(tk_dir_open(AT_FDCWD, fixture->folder, &dirfd, &err), 0);
+    if (tk_recording_check(dirfd, &report, &err) < 0)
+        return 0;
+    assert_int_equal(report.damaged + report.lost_blocks + report.torn, 0);
+    return report.rows;
+}
+
+static void blocks_are_closed_by_the_window_or_the_end(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct tk_err err;
+    fixture_open(&fixture);
+    assert_int_equal(tk_relay_set_compact(fixture.relay, 3600 * TK_NS_PER_S, &err), 0);
+    put_row(&fixture, 1);
+    tk_relay_flush(fixture.relay, NULL);
+    assert_int_equal(tk_relay_next_outcome(fixture.relay, &err), 1);
+    assert_int_equal(recorded_rows(&fixture), 0);
+    put_row(&fixture, 2);
+    assert_int_equal(finish(&fixture, &err), 0);
+    assert_int_equal(recorded_rows(&fixture), 2);
+    assert_file(fixture.folder, "proc_exit.jsonl", NULL);
+    fixture_close(&fixture);
+
+    fixture_open(&fixture);
+    assert_int_equal(tk_relay_set_compact(fixture.relay, 0, &err), 0);
+    put_row(&fixture, 1);
+    tk_relay_flush(fixture.relay, NULL);
+    tk_relay_write(fixture.relay);
+    assert_int_equal(recorded_rows(&fixture), 1);
+    fixture_close(&fixture);
+}
+
+/* The block that is lost, and the rows that were to build on it, are dropped and counted; what
+ * comes after can be read. */
+static void blocks_after_a_lost_one_begin_anew(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct tk_err err;
+    struct tk_run_writer_stats stats;
+    fixture_open(&fixture);
+    assert_int_equal(tk_relay_set_compact(fixture.relay, 3600 * TK_NS_PER_S, &err), 0);
+    put_row(&fixture, 1);
+    assert_int_equal(finish(&fixture, &err), 0);
+    set_mood(&fixture.disk, false, true);
+    put_row(&fixture, 2);
+    assert_int_equal(finish(&fixture, &err), -ENOSPC);
+    set_mood(&fixture.disk, false, false);
+    put_row(&fixture, 3);
+    put_row(&fixture, 4);
+    assert_int_equal(finish(&fixture, &err), 0);
+    assert_int_equal(recorded_rows(&fixture), 3);
+    tk_relay_read_stats(fixture.relay, &stats);
+    assert_int_equal(stats.dropped_rows, 1);
+    assert_int_equal(stats.rows[TK_TABLE_PROC_EXIT], 3);
+    fixture_close(&fixture);
+}
+
 static void what_waits_is_written_before_the_end(void **state)
 {
     (void)state;
@@ -311,6 +378,8 @@ int main(void)
         cmocka_unit_test(each_failure_is_told_once_and_success_afterwards),
         cmocka_unit_test(outcomes_that_nobody_asked_for_are_told_in_order),
         cmocka_unit_test(the_newest_run_json_is_written),
+        cmocka_unit_test(blocks_are_closed_by_the_window_or_the_end),
+        cmocka_unit_test(blocks_after_a_lost_one_begin_anew),
         cmocka_unit_test(what_waits_is_written_before_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
