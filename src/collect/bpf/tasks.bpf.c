@@ -346,7 +346,7 @@ static __always_inline void put(struct gate *gate, struct task_struct *leader, i
     fill_extras(record, pid);
     record->pid = pid;
     record->ns_pid = innermost_pid_of(leader, pid);
-    record->ppid = pid_of(leader->real_parent);
+    record->ppid = pid_of(leader->real_parent->group_leader);
     bool is_new = gate->pid != (uint32_t)pid;
     record->fds = is_new || is_in_turn(pid) ? count_fds(leader->files) : -1;
     record->fd_limit = fd_limit_of(leader->signal);
