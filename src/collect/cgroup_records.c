@@ -20,11 +20,6 @@
 
 /* Whose ---------------------------------------------------------------------------------- */
 
-static uint64_t key_of(uint32_t slot, uint64_t id)
-{
-    return id ^ (uint64_t)(slot + 1) << 56;
-}
-
 /* The folders of a group in the hierarchies that are covered. */
 static int index_group(const struct tk_cgroups *groups, size_t index, struct tk_map *by_id)
 {
@@ -33,7 +28,8 @@ static int index_group(const struct tk_cgroups *groups, size_t index, struct tk_
         int slot = groups->records.slots[i];
         if (slot < 0 || group->ids[i] == 0)
             continue;
-        int rc = tk_map_add(by_id, key_of((uint32_t)slot, group->ids[i]), (uint32_t)index);
+        int rc =
+            tk_map_add(by_id, tk_cgroup_record_key((uint32_t)slot, group->ids[i]), (uint32_t)index);
         if (rc < 0)
             return rc;
     }
@@ -135,8 +131,28 @@ static void take_record(const struct tk_cgroups *groups, struct tk_cgroup *group
     group->has |= has;
 }
 
-/* All records anew. */
-static void match(struct tk_cgroups *groups)
+/* Its owner, if there is one. */
+static void match_record(struct tk_cgroups *groups, const struct tk_map *by_id, uint32_t index)
+{
+    struct tk_cgroup_records *records = &groups->records;
+    const struct tk_bpf_group *record = &records->last.groups[index];
+    struct tk_cgroup_owner *owner = &records->owners[index];
+    uint64_t key = tk_cgroup_record_key(record->hierarchy, record->id);
+    uint32_t ignored;
+    *owner = (struct tk_cgroup_owner){NO_OWNER, record->has};
+    if (!tk_map_find(by_id, key, &owner->group)) {
+        records->strangers += !tk_map_find(&records->ignored, key, &ignored);
+        return;
+    }
+    struct tk_cgroup *group = &groups->groups[owner->group];
+    uint32_t *mark = &group->marks[record->hierarchy % TK_BPF_HIERARCHIES_MAX];
+    if (*mark != 0 && *mark != record->name)
+        records->renamed = true;
+    *mark = record->name;
+    take_record(groups, group, record);
+}
+
+void tk_cgroup_records_match(struct tk_cgroups *groups)
 {
     struct tk_cgroup_records *records = &groups->records;
     struct tk_map by_id = {0};
@@ -149,13 +165,9 @@ static void match(struct tk_cgroups *groups)
         groups->groups[i].was_met = groups->groups[i].has != 0;
         groups->groups[i].has = 0;
     }
-    for (uint32_t i = 0; i < records->last.count; i++) {
-        const struct tk_bpf_group *record = &records->last.groups[i];
-        struct tk_cgroup_owner *owner = &records->owners[i];
-        *owner = (struct tk_cgroup_owner){NO_OWNER, record->has};
-        if (tk_map_find(&by_id, key_of(record->hierarchy, record->id), &owner->group))
-            take_record(groups, &groups->groups[owner->group], record);
-    }
+    records->strangers = 0;
+    for (uint32_t i = 0; i < records->last.count; i++)
+        match_record(groups, &by_id, i);
     for (size_t i = 0; i < groups->count; i++) {
         struct tk_cgroup *group = &groups->groups[i];
         if (group->was_met && group->has == 0 && records->last.left_out == 0)
@@ -163,6 +175,17 @@ static void match(struct tk_cgroups *groups)
     }
     tk_map_release(&by_id);
     records->owned_set = records->last.set;
+}
+
+void tk_cgroup_ignore_strangers(struct tk_cgroups *groups)
+{
+    struct tk_cgroup_records *records = &groups->records;
+    for (uint32_t i = 0; i < records->last.count; i++) {
+        const struct tk_bpf_group *record = &records->last.groups[i];
+        uint64_t key = tk_cgroup_record_key(record->hierarchy, record->id);
+        if (records->owners[i].group == NO_OWNER && tk_map_add(&records->ignored, key, 1) == 0)
+            records->strangers = 0;
+    }
 }
 
 /* Those that moved; false when one has got or lost a controller. */
@@ -182,11 +205,12 @@ static bool take_moved(struct tk_cgroups *groups)
     return true;
 }
 
-void tk_cgroup_records_take(struct tk_cgroups *groups, bool found)
+bool tk_cgroup_records_take(struct tk_cgroups *groups)
 {
-    const struct tk_cgroup_records *records = &groups->records;
-    if (found || records->owned_set != records->last.set || !take_moved(groups))
-        match(groups);
+    struct tk_cgroup_records *records = &groups->records;
+    if (records->owned_set != records->last.set || !take_moved(groups))
+        tk_cgroup_records_match(groups);
+    return records->strangers == 0 && !records->renamed && !groups->lost_one;
 }
 
 void tk_cgroup_records_apply(const struct tk_cgroup *group, enum tk_cgroup_class class,
@@ -340,4 +364,5 @@ void tk_cgroup_records_open(struct tk_cgroups *groups, const struct tk_group_wal
 void tk_cgroup_records_release(struct tk_cgroups *groups)
 {
     free(groups->records.owners);
+    tk_map_release(&groups->records.ignored);
 }

@@ -49,6 +49,7 @@ void tk_cgroup_forget(struct tk_cgroup *group)
     group->row_ns = group->detail_ns = group->slow_ns = 0;
     group->last = group->kernel = tk_cgroup_reading_none();
     group->has = 0;
+    memset(group->marks, 0, sizeof(group->marks));
 }
 
 static void meet_again(struct tk_cgroup *group, int hierarchy, uint64_t id)
@@ -65,7 +66,7 @@ static void meet_again(struct tk_cgroup *group, int hierarchy, uint64_t id)
     group->found = true;
 }
 
-static void add_group(struct tk_cgroups *groups, const char *path, int hierarchy, uint64_t id)
+void tk_cgroups_add(struct tk_cgroups *groups, const char *path, int hierarchy, uint64_t id)
 {
     uint32_t index;
     if (tk_map_find(&groups->by_path, hash_of(path), &index)) {
@@ -98,7 +99,7 @@ static void add_group(struct tk_cgroups *groups, const char *path, int hierarchy
 }
 
 /* Groups that are gone make room; the index is built anew. */
-static void drop_lost(struct tk_cgroups *groups)
+void tk_cgroups_drop_lost(struct tk_cgroups *groups)
 {
     size_t kept = 0;
     tk_map_reset(&groups->by_path);
@@ -143,7 +144,7 @@ static void walk(struct tk_cgroups *groups, int hierarchy, int dirfd, char *path
             continue;
         path[n] = '/';
         memcpy(path + n + 1, entry->d_name, name_n + 1);
-        add_group(groups, path, hierarchy, entry->d_ino);
+        tk_cgroups_add(groups, path, hierarchy, entry->d_ino);
         groups->syscalls++;
         int below =
             depth < DEPTH_MAX && has_folders(dirfd, entry->d_name)
@@ -177,7 +178,7 @@ static void walk_hierarchy(struct tk_cgroups *groups, int hierarchy)
         memcpy(path, mount->from, n + 1);
     const char *top = has_prefix ? path : "/";
     if (!tk_cgroup_is_root(groups->kernel, &groups->mounts, hierarchy, top)) /* in a container */
-        add_group(groups, top, hierarchy, id_of(fd));
+        tk_cgroups_add(groups, top, hierarchy, id_of(fd));
     walk(groups, hierarchy, fd, path, has_prefix ? n : 0, 0);
 }
 
@@ -292,7 +293,7 @@ void tk_cgroups_find(struct tk_cgroups *groups)
         groups->groups[i].found = false;
     for (size_t i = 0; i < TK_COUNTOF(walked); i++)
         walk_hierarchy(groups, walked[i]);
-    drop_lost(groups);
+    tk_cgroups_drop_lost(groups);
     for (size_t i = 0; i < TK_COUNTOF(mirrors); i++)
         find_mirrors(groups, mirrors[i]);
     tk_cgroups_find_names(groups);

@@ -215,25 +215,40 @@ static uint64_t take_fingerprint(struct tk_cgroups *groups)
     return hash;
 }
 
-/* Walks know the set of groups itself, files at most how large it is: it is looked for each 10 s,
- * then, as it is at the end. True when it was. */
-static bool find_when_due(struct tk_cgroups *groups, int64_t now_ns)
+/* Files tell how many groups there are at most: they are looked for each 10 s, and at the end. */
+static void find_when_due(struct tk_cgroups *groups, int64_t now_ns)
 {
-    bool has_records = tk_cgroup_has_records(groups);
-    uint64_t fingerprint = has_records ? groups->records.last.set : take_fingerprint(groups);
+    uint64_t fingerprint = take_fingerprint(groups);
     int64_t since_ns = now_ns - groups->walk_ns;
     bool changed = fingerprint != groups->fingerprint || groups->lost_one;
-    bool is_turn =
-        !has_records && (groups->finishing ||
-                         since_ns >= tk_pace_slow_ns(groups->options.pace, SLOW_NS) - EARLY_NS);
-    if (groups->walk_ns > 0 && !is_turn &&
-        (!changed || (since_ns < LEAST_WALK_NS && !groups->finishing)))
-        return false;
+    if (!groups->finishing && groups->walk_ns > 0 &&
+        since_ns < tk_pace_slow_ns(groups->options.pace, SLOW_NS) - EARLY_NS &&
+        (!changed || since_ns < LEAST_WALK_NS))
+        return;
     groups->fingerprint = fingerprint;
     groups->lost_one = false;
     groups->walk_ns = now_ns;
     tk_cgroups_find(groups);
-    return true;
+}
+
+/* Walks tell which groups there are. All are looked for once, and where they cannot be looked up
+ * each by itself; a rename moves all that is below it, too. */
+static void follow_walk(struct tk_cgroups *groups, int64_t now_ns)
+{
+    int64_t since_ns = now_ns - groups->walk_ns;
+    bool is_first = groups->walk_ns == 0;
+    if (!is_first && tk_cgroup_records_take(groups))
+        return;
+    if (is_first || groups->records.renamed || !tk_cgroups_look_up(groups)) {
+        if (!is_first && since_ns < LEAST_WALK_NS && !groups->finishing)
+            return;
+        groups->records.renamed = false;
+        groups->walk_ns = now_ns;
+        tk_cgroups_find(groups);
+    }
+    groups->lost_one = false;
+    tk_cgroup_records_match(groups);
+    tk_cgroup_ignore_strangers(groups);
 }
 
 /* Disks come and go, and runtimes name their containers, without a group doing so. */
@@ -254,9 +269,11 @@ static void tick(struct tk_cgroups *groups, struct tk_rows *rows)
     if (tk_cgroup_has_records(groups))
         tk_cgroup_records_walk(groups);
     int64_t now_ns = groups->kernel->mono_ns(groups->kernel->world);
-    bool found = find_when_due(groups, now_ns);
-    if (tk_cgroup_has_records(groups))
-        tk_cgroup_records_take(groups, found);
+    if (tk_cgroup_has_records(groups)) {
+        follow_walk(groups, now_ns);
+    } else {
+        find_when_due(groups, now_ns);
+    }
     look_around_when_due(groups, now_ns);
     for (size_t i = 0; i < groups->count; i++) {
         if (!groups->groups[i].gone)

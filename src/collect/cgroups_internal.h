@@ -27,11 +27,12 @@ struct tk_cgroup {
     bool gone;                           /* its files fail */
     int fds[TK_CGROUP_FILE_COUNT];       /* of tk_cgroup_files; cgroup_read.c */
     struct tk_cgroup_reading last;
-    struct tk_cgroup_reading kernel; /* by the last walk; cgroup_records.c */
-    bool was_met;                    /* by the last but one */
-    uint32_t has;                    /* TK_BPF_HAS_... of it; 0 = files are all that there is */
-    int64_t row_ns;                  /* of its last row; 0 = none yet */
-    int64_t detail_ns;               /* when the classes were read last; 0 = never */
+    struct tk_cgroup_reading kernel;        /* by the last walk; cgroup_records.c */
+    bool was_met;                           /* by the last but one */
+    uint32_t marks[TK_BPF_HIERARCHIES_MAX]; /* hash of its name in each; 0 = not known */
+    uint32_t has;      /* TK_BPF_HAS_... of it; 0 = files are all that there is */
+    int64_t row_ns;    /* of its last row; 0 = none yet */
+    int64_t detail_ns; /* when the classes were read last; 0 = never */
     int64_t slow_ns;
     int64_t cpu_at_detail_ns; /* its CPU time then */
     int64_t cpu_at_slow_ns;
@@ -52,8 +53,11 @@ struct tk_cgroup_records {
     uint32_t trusted;                 /* TK_BPF_HAS_... that are what the files say */
     struct tk_cgroup_owner *owners;   /* [last.count] when owned_set is last.set; owned */
     size_t owner_cap;
-    uint64_t owned_set, found_set; /* of the set of groups, when they were matched and found */
-    char why_not[512];             /* why there are none; "" = there are, or nobody asked */
+    uint64_t owned_set;    /* of the set of groups, when they were matched */
+    struct tk_map ignored; /* keys of folders that are none of our groups */
+    uint32_t strangers;    /* records without owner that are not ignored */
+    bool renamed;          /* one of the groups was */
+    char why_not[512];     /* why there are none; "" = there are, or nobody asked */
 };
 
 /* Descriptors that may be held. */
@@ -85,6 +89,16 @@ struct tk_cgroups {
 /* Bring the set up to date: new groups in, lost ones out. */
 void tk_cgroups_find(struct tk_cgroups *groups);
 
+/* One of them: met at `path` of a hierarchy, in the folder `id`. */
+void tk_cgroups_add(struct tk_cgroups *groups, const char *path, int hierarchy, uint64_t id);
+
+/* Take out those that are gone or were not found. */
+void tk_cgroups_drop_lost(struct tk_cgroups *groups);
+
+/* Bring the set up to date by what the last walk met: those that are new to it are looked up, each
+ * by itself (cgroup_lookup.c). False when that cannot be done here. */
+bool tk_cgroups_look_up(struct tk_cgroups *groups);
+
 /* Look up names of containers and pods that are not known yet, of a few groups. */
 void tk_cgroups_find_names(struct tk_cgroups *groups);
 
@@ -110,9 +124,21 @@ static inline bool tk_cgroup_has_records(const struct tk_cgroups *groups)
 /* Walk. When the kernel refuses it from now on files are read. */
 void tk_cgroup_records_walk(struct tk_cgroups *groups);
 
-/* Give the groups what the walk found, in `kernel`; `found` = the set was looked for since the last
- * time. Groups that the walk did not meet any more are gone. */
-void tk_cgroup_records_take(struct tk_cgroups *groups, bool found);
+/* Give the groups what the walk found, in `kernel`. Groups that it did not meet any more are gone.
+ * False when the set is not what it met. */
+bool tk_cgroup_records_take(struct tk_cgroups *groups);
+
+/* Match records and groups anew. */
+void tk_cgroup_records_match(struct tk_cgroups *groups);
+
+/* After the set was brought up to date: what is still met without owner is none of our groups. */
+void tk_cgroup_ignore_strangers(struct tk_cgroups *groups);
+
+/* Of a folder, for `ignored`. */
+static inline uint64_t tk_cgroup_record_key(uint32_t slot, uint64_t id)
+{
+    return id ^ (uint64_t)(slot + 1) << 56;
+}
 
 /* Take over from `kernel` what files of one class tell. */
 void tk_cgroup_records_apply(const struct tk_cgroup *group, enum tk_cgroup_class class,

@@ -356,6 +356,61 @@ static void a_tick_takes_as_many_system_calls_for_100_groups_as_for_few(void **s
     tk_cgroups_free(groups);
 }
 
+static int64_t count_groups(const struct tk_cgroups *groups)
+{
+    struct tk_cgroups_stats stats;
+    tk_cgroups_read_stats(groups, &stats);
+    return stats.groups;
+}
+
+/* Others may make groups meanwhile: ours is looked for by its name. */
+static bool has_group(const struct tk_cgroups *groups, const char *name)
+{
+    for (size_t i = 0; i < groups->count; i++) {
+        if (!groups->groups[i].gone && strcmp(groups->groups[i].path, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void new_groups_are_met_at_once_renamed_ones_followed_and_removed_ones_let_go(void **state)
+{
+    (void)state;
+    struct tk_cgroups *groups;
+    struct tk_err err;
+    char path[2 * TK_CGROUP_PATH_MAX];
+    char renamed[2 * TK_CGROUP_PATH_MAX];
+    char name[64];
+    make_group(1U << TK_CGROUP_CPUACCT);
+    if (!live.made) {
+        print_message("# skipped: no hierarchy of version 1\n");
+        skip();
+    }
+    const struct tk_cgroups_options options = {.node = "n", .host = "h", .walker = &live.walker};
+    assert_int_equal(tk_cgroups_new(&live.kernel, &options, &groups, &err), 0);
+    tk_cgroups_finish(groups, live.rows);
+    assert_true(has_group(groups, live.name));
+
+    path_of(TK_CGROUP_CPUACCT, "/a", path, sizeof(path));
+    assert_int_equal(mkdir(path, 0755), 0);
+    tk_cgroups_tick(groups, live.rows);
+    (void)snprintf(name, sizeof(name), "%s/a", live.name);
+    assert_true(has_group(groups, name));
+    assert_in_range(count_groups(groups), 2, INT64_MAX);
+
+    path_of(TK_CGROUP_CPUACCT, "/b", renamed, sizeof(renamed));
+    assert_int_equal(rename(path, renamed), 0);
+    tk_cgroups_finish(groups, live.rows);
+    assert_false(has_group(groups, name));
+    (void)snprintf(name, sizeof(name), "%s/b", live.name);
+    assert_true(has_group(groups, name));
+
+    assert_int_equal(rmdir(renamed), 0);
+    tk_cgroups_tick(groups, live.rows);
+    assert_false(has_group(groups, name));
+    tk_cgroups_free(groups);
+}
+
 #define LIVE_TEST(name) cmocka_unit_test_setup_teardown(name, live_open, live_close)
 
 int main(void)
@@ -367,6 +422,7 @@ int main(void)
         LIVE_TEST(the_tasks_of_a_busy_group_of_version_1_add_up_to_its_time),
         LIVE_TEST(the_tasks_of_a_busy_group_of_version_2_add_up_to_its_time),
         LIVE_TEST(a_tick_takes_as_many_system_calls_for_100_groups_as_for_few),
+        LIVE_TEST(new_groups_are_met_at_once_renamed_ones_followed_and_removed_ones_let_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
