@@ -96,8 +96,9 @@ static void the_end_is_written_with_its_counters(void **state)
     assert_int_equal(tk_recorder_finish(recorder, &err), 0);
     TK_CLEANUP(tk_batch_freep) struct tk_batch *run = read_run();
     assert_int_equal(tk_batch_i64(run, 0, TK_RUN_EXIT_STATUS, -1), 7);
-    assert_int_equal(tk_batch_i64(run, 0, TK_RUN_TICKS, -1), 21);
-    assert_true(tk_batch_i64(run, 0, TK_RUN_ROWS, -1) >= 21);
+    /* A step may be for the ring of events, not for a tick. */
+    assert_in_range(tk_batch_i64(run, 0, TK_RUN_TICKS, -1), 18, 21);
+    assert_true(tk_batch_i64(run, 0, TK_RUN_ROWS, -1) >= 18);
     assert_int_equal(tk_batch_i64(run, 0, TK_RUN_DROPPED_ROWS, -1), 0);
     assert_true(tk_batch_i64(run, 0, TK_RUN_STOP_MS, -1) >=
                 tk_batch_i64(run, 0, TK_RUN_START_MS, -1));
@@ -144,13 +145,14 @@ static void the_account_of_itself_adds_up(void **state)
     size_t rows = sum_self(sums);
     /* A row each second, not one each tick. */
     assert_true(rows >= 2 && (int64_t)rows <= span_ms / 1000 + 2);
-    assert_int_equal(sums[TK_SELF_TICKS], STEPS);
+    assert_int_equal(sums[TK_SELF_TICKS] + 1, tk_batch_i64(run, 0, TK_RUN_TICKS, -1));
+    assert_in_range(sums[TK_SELF_TICKS], STEPS - 10, STEPS);
     assert_int_equal(sums[TK_SELF_MISSED_TICKS], tk_batch_i64(run, 0, TK_RUN_MISSED_TICKS, -1));
-    assert_true(sums[TK_SELF_DT_MS] >= STEPS * 5 - 10 && sums[TK_SELF_DT_MS] <= span_ms + 2);
+    assert_true(sums[TK_SELF_DT_MS] >= (STEPS - 10) * 5 - 10 && sums[TK_SELF_DT_MS] <= span_ms + 2);
     assert_true(sums[TK_SELF_CPU_NS] > 0 &&
                 sums[TK_SELF_CPU_NS] / TK_NS_PER_MS <= tk_batch_i64(run, 0, TK_RUN_OWN_CPU_MS, -1));
     /* Poll, timer, at least one clock and one file. */
-    assert_true(sums[TK_SELF_SYSCALLS] >= STEPS * 4);
+    assert_true(sums[TK_SELF_SYSCALLS] >= (STEPS - 10) * 4);
     tk_recorder_free(recorder);
 }
 
@@ -162,8 +164,10 @@ static void gpus_are_recorded_where_there_is_a_driver(void **state)
     struct tk_recorder_options options = options_of(NULL);
     options.gpu_library = TK_FAKE_NVML;
     assert_int_equal(tk_recorder_new(&options, &recorder, &err), 0);
-    /* Rows are handed over each second. */
-    for (int i = 0; i < 4000 && !file_has("gpu_metrics.jsonl", "\"name\":\"Fake 0\""); i++)
+    /* Rows are handed over each second, table by table. */
+    for (int i = 0; i < 4000 && !(file_has("gpu_metrics.jsonl", "\"name\":\"Fake 0\"") &&
+                                  file_has("gpu_proc_metrics.jsonl", "\"pid\":4242"));
+         i++)
         assert_int_equal(step(recorder, &err), 0);
     assert_true(file_has("gpu_metrics.jsonl", "\"node\":\"n\""));
     assert_true(file_has("gpu_proc_metrics.jsonl", "\"pid\":4242"));
