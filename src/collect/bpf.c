@@ -215,7 +215,7 @@ static int load_best(struct tk_bpf *bpf, const struct btf *btf, enum tk_tier tie
 
 int tk_bpf_run(const struct bpf_program *program)
 {
-    LIBBPF_OPTS(bpf_test_run_opts, options);
+    struct bpf_test_run_opts options = {.sz = sizeof(options)};
     return bpf_prog_test_run_opts(bpf_program__fd(program), &options);
 }
 

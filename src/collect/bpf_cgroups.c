@@ -58,7 +58,8 @@ static int open_flush(struct tk_bpf *bpf, struct tk_err *err)
 {
     union bpf_iter_link_info info = {
         .cgroup = {.order = BPF_CGROUP_ITER_SELF_ONLY, .cgroup_id = 1}};
-    LIBBPF_OPTS(bpf_iter_attach_opts, options, .link_info = &info, .link_info_len = sizeof(info));
+    struct bpf_iter_attach_opts options = {
+        .sz = sizeof(options), .link_info = &info, .link_info_len = sizeof(info)};
     const struct bpf_program *program = bpf->parts & TK_BPF_FLUSH_CSS
                                             ? bpf->programs->progs.flush_css
                                             : bpf->programs->progs.flush_cgroup;
