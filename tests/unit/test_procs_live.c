@@ -409,7 +409,7 @@ static void the_unwanted_are_accounted(void **state)
     int64_t cpu_ns = tk_procs_tree_cpu_ns(live.procs, &exact);
     assert_true(exact);
     print_message("# %.3f ms\n", (double)cpu_ns / 1e6);
-    assert_in_range(cpu_ns, 80 * TK_NS_PER_MS, 400 * TK_NS_PER_MS);
+    assert_in_range(cpu_ns, 80 * TK_NS_PER_MS, 400 * SLACK * TK_NS_PER_MS);
 }
 
 static void *thread_exec(void *unused)
@@ -439,6 +439,8 @@ static void work_odd_threads(int64_t per_ms)
 static void odd_threads_are_accounted(void **state)
 {
     (void)state;
+    if (SLACK > 1) /* its thread that looks for leaks at the end is one more */
+        skip();
     assert_exact_tree(work_odd_threads, 20, 21);
 }
 
