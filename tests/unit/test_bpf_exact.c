@@ -298,6 +298,7 @@ static void assert_exact(const struct child *child)
 static void tells_a_busy_loop_to_the_moment(void **state)
 {
     (void)state;
+    return_under_tsan();
     if (!exact.bpf)
         return_without("BPF");
     start_child(&exact.children[0], 1, 0);
@@ -307,12 +308,14 @@ static void tells_a_busy_loop_to_the_moment(void **state)
 
 static void tells_it_in_tier_b1_too(void **state)
 {
+    return_under_tsan();
     tells_a_busy_loop_to_the_moment(state);
 }
 
 static void tells_two_loops_on_one_cpu_apart(void **state)
 {
     (void)state;
+    return_under_tsan();
     if (!exact.bpf)
         return_without("BPF");
     for (int i = 0; i < 2; i++) {
@@ -327,6 +330,7 @@ static void tells_two_loops_on_one_cpu_apart(void **state)
 static void adds_up_the_threads_of_a_process(void **state)
 {
     (void)state;
+    return_under_tsan();
     if (!exact.bpf)
         return_without("BPF");
     start_child(&exact.children[0], THREADS_MAX, 0);
@@ -337,6 +341,7 @@ static void adds_up_the_threads_of_a_process(void **state)
 static void does_not_credit_sleep(void **state)
 {
     (void)state;
+    return_under_tsan();
     if (!exact.bpf)
         return_without("BPF");
     start_child(&exact.children[0], 1, 3 * TK_NS_PER_MS);
@@ -347,6 +352,7 @@ static void does_not_credit_sleep(void **state)
 static void stays_exact_among_200_processes(void **state)
 {
     (void)state;
+    return_under_tsan();
     if (!exact.bpf)
         return_without("BPF");
     for (int i = 0; i < CHILDREN_MAX; i++) {

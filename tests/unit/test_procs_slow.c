@@ -174,6 +174,7 @@ static void pss_is_not_read_unless_asked_for(void **state)
 static void pss_is_what_the_kernel_says(void **state)
 {
     (void)state;
+    return_under_tsan();
     start(TK_TIER_AUTO, 10 * TK_NS_PER_S);
     struct tk_pid_rollup now = read_rollup();
     assert_true(now.pss_kb >= (int64_t)(MEMORY_BYTES / 1024));
