@@ -312,9 +312,10 @@ static void put_own_cost(const struct tk_summary *summary, struct tk_buf *text)
                   tk_share_format((double)quality->own_cpu_ms / span_ms, share),
                   tk_bytes_format((double)quality->own_rss_kb * 1024, memory));
     char bytes[TK_HUMAN_MAX];
-    if (!isnan(quality->own_calls_per_tick) && !isnan(quality->own_Bps))
+    if (!isnan(quality->own_calls_per_tick) && !isnan(quality->own_Bps)) {
         tk_buf_printf(text, ", %.0f system calls a tick, %s/s written", quality->own_calls_per_tick,
                       tk_bytes_format(quality->own_Bps, bytes));
+    }
 }
 
 static void put_quality(const struct tk_summary *summary, const struct tk_look *look,
