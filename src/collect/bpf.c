@@ -68,10 +68,17 @@ static const struct rule *find_rule(const char *program)
     return NULL;
 }
 
+/* Goes through some 130,000 names. */
 static bool is_in_kernel(const struct btf *btf, const char *name)
 {
-    return btf__find_by_name_kind(btf, name, BTF_KIND_FUNC) >= 0 ||
-           btf__find_by_name_kind(btf, name, BTF_KIND_TYPEDEF) >= 0;
+    bool is_tracepoint = strncmp(name, "btf_trace_", strlen("btf_trace_")) == 0;
+    return btf__find_by_name_kind(btf, name, is_tracepoint ? BTF_KIND_TYPEDEF : BTF_KIND_FUNC) >= 0;
+}
+
+/* Whether a program belongs to the parts and to the walk of the tier. */
+static bool is_asked_for(const struct rule *rule, enum tk_tier tier, uint32_t parts)
+{
+    return rule && (rule->parts & parts) && (rule->tier == TK_TIER_AUTO || rule->tier == tier);
 }
 
 static bool has_needs(const struct btf *btf, const struct rule *rule)
@@ -112,15 +119,13 @@ static uint32_t choose(struct tk_programs *programs, const struct btf *btf, enum
     bpf_object__for_each_program(program, programs->obj)
     {
         const struct rule *rule = find_rule(bpf_program__name(program));
-        if (rule && (rule->tier == TK_TIER_AUTO || rule->tier == tier) && !has_needs(btf, rule))
+        if (is_asked_for(rule, tier, parts) && !has_needs(btf, rule))
             parts &= ~rule->parts;
     }
     bpf_object__for_each_program(program, programs->obj)
     {
         const struct rule *rule = find_rule(bpf_program__name(program));
-        bool is_wanted =
-            rule && (rule->parts & parts) && (rule->tier == TK_TIER_AUTO || rule->tier == tier);
-        (void)bpf_program__set_autoload(program, is_wanted);
+        (void)bpf_program__set_autoload(program, is_asked_for(rule, tier, parts));
     }
     return parts;
 }

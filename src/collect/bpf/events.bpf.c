@@ -50,6 +50,7 @@ struct {
 } ring SEC(".maps");
 
 struct tk_bpf_events events;
+extern const volatile uint32_t cpus_max;
 extern struct tk_bpf_cpus cpus;
 
 /* The ring --------------------------------------------------------------------------- */
@@ -138,7 +139,7 @@ __noinline int64_t sum_counter(struct tk_bpf_counter *counter)
     if (!counter)
         return 0;
     int64_t sum = counter->central;
-    for (uint32_t i = 0; i < TK_BPF_CPUS_MAX && i < cpus.count; i++) {
+    for (uint32_t i = 0; i < TK_BPF_CPUS_MAX && i < cpus_max && i < cpus.count; i++) {
         int32_t part = 0;
         bpf_probe_read_kernel(&part, sizeof(part), (const void *)(counter->parts + cpus.delta[i]));
         sum += part;
