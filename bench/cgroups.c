@@ -54,16 +54,6 @@ struct way {
     int64_t syscalls;
 };
 
-static int drop(void *context, enum tk_table table, const struct tk_batch *batch,
-                struct tk_err *err)
-{
-    (void)context;
-    (void)table;
-    (void)batch;
-    (void)err;
-    return 0;
-}
-
 static int make_groups(int top, const char *name, int64_t count, struct tk_err *err)
 {
     char path[PATH_CAP];
@@ -133,7 +123,7 @@ static int open_groups(struct way *way, const struct tk_kernel *kernel, struct t
 {
     const struct tk_cgroups_options cgroups = {
         .node = "bench", .host = "bench", .walker = way->walker};
-    int rc = tk_rows_new((struct tk_sink){drop, NULL}, &way->rows, err);
+    int rc = tk_rows_new(tk_sink_none, &way->rows, err);
     return rc < 0 ? rc : tk_cgroups_new(kernel, &cgroups, &way->groups, err);
 }
 

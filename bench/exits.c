@@ -43,16 +43,6 @@ struct way {
     double life_ns[ROUNDS_MAX], switch_ns[ROUNDS_MAX], take_ns[ROUNDS_MAX];
 };
 
-static int ignore_rows(void *context, enum tk_table table, const struct tk_batch *batch,
-                       struct tk_err *err)
-{
-    (void)context;
-    (void)table;
-    (void)batch;
-    (void)err;
-    return 0;
-}
-
 /* CPU time of this process and of its children that have ended. */
 static int64_t family_cpu_ns(void)
 {
@@ -111,7 +101,7 @@ static int run_round(const struct tk_kernel *kernel, struct way *way, int64_t ro
     struct tk_rows *rows = NULL;
     struct tk_procs_options wanted = {
         .node = "", .host = "", .tier = way->tier, .no_events = way->no_events};
-    int rc = tk_rows_new((struct tk_sink){ignore_rows, NULL}, &rows, err);
+    int rc = tk_rows_new(tk_sink_none, &rows, err);
     rc = rc < 0 ? rc : tk_procs_new(kernel, &wanted, &procs, err);
     if (rc < 0) {
         tk_rows_free(rows);

@@ -82,16 +82,6 @@ static void sentinel_close(struct watch *watch)
 
 /* Exit records, where no control group counts for us ------------------------------------------ */
 
-static int ignore_rows(void *context, enum tk_table table, const struct tk_batch *batch,
-                       struct tk_err *err)
-{
-    (void)context;
-    (void)table;
-    (void)batch;
-    (void)err;
-    return 0;
-}
-
 static void records_close(struct watch *watch)
 {
     tk_procs_free(watch->procs);
@@ -108,7 +98,7 @@ static void records_open(const struct tk_kernel *kernel, struct watch *watch)
     /* Tier P: loading BPF takes longer than many a command. */
     const struct tk_procs_options wanted = {
         .node = "", .host = "", .tree_only = true, .tier = TK_TIER_P};
-    if (tk_rows_new((struct tk_sink){ignore_rows, NULL}, &watch->rows, &ignored) == 0 &&
+    if (tk_rows_new(tk_sink_none, &watch->rows, &ignored) == 0 &&
         tk_procs_new(kernel, &wanted, &watch->procs, &ignored) == 0) {
         tk_procs_tick(watch->procs, -1, watch->rows);
         tk_procs_read_stats(watch->procs, &stats);

@@ -17,6 +17,9 @@ struct tk_sink {
     void *context;
 };
 
+/* Takes rows and keeps none. */
+extern const struct tk_sink tk_sink_none;
+
 struct tk_rows;
 
 /* Batches are made when a table gets its first row. */

@@ -27,16 +27,6 @@ static int64_t moved_clock(void *context)
     return tk_clock_mono_ns() + world.ahead_ns;
 }
 
-static int take_nothing(void *context, enum tk_table table, const struct tk_batch *batch,
-                        struct tk_err *err)
-{
-    (void)context;
-    (void)table;
-    (void)batch;
-    (void)err;
-    return 0;
-}
-
 /* A child with files and memory of its own that does nothing more. */
 static void child_begin(void)
 {
@@ -69,7 +59,7 @@ static int begin(void **state)
     world = (struct world){0};
     assert_int_equal(tk_kernel_open(&world.kernel, "/", &err), 0);
     world.kernel.mono_ns = moved_clock;
-    assert_int_equal(tk_rows_new((struct tk_sink){take_nothing, NULL}, &world.rows, &err), 0);
+    assert_int_equal(tk_rows_new(tk_sink_none, &world.rows, &err), 0);
     child_begin();
     return 0;
 }
