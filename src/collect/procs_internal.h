@@ -174,6 +174,15 @@ int tk_procs_read_stat(struct tk_procs *procs, pid_t pid, struct tk_pid_stat *re
 /* A new name is judged anew. */
 void tk_procs_name(struct tk_procs *procs, uint32_t i, const char comm[TK_COMM_MAX]);
 
+/* Start of a process as /proc tells it, in ticks. */
+static inline int64_t tk_procs_ticks_since_boot(const struct tk_procs *procs, uint64_t boot_ns)
+{
+    return (int64_t)boot_ns / (TK_NS_PER_S / procs->kernel->clk_tck);
+}
+
+/* Note whether a process, whose start is known, was born in the run. */
+void tk_procs_mark_born(struct tk_procs *procs, uint32_t i);
+
 /* Take over what stat says. */
 void tk_procs_apply_stat(struct tk_procs *procs, uint32_t i, const struct tk_pid_stat *stat);
 

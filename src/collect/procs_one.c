@@ -91,10 +91,17 @@ void tk_procs_name(struct tk_procs *procs, uint32_t i, const char comm[TK_COMM_M
     procs->set.clocks[i].flags &= ~(uint32_t)TK_PROC_JUDGED;
 }
 
+void tk_procs_mark_born(struct tk_procs *procs, uint32_t i)
+{
+    const struct tk_kernel *kernel = procs->kernel;
+    int64_t begin_ticks = kernel->anchor.boot_ns / (TK_NS_PER_S / kernel->clk_tck);
+    if (procs->set.facts[i].start_ticks > begin_ticks)
+        procs->set.clocks[i].flags |= TK_PROC_BORN;
+}
+
 void tk_procs_apply_stat(struct tk_procs *procs, uint32_t i, const struct tk_pid_stat *stat)
 {
     int64_t tick_ns = TK_NS_PER_S / procs->kernel->clk_tck;
-    struct tk_proc_clock *clock = &procs->set.clocks[i];
     struct tk_proc_facts *facts = &procs->set.facts[i];
     facts->start_ticks = stat->start_ticks;
     facts->ppid = stat->ppid;
@@ -109,8 +116,7 @@ void tk_procs_apply_stat(struct tk_procs *procs, uint32_t i, const struct tk_pid
     if (facts->rss_pages < 0)
         facts->rss_pages = clamp_i32(stat->rss_pages);
     tk_procs_name(procs, i, stat->comm);
-    if (stat->start_ticks >= procs->kernel->anchor.boot_ns / tick_ns + 1)
-        clock->flags |= TK_PROC_BORN;
+    tk_procs_mark_born(procs, i);
 }
 
 void tk_procs_read_uid(struct tk_procs *procs, uint32_t i)

@@ -10,11 +10,6 @@
 
 /* A process of a record -------------------------------------------------------------------- */
 
-static int64_t start_ticks_of(const struct tk_procs *procs, const struct tk_bpf_event *event)
-{
-    return (int64_t)event->start_boot_ns / (TK_NS_PER_S / procs->kernel->clk_tck);
-}
-
 /* Whether the process that we know by this pid is the one that the record is about. By a scan or a
  * walk we know its start to the tick. */
 static bool is_same(const struct tk_procs *procs, uint32_t i, const struct tk_bpf_event *event)
@@ -22,7 +17,8 @@ static bool is_same(const struct tk_procs *procs, uint32_t i, const struct tk_bp
     const struct tk_proc_facts *facts = &procs->set.facts[i];
     if (facts->birth_ns != 0)
         return facts->birth_ns == (int64_t)event->start_ns;
-    return facts->start_ticks < 0 || facts->start_ticks == start_ticks_of(procs, event);
+    return facts->start_ticks < 0 ||
+           facts->start_ticks == tk_procs_ticks_since_boot(procs, event->start_boot_ns);
 }
 
 /* A child has the control groups of its parent; `group` stands for them. */
@@ -44,7 +40,7 @@ static void take_facts(struct tk_procs *procs, uint32_t i, const struct tk_bpf_e
 {
     struct tk_proc_facts *facts = &procs->set.facts[i];
     facts->birth_ns = (int64_t)event->start_ns;
-    facts->start_ticks = start_ticks_of(procs, event);
+    facts->start_ticks = tk_procs_ticks_since_boot(procs, event->start_boot_ns);
     facts->ppid = event->ppid;
     facts->uid = event->uid <= INT32_MAX ? (int32_t)event->uid : -1;
     tk_procs_name(procs, i, event->comm);
@@ -75,7 +71,8 @@ static uint32_t resolve(struct tk_procs *procs, struct tk_rows *rows,
     uint32_t i = tk_proc_set_find(&procs->set, event->pid);
     if (i != TK_PROC_NONE && is_same(procs, i, event))
         return i;
-    if (i != TK_PROC_NONE && procs->set.facts[i].start_ticks > start_ticks_of(procs, event))
+    if (i != TK_PROC_NONE &&
+        procs->set.facts[i].start_ticks > tk_procs_ticks_since_boot(procs, event->start_boot_ns))
         return TK_PROC_NONE;
     if (i != TK_PROC_NONE) {
         struct tk_end end = {.stamp_ns = (int64_t)event->start_ns, .status = -1};

@@ -72,12 +72,6 @@ static struct turn next_turn(struct tk_procs *procs, int64_t start_ns)
     return turn;
 }
 
-/* Each pid has its place on the circle. */
-static bool is_due(struct turn turn, pid_t pid)
-{
-    return (uint32_t)pid * TK_BPF_TURN - turn.from < turn.width;
-}
-
 /* Reading all -------------------------------------------------------------------------- */
 
 /* Members that are not known to be gone are read; where a walk reads them, those that it misses. */
@@ -91,7 +85,7 @@ static bool is_read(const struct tk_procs *procs, const struct tk_proc_clock *cl
 static void touch_unless_idle(struct tk_procs *procs, struct tk_touched touched, struct turn turn)
 {
     const struct tk_proc_clock *clock = &procs->set.clocks[touched.i];
-    touched.due = is_due(turn, clock->pid);
+    touched.due = tk_bpf_in_turn((uint32_t)clock->pid, turn.from, turn.width) != 0;
     bool busy = touched.ran || touched.due || procs->all || touched.cpu_ns < 0 ||
                 (clock->flags & (TK_PROC_FRESH | TK_PROC_WAITING));
     if (busy)

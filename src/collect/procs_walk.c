@@ -3,7 +3,6 @@
  * in the kernel and leaves, in mapped memory, a record of each that ran or whose turn it is. Here
  * the records become rows; nothing is asked of /proc but, once per process and move, its control
  * group's name. All rows of a walk carry one stamp: it takes 0.05 to 0.5 ms. */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,12 +42,6 @@ static void split_cpu(struct tk_proc_facts *facts, const struct tk_bpf_task *tas
     facts->stime_ns = said.system_ns;
 }
 
-/* Start of a process as /proc tells it. */
-static int64_t ticks_of(const struct tk_procs *procs, uint64_t start_boot_ns)
-{
-    return (int64_t)start_boot_ns / (TK_NS_PER_S / procs->kernel->clk_tck);
-}
-
 /* Totals never go back, though the kernel's side may have forgotten a process. */
 static void apply_extra(struct tk_procs *procs, uint32_t i, const struct tk_bpf_extra *told)
 {
@@ -72,7 +65,8 @@ void tk_procs_take_extra(struct tk_procs *procs, uint32_t i)
     procs->syscalls++;
     /* By its fork event a start is known to the tick or so. */
     if (!tk_bpf_read_extra(procs->bpf, procs->set.clocks[i].pid, &told) ||
-        llabs(ticks_of(procs, told.start_boot_ns) - procs->set.facts[i].start_ticks) > 1)
+        llabs(tk_procs_ticks_since_boot(procs, told.start_boot_ns) -
+              procs->set.facts[i].start_ticks) > 1)
         told = (struct tk_bpf_extra){0};
     apply_extra(procs, i, &told);
 }
@@ -135,7 +129,7 @@ static void regroup(struct tk_procs *procs, uint32_t i)
 static uint32_t resolve(struct tk_procs *procs, struct tk_rows *rows,
                         const struct tk_bpf_task *task)
 {
-    int64_t start_ticks = ticks_of(procs, task->start_boot_ns);
+    int64_t start_ticks = tk_procs_ticks_since_boot(procs, task->start_boot_ns);
     uint32_t i = tk_proc_set_find(&procs->set, task->pid);
     if (i != TK_PROC_NONE) {
         struct tk_proc_facts *facts = &procs->set.facts[i];
@@ -158,8 +152,7 @@ static uint32_t resolve(struct tk_procs *procs, struct tk_rows *rows,
         return i;
     }
     procs->set.facts[i].start_ticks = start_ticks;
-    if (start_ticks > procs->kernel->anchor.boot_ns / (TK_NS_PER_S / procs->kernel->clk_tck))
-        procs->set.clocks[i].flags |= TK_PROC_BORN;
+    tk_procs_mark_born(procs, i);
     apply(procs, i, task);
     tk_procs_welcome(procs, rows, i);
     return i;
@@ -200,21 +193,16 @@ static void read_rss(struct tk_procs *procs, uint32_t i)
         facts->rss_pages = pages < INT32_MAX ? (int32_t)pages : INT32_MAX;
 }
 
-static bool is_in_turn(const struct look *look, pid_t pid)
-{
-    return look->turn_width == UINT32_MAX ||
-           (uint32_t)pid * TK_BPF_TURN - look->turn_from < look->turn_width;
-}
-
 static void take(struct tk_procs *procs, struct tk_rows *rows, const struct look *look,
                  const struct tk_bpf_task *task)
 {
     uint32_t i = tk_proc_set_find(&procs->set, task->pid);
     if (i == TK_PROC_NONE || (procs->set.clocks[i].flags & TK_PROC_GONE) ||
-        procs->set.facts[i].start_ticks != ticks_of(procs, task->start_boot_ns))
+        procs->set.facts[i].start_ticks != tk_procs_ticks_since_boot(procs, task->start_boot_ns))
         return;
     bool is_fresh = (procs->set.clocks[i].flags & TK_PROC_FRESH) != 0;
-    bool is_told = ran(procs, i, task) || is_fresh || is_in_turn(look, task->pid);
+    bool is_told = ran(procs, i, task) || is_fresh ||
+                   tk_bpf_in_turn((uint32_t)task->pid, look->turn_from, look->turn_width);
     if (look->is_silent || !is_told) {
         procs->set.facts[i].io_age = tk_procs_age(procs->sweep_start_ns);
         return;
@@ -266,9 +254,7 @@ static void give_up(struct tk_procs *procs, int rc)
     procs->tier = procs->kernel->cpu_clock ? TK_TIER_P : TK_TIER_P0;
     procs->tier_changes++;
     (void)snprintf(procs->tier_why_not, sizeof(procs->tier_why_not),
-                   "a walk in the kernel failed: "
-                   "%s",
-                   strerrordesc_np(-rc));
+                   "a walk in the kernel failed: %s", strerrordesc_np(-rc));
 }
 
 /* Walk until nobody is left out, and take each record. Returns when the last walk ended, and how

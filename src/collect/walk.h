@@ -22,8 +22,7 @@ struct tk_walk {
 
 /* What a walk is to tell of besides those that ran. */
 struct tk_walk_order {
-    uint32_t turn_from, turn_width; /* of those that are due: pid * TK_BPF_TURN - turn_from <
-                                       turn_width (of 2^32); UINT32_MAX = all */
+    uint32_t turn_from, turn_width; /* of those that are due: tk_bpf_in_turn() */
     bool rest;                      /* only of those that the walk before has left out */
 };
 

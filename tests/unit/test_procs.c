@@ -151,11 +151,10 @@ static int world_walk(void *context, const struct tk_walk_order *order, struct t
         (struct tk_walk){.tasks = w->tasks, .start_ns = w->root.now_ns, .end_ns = w->root.now_ns};
     for (size_t i = 0; i < w->clock_count; i++) {
         struct tk_bpf_task *task = &w->tasks[ret->count];
-        uint32_t place = (uint32_t)w->clocks[i].pid * TK_BPF_TURN - order->turn_from;
         if (w->clocks[i].pid < 0 || !read_task(i, task))
             continue;
         ret->processes++;
-        bool due = order->turn_width == UINT32_MAX || place < order->turn_width;
+        bool due = tk_bpf_in_turn((uint32_t)w->clocks[i].pid, order->turn_from, order->turn_width);
         if (!due && w->gates[i] == w->clocks[i].cpu_ns)
             continue;
         w->gates[i] = w->clocks[i].cpu_ns;

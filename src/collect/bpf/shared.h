@@ -46,8 +46,8 @@ struct tk_bpf_extra {
 struct tk_bpf_walk {
     /* In */
     uint32_t ns_level, ns_inum;     /* the reader's pid namespace; level 0 = the initial one */
-    uint32_t turn_from, turn_width; /* processes whose pid * TK_BPF_TURN lies in this part of the
-                                       circle of 2^32 are due, though they did not run */
+    uint32_t turn_from, turn_width; /* whose turn it is, tk_bpf_in_turn(): they are due, though they
+                                       did not run */
     uint64_t now_ns; /* monotonic: to this moment a running task is credited, in exact mode */
     uint32_t tick;   /* of the order: a walk of the rest has that of the walk before */
     /* Out: counted up from what the reader puts there */
@@ -57,7 +57,12 @@ struct tk_bpf_walk {
     uint32_t cut;       /* processes with more threads than were added up (tier B1) */
 };
 
-#define TK_BPF_TURN 2654435769u
+/* Each pid has its place on the circle of all turns, of 2^32 parts: whether it lies in the `width`
+ * of them after `from`. UINT32_MAX = everybody. */
+static inline int tk_bpf_in_turn(uint32_t pid, uint32_t from, uint32_t width)
+{
+    return width == UINT32_MAX || pid * 2654435769u - from < width;
+}
 
 /* The clock that the scheduler keeps for a CPU, as exact mode follows it. */
 struct tk_bpf_clock {

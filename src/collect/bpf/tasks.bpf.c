@@ -250,8 +250,7 @@ static __always_inline void add_ended(struct sums *sums, const struct signal_str
 
 static __always_inline bool is_in_turn(int32_t pid)
 {
-    return walk.turn_width == UINT32_MAX ||
-           (uint32_t)pid * TK_BPF_TURN - walk.turn_from < walk.turn_width;
+    return tk_bpf_in_turn((uint32_t)pid, walk.turn_from, walk.turn_width);
 }
 
 static __always_inline struct gate *gate_of(int32_t pid)
@@ -366,7 +365,8 @@ static __always_inline void put(struct gate *gate, struct task_struct *leader, i
 static uint64_t subject; /* address of its main thread */
 static struct sums sums_of_subject;
 
-__noinline uint64_t sum_runtimes(int32_t tgid)
+/* CPU time of the live threads, or else what they used besides, into sums_of_subject. */
+__noinline uint64_t sum_threads(int32_t tgid, uint32_t wants_rest)
 {
     uint64_t runtime_ns = 0;
     struct bpf_iter_task threads;
@@ -376,29 +376,17 @@ __noinline uint64_t sum_runtimes(int32_t tgid)
         return 0;
     bpf_rcu_read_lock();
     bpf_iter_task_new(&threads, leader, THREADS_OF_PROCESS);
-    while ((thread = bpf_iter_task_next(&threads)))
-        runtime_ns += runtime_of(thread);
+    while ((thread = bpf_iter_task_next(&threads))) {
+        if (wants_rest) {
+            add_thread(&sums_of_subject, thread);
+        } else {
+            runtime_ns += runtime_of(thread);
+        }
+    }
     bpf_iter_task_destroy(&threads);
     bpf_rcu_read_unlock();
     bpf_task_release(leader);
     return runtime_ns;
-}
-
-__noinline int sum_threads(int32_t tgid)
-{
-    struct bpf_iter_task threads;
-    struct task_struct *thread;
-    struct task_struct *leader = bpf_task_from_pid(tgid);
-    if (!leader)
-        return 0;
-    bpf_rcu_read_lock();
-    bpf_iter_task_new(&threads, leader, THREADS_OF_PROCESS);
-    while ((thread = bpf_iter_task_next(&threads)))
-        add_thread(&sums_of_subject, thread);
-    bpf_iter_task_destroy(&threads);
-    bpf_rcu_read_unlock();
-    bpf_task_release(leader);
-    return 0;
 }
 
 __noinline int put_subject(int32_t pid)
@@ -409,7 +397,7 @@ __noinline int put_subject(int32_t pid)
     if (!gate)
         return 0;
     if (leader->signal->nr_threads > 1) {
-        sum_threads(leader->tgid);
+        sum_threads(leader->tgid, true);
     } else {
         add_thread(&sums_of_subject, leader);
     }
@@ -428,7 +416,7 @@ static __always_inline void walk_process(struct task_struct *leader)
         return;
     uint64_t runtime_ns = leader->signal->sum_sched_runtime;
     if (leader->signal->nr_threads > 1) {
-        runtime_ns += sum_runtimes(leader->tgid);
+        runtime_ns += sum_threads(leader->tgid, false);
     } else {
         runtime_ns += runtime_of(leader);
     }
