@@ -230,6 +230,7 @@ static void set_procs(const struct tk_recorder *recorder, struct tk_batch *row)
     if (*stats.tier_why_not)
         set_text(row, TK_RUN_TIER_WHY_NOT, stats.tier_why_not);
     tk_batch_set_i64(row, TK_RUN_TIER_CHANGES, stats.tier_changes);
+    tk_batch_set_i64(row, TK_RUN_CUT_PROCESSES, stats.cut);
     tk_batch_set_bool(row, TK_RUN_RSS_EXACT, stats.rss_exact || recorder->rss_exact);
     tk_batch_set_bool(row, TK_RUN_CPU_EXACT, stats.cpu_exact);
     if (stats.cpu_exact)

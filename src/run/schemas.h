@@ -125,6 +125,7 @@ enum {
     TK_RUN_STORAGE,
     TK_RUN_TIER_WHY_NOT,
     TK_RUN_TIER_CHANGES,
+    TK_RUN_CUT_PROCESSES,
     TK_RUN_COUNT
 };
 extern const struct tk_schema tk_schema_run;

@@ -173,6 +173,8 @@ static const struct tk_column run[TK_RUN_COUNT] = {
                              "for"},
     [TK_RUN_TIER_CHANGES] = {"tier_changes", TK_I64, "",
                              "times that another tier had to take over in the run"},
+    [TK_RUN_CUT_PROCESSES] = {"cut_processes", TK_I64, "",
+                              "processes with more threads than tier B1 adds up, in the last walk"},
 };
 
 const struct tk_schema tk_schema_run = {
