@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The RLE/bit-packed hybrid (Encodings.md of parquet-format, "RLE"): runs of one value
+ *
+ *     varint(count << 1), the value in whole bytes, least first
+ *
+ * and groups of eight values
+ *
+ *     varint(groups << 1 | 1), eight values a group, packed from the least significant bit
+ *
+ * in any order. The last group may hold more values than there are. */
+#include <string.h>
+
+#include "table/parquet_internal.h"
+#include "table/varint.h"
+
+#define LEAST_RUN 8 /* shorter ones cost more as a run than packed */
+
+/* Values of either width. Functions that take one are inlined with `wide` constant. */
+struct input {
+    const void *values;
+    bool wide; /* uint32_t, else uint8_t */
+};
+
+static inline uint32_t value_at(struct input in, size_t i)
+{
+    return in.wide ? ((const uint32_t *)in.values)[i] : ((const uint8_t *)in.values)[i];
+}
+
+static inline size_t run_length(struct input in, size_t i, size_t n)
+{
+    uint32_t value = value_at(in, i);
+    size_t j = i + 1;
+    while (j < n && value_at(in, j) == value)
+        j++;
+    return j - i;
+}
+
+static void put_run(struct tk_buf *out, uint32_t value, size_t n, unsigned width)
+{
+    tk_varint_put(out, (uint64_t)n << 1);
+    for (unsigned bit = 0; bit < width; bit += 8)
+        tk_buf_putc(out, (char)(value >> bit));
+}
+
+/* Values first..first + n, the last group filled up with zeros. */
+static inline void put_groups(struct tk_buf *out, struct input in, size_t first, size_t n,
+                              unsigned width)
+{
+    size_t groups = (n + 7) / 8;
+    if (n == 0)
+        return;
+    tk_varint_put(out, (uint64_t)groups << 1 | 1);
+    char *to = tk_buf_reserve(out, groups * width + 8);
+    if (!to)
+        return;
+    uint64_t bits = 0;
+    unsigned used = 0;
+    for (size_t i = 0; i < groups * 8; i++) {
+        bits |= (uint64_t)(i < n ? value_at(in, first + i) : 0) << used;
+        used += width;
+        if (used >= 32) {
+            uint32_t low = (uint32_t)bits;
+            memcpy(to, &low, sizeof(low));
+            to += sizeof(low);
+            bits >>= 32;
+            used -= 32;
+        }
+    }
+    memcpy(to, &bits, 8);
+    out->n += groups * width;
+}
+
+static inline void put_hybrid(struct tk_buf *out, struct input in, size_t n, unsigned width)
+{
+    size_t start = 0; /* of values that wait to be packed */
+    size_t i = 0;
+    while (i < n) {
+        size_t run = run_length(in, i, n);
+        size_t lent = (8 - (i - start) % 8) % 8; /* values that fill up the last group */
+        if (run < LEAST_RUN + lent) {
+            i += run;
+            continue;
+        }
+        put_groups(out, in, start, i + lent - start, width);
+        put_run(out, value_at(in, i), run - lent, width);
+        i += run;
+        start = i;
+    }
+    put_groups(out, in, start, n - start, width);
+}
+
+void tk_hybrid_put_u8(struct tk_buf *out, const uint8_t *values, size_t n, unsigned width)
+{
+    put_hybrid(out, (struct input){values, false}, n, width);
+}
+
+void tk_hybrid_put_u32(struct tk_buf *out, const uint32_t *values, size_t n, unsigned width)
+{
+    put_hybrid(out, (struct input){values, true}, n, width);
+}
