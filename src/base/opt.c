@@ -149,6 +149,15 @@ static int set_percent(const struct tk_opt *option, void *field, const char *tex
     return 0;
 }
 
+static int add_item(void *field, const char *text, const char *source, struct tk_err *err)
+{
+    struct tk_opt_list *list = field;
+    if (list->count == TK_OPT_LIST_MAX)
+        return tk_fail(err, -EINVAL, "%s: more than %d times", source, TK_OPT_LIST_MAX);
+    list->items[list->count++] = text;
+    return 0;
+}
+
 /* `source` is how the message names where the value came from: "option '--interval'". */
 static int set_value(const struct tk_opt *option, void *opts, const char *text, const char *source,
                      struct tk_err *err)
@@ -168,6 +177,8 @@ static int set_value(const struct tk_opt *option, void *opts, const char *text, 
         return set_number(option, field, text, source, err);
     case TK_OPT_PERCENT:
         return set_percent(option, field, text, source, err);
+    case TK_OPT_LIST:
+        return add_item(field, text, source, err);
     }
     return tk_fail(err, -EINVAL, "%s: unknown type", source);
 }

@@ -21,6 +21,14 @@ enum tk_opt_type {
     TK_OPT_DURATION, /* int64_t ns, "250us", "100ms", "1.5s", "2m", "1h"; a bare number is ms */
     TK_OPT_PERCENT,  /* double, a share: "2", "0.5" or "0.5%" of a hundred; min..max in per cent */
     TK_OPT_CHOICE,   /* int: index in `choices` */
+    TK_OPT_LIST,     /* struct tk_opt_list: the option may come several times; texts as of STRING */
+};
+
+#define TK_OPT_LIST_MAX 64
+
+struct tk_opt_list {
+    const char *items[TK_OPT_LIST_MAX];
+    size_t count;
 };
 
 /* NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): in the order that tables want */

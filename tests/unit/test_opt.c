@@ -82,6 +82,28 @@ static void options_may_follow_arguments_where_no_command_is_run(void **state)
     assert_string_equal(argv[6], "--root");
 }
 
+static void an_option_of_a_list_may_come_several_times(void **state)
+{
+    (void)state;
+    static const struct tk_opt list_options[] = {
+        {"map", TK_OPT_LIST, 0, "X", "one of several", .letter = 'm'},
+        {0},
+    };
+    char words[][8] = {"x", "--map=a", "-m", "b", "c"};
+    char *argv[] = {words[0], words[1], words[2], words[3], words[4], NULL};
+    struct tk_opt_list list = {0};
+    struct tk_err err;
+    int first = 0;
+    assert_int_equal(tk_opt_parse(list_options, &list, 5, argv, &first, &err), 0);
+    assert_int_equal(list.count, 2);
+    assert_string_equal(list.items[0], "a");
+    assert_string_equal(list.items[1], "b");
+    assert_int_equal(first, 4);
+    list.count = TK_OPT_LIST_MAX;
+    assert_int_equal(tk_opt_parse(list_options, &list, 5, argv, &first, &err), -EINVAL);
+    assert_string_equal(err.msg, "option '--map': more than 64 times");
+}
+
 static void errors_name_the_option_and_the_value(void **state)
 {
     (void)state;
@@ -169,6 +191,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_of_each_type_are_read),
         cmocka_unit_test(options_may_follow_arguments_where_no_command_is_run),
+        cmocka_unit_test(an_option_of_a_list_may_come_several_times),
         cmocka_unit_test(errors_name_the_option_and_the_value),
         cmocka_unit_test(the_command_line_beats_the_environment),
         cmocka_unit_test(help_lists_every_option_within_the_width),
