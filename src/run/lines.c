@@ -105,6 +105,23 @@ int tk_lines_open(struct tk_lines *lines, int dirfd, const char *name, struct tk
     return 0;
 }
 
+int tk_lines_open_fd(struct tk_lines *lines, int fd, const char *name, struct tk_err *err)
+{
+    struct tk_lines opened = {.name = name, .cap = BUFFER_START, .fd = fd};
+    opened.buffer = malloc(opened.cap);
+    if (!opened.buffer) {
+        tk_fd_close(&opened.fd);
+        return tk_fail(err, -ENOMEM, "%s: out of memory", name);
+    }
+    *lines = opened;
+    return 0;
+}
+
+void tk_lines_resume(struct tk_lines *lines)
+{
+    lines->at_end = false;
+}
+
 void tk_lines_close(struct tk_lines *lines)
 {
     if (!lines->buffer) /* never opened: `fd` says nothing */
@@ -190,7 +207,7 @@ int tk_lines_next(struct tk_lines *lines, struct tk_line *ret_line, struct tk_er
         size_t left = lines->end - lines->start;
         char *text = lines->buffer + lines->start;
         char *newline = left > searched ? memchr(text + searched, '\n', left - searched) : NULL;
-        if (newline || (lines->at_end && left > 0)) {
+        if (newline || (lines->at_end && left > 0 && !lines->growing)) {
             size_t n = newline ? (size_t)(newline - text) : left;
             *ret_line = (struct tk_line){{text, n}, ++lines->number, !newline, false};
             lines->start += n + (newline != NULL);

@@ -32,6 +32,7 @@ struct tk_lines {
     size_t start; /* of what was not handed out yet */
     size_t end;   /* of what was read */
     bool at_end;  /* of the file */
+    bool growing; /* set by the caller: a line without its newline waits for the rest of it */
     uint64_t number;
     uint64_t bytes;                       /* handed out so far, newlines included */
     struct tk_lines_recording *recording; /* owned; NULL = the table has no rows there */
@@ -41,6 +42,13 @@ struct tk_lines {
  * `lines` is untouched on failure. */
 TK_MUST_USE int tk_lines_open(struct tk_lines *lines, int dirfd, const char *name,
                               struct tk_err *err);
+
+/* Read from a descriptor, which is then owned, whether it is a file or a pipe. */
+TK_MUST_USE int tk_lines_open_fd(struct tk_lines *lines, int fd, const char *name,
+                                 struct tk_err *err);
+
+/* After the end: look again whether there is more by now. */
+void tk_lines_resume(struct tk_lines *lines);
 
 /* The next line: 0, or 1 at the end, or the error of read(2). */
 TK_MUST_USE int tk_lines_next(struct tk_lines *lines, struct tk_line *ret_line, struct tk_err *err);

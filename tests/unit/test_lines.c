@@ -150,6 +150,31 @@ static void a_missing_file_is_named(void **state)
     tk_lines_close(&lines);
 }
 
+static void a_line_that_still_grows_comes_when_it_is_whole(void **state)
+{
+    (void)state;
+    struct tk_lines lines;
+    struct tk_line line;
+    struct tk_err err;
+    assert_int_equal(tk_file_write(folder, "text", TK_STR("one\ntw"), 0600, &err), 0);
+    int fd = openat(folder, "text", O_RDONLY | O_CLOEXEC);
+    assert_int_equal(tk_lines_open_fd(&lines, fd, "text", &err), 0);
+    lines.growing = true;
+    assert_int_equal(tk_lines_next(&lines, &line, &err), 0);
+    assert_str_equal(line.text, "one");
+    assert_int_equal(tk_lines_next(&lines, &line, &err), 1);
+    int writer = openat(folder, "text", O_WRONLY | O_APPEND | O_CLOEXEC);
+    assert_int_equal(tk_fd_write(writer, TK_STR("o\n"), "text", &err), 0);
+    assert_int_equal(tk_lines_next(&lines, &line, &err), 1);
+    tk_lines_resume(&lines);
+    assert_int_equal(tk_lines_next(&lines, &line, &err), 0);
+    assert_str_equal(line.text, "two");
+    assert_int_equal(line.number, 2);
+    assert_int_equal(tk_lines_next(&lines, &line, &err), 1);
+    tk_lines_close(&lines);
+    tk_fd_close(&writer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -159,6 +184,7 @@ int main(void)
         cmocka_unit_test(lines_of_any_length_below_the_limit_come_whole),
         cmocka_unit_test(a_line_over_the_limit_is_skipped_and_told),
         cmocka_unit_test(a_missing_file_is_named),
+        cmocka_unit_test(a_line_that_still_grows_comes_when_it_is_whole),
     };
     return cmocka_run_group_tests(tests, folder_make, folder_remove);
 }
