@@ -37,6 +37,7 @@ struct tk_cmd {
     int (*run)(const struct tk_cmd *cmd, int argc, char **argv);
 };
 
+extern const struct tk_cmd tk_cmd_adapt;
 extern const struct tk_cmd tk_cmd_collect;
 extern const struct tk_cmd tk_cmd_completion;
 extern const struct tk_cmd tk_cmd_doctor;

@@ -18,6 +18,7 @@ const struct tk_cmd *const tk_commands[] = {
     &tk_cmd_start_collect,
     &tk_cmd_stop_collect,
     &tk_cmd_wrap,
+    &tk_cmd_adapt,
     &tk_cmd_parse_run,
     &tk_cmd_import,
     &tk_cmd_show,

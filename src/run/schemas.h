@@ -603,6 +603,8 @@ enum {
     TK_INVOCATIONS_REQ_MEM_KB,
     TK_INVOCATIONS_W3C_TRACE_ID,
     TK_INVOCATIONS_W3C_SPAN_ID,
+    TK_INVOCATIONS_USER,
+    TK_INVOCATIONS_UPSTREAM_TIME_MS,
     TK_INVOCATIONS_COUNT
 };
 extern const struct tk_schema tk_schema_invocations;

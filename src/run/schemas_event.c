@@ -79,6 +79,10 @@ static const struct tk_column invocations[TK_INVOCATIONS_COUNT] = {
                                      "trace id of the W3C trace context, 32 hexadecimal digits"},
     [TK_INVOCATIONS_W3C_SPAN_ID] = {"w3c_span_id", TK_TEXT, "",
                                     "span id of the W3C trace context, 16 hexadecimal digits"},
+    [TK_INVOCATIONS_USER] = {"user", TK_TEXT, "", "who submitted it"},
+    [TK_INVOCATIONS_UPSTREAM_TIME_MS] =
+        {"upstream_time_ms", TK_I64, "ms",
+         "part of service_time_ms that a proxy waited for the servers behind it, all tries"},
 };
 
 const struct tk_schema tk_schema_invocations = {
