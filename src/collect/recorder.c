@@ -11,14 +11,11 @@
 #include "collect/recorder_internal.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <link.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/timex.h>
 #include <unistd.h>
 
@@ -30,6 +27,7 @@
 #define CLOCK_NS    (10 * TK_NS_PER_S)
 #define META_NS     (10 * TK_NS_PER_S)
 #define BLOCK_TICKS 10
+#define SETTLE_NS   (2 * TK_NS_PER_S) /* at the usual interval everything ran three times by then */
 /* Slewing moves the wall clock by at most 0.05 % between two looks. */
 #define STEP_NS       (10 * TK_NS_PER_MS)
 #define META_TEXT_MAX ((size_t)256 << 10)
@@ -172,6 +170,10 @@ static int flush(struct tk_recorder *recorder, int64_t now, struct tk_err *err)
         rc = tk_recorder_make_run(recorder, &run, err);
     }
     tk_relay_flush(recorder->relay, run);
+    if (!recorder->settled && now - recorder->start_ns >= SETTLE_NS) {
+        tk_recorder_settle_memory(recorder);
+        recorder->settled = true;
+    }
     return judge_failure(recorder, rc, err);
 }
 
@@ -414,52 +416,13 @@ static int start_sampler(struct tk_recorder *recorder, struct tk_err *err)
         tk_relay_write(recorder->relay);
         rc = tk_relay_next_outcome(recorder->relay, err);
     }
-    recorder->flushed_ns = now;
-    recorder->meta_ns = now;
+    recorder->start_ns = recorder->flushed_ns = recorder->meta_ns = now;
     return rc < 0 ? rc : 0;
 }
 
 /* Buffers that grow leave holes of their former sizes behind when they lie in the heap: 0.7 MB with
  * 2,000 processes. Fixed, the threshold keeps them out of it. */
 #define MMAP_THRESHOLD (64 << 10)
-
-/* The pages of a library's code and constants leave our memory; those that recording runs on come
- * back from the page cache at their first use. */
-static int drop_code(struct dl_phdr_info *library, size_t size, void *context)
-{
-    (void)size;
-    const int64_t *page_bytes = context;
-    uintptr_t page = (uintptr_t)*page_bytes;
-    for (int i = 0; i < library->dlpi_phnum; i++) {
-        const ElfW(Phdr) *segment = &library->dlpi_phdr[i];
-        if (segment->p_type != PT_LOAD || (segment->p_flags & PF_W))
-            continue;
-        uintptr_t start = (library->dlpi_addr + segment->p_vaddr) & ~(page - 1);
-        uintptr_t end = library->dlpi_addr + segment->p_vaddr + segment->p_memsz;
-        /* NOLINTNEXTLINE(performance-no-int-to-ptr): the loader tells addresses as numbers */
-        (void)madvise((void *)start, end - start, MADV_DONTNEED);
-    }
-    return 0;
-}
-
-/* Starting (loading, reading the node, the first lists) touches more code and heap than recording
- * does: 0.5 MB. The peak that run.json tells begins here (proc_pid_clear_refs(5)). */
-static void release_start_memory(struct tk_recorder *recorder)
-{
-    (void)malloc_trim(0);
-    (void)dl_iterate_phdr(drop_code, &recorder->kernel.page_bytes);
-    TK_CLEANUP(tk_fd_close) int fd = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
-    struct tk_err ignored;
-    if (fd >= 0 && tk_fd_write(fd, TK_STR("5"), "clear_refs", &ignored) < 0)
-        return; /* an old kernel: the peak is of the start too */
-}
-
-/* Pages that are in use stay in memory, so that a machine that thrashes is recorded too; those that
- * were only reserved are not taken (MCL_ONFAULT). Allowed or not, it goes on. */
-static void lock_memory(void)
-{
-    (void)mlockall(MCL_CURRENT | MCL_ONFAULT);
-}
 
 static void set_texts(struct tk_recorder *recorder)
 {
@@ -541,8 +504,6 @@ static int start(struct tk_recorder *recorder, struct tk_err *err)
     note_processes(recorder);
     note_remote_mounts(recorder);
     start_prober(recorder);
-    release_start_memory(recorder);
-    lock_memory();
     tk_recorder_start_self(recorder);
     return 0;
 }

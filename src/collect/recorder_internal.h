@@ -69,7 +69,9 @@ struct tk_recorder {
     int64_t self_ns;  /* monotonic time of it */
     int64_t syscalls; /* of the sampling thread that its parts do not count */
 
+    int64_t start_ns;                      /* monotonic time when sampling began */
     int64_t flushed_ns, clock_ns, meta_ns; /* monotonic time of the last one */
+    bool settled;                          /* memory that only the start took was given back */
     int64_t wall_offset_ns;                /* wall clock minus monotonic clock, when last seen */
     bool failing;                          /* the last write failed, and on_failure was told */
     int64_t dropped_before;                /* rows dropped before that */
@@ -96,6 +98,10 @@ int64_t tk_recorder_cpu_ns(struct tk_recorder *recorder);
  * what was taken since the last one. */
 void tk_recorder_start_self(struct tk_recorder *recorder);
 void tk_recorder_put_self(struct tk_recorder *recorder, int64_t now);
+
+/* Give back the memory that starting took, and lock what is left of it; the peak that run.json
+ * tells begins here. Once, when all that recording runs on has run. */
+void tk_recorder_settle_memory(const struct tk_recorder *recorder);
 
 /* Keep the start of an earlier recording into the same folder. */
 void tk_recorder_read_start(struct tk_recorder *recorder);
