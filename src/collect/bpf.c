@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -13,8 +14,10 @@
 #include "collect/bpf_internal.h"
 #include "collect/procs_parse.h"
 
-/* Records of one walk: 0.8 MB that stay mapped. When more processes ran, there is another walk. */
-#define ROOM 4096
+/* Records of one walk, at 200 bytes that stay mapped: as many as there are tasks at the start. When
+ * more processes ran, there is another walk. */
+#define ROOM_MIN 1024
+#define ROOM_MAX 4096
 
 #define EXTRAS_ROOM 16384 /* processes, in some 100 bytes of the kernel each */
 #define WAITS_ROOM  4096  /* tasks that wait for I/O at one time */
@@ -146,6 +149,13 @@ static int attach(struct tk_programs *programs)
     return 0;
 }
 
+static uint32_t room_for_all(void)
+{
+    struct sysinfo info;
+    uint32_t tasks = sysinfo(&info) == 0 ? info.procs : ROOM_MAX;
+    return tasks < ROOM_MIN ? ROOM_MIN : tasks > ROOM_MAX ? ROOM_MAX : tasks;
+}
+
 /* Room for what is added up of processes, where it is. */
 static int size_sums(struct tk_programs *programs)
 {
@@ -161,7 +171,8 @@ static int load(struct tk_bpf *bpf, const struct btf *btf, enum tk_tier tier, ui
     if (!programs)
         return -errno;
     int cpus = libbpf_num_possible_cpus();
-    programs->rodata->tasks_max = ROOM;
+    bpf->room = room_for_all();
+    programs->rodata->tasks_max = bpf->room;
     programs->rodata->cpus_max =
         cpus > 0 && cpus < TK_BPF_CPUS_MAX ? (uint32_t)cpus : TK_BPF_CPUS_MAX;
     bpf->parts = choose(programs, btf, tier, parts);
@@ -170,7 +181,7 @@ static int load(struct tk_bpf *bpf, const struct btf *btf, enum tk_tier tier, ui
     programs->rodata->has_extras = bpf->parts & (TK_BPF_EXACT | TK_BPF_NET);
     int rc = bpf->parts & TK_BPF_TASKS ? 0 : -EOPNOTSUPP;
     if (rc == 0)
-        rc = bpf_map__set_max_entries(programs->maps.tasks, ROOM);
+        rc = bpf_map__set_max_entries(programs->maps.tasks, bpf->room);
     if (rc == 0)
         rc = size_sums(programs);
     if (rc == 0)
@@ -251,7 +262,7 @@ static int walk(void *context, const struct tk_walk_order *order, struct tk_walk
                                      : tk_bpf_iterate(bpf->link);
     *ret_walk = (struct tk_walk){
         .tasks = bpf->tasks,
-        .count = shared->count < ROOM ? shared->count : ROOM,
+        .count = shared->count < bpf->room ? shared->count : bpf->room,
         .processes = shared->processes,
         .cut = shared->cut,
         .left_out = shared->left_out > 0,
@@ -263,9 +274,8 @@ static int walk(void *context, const struct tk_walk_order *order, struct tk_walk
 
 static int open_walk(struct tk_bpf *bpf, struct tk_err *err)
 {
-    size_t bytes = ROOM * sizeof(*bpf->tasks);
-    void *tasks =
-        mmap(NULL, bytes, PROT_READ, MAP_SHARED, bpf_map__fd(bpf->programs->maps.tasks), 0);
+    void *tasks = mmap(NULL, bpf->room * sizeof(*bpf->tasks), PROT_READ, MAP_SHARED,
+                       bpf_map__fd(bpf->programs->maps.tasks), 0);
     if (tasks == MAP_FAILED)
         return tk_fail_errno(err, "mapping the records of BPF");
     bpf->tasks = tasks;
@@ -413,7 +423,7 @@ void tk_bpf_free(struct tk_bpf *bpf)
     if (!bpf)
         return;
     if (bpf->tasks)
-        (void)munmap(bpf->tasks, ROOM * sizeof(*bpf->tasks));
+        (void)munmap(bpf->tasks, bpf->room * sizeof(*bpf->tasks));
     tk_bpf_groups_release(bpf);
     (void)bpf_link__destroy(bpf->link);
     tk_bpf_events_close(bpf);

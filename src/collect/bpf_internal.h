@@ -31,7 +31,8 @@ struct tk_bpf_ring {
 
 struct tk_bpf {
     struct tk_programs *programs;
-    struct tk_bpf_task *tasks; /* mapped for reading */
+    struct tk_bpf_task *tasks; /* mapped for reading, [room] */
+    uint32_t room;
     enum tk_tier tier;
     uint32_t parts;        /* that are loaded */
     struct bpf_link *link; /* B1: the iterator, of which each walk takes one */
