@@ -231,6 +231,7 @@ struct css_set {
 };
 
 struct task_struct {
+    struct list_head tasks;
     int pid, tgid, on_cpu;
     unsigned int __state;
     unsigned int flags;

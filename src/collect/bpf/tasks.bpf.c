@@ -12,6 +12,8 @@
 
 #define GATES       65536 /* pids that share a slot are written more often than needed */
 #define THREADS_MAX 512   /* of one process that tier B1 adds up */
+#define ROUTE_MAX   16384 /* processes that are fetched ahead */
+#define AHEAD       8
 
 #define UNCREDITED_MAX_NS 2000000000 /* a CPU without ticks is looked after each second */
 
@@ -43,6 +45,14 @@ struct {
 } tasks SEC(".maps");
 
 struct tk_extras_map extras SEC(".maps");
+
+/* Addresses of main threads in the order of the last walk of tier B2. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, ROUTE_MAX);
+    __type(key, uint32_t);
+    __type(value, uint64_t);
+} route SEC(".maps");
 
 const volatile uint32_t tasks_max = 1;
 const volatile uint32_t cpus_max = TK_BPF_CPUS_MAX; /* the loader knows how many there can be */
@@ -363,6 +373,7 @@ static __always_inline void put(struct gate *gate, struct task_struct *leader, i
  * is done for one process is therefore kept in functions of their own, which it looks at once, and
  * which know the process by these. */
 static uint64_t subject; /* address of its main thread */
+static uint32_t visited; /* of this walk, in any namespace */
 static struct sums sums_of_subject;
 
 /* CPU time of the live threads, or else what they used besides, into sums_of_subject. */
@@ -405,8 +416,31 @@ __noinline int put_subject(int32_t pid)
     return 0;
 }
 
+/* Each process tells only where the next one lies, so that every step would wait for memory. What
+ * was met AHEAD steps later last time is probably met again: touched now, it is there by then. The
+ * address may be of anything by now: what is read is not used. 1.5 times faster at 2,000 processes
+ * (bench/procs, 10 Hz). */
+__noinline int fetch_ahead(void)
+{
+    uint32_t at = visited++;
+    uint64_t *slot = bpf_map_lookup_elem(&route, &at);
+    if (slot)
+        *slot = subject;
+    at += AHEAD;
+    slot = bpf_map_lookup_elem(&route, &at);
+    if (slot && *slot != 0) {
+        uint64_t ignored;
+        bpf_probe_read_kernel(&ignored, sizeof(ignored),
+                              (const char *)*slot +
+                                  bpf_core_field_offset(struct task_struct, tasks));
+    }
+    return 0;
+}
+
 static __always_inline void walk_process(struct task_struct *leader)
 {
+    subject = (uint64_t)leader;
+    fetch_ahead();
     int32_t pid = pid_of(leader);
     if (pid == 0)
         return;
@@ -423,7 +457,6 @@ static __always_inline void walk_process(struct task_struct *leader)
     if (all_idle(gate, pid, runtime_ns))
         return;
     sums_of_subject = (struct sums){.runtime_ns = runtime_ns};
-    subject = (uint64_t)leader;
     put_subject(pid);
 }
 
@@ -432,6 +465,7 @@ int walk_tasks(void *nothing __attribute__((unused)))
 {
     struct bpf_iter_task processes;
     struct task_struct *leader;
+    visited = 0;
     bpf_rcu_read_lock();
     bpf_iter_task_new(&processes, NULL, ALL_PROCESSES);
     while ((leader = bpf_iter_task_next(&processes)))
