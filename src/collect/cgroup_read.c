@@ -144,6 +144,8 @@ bool tk_cgroup_read(struct tk_cgroups *groups, struct tk_cgroup *group, enum tk_
         if (n < 0)
             continue;
         any = true;
+        if (file->by_device)
+            tk_cgroup_devices_find_when_due(groups);
         if (!tk_cgroup_file_parse(file, (tk_str){groups->buf, (size_t)n}, &groups->stacked,
                                   reading))
             groups->errors++;

@@ -215,27 +215,33 @@ static uint64_t take_fingerprint(struct tk_cgroups *groups)
     return hash;
 }
 
+/* Whether what is done each 10 s is due; `last_ns` is when it was done last, 0 = never. */
+static bool is_slow_turn(const struct tk_cgroups *groups, int64_t last_ns)
+{
+    int64_t slow_ns = tk_pace_slow_ns(groups->options.pace, SLOW_NS);
+    return last_ns == 0 || groups->tick_ns - last_ns >= slow_ns - EARLY_NS;
+}
+
 /* Files tell how many groups there are at most: they are looked for each 10 s, and at the end. */
-static void find_when_due(struct tk_cgroups *groups, int64_t now_ns)
+static void find_when_due(struct tk_cgroups *groups)
 {
     uint64_t fingerprint = take_fingerprint(groups);
-    int64_t since_ns = now_ns - groups->walk_ns;
+    int64_t since_ns = groups->tick_ns - groups->walk_ns;
     bool changed = fingerprint != groups->fingerprint || groups->lost_one;
-    if (!groups->finishing && groups->walk_ns > 0 &&
-        since_ns < tk_pace_slow_ns(groups->options.pace, SLOW_NS) - EARLY_NS &&
+    if (!groups->finishing && !is_slow_turn(groups, groups->walk_ns) &&
         (!changed || since_ns < LEAST_WALK_NS))
         return;
     groups->fingerprint = fingerprint;
     groups->lost_one = false;
-    groups->walk_ns = now_ns;
+    groups->walk_ns = groups->tick_ns;
     tk_cgroups_find(groups);
 }
 
 /* Walks tell which groups there are. All are looked for once, and where they cannot be looked up
  * each by itself; a rename moves all that is below it, too. */
-static void follow_walk(struct tk_cgroups *groups, int64_t now_ns)
+static void follow_walk(struct tk_cgroups *groups)
 {
-    int64_t since_ns = now_ns - groups->walk_ns;
+    int64_t since_ns = groups->tick_ns - groups->walk_ns;
     bool is_first = groups->walk_ns == 0;
     if (!is_first && tk_cgroup_records_take(groups))
         return;
@@ -243,7 +249,7 @@ static void follow_walk(struct tk_cgroups *groups, int64_t now_ns)
         if (!is_first && since_ns < LEAST_WALK_NS && !groups->finishing)
             return;
         groups->records.renamed = false;
-        groups->walk_ns = now_ns;
+        groups->walk_ns = groups->tick_ns;
         tk_cgroups_find(groups);
     }
     groups->lost_one = false;
@@ -251,30 +257,36 @@ static void follow_walk(struct tk_cgroups *groups, int64_t now_ns)
     tk_cgroup_ignore_strangers(groups);
 }
 
-/* Disks come and go, and runtimes name their containers, without a group doing so. */
-static void look_around_when_due(struct tk_cgroups *groups, int64_t now_ns)
+/* Runtimes name their containers without a group coming or going. Without a walk the names were
+ * looked for with the groups. */
+static void find_names_when_due(struct tk_cgroups *groups)
 {
-    if (groups->devices_ns > 0 &&
-        now_ns - groups->devices_ns < tk_pace_slow_ns(groups->options.pace, SLOW_NS) - EARLY_NS)
+    if (!tk_cgroup_has_records(groups) || !is_slow_turn(groups, groups->names_ns))
         return;
-    groups->devices_ns = now_ns;
+    groups->names_ns = groups->tick_ns;
+    tk_cgroups_find_names(groups);
+}
+
+void tk_cgroup_devices_find_when_due(struct tk_cgroups *groups)
+{
+    if (!is_slow_turn(groups, groups->devices_ns))
+        return;
+    groups->devices_ns = groups->tick_ns;
     groups->syscalls += TK_CGROUP_LIST_CALLS;
     tk_cgroup_devices_find(groups->kernel->rootfd, &groups->stacked);
-    if (tk_cgroup_has_records(groups)) /* else they were looked for with the groups */
-        tk_cgroups_find_names(groups);
 }
 
 static void tick(struct tk_cgroups *groups, struct tk_rows *rows)
 {
     if (tk_cgroup_has_records(groups))
         tk_cgroup_records_walk(groups);
-    int64_t now_ns = groups->kernel->mono_ns(groups->kernel->world);
+    groups->tick_ns = groups->kernel->mono_ns(groups->kernel->world);
     if (tk_cgroup_has_records(groups)) {
-        follow_walk(groups, now_ns);
+        follow_walk(groups);
     } else {
-        find_when_due(groups, now_ns);
+        find_when_due(groups);
     }
-    look_around_when_due(groups, now_ns);
+    find_names_when_due(groups);
     for (size_t i = 0; i < groups->count; i++) {
         if (!groups->groups[i].gone)
             tick_group(groups, &groups->groups[i], rows);

@@ -77,7 +77,8 @@ struct tk_cgroups {
     struct tk_cgroup_fd_share fast_fds, other_fds; /* of files by class */
     bool lost_one;                                 /* since the last walk */
     int64_t walk_ns;                               /* of the last walk; 0 = none yet */
-    int64_t devices_ns;                            /* likewise, of the last look at devices */
+    int64_t names_ns, devices_ns;                  /* likewise, of the last look at these */
+    int64_t tick_ns;                               /* monotonic time of this tick */
     int count_fds[2];     /* files that tell how many groups there are; -1 = missing */
     uint64_t fingerprint; /* of what they said at the last walk */
     bool finishing;       /* in the last tick */
@@ -167,5 +168,8 @@ void tk_cgroups_close_fds(struct tk_cgroups *groups, struct tk_cgroup *group);
 /* Find the block devices of this host that lie on others or in memory, unless the host still has
  * the same devices as last time. `stacked` is zeroed at first. */
 void tk_cgroup_devices_find(int rootfd, struct tk_cgroup_devices *stacked);
+
+/* Likewise, for the files of groups, if the last time was 10 s ago: disks come and go. */
+void tk_cgroup_devices_find_when_due(struct tk_cgroups *groups);
 
 #endif

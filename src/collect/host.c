@@ -33,6 +33,7 @@ static int64_t period_ns(const struct tk_host *host, enum tk_host_class class)
     const int64_t periods[] = {
         [TK_HOST_FAST] = 0,
         [TK_HOST_1S] = tk_pace_detail_ns(host->options.pace, TK_NS_PER_S),
+        [TK_HOST_5S] = tk_pace_detail_ns(host->options.pace, 5 * TK_NS_PER_S),
         [TK_HOST_SLOW] = tk_pace_slow_ns(host->options.pace, 10 * TK_NS_PER_S),
     };
     return periods[class];

@@ -174,14 +174,16 @@ static void put_freq(const struct tk_host *host, struct tk_batch *row)
     }
 }
 
+/* They stand until they are read again: the kernel takes them anew each 5 s. */
 static void put_load(const struct tk_host *host, struct tk_batch *row)
 {
-    struct tk_host_span span = tk_host_span_of(host, TK_HOST_LOADAVG);
-    if (!span.now)
+    const struct tk_host_state *state = &host->states[TK_HOST_LOADAVG];
+    if (state->readings == 0)
         return;
-    tk_row_set_gauge(row, TK_HOST_METRICS_LOAD1, span.now->load.load1);
-    tk_row_set_gauge(row, TK_HOST_METRICS_LOAD5, span.now->load.load5);
-    tk_row_set_gauge(row, TK_HOST_METRICS_LOAD15, span.now->load.load15);
+    const struct tk_host_load *load = &host->readings[state->latest].load;
+    tk_row_set_gauge(row, TK_HOST_METRICS_LOAD1, load->load1);
+    tk_row_set_gauge(row, TK_HOST_METRICS_LOAD5, load->load5);
+    tk_row_set_gauge(row, TK_HOST_METRICS_LOAD15, load->load15);
 }
 
 /* Host rows ------------------------------------------------------------------------- */

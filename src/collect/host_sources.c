@@ -52,7 +52,7 @@ const struct tk_host_source tk_host_sources[TK_HOST_SOURCE_COUNT] = {
     [TK_HOST_LOADAVG] = {.name = "loadavg",
                          .help = "load averages",
                          .path = "proc/loadavg",
-                         .class = TK_HOST_1S,
+                         .class = TK_HOST_5S,
                          .gauge = true,
                          .parse = tk_host_loadavg_parse},
     [TK_HOST_VMSTAT] = {.name = "vmstat",

@@ -181,6 +181,7 @@ struct tk_host_reading {
 enum tk_host_class {
     TK_HOST_FAST, /* each tick */
     TK_HOST_1S,
+    TK_HOST_5S,   /* what the kernel brings up to date as often */
     TK_HOST_SLOW, /* 10 s */
 };
 

@@ -189,6 +189,7 @@ int tk_procs_new(const struct tk_kernel *kernel, const struct tk_procs_options *
         return tk_fail(err, -ENOMEM, "processes: out of memory");
     procs->kernel = kernel;
     procs->options = *options;
+    procs->own_pid = getpid();
     procs->pid_dir_fd = procs->loadavg_fd = procs->dir_fd = -1;
     procs->first_forks = procs->last_forks = -1;
     tk_exit_sums_init(&procs->sums);
@@ -245,12 +246,23 @@ void tk_procs_set_tree_root(struct tk_procs *procs, pid_t pid)
     /* Gone already: its events wait, and they know it by its pid. */
     if (i == TK_PROC_NONE)
         return;
-    procs->root_is_child = procs->set.facts[i].ppid == getpid();
+    procs->root_is_child = procs->set.facts[i].ppid == procs->own_pid;
     tk_procs_judge(procs, i);
     tk_procs_join_families(procs, true);
 }
 
 /* Running ------------------------------------------------------------------------------ */
+
+static bool has_dropped(const struct tk_procs *procs)
+{
+    return procs->sources.dropped > 0 || procs->sources.overruns > 0;
+}
+
+bool tk_procs_wants_forks(const struct tk_procs *procs)
+{
+    bool is_deaf = !tk_procs_has_events(procs) && !tk_procs_has_records(procs);
+    return procs->source != &tk_procs_by_bpf && (!procs->started || is_deaf || has_dropped(procs));
+}
 
 void tk_procs_tick(struct tk_procs *procs, int64_t forks, struct tk_rows *rows)
 {
@@ -261,7 +273,8 @@ void tk_procs_tick(struct tk_procs *procs, int64_t forks, struct tk_rows *rows)
         procs->first_forks = forks;
         procs->fork_events = procs->seen_forks = 0;
     }
-    procs->last_forks = forks;
+    if (forks >= 0)
+        procs->last_forks = forks;
     if (procs->options.pid_dir)
         tk_procs_read_pid_dir(procs, rows);
     tk_procs_sweep(procs, rows, procs->options.every_tick);
@@ -305,8 +318,7 @@ static int64_t lost_exits(const struct tk_procs *procs)
         int64_t refused = procs->ring.dropped_ends;
         return refused > procs->lost_records ? refused : procs->lost_records;
     }
-    bool dropped = procs->sources.dropped > 0 || procs->sources.overruns > 0;
-    int64_t unseen = dropped ? unseen_forks(procs, procs->fork_events) : 0;
+    int64_t unseen = has_dropped(procs) ? unseen_forks(procs, procs->fork_events) : 0;
     return procs->lost_records + (unseen > 0 ? unseen : 0);
 }
 
@@ -341,6 +353,15 @@ void tk_procs_read_stats(const struct tk_procs *procs, struct tk_procs_stats *re
         .all_syscalls = procs->syscalls + procs->files.syscalls + procs->sources.syscalls,
         .ran = procs->looked,
     };
+}
+
+int64_t tk_procs_own_cpu_ns(const struct tk_procs *procs)
+{
+    uint32_t i =
+        tk_procs_has_walk(procs) ? tk_proc_set_find(&procs->set, procs->own_pid) : TK_PROC_NONE;
+    bool is_met = i != TK_PROC_NONE && procs->set.facts[i].group_mark != 0 &&
+                  !(procs->set.clocks[i].flags & TK_PROC_UNMET);
+    return is_met ? procs->set.clocks[i].cpu_ns : -1;
 }
 
 int64_t tk_procs_tree_cpu_ns(const struct tk_procs *procs, bool *ret_exact)

@@ -89,14 +89,21 @@ TK_MUST_USE int tk_procs_new(const struct tk_kernel *kernel, const struct tk_pro
 /* What a tier B2 or B1 has loaded, for its other parts; NULL = this tier needs none. */
 struct tk_bpf *tk_procs_bpf(const struct tk_procs *procs);
 
+/* CPU time of this process, ns, up to when it last left a CPU, as the last walk of tier B2 or B1
+ * found it; -1 = there was none, or it does not see us. */
+int64_t tk_procs_own_cpu_ns(const struct tk_procs *procs);
+
 /* Accepts NULL. */
 void tk_procs_free(struct tk_procs *procs);
 
 /* Put the root of the tree in, once the child exists and before events are next taken. */
 void tk_procs_set_tree_root(struct tk_procs *procs, pid_t pid);
 
+/* Whether the next tick has a use for the count of forks: where no event is lost, none has. */
+bool tk_procs_wants_forks(const struct tk_procs *procs);
+
 /* Take the events that wait, then one sweep: rows go to proc_metrics, proc_events and proc_exit.
- * `forks` is the count of /proc/stat, for the count of lost exits; -1 = unknown. */
+ * `forks` is the count of /proc/stat, for the count of lost exits; -1 = unknown, or not wanted. */
 void tk_procs_tick(struct tk_procs *procs, int64_t forks, struct tk_rows *rows);
 
 /* Call tk_procs_drain() at least so often between ticks: events have little room (unprivileged) or

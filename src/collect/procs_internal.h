@@ -72,11 +72,12 @@ struct tk_procs {
     struct tk_groups groups;
     struct tk_match match;
     enum tk_tier tier;
-    struct tk_bpf *bpf;                 /* owned; NULL = none */
-    struct tk_walker walker;            /* of tiers B2 and B1 */
-    char tier_why_not[160];             /* why no better tier is in use; "" = it is the best */
-    int64_t tier_changes;               /* walks that failed: tier P took over */
-    int64_t cut;                        /* processes whose threads were not all added up */
+    struct tk_bpf *bpf;      /* owned; NULL = none */
+    struct tk_walker walker; /* of tiers B2 and B1 */
+    char tier_why_not[160];  /* why no better tier is in use; "" = it is the best */
+    int64_t tier_changes;    /* walks that failed: tier P took over */
+    int64_t cut;             /* processes whose threads were not all added up */
+    pid_t own_pid;
     bool started;                       /* the first scan is done */
     bool rescan;                        /* events were lost: look for ourselves */
     bool moved_since_scan;              /* pids were given */

@@ -260,7 +260,7 @@ static bool joins_tree(const struct tk_procs *procs, uint32_t i)
     if (procs->options.tree_root == 0)
         return false;
     return pid == procs->options.tree_root || parent_has(procs, i, TK_PROC_IN_TREE) ||
-           (procs->root_is_child && procs->set.facts[i].ppid == getpid());
+           (procs->root_is_child && procs->set.facts[i].ppid == procs->own_pid);
 }
 
 /* With refresh, a member whose name changed may have to go. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The recorder's account of itself: a row of self.jsonl each time that rows are handed over, which
- * is each second at most (collector.md section 4). It costs one system call, for the CPU time; all
- * else is counted anyway. */
+ * is each second at most (collector.md section 4). It costs one system call, for the CPU time, or
+ * none where a walk over all processes has met us, too; all else is counted anyway. */
 #include <time.h>
 
 #include "collect/recorder_internal.h"
@@ -15,14 +15,23 @@ int64_t tk_recorder_cpu_ns(struct tk_recorder *recorder)
     return (int64_t)t.tv_sec * TK_NS_PER_S + t.tv_nsec;
 }
 
+/* What one walk is late by comes with the next, but at the end there is none. */
+static int64_t cpu_ns_for_row(struct tk_recorder *recorder)
+{
+    int64_t cpu_ns = recorder->procs ? tk_procs_own_cpu_ns(recorder->procs) : -1;
+    if (cpu_ns < 0 || recorder->stop_ms > 0)
+        return tk_recorder_cpu_ns(recorder);
+    return cpu_ns > recorder->self.cpu_ns ? cpu_ns : recorder->self.cpu_ns;
+}
+
 /* Counters since the start. */
 static struct tk_self_totals read_totals(struct tk_recorder *recorder,
-                                         const struct tk_procs_stats *procs)
+                                         const struct tk_procs_stats *procs, int64_t cpu_ns)
 {
     struct tk_run_writer_stats written;
     tk_relay_read_stats(recorder->relay, &written);
     struct tk_self_totals totals = {
-        .cpu_ns = tk_recorder_cpu_ns(recorder),
+        .cpu_ns = cpu_ns,
         .bytes = written.bytes,
         .lost_events = procs->dropped_events,
         .dropped_rows = written.dropped_rows,
@@ -71,7 +80,7 @@ void tk_recorder_start_self(struct tk_recorder *recorder)
     struct tk_sampler_span ignored;
     if (recorder->procs)
         tk_procs_read_stats(recorder->procs, &procs);
-    recorder->self = read_totals(recorder, &procs);
+    recorder->self = read_totals(recorder, &procs, tk_recorder_cpu_ns(recorder));
     recorder->self_ns = tk_clock_mono_ns();
     tk_sampler_take_span(recorder->sampler, &ignored);
 }
@@ -81,7 +90,7 @@ void tk_recorder_put_self(struct tk_recorder *recorder, int64_t now)
     struct tk_procs_stats procs = {0};
     if (recorder->procs)
         tk_procs_read_stats(recorder->procs, &procs);
-    struct tk_self_totals totals = read_totals(recorder, &procs);
+    struct tk_self_totals totals = read_totals(recorder, &procs, cpu_ns_for_row(recorder));
     int64_t ns = epoch_ns(recorder, now);
     int64_t before_ns = epoch_ns(recorder, recorder->self_ns);
     struct tk_batch *row = tk_rows_begin(recorder->rows, TK_TABLE_SELF);

@@ -127,10 +127,10 @@ static void finish_host(struct tk_sampler *sampler, struct tk_rows *rows)
 
 static void run_procs(struct tk_sampler *sampler, struct tk_rows *rows)
 {
-    if (!sampler->options.procs)
-        return;
-    int64_t forks = sampler->options.host ? tk_host_forks(sampler->options.host) : -1;
-    tk_procs_tick(sampler->options.procs, forks, rows);
+    struct tk_procs *procs = sampler->options.procs;
+    struct tk_host *host = sampler->options.host;
+    if (procs)
+        tk_procs_tick(procs, host && tk_procs_wants_forks(procs) ? tk_host_forks(host) : -1, rows);
 }
 
 static void set_classes(struct tk_sampler *sampler)
