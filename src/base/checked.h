@@ -46,4 +46,14 @@ TK_MUST_USE static inline bool tk_mul_i64(int64_t a, int64_t b, int64_t *ret)
     return true;
 }
 
+/* a * b / c, rounded down, with 128 bits in between; `c` is not 0 and the result must fit. */
+static inline uint64_t tk_mul_div(uint64_t a, uint64_t b, uint64_t c)
+{
+    uint64_t product;
+    if (!__builtin_mul_overflow(a, b, &product))
+        return product / c;
+    __extension__ typedef unsigned __int128 wide;
+    return (uint64_t)((wide)a * b / c);
+}
+
 #endif

@@ -129,22 +129,24 @@ static int set_number(const struct tk_opt *option, void *field, const char *text
     return 0;
 }
 
-static int set_percent(const struct tk_opt *option, void *field, const char *text,
-                       const char *source, struct tk_err *err)
+static int set_f64(const struct tk_opt *option, void *field, const char *text, const char *source,
+                   struct tk_err *err)
 {
+    bool percent = option->type == TK_OPT_PERCENT;
     tk_str number = tk_str_from(text);
     double value;
-    if (tk_str_ends_with(number, TK_STR("%")))
+    if (percent && tk_str_ends_with(number, TK_STR("%")))
         number.n--;
     if (!tk_parse_f64(number, &value) || !(value >= 0)) {
-        return tk_fail(err, -EINVAL, "%s: '%s' is not a number of per cent such as 2 or 0.5",
-                       source, text);
+        return tk_fail(err, -EINVAL, "%s: '%s' is not a %s", source, text,
+                       percent ? "number of per cent such as 2 or 0.5" : "number such as 2 or 0.5");
     }
     if (option->max != 0 && (value < (double)option->min || value > (double)option->max)) {
         return tk_fail(err, -EINVAL, "%s: %s is out of range, expected %lld to %lld", source, text,
                        (long long)option->min, (long long)option->max);
     }
-    value /= 100;
+    if (percent)
+        value /= 100;
     memcpy(field, &value, sizeof(value));
     return 0;
 }
@@ -176,7 +178,8 @@ static int set_value(const struct tk_opt *option, void *opts, const char *text, 
     case TK_OPT_DURATION:
         return set_number(option, field, text, source, err);
     case TK_OPT_PERCENT:
-        return set_percent(option, field, text, source, err);
+    case TK_OPT_F64:
+        return set_f64(option, field, text, source, err);
     case TK_OPT_LIST:
         return add_item(field, text, source, err);
     }

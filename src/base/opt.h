@@ -20,6 +20,7 @@ enum tk_opt_type {
     TK_OPT_INT,      /* int64_t, decimal, within min..max */
     TK_OPT_DURATION, /* int64_t ns, "250us", "100ms", "1.5s", "2m", "1h"; a bare number is ms */
     TK_OPT_PERCENT,  /* double, a share: "2", "0.5" or "0.5%" of a hundred; min..max in per cent */
+    TK_OPT_F64,      /* double, decimal; min..max */
     TK_OPT_CHOICE,   /* int: index in `choices` */
     TK_OPT_LIST,     /* struct tk_opt_list: the option may come several times; texts as of STRING */
 };
@@ -41,7 +42,7 @@ struct tk_opt {
     char letter;      /* short form; 0 = none */
     const char *env;  /* environment variable that sets it; NULL = none */
     int64_t min,
-        max; /* INT, DURATION, PERCENT; both 0 = no limit but the type's, and not negative */
+        max; /* INT, DURATION, PERCENT, F64; both 0 = no limit but the type's, and not negative */
     const char *const *choices; /* CHOICE: NULL-terminated words */
     size_t given; /* of a bool that is set when the command line has the option; 0 = none */
 };

@@ -41,6 +41,7 @@ extern const struct tk_cmd tk_cmd_adapt;
 extern const struct tk_cmd tk_cmd_collect;
 extern const struct tk_cmd tk_cmd_completion;
 extern const struct tk_cmd tk_cmd_doctor;
+extern const struct tk_cmd tk_cmd_export;
 extern const struct tk_cmd tk_cmd_help;
 extern const struct tk_cmd tk_cmd_import;
 extern const struct tk_cmd tk_cmd_parse_run; /* "parse" */

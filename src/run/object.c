@@ -6,7 +6,9 @@
 #include "base/json.h"
 #include "run/run_internal.h"
 
-#define OBJECT_MAX ((size_t)1 << 20)
+#define OBJECT_MAX      ((size_t)1 << 20)
+#define ARRAY_MAX_BYTES ((size_t)64 << 20)
+#define ARRAY_MAX_ROWS  10000
 
 /* tk_file_write() or tk_file_refresh(). */
 typedef int (*file_fn)(int dirfd, const char *path, tk_str text, mode_t mode, struct tk_err *err);
@@ -90,6 +92,26 @@ int tk_object_read(int dirfd, const char *name, const struct tk_schema *schema,
     if (rc < 0)
         return rc;
     if (tk_object_decode(tk_buf_str(&text), batch, err) < 0)
+        return tk_err_prefix(err, "%s", name);
+    *ret_batch = batch;
+    batch = NULL;
+    return 0;
+}
+
+int tk_objects_read(int dirfd, const char *name, const struct tk_schema *schema,
+                    struct tk_batch **ret_batch, struct tk_err *err)
+{
+    TK_CLEANUP(tk_buf_release) struct tk_buf text;
+    tk_buf_init(&text, ARRAY_MAX_BYTES);
+    int rc = tk_file_load(dirfd, name, &text, err);
+    if (rc < 0)
+        return rc;
+    TK_CLEANUP(tk_batch_freep) struct tk_batch *batch = NULL;
+    rc = tk_batch_new(schema, ARRAY_MAX_ROWS, ARRAY_MAX_BYTES, &batch, err);
+    if (rc < 0)
+        return rc;
+    rc = tk_objects_decode(tk_buf_str(&text), batch, err);
+    if (rc < 0)
         return tk_err_prefix(err, "%s", name);
     *ret_batch = batch;
     batch = NULL;

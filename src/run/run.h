@@ -73,6 +73,11 @@ TK_MUST_USE int tk_object_refresh(int dirfd, const char *name, const struct tk_b
 TK_MUST_USE int tk_object_read(int dirfd, const char *name, const struct tk_schema *schema,
                                struct tk_batch **ret_batch, struct tk_err *err);
 
+/* Read NAME, an array of objects such as nodes.json, into a new batch: at most 10,000. -ENOENT when
+ * the file is missing, -EBADMSG at the first element that is none. */
+TK_MUST_USE int tk_objects_read(int dirfd, const char *name, const struct tk_schema *schema,
+                                struct tk_batch **ret_batch, struct tk_err *err);
+
 /* Writing ----------------------------------------------------------------------- */
 
 /* Appends rows to the table files of a folder: encodes into a buffer per table and writes with

@@ -11,9 +11,6 @@
 #include "run/run_internal.h"
 #include "run/summary_internal.h"
 
-#define OBJECT_MAX ((size_t)1024 * 1024)
-#define NODES_MAX  10000
-
 static tk_str copy(struct tk_summary *summary, tk_str text)
 {
     return tk_arena_copy(&summary->text, text);
@@ -156,16 +153,10 @@ static void set_nodes(struct tk_summary *summary, const struct tk_batch *nodes, 
 /* nodes.json of a cctf/: an array of at least one. 1 when it is missing or empty. */
 static int nodes_read(int dirfd, const char *path, struct tk_batch **ret_batch, struct tk_err *err)
 {
-    TK_CLEANUP(tk_buf_release) struct tk_buf text;
-    tk_buf_init(&text, OBJECT_MAX);
-    int rc = tk_file_load(dirfd, path, &text, err);
+    TK_CLEANUP(tk_batch_freep) struct tk_batch *batch = NULL;
+    int rc = tk_objects_read(dirfd, path, &tk_schema_nodes, &batch, err);
     if (rc < 0)
         return rc == -ENOENT ? 1 : rc;
-    TK_CLEANUP(tk_batch_freep) struct tk_batch *batch = NULL;
-    rc = tk_batch_new(&tk_schema_nodes, NODES_MAX, OBJECT_MAX, &batch, err);
-    rc = rc < 0 ? rc : tk_objects_decode(tk_buf_str(&text), batch, err);
-    if (rc < 0)
-        return tk_err_prefix(err, "%s", path);
     if (batch->rows == 0)
         return 1;
     *ret_batch = batch;

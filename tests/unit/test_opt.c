@@ -12,6 +12,7 @@ struct opts {
     const char *root; /* borrowed: dies with argv */
     int64_t count;
     double budget;
+    double factor;
     int64_t interval_ns;
     int tier;
 };
@@ -25,6 +26,7 @@ static const struct tk_opt options[] = {
     {"interval", TK_OPT_DURATION, offsetof(struct opts, interval_ns), "TIME", "between ticks",
      .env = "TK_TEST_INTERVAL", .given = offsetof(struct opts, interval_given)},
     {"budget", TK_OPT_PERCENT, offsetof(struct opts, budget), "%", "of a CPU", .max = 100},
+    {"factor", TK_OPT_F64, offsetof(struct opts, factor), "X", "of a figure", .max = 8},
     {"tier", TK_OPT_CHOICE, offsetof(struct opts, tier), "TIER", "source", .choices = tiers},
     {0},
 };
@@ -52,7 +54,7 @@ static void values_of_each_type_are_read(void **state)
     int first = 0;
     assert_int_equal(parse(&opts, &first, &err,
                            ARGV("--once", "-r", "d", "--count=7", "--interval", "1.5s", "--tier",
-                                "P0", "--budget=12.5%", "--", "cmd", "--count")),
+                                "P0", "--budget=12.5%", "--factor=1.25", "--", "cmd", "--count")),
                      0);
     assert_true(opts.once);
     assert_non_null(opts.root);
@@ -60,7 +62,8 @@ static void values_of_each_type_are_read(void **state)
     assert_int_equal(opts.interval_ns, 1500000000);
     assert_int_equal(opts.tier, 2);
     assert_true(opts.budget == 0.125);
-    assert_int_equal(first, 11);
+    assert_true(opts.factor == 1.25);
+    assert_int_equal(first, 12);
 }
 
 static void options_may_follow_arguments_where_no_command_is_run(void **state)
@@ -166,6 +169,7 @@ static void help_lists_every_option_within_the_width(void **state)
              "      --count N        ticks\n"
              "      --interval TIME  between ticks [TK_TEST_INTERVAL]\n"
              "      --budget %       of a CPU\n"
+             "      --factor X       of a figure\n"
              "      --tier TIER      source\n"
              "  -h, --help           show this help\n"},
         {36, "      --once           one tick\n"
@@ -174,6 +178,7 @@ static void help_lists_every_option_within_the_width(void **state)
              "      --interval TIME  between ticks\n"
              "                       [TK_TEST_INTERVAL]\n"
              "      --budget %       of a CPU\n"
+             "      --factor X       of a figure\n"
              "      --tier TIER      source\n"
              "  -h, --help           show this\n"
              "                       help\n"},

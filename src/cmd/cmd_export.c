@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/nearest.h"
+#include "cmd/cmd.h"
+#include "cmd/export.h"
+#include "cmd/runs.h"
+#include "opendc/opendc.h"
+
+static const struct tk_export_format *const formats[] = {&tk_export_opendc};
+
+/* Their names: the verbs of the command. */
+static const char *const verbs[] = {"opendc", NULL};
+
+static const char *const modes[] = {"auto", "split", "service", "request", "node", NULL};
+static const char *const units[] = {"max", "base", "measured", NULL};
+static const char *const methods[] = {"auto", "p95", "max", "request", "gen1", NULL};
+static const char *const compats[] = {"off", "gen1", "gen2", NULL};
+static const char *const ids[] = {"sequential", "pid", "auto", NULL};
+
+#define FIELD(name) offsetof(struct tk_export_opts, name)
+
+static const struct tk_opt options[] = {
+    {"input", TK_OPT_STRING, FIELD(input), "DIR",
+     "run folder, or a folder that holds some; the same as the argument RUN", .letter = 'i'},
+    {"output", TK_OPT_STRING, FIELD(output), "DIR", "where to write; made if need be",
+     .letter = 'o'},
+    {"compression", TK_OPT_STRING, FIELD(compression), "CODEC",
+     "of Parquet files: none, snappy, gzip, zstd (snappy)"},
+    {"service-mode", TK_OPT_CHOICE, FIELD(service_mode), "MODE",
+     "what is a task: split = an invocation, with its share of its process; service = a process; "
+     "request = an invocation with the CPU time that it says itself; node = the load of a node; "
+     "auto = the first of split, service, node that the run has (auto)",
+     .choices = modes},
+    {"cpu-unit", TK_OPT_CHOICE, FIELD(cpu_unit), "WHICH",
+     "frequency that CPU time is multiplied by: max, base or measured (max)", .choices = units},
+    {"cpu-count-method", TK_OPT_CHOICE, FIELD(count_method), "WHICH",
+     "cores of a task: request = as it asked for; p95 or max of those in use; gen1; auto = request "
+     "where known, else p95 (auto)",
+     .choices = methods},
+    {"reference-mhz", TK_OPT_F64, FIELD(reference_mhz), "MHZ",
+     "take all nodes as so fast (each as it is)", .max = 1000000},
+    {"cpu-freq-mhz", TK_OPT_F64, FIELD(assumed_mhz), "MHZ",
+     "frequency of nodes that do not tell theirs (an error)", .env = "CPU_FREQ_MHZ",
+     .max = 1000000},
+    {"smt-factor", TK_OPT_F64, FIELD(smt_factor), "X",
+     "capacity of a hardware thread beyond the first of its core (1)", .max = 1},
+    {"top", TK_OPT_INT, FIELD(top), "N", "only the N earliest tasks (all)", .min = 1,
+     .max = INT64_MAX},
+    {"anonymise", TK_OPT_FLAG, FIELD(anonymise), NULL,
+     "hash names, hosts, paths and ids: the same gives the same"},
+    {"no-estimate", TK_OPT_FLAG, FIELD(no_estimate), NULL,
+     "leave out tasks of whose CPU time nothing is known (they count as half a core)"},
+    {"profile", TK_OPT_CHOICE, FIELD(profile), "PROFILE",
+     "opendc: files for opendc (v2.4g and later), opendc-2.4f, opendc-2.4e or opendc-2.1 (opendc)",
+     .choices = tk_opendc_profiles},
+    {"compat", TK_OPT_CHOICE, FIELD(compat), "GEN",
+     "opendc: formulas of the old exporters, gen1 or gen2, flaws included (off)",
+     .choices = compats},
+    {"exact", TK_OPT_FLAG, FIELD(exact), NULL,
+     "opendc: with --compat also joins by the pid alone and the cap of 2400 MHz"},
+    {"task-id-mode", TK_OPT_CHOICE, FIELD(ids), "MODE",
+     "opendc: sequential, pid, or auto = pid where unique (sequential)", .choices = ids},
+    {"idle-floor", TK_OPT_F64, FIELD(floor_mhz), "MHZ",
+     "opendc: least usage of a fragment; 0 = no floor, for policy NoDelay only (0.1)",
+     .max = 1000000},
+    {"scale-cpu", TK_OPT_F64, FIELD(scale_cpu), "X", "opendc: usage by this factor (1)",
+     .max = 1000000},
+    {"scale-duration", TK_OPT_F64, FIELD(scale_duration), "X",
+     "opendc: durations by this factor (1)", .max = 1000000},
+    {"startup-overhead-ms", TK_OPT_DURATION, FIELD(startup_ns), "MS",
+     "opendc: added to each task's first fragment (0)"},
+    {"shift-ms", TK_OPT_INT, FIELD(shift_ms), "MS", "opendc: added to each submission (0)",
+     .min = INT64_MIN / 4, .max = INT64_MAX / 4},
+    {"mem-headroom", TK_OPT_F64, FIELD(headroom), "X", "opendc: memory by this factor (1)",
+     .max = 1000000},
+    {"per-node", TK_OPT_FLAG, FIELD(per_node), NULL,
+     "opendc: besides a trace and a topology of one host for each node, in nodes/"},
+    {0},
+};
+
+static const struct tk_export_format *find_format(const char *name)
+{
+    for (size_t i = 0; i < TK_COUNTOF(formats); i++) {
+        if (strcmp(formats[i]->name, name) == 0)
+            return formats[i];
+    }
+    return NULL;
+}
+
+static int unknown_format(const struct tk_cmd *cmd, const char *name)
+{
+    const char *meant = tk_nearest_find(name, verbs, TK_COUNTOF(verbs) - 1);
+    if (meant)
+        return tk_cmd_usage(cmd, "'%s' is no format: did you mean '%s'?", name, meant);
+    return tk_cmd_usage(cmd, "'%s' is no format", name);
+}
+
+/* The runs of the arguments, or of --input, or the last one. */
+static int find_runs(struct tk_runs *runs, const struct tk_export_opts *opts, int argc, char **argv,
+                     struct tk_err *err)
+{
+    char path[4096];
+    if (!opts->input)
+        return tk_runs_find(runs, argc, argv, err);
+    char *given[] = {path};
+    (void)snprintf(path, sizeof(path), "%s", opts->input);
+    return tk_runs_find(runs, 1, given, err);
+}
+
+static int run(const struct tk_cmd *cmd, int argc, char **argv)
+{
+    struct tk_export_opts opts = {.floor_mhz = TK_FLOOR_MHZ,
+                                  .scale_cpu = 1,
+                                  .scale_duration = 1,
+                                  .smt_factor = 1,
+                                  .headroom = 1,
+                                  .compression = "snappy"};
+    struct tk_err err;
+    int first;
+    int status;
+    if (!tk_cmd_parse(cmd, &opts, argc, argv, &first, &status))
+        return status;
+    if (first == argc)
+        return tk_cmd_usage(cmd, "expected a format, such as opendc");
+    const struct tk_export_format *format = find_format(argv[first]);
+    if (!format)
+        return unknown_format(cmd, argv[first]);
+    first++;
+    if (opts.input && first < argc)
+        return tk_cmd_usage(cmd, "'%s': the run is given by --input already", argv[first]);
+    if (!opts.output)
+        return tk_cmd_usage(cmd, "expected --output DIR");
+    TK_CLEANUP(tk_runs_release) struct tk_runs runs = {0};
+    int rc = find_runs(&runs, &opts, argc - first, argv + first, &err);
+    rc = rc < 0 ? rc : format->run(&opts, runs.paths, runs.count, &err);
+    return rc < 0 ? tk_cmd_fail(cmd, &err) : TK_EXIT_OK;
+}
+
+const struct tk_cmd tk_cmd_export = {
+    .name = "export",
+    .args = "FORMAT [RUN...]",
+    .help = "write a run in the format of another tool",
+    .about = "FORMAT is opendc: a folder that the simulator OpenDC loads. RUN is a run folder,\n"
+             "merged or not, a folder that holds some, or the name of a run in logs/.\n"
+             "\n"
+             "  tracekit export opendc logs/20261121T090229Z -o opendc_traces",
+    .options = options,
+    .verbs = verbs,
+    .mixed = true,
+    .reads_run_env = true,
+    .run = run,
+};

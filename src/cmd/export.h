@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Formats that `tracekit export` writes. To add one: its file src/cmd/export_x.c with its `const
+ * struct tk_export_format`, its extern here and its line in cmd_export.c. An option that only some
+ * formats take says so in its help. */
+#ifndef TK_CMD_EXPORT_H
+#define TK_CMD_EXPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+/* Options of all formats, as the table in cmd_export.c sets them. */
+struct tk_export_opts {
+    const char *input;
+    const char *output;
+    const char *compression;
+    /* Of formats made of tasks. */
+    int service_mode;
+    int cpu_unit;
+    int count_method;
+    double reference_mhz;
+    double assumed_mhz;
+    double smt_factor;
+    int64_t top;
+    bool anonymise;
+    bool no_estimate;
+    /* Of opendc. */
+    int profile;
+    int compat;
+    bool exact;
+    int ids;
+    double floor_mhz;
+    double scale_cpu;
+    double scale_duration;
+    int64_t startup_ns;
+    int64_t shift_ms;
+    double headroom;
+    bool per_node;
+};
+
+struct tk_export_format {
+    const char *name;
+    const char *help; /* one line */
+
+    /* Export the runs in these folders [1 or more] to opts->output, which is set, and say on stdout
+     * what was written. */
+    int (*run)(const struct tk_export_opts *opts, const char *const *folders, size_t count,
+               struct tk_err *err);
+};
+
+extern const struct tk_export_format tk_export_opendc;
+
+#endif

@@ -1,0 +1,534 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tasks.parquet and fragments.parquet (opendc.md sections 2, 3 and 5): a table per profile says
+ * which columns there are; what goes into each kind of column stands here once. */
+#include <errno.h>
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/number.h"
+#include "opendc/course.h"
+#include "opendc/export_internal.h"
+#include "opendc/profiles.h"
+#include "run/out.h"
+
+#define ROWS_PER_WRITE 4096
+#define ROWS_PER_GROUP ((size_t)1 << 20)
+#define LEAST_MEM_KB   1024
+#define ASSUMED_MEM_KB 65536
+#define SINK_PIECE     ((size_t)8 << 20)
+#define ID_TEXT_MAX    12
+#define QUANTILE       0.95
+
+/* A file on its way ------------------------------------------------------------------------ */
+
+struct file {
+    struct tk_out out;
+    struct tk_parquet_writer *writer;
+};
+
+static int take_bytes(void *user, tk_str bytes, struct tk_err *err)
+{
+    struct file *file = user;
+    while (bytes.n > 0) {
+        size_t n = bytes.n < SINK_PIECE ? bytes.n : SINK_PIECE;
+        tk_out_put(&file->out, (tk_str){bytes.p, n});
+        bytes = (tk_str){bytes.p + n, bytes.n - n};
+    }
+    if (file->out.failure.code == 0)
+        return 0;
+    *err = file->out.failure;
+    return err->code;
+}
+
+static int file_open(struct file *file, const struct tk_export *export, const char *name,
+                     const struct tk_parquet_node *nodes, size_t node_count, struct tk_err *err)
+{
+    int rc = tk_out_open(&file->out, export->dirfd, name, NULL, err);
+    if (rc < 0)
+        return rc;
+    const struct tk_parquet_sink sink = {take_bytes, file};
+    const struct tk_parquet_opts opts = {
+        .codec = export->options->codec, .row_group_rows = ROWS_PER_GROUP, .classic = true};
+    rc = tk_parquet_writer_new(nodes, node_count, &opts, &sink, &file->writer, err);
+    if (rc < 0)
+        return rc;
+    tk_parquet_writer_add_pair(file->writer, "tracekit.version", TK_STR(TK_VERSION));
+    tk_parquet_writer_add_pair(file->writer, "tracekit.profile",
+                               tk_str_from(tk_opendc_profiles[export->options->profile]));
+    tk_parquet_writer_add_pair(file->writer, "tracekit.units",
+                               TK_STR("usage and capacity MHz, duration ms, submission_time epoch "
+                                      "ms, mem_capacity kB"));
+    return 0;
+}
+
+static int file_close(struct file *file, struct tk_err *err)
+{
+    int rc = tk_parquet_writer_close(file->writer, err);
+    return rc < 0 ? rc : tk_out_close(&file->out, err);
+}
+
+static void file_release(struct file *file)
+{
+    tk_parquet_writer_free(file->writer);
+    tk_out_release(&file->out);
+}
+
+/* Fragments -------------------------------------------------------------------------------- */
+
+/* Rows that wait for the writer, by column. */
+struct fragment_rows {
+    size_t count;
+    int32_t id[ROWS_PER_WRITE];
+    char id_text[ROWS_PER_WRITE][ID_TEXT_MAX];
+    tk_str id_view[ROWS_PER_WRITE];
+    int64_t end_ms[ROWS_PER_WRITE];
+    int64_t duration_ms[ROWS_PER_WRITE];
+    int32_t cpu_count[ROWS_PER_WRITE];
+    double mhz[ROWS_PER_WRITE];
+};
+
+static int write_fragments(struct file *file, const struct tk_profile *profile,
+                           struct fragment_rows *rows, struct tk_err *err)
+{
+    for (size_t i = 0; i < profile->fragment_column_count; i++) {
+        switch (profile->fragment_columns[i]) {
+        case TK_FRAGMENT_ID:
+            tk_parquet_add_i32(file->writer, i, rows->id, rows->count);
+            break;
+        case TK_FRAGMENT_ID_TEXT:
+            tk_parquet_add_texts(file->writer, i, rows->id_view, rows->count);
+            break;
+        case TK_FRAGMENT_END:
+            tk_parquet_add_i64(file->writer, i, rows->end_ms, rows->count);
+            break;
+        case TK_FRAGMENT_DURATION:
+            tk_parquet_add_i64(file->writer, i, rows->duration_ms, rows->count);
+            break;
+        case TK_FRAGMENT_COUNT:
+            tk_parquet_add_i32(file->writer, i, rows->cpu_count, rows->count);
+            break;
+        case TK_FRAGMENT_USAGE:
+            tk_parquet_add_f64(file->writer, i, rows->mhz, rows->count);
+            break;
+        }
+    }
+    rows->count = 0;
+    return tk_parquet_writer_write(file->writer, err);
+}
+
+static int add_fragments(struct file *file, const struct tk_profile *profile,
+                         struct fragment_rows *rows, const struct tk_task *task,
+                         const struct tk_fragments *made, struct tk_err *err)
+{
+    int64_t end_ms = task->submission_ms;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < made->count; i++) {
+        size_t at = rows->count++;
+        end_ms += made->items[i].duration_ms;
+        rows->id[at] = task->id;
+        rows->id_view[at] = (tk_str){rows->id_text[at], tk_i64_format(task->id, rows->id_text[at])};
+        rows->end_ms[at] = end_ms;
+        rows->duration_ms[at] = made->items[i].duration_ms;
+        rows->cpu_count[at] = task->cpu_count;
+        rows->mhz[at] = made->items[i].mhz;
+        if (rows->count == ROWS_PER_WRITE)
+            rc = write_fragments(file, profile, rows, err);
+    }
+    return rc;
+}
+
+/* One task --------------------------------------------------------------------------------- */
+
+/* What cuts a task, and what is used again for each. */
+struct cutter {
+    struct tk_export *export;
+    struct tk_courses courses;
+    struct tk_compat_rows rows;
+    struct tk_fragments made;
+    int32_t next_id;
+};
+
+static struct tk_fragment_rules rules_of(const struct tk_export *export, const struct tk_task *task)
+{
+    const struct tk_node *node = &export->workload->nodes[task->node];
+    return (struct tk_fragment_rules){.cores = node->cores,
+                                      .mhz = node->mhz,
+                                      .floor_mhz = export->options->floor_mhz,
+                                      .epsilon = TK_EPSILON,
+                                      .longest_ms = TK_LONGEST_MS};
+}
+
+static double highest_cores(const struct tk_fragments *made, double mhz)
+{
+    double most = 0;
+    for (size_t i = 0; i < made->count; i++)
+        most = fmax(most, made->items[i].mhz / mhz);
+    return most;
+}
+
+static int set_cores(struct cutter *cutter, struct tk_task *task,
+                     const struct tk_fragment_rules *rules, struct tk_err *err)
+{
+    enum tk_count_method method = cutter->export->options->count_method;
+    bool is_request = method == TK_COUNT_AUTO || method == TK_COUNT_REQUEST;
+    double cores = 0;
+    int rc = 0;
+    if (is_request && task->req_cpu_units > 0) {
+        cores = (double)task->req_cpu_units;
+    } else if (method == TK_COUNT_REQUEST) {
+        return tk_fail(err, -ENODATA,
+                       "task %.*s (span %.*s) does not say how many CPUs it asked for "
+                       "(req_cpu_units): choose another method for the CPU count",
+                       TK_STR_ARG(task->name), TK_STR_ARG(task->span));
+    } else if (method == TK_COUNT_MAX) {
+        cores = ceil(highest_cores(&cutter->made, rules->mhz) - 1e-9);
+    } else if (method == TK_COUNT_GEN1) {
+        cores = floor(highest_cores(&cutter->made, rules->mhz) + 0.5);
+    } else {
+        rc = tk_fragments_quantile(&cutter->made, QUANTILE, &cores, err);
+        cores = ceil(cores);
+    }
+    task->cpu_count = (int32_t)fmax(1, fmin(cores, (double)rules->cores));
+    task->cpu_capacity_mhz = task->cpu_count * rules->mhz;
+    return rc;
+}
+
+static void set_memory(const struct tk_opendc_options *options, struct tk_task *task)
+{
+    int64_t rss_kb = task->rss_kb > 0 ? task->rss_kb : task->req_mem_kb;
+    task->mem_is_estimate = rss_kb <= 0;
+    if (rss_kb > 0) {
+        double headroom = options->compat == TK_COMPAT_OFF ? options->headroom : 1;
+        double kb = ceil((double)rss_kb * headroom - 1e-6);
+        task->mem_kb = kb > LEAST_MEM_KB ? (int64_t)kb : LEAST_MEM_KB;
+        return;
+    }
+    double bytes = fmax((double)task->bytes_in, 0) + fmax((double)task->bytes_out, 0);
+    task->mem_kb = (int64_t)fmax(floor(2 * bytes / 1024), ASSUMED_MEM_KB);
+}
+
+/* Calibration: usage by a factor, durations by a factor (rounded so that they add up), and the time
+ * that OpenDC does not know of before a task starts. */
+static void scale(struct tk_fragments *made, const struct tk_opendc_options *options,
+                  const struct tk_fragment_rules *rules, struct tk_fragment_sums *sums)
+{
+    double most = (double)rules->cores * rules->mhz;
+    int64_t before_ms = 0;
+    int64_t after_ms = 0;
+    for (size_t i = 0; i < made->count; i++) {
+        struct tk_fragment *at = &made->items[i];
+        before_ms += at->duration_ms;
+        int64_t end_ms = (int64_t)llround((double)before_ms * options->scale_duration);
+        at->duration_ms = end_ms > after_ms ? end_ms - after_ms : 1;
+        after_ms += at->duration_ms;
+        at->mhz = fmin(at->mhz * options->scale_cpu, most);
+    }
+    if (made->count > 0)
+        made->items[0].duration_ms += options->startup_ms;
+    tk_fragments_raise(made, rules, sums);
+}
+
+static bool is_scaled(const struct tk_opendc_options *options)
+{
+    return options->scale_cpu != 1 || options->scale_duration != 1 || options->startup_ms != 0;
+}
+
+static int cut_compat(struct cutter *cutter, struct tk_task *task,
+                      const struct tk_fragment_rules *rules, struct tk_err *err)
+{
+    const struct tk_opendc_options *options = cutter->export->options;
+    int rc = tk_compat_rows_read(&cutter->rows, cutter->export->workload, task,
+                                 options->exact_compat, err);
+    if (rc < 0)
+        return rc;
+    task->cpu_ns = 0;
+    const struct tk_compat_rules old = {options->compat, options->exact_compat, rules->cores,
+                                        rules->mhz};
+    return tk_compat_cut(&cutter->made, task, &cutter->rows, &old, err);
+}
+
+static int cut(struct cutter *cutter, struct tk_task *task, struct tk_err *err)
+{
+    struct tk_export *export = cutter->export;
+    const struct tk_fragment_rules rules = rules_of(export, task);
+    int rc = 0;
+    /* The course tells the largest resident set, too. */
+    rc = tk_courses_find(&cutter->courses, task, err);
+    if (rc == 0 && export->options->compat != TK_COMPAT_OFF) {
+        rc = cut_compat(cutter, task, &rules, err);
+    } else if (rc == 0) {
+        rc = tk_fragments_cut(&cutter->made, &cutter->courses.course, &rules, &export->report.sums,
+                              err);
+        rc = rc < 0 ? rc : set_cores(cutter, task, &rules, err);
+    }
+    if (rc < 0)
+        return rc;
+    task->duration_ms = task->end_ms - task->start_ms;
+    set_memory(export->options, task);
+    if (!is_scaled(export->options))
+        return 0;
+    scale(&cutter->made, export->options, &rules, &export->report.sums);
+    task->duration_ms = 0;
+    for (size_t i = 0; i < cutter->made.count; i++)
+        task->duration_ms += cutter->made.items[i].duration_ms;
+    return 0;
+}
+
+static void widen(struct tk_range *range, double value, bool is_first)
+{
+    range->low = is_first || value < range->low ? value : range->low;
+    range->high = is_first || value > range->high ? value : range->high;
+}
+
+static void note_task(struct tk_opendc_report *report, const struct tk_task *task,
+                      const struct tk_fragments *made)
+{
+    bool is_first = report->tasks == 0;
+    report->tasks++;
+    report->fragments += (int64_t)made->count;
+    report->estimated += task->known == TK_KNOWN_NOTHING;
+    report->even += task->known == TK_KNOWN_TOTAL;
+    report->mem_estimated += task->mem_is_estimate;
+    report->cpu_ns += task->cpu_ns;
+    widen(&report->duration_ms, (double)task->duration_ms, is_first);
+    widen(&report->capacity_mhz, task->cpu_capacity_mhz, is_first);
+    widen(&report->mem_kb, (double)task->mem_kb, is_first);
+}
+
+/* Tasks ------------------------------------------------------------------------------------ */
+
+struct task_rows {
+    size_t count;
+    const struct tk_task *task[ROWS_PER_WRITE];
+    int32_t i32[ROWS_PER_WRITE];
+    int64_t i64[ROWS_PER_WRITE];
+    double f64[ROWS_PER_WRITE];
+    char id_text[ROWS_PER_WRITE][ID_TEXT_MAX];
+    tk_str text[ROWS_PER_WRITE];
+    uint8_t def[ROWS_PER_WRITE];
+};
+
+static void add_texts(struct tk_parquet_writer *writer, size_t column, struct task_rows *rows,
+                      enum tk_task_column kind)
+{
+    size_t there = 0;
+    for (size_t i = 0; i < rows->count; i++) {
+        const struct tk_task *task = rows->task[i];
+        tk_str text = task->name;
+        if (kind == TK_TASK_ID_TEXT)
+            text = (tk_str){rows->id_text[i], tk_i64_format(task->id, rows->id_text[i])};
+        rows->def[i] = text.n > 0;
+        if (text.n > 0)
+            rows->text[there++] = text;
+    }
+    if (kind == TK_TASK_ID_TEXT) {
+        tk_parquet_add_texts(writer, column, rows->text, there);
+    } else {
+        tk_parquet_add_levels(writer, column, rows->text, rows->def, NULL, rows->count);
+    }
+}
+
+static void add_i32s(struct tk_parquet_writer *writer, size_t column, struct task_rows *rows,
+                     enum tk_task_column kind)
+{
+    for (size_t i = 0; i < rows->count; i++)
+        rows->i32[i] = kind == TK_TASK_ID ? rows->task[i]->id : rows->task[i]->cpu_count;
+    tk_parquet_add_i32(writer, column, rows->i32, rows->count);
+}
+
+static void add_i64s(struct tk_parquet_writer *writer, size_t column, struct task_rows *rows,
+                     enum tk_task_column kind)
+{
+    for (size_t i = 0; i < rows->count; i++) {
+        const struct tk_task *task = rows->task[i];
+        rows->i64[i] = kind == TK_TASK_SUBMISSION ? task->submission_ms
+                       : kind == TK_TASK_END      ? task->submission_ms + task->duration_ms
+                       : kind == TK_TASK_DURATION ? task->duration_ms
+                                                  : task->mem_kb;
+    }
+    tk_parquet_add_i64(writer, column, rows->i64, rows->count);
+}
+
+/* Ids of the tasks at the other ends of edges; those that were left out have none. */
+static int add_edges(struct tk_parquet_writer *writer, size_t column,
+                     const struct tk_workload *workload, const struct tk_task *task,
+                     enum tk_task_column kind, struct tk_err *err)
+{
+    bool parents = kind == TK_TASK_PARENTS;
+    const uint32_t *others = parents ? task->parents : task->children;
+    uint32_t count = parents ? task->parent_count : task->child_count;
+    int32_t *ids = malloc(((size_t)count + 1) * sizeof(*ids));
+    if (!ids)
+        return tk_fail(err, -ENOMEM, "out of memory for %u edges", count);
+    size_t there = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (workload->tasks[others[i]].id != 0)
+            ids[there++] = workload->tasks[others[i]].id;
+    }
+    if (there > 0) {
+        tk_parquet_add_list(writer, column, ids, there);
+    } else {
+        tk_parquet_add_nulls(writer, column, 1);
+    }
+    free(ids);
+    return 0;
+}
+
+/* A column with one value a row. */
+static void add_flat(struct tk_parquet_writer *writer, size_t column, struct task_rows *rows,
+                     enum tk_task_column kind)
+{
+    switch (kind) {
+    case TK_TASK_ID:
+    case TK_TASK_COUNT:
+        add_i32s(writer, column, rows, kind);
+        break;
+    case TK_TASK_ID_TEXT:
+    case TK_TASK_NAME:
+        add_texts(writer, column, rows, kind);
+        break;
+    case TK_TASK_SUBMISSION:
+    case TK_TASK_END:
+    case TK_TASK_DURATION:
+    case TK_TASK_MEM:
+        add_i64s(writer, column, rows, kind);
+        break;
+    case TK_TASK_CAPACITY:
+        for (size_t i = 0; i < rows->count; i++)
+            rows->f64[i] = rows->task[i]->cpu_capacity_mhz;
+        tk_parquet_add_f64(writer, column, rows->f64, rows->count);
+        break;
+    case TK_TASK_PARENTS:
+    case TK_TASK_CHILDREN:
+        break;
+    }
+}
+
+/* Write the rows that wait; `columns` of the profile's, the lists at the end of it or not. */
+static int write_tasks(struct file *file, const struct tk_export *export, size_t columns,
+                       struct task_rows *rows, struct tk_err *err)
+{
+    const enum tk_task_column *kinds = tk_profiles[export->options->profile].task_columns;
+    int rc = 0;
+    for (size_t c = 0; rc == 0 && c < columns; c++) {
+        bool is_list = kinds[c] == TK_TASK_PARENTS || kinds[c] == TK_TASK_CHILDREN;
+        if (!is_list)
+            add_flat(file->writer, c, rows, kinds[c]);
+        for (size_t i = 0; rc == 0 && is_list && i < rows->count; i++)
+            rc = add_edges(file->writer, c, export->workload, rows->task[i], kinds[c], err);
+    }
+    rows->count = 0;
+    return rc < 0 ? rc : tk_parquet_writer_write(file->writer, err);
+}
+
+/* Columns that would be null throughout are left out. */
+static bool has_edges(const struct tk_export *export)
+{
+    const struct tk_workload *workload = export->workload;
+    for (uint32_t i = 0; i < workload->task_count; i++) {
+        const struct tk_task *task = &workload->tasks[i];
+        for (uint32_t k = 0; task->id != 0 && k < task->parent_count; k++) {
+            if (workload->tasks[task->parents[k]].id != 0)
+                return true;
+        }
+    }
+    return false;
+}
+
+static int write_task_file(struct tk_export *export, const struct tk_profile *profile,
+                           struct tk_err *err)
+{
+    bool has_lists = profile->has_lists && has_edges(export);
+    size_t nodes = profile->task_nodes;
+    size_t columns = profile->task_column_count;
+    if (profile->has_lists && !has_lists) {
+        nodes -= 2 * (size_t)TK_PROFILE_LIST_NODES;
+        columns -= 2;
+    }
+    struct task_rows *rows = malloc(sizeof(*rows));
+    if (!rows)
+        return tk_fail(err, -ENOMEM, "out of memory");
+    rows->count = 0;
+    TK_CLEANUP(file_release) struct file file = {.out = TK_OUT_NONE};
+    int rc = file_open(&file, export, profile->tasks_name, profile->tasks, nodes, err);
+    for (uint32_t i = 0; rc == 0 && i < export->workload->task_count; i++) {
+        const struct tk_task *task = &export->workload->tasks[export->order[i]];
+        if (task->id == 0)
+            continue;
+        rows->task[rows->count++] = task;
+        if (rows->count == ROWS_PER_WRITE)
+            rc = write_tasks(&file, export, columns, rows, err);
+    }
+    if (rc == 0 && rows->count > 0)
+        rc = write_tasks(&file, export, columns, rows, err);
+    free(rows);
+    return rc < 0 ? rc : file_close(&file, err);
+}
+
+/* The whole --------------------------------------------------------------------------------- */
+
+static int cut_and_add(struct cutter *cutter, struct file *file, const struct tk_profile *profile,
+                       struct fragment_rows *rows, struct tk_task *task, struct tk_err *err)
+{
+    const struct tk_opendc_options *options = cutter->export->options;
+    int rc = cut(cutter, task, err);
+    if (rc < 0)
+        return rc;
+    if (options->no_estimate && task->known == TK_KNOWN_NOTHING) {
+        cutter->export->report.dropped++;
+        task->id = 0;
+        return 0;
+    }
+    if (options->ids == TK_IDS_SEQUENTIAL)
+        task->id = ++cutter->next_id;
+    note_task(&cutter->export->report, task, &cutter->made);
+    return add_fragments(file, profile, rows, task, &cutter->made, err);
+}
+
+static int write_fragment_file(struct cutter *cutter, const struct tk_profile *profile,
+                               struct tk_err *err)
+{
+    struct tk_export *export = cutter->export;
+    const struct tk_workload *workload = export->workload;
+    struct fragment_rows *rows = malloc(sizeof(*rows));
+    if (!rows)
+        return tk_fail(err, -ENOMEM, "out of memory");
+    rows->count = 0;
+    TK_CLEANUP(file_release) struct file file = {.out = TK_OUT_NONE};
+    int rc = file_open(&file, export, profile->fragments_name, profile->fragments,
+                       profile->fragment_column_count, err);
+    int64_t left = export->options->top > 0 ? export->options->top : INT64_MAX;
+    for (uint32_t i = 0; rc == 0 && i < workload->task_count; i++) {
+        struct tk_task *task = &workload->tasks[export->order[i]];
+        bool is_wanted =
+            left > 0 && (export->only_node == TK_NONE || export->only_node == task->node);
+        if (!is_wanted) {
+            task->id = 0;
+            continue;
+        }
+        rc = cut_and_add(cutter, &file, profile, rows, task, err);
+        left -= task->id != 0;
+    }
+    if (rc == 0 && rows->count > 0)
+        rc = write_fragments(&file, profile, rows, err);
+    free(rows);
+    return rc < 0 ? rc : file_close(&file, err);
+}
+
+int tk_export_write_trace(struct tk_export *export, struct tk_err *err)
+{
+    const struct tk_profile *profile = &tk_profiles[export->options->profile];
+    struct cutter cutter = {.export = export};
+    tk_courses_init(&cutter.courses, export->workload);
+    int rc = write_fragment_file(&cutter, profile, err);
+    if (rc == 0 && export->report.tasks == 0 && export->only_node == TK_NONE)
+        rc = tk_fail(err, -ENODATA, "no task is left: of none is its CPU time known");
+    rc = rc < 0 ? rc : write_task_file(export, profile, err);
+    tk_courses_release(&cutter.courses);
+    tk_compat_rows_release(&cutter.rows);
+    tk_fragments_release(&cutter.made);
+    return rc;
+}
