@@ -39,8 +39,9 @@ SYSCALL_TICKS = 10
 # host, its control groups and the output files cost follows their number: both are shown apart.
 PER_CHANGED, PER_TURN, TURN_TICKS, PER_WAKE, PER_TICK = 3, 3.5, 10, 4, 16
 
-# The goal is 16: the host's files are 10, and each group that runs has its block I/O in a file.
-BPF_PROCESSES, BPF_CALLS, BPF_SPREAD = (300, 1000), 36, 6.0
+# The goal is 16, and it takes 13 and some 3 of what is done each 10 s; each control group that runs
+# has its block I/O in a file, and a process that BPF is not shown (this VM's first) is read from 4.
+BPF_PROCESSES, BPF_CALLS, BPF_SPREAD = (300, 1000), 24, 4.0
 
 RATIO_PROCESSES = 2000
 RATIO_TICKS = 15
@@ -48,8 +49,7 @@ RATIO_TICKS = 15
 # 28.8 and 16.8.
 RATIO_GATES = {"P": 0.7 * 9.0, "B2": 0.7 * 16.8}
 
-# The goal is 3 MB; libbpf, zstd and the tables of issue 3 took what lies between.
-RSS_BASE_KB, RSS_PER_PROCESS_KB = 3.6 * 1024, 0.2
+RSS_BASE_KB, RSS_PER_PROCESS_KB = 3.0 * 1024, 0.2
 
 DEADLINE_PROCESSES, DEADLINE_S = 200, 10.0
 DEADLINE_SLACK = 10  # 0.1 s to start and to be told to stop
@@ -171,7 +171,7 @@ def gate_memory(hierarchy: Hierarchy, build: Path) -> str:
             harness.load(build / "loadgen", RATIO_PROCESSES, 10), \
             recorder(hierarchy, build, Path(parent)) as run:
         with harness.quiet_machine(FORKS_PER_S):
-            run.settle(5.0)
+            run.settle(8.0)  # what starting took is given back after two seconds
         rss_kb = run.memory_kb()["rss_kb"]
         processes = len(harness.process_ids())
     limit_kb = RSS_BASE_KB + RSS_PER_PROCESS_KB * processes
@@ -213,7 +213,7 @@ GATES: list[tuple[str, Callable[[Hierarchy, Path], str]]] = [
     ("system calls per tick of the BPF tier are few and constant", gate_syscalls_bpf),
     ("a tick costs a fraction of the plain C loop's", gate_ratio_procfs),
     ("a tick of the BPF tier costs a small fraction of the plain C loop's", gate_ratio_bpf),
-    ("memory stays within 3.6 MB + 0.2 KB per process", gate_memory),
+    ("memory stays within 3 MB + 0.2 KB per process", gate_memory),
     ("every deadline at 100 Hz is taken or counted as missed", gate_deadlines),
 ]
 

@@ -51,6 +51,7 @@ class Part:
 
 PARTS = (
     Part("window", (BIG, BIG_ACTIVE), TIERS, warmup_s=3),
+    Part("window", (BIG, BIG_ACTIVE, MIDDLE, SMALL), COMPACT),
     Part("window", (BIG, BIG_ACTIVE), EVERY_ROW, window_s=8),
     Part("window", (BIG, BIG_ACTIVE), PEERS, window_s=8),
     Part("window", (BIG,), ONCE, window_s=8),
@@ -69,7 +70,8 @@ PARTS = (
     Part("window", (HUGE,), ("plain C loop", "original set", "pidstat -urdw"), window_s=8,
          warmup_s=5),
     Part("window", (NODE,), TWO_TIERS, rates=(10,), window_s=8),
-    Part("syscalls", (BIG, MIDDLE), (*TIERS, "tracekit host only"), window_s=8),
+    Part("syscalls", (BIG, MIDDLE), (*TIERS, "tracekit B2 compact", "tracekit host only"),
+         window_s=10),  # one turn of the slow class
     Part("syscalls", (BIG, MIDDLE), ("tracekit B2",), rates=(100,), window_s=4),
     Part("blocks", (BIG, MIDDLE_ACTIVE), COMPACT, window_s=24),
     Part("start", (BIG, SMALL), (*TIERS, "tracekit host only"), window_s=0, warmup_s=0),

@@ -497,7 +497,7 @@ $own ms, exits $exits ms by $(jq -r .exit_source run/run.json)"
         : >grown; wait' 9<hold &
     for _ in $(seq 1200); do [ ! -e grown ] || break; sleep 0.1; done
     [ -e grown ]
-    "$TK" record -q -o run --interval 200ms -- sleep 2
+    "$TK" record -q -o run --interval 200ms -- sleep 4
     tables_are_whole run
     jq -se 'map(.pid) | unique | length >= 10000' run/proc_metrics.jsonl
     jq -e '.ticks >= 2' run/run.json

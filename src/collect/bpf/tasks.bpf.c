@@ -18,7 +18,7 @@
 #define UNCREDITED_MAX_NS 2000000000 /* a CPU without ticks is looked after each second */
 
 /* include/linux/mm_types_task.h, kernel/bpf/task_iter.c */
-enum { RSS_FILE, RSS_ANON, RSS_SWAP, RSS_SHMEM };
+enum { RSS_FILE, RSS_ANON, RSS_SWAP, RSS_SHMEM, RSS_KINDS };
 enum { ALL_PROCESSES, ALL_THREADS, THREADS_OF_PROCESS };
 
 /* A process as it was told of last. One that had a single thread runs only by this thread, so that
@@ -64,7 +64,8 @@ struct tk_bpf_clock clocks[TK_BPF_CPUS_MAX]; /* by CPU */
 struct tk_bpf_walk walk;
 struct tk_bpf_learned learned;
 struct tk_bpf_cpus cpus;
-static uint64_t parts_at; /* per-CPU pointer whose parts are added up */
+static uint64_t parts_at; /* per-CPU pointer whose parts are added up ... */
+static int64_t part_sums[RSS_KINDS];
 
 struct bpf_iter_task {
     uint64_t opaque[3];
@@ -152,25 +153,50 @@ static __always_inline uint64_t runtime_of_listed(struct task_struct *task)
 
 /* Resident set ----------------------------------------------------------------------- */
 
-/* Sum of the parts of `parts_at`, of all CPUs. A function that the verifier looks at once; it
- * takes an address for a number only when it comes from memory. */
-__noinline int64_t sum_parts(void)
+/* Sums of the parts of `parts_at` and of the counters after it, of all CPUs. A function
+ * that the verifier looks at once; it takes an address for a number only when it comes from memory.
+ */
+__noinline int sum_parts(void)
 {
     uint64_t counters = parts_at;
-    int64_t sum = 0;
+    int64_t sums[RSS_KINDS] = {0};
     for (uint32_t i = 0; i < TK_BPF_CPUS_MAX && i < cpus_max && i < cpus.count; i++) {
-        int32_t part = 0;
-        bpf_probe_read_kernel(&part, sizeof(part), (const void *)(counters + cpus.delta[i]));
-        sum += part;
+        int32_t parts[RSS_KINDS] = {0};
+        bpf_probe_read_kernel(parts, sizeof(parts), (const void *)(counters + cpus.delta[i]));
+        for (int kind = 0; kind < RSS_KINDS; kind++)
+            sums[kind] += parts[kind];
     }
-    return sum;
+    for (int kind = 0; kind < RSS_KINDS; kind++)
+        part_sums[kind] = sums[kind];
+    return 0;
+}
+
+static __always_inline int64_t positive(int64_t pages)
+{
+    return pages > 0 ? pages : 0;
 }
 
 static __always_inline int64_t read_counter(const struct percpu_counter *counter)
 {
     parts_at = (uint64_t)counter->counters;
-    int64_t pages = counter->count + sum_parts();
-    return pages > 0 ? pages : 0;
+    sum_parts();
+    return positive(counter->count + part_sums[0]);
+}
+
+/* mm_init() makes all counters of a process at once, so that their parts lie side by side. */
+static __always_inline int64_t read_counters(const struct percpu_counter *counters)
+{
+    uint64_t first = (uint64_t)counters[RSS_FILE].counters;
+    if ((uint64_t)counters[RSS_ANON].counters != first + RSS_ANON * sizeof(int32_t) ||
+        (uint64_t)counters[RSS_SHMEM].counters != first + RSS_SHMEM * sizeof(int32_t)) {
+        return read_counter(&counters[RSS_FILE]) + read_counter(&counters[RSS_ANON]) +
+               read_counter(&counters[RSS_SHMEM]);
+    }
+    parts_at = first;
+    sum_parts();
+    return positive(counters[RSS_FILE].count + part_sums[RSS_FILE]) +
+           positive(counters[RSS_ANON].count + part_sums[RSS_ANON]) +
+           positive(counters[RSS_SHMEM].count + part_sums[RSS_SHMEM]);
 }
 
 static __always_inline int64_t read_rss(struct mm_struct *mm)
@@ -182,8 +208,7 @@ static __always_inline int64_t read_rss(struct mm_struct *mm)
         return old->count[RSS_FILE].counter + old->count[RSS_ANON].counter +
                old->count[RSS_SHMEM].counter;
     }
-    return read_counter(&mm->rss_stat[RSS_FILE]) + read_counter(&mm->rss_stat[RSS_ANON]) +
-           read_counter(&mm->rss_stat[RSS_SHMEM]);
+    return read_counters(mm->rss_stat);
 }
 
 /* Open files ------------------------------------------------------------------------- */
