@@ -183,6 +183,8 @@ static int load(struct tk_bpf *bpf, const struct btf *btf, enum tk_tier tier, ui
     if (rc == 0)
         rc = bpf_map__set_max_entries(programs->maps.tasks, bpf->room);
     if (rc == 0)
+        rc = bpf_map__set_max_entries(programs->maps.unmoved, bpf->room);
+    if (rc == 0)
         rc = size_sums(programs);
     if (rc == 0)
         rc = tk_bpf_groups_size(bpf, programs);
@@ -255,7 +257,7 @@ static int walk(void *context, const struct tk_walk_order *order, struct tk_walk
     shared->turn_from = order->turn_from;
     shared->turn_width = order->turn_width;
     shared->tick += !order->rest;
-    shared->count = shared->left_out = shared->processes = shared->cut = 0;
+    shared->count = shared->left_out = shared->processes = shared->cut = shared->unmoved = 0;
     int64_t start_ns = tk_clock_mono_ns();
     shared->now_ns = (uint64_t)start_ns;
     int rc = bpf->tier == TK_TIER_B2 ? tk_bpf_run(bpf->programs->progs.walk_tasks)
@@ -263,6 +265,8 @@ static int walk(void *context, const struct tk_walk_order *order, struct tk_walk
     *ret_walk = (struct tk_walk){
         .tasks = bpf->tasks,
         .count = shared->count < bpf->room ? shared->count : bpf->room,
+        .unmoved = bpf->unmoved,
+        .unmoved_count = shared->unmoved < bpf->room ? shared->unmoved : bpf->room,
         .processes = shared->processes,
         .cut = shared->cut,
         .left_out = shared->left_out > 0,
@@ -272,13 +276,19 @@ static int walk(void *context, const struct tk_walk_order *order, struct tk_walk
     return rc;
 }
 
+/* Map an array for reading; NULL with errno set. */
+static void *map_array(const struct bpf_map *map, size_t bytes)
+{
+    void *array = mmap(NULL, bytes, PROT_READ, MAP_SHARED, bpf_map__fd(map), 0);
+    return array == MAP_FAILED ? NULL : array;
+}
+
 static int open_walk(struct tk_bpf *bpf, struct tk_err *err)
 {
-    void *tasks = mmap(NULL, bpf->room * sizeof(*bpf->tasks), PROT_READ, MAP_SHARED,
-                       bpf_map__fd(bpf->programs->maps.tasks), 0);
-    if (tasks == MAP_FAILED)
+    bpf->tasks = map_array(bpf->programs->maps.tasks, bpf->room * sizeof(*bpf->tasks));
+    bpf->unmoved = map_array(bpf->programs->maps.unmoved, bpf->room * sizeof(*bpf->unmoved));
+    if (!bpf->tasks || !bpf->unmoved)
         return tk_fail_errno(err, "mapping the records of BPF");
-    bpf->tasks = tasks;
     if (bpf->tier == TK_TIER_B2)
         return 0;
     bpf->link = bpf_program__attach_iter(bpf->programs->progs.visit_task, NULL);
@@ -424,6 +434,8 @@ void tk_bpf_free(struct tk_bpf *bpf)
         return;
     if (bpf->tasks)
         (void)munmap(bpf->tasks, bpf->room * sizeof(*bpf->tasks));
+    if (bpf->unmoved)
+        (void)munmap(bpf->unmoved, bpf->room * sizeof(*bpf->unmoved));
     tk_bpf_groups_release(bpf);
     (void)bpf_link__destroy(bpf->link);
     tk_bpf_events_close(bpf);

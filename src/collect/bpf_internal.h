@@ -32,6 +32,7 @@ struct tk_bpf_ring {
 struct tk_bpf {
     struct tk_programs *programs;
     struct tk_bpf_task *tasks; /* mapped for reading, [room] */
+    uint64_t *unmoved;         /* likewise */
     uint32_t room;
     enum tk_tier tier;
     uint32_t parts;        /* that are loaded */

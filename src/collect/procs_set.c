@@ -7,7 +7,8 @@
 
 #include "collect/procs_files.h"
 
-#define FIRST_CAP 256
+#define LINE_BYTES 64 /* of a cache */
+#define FIRST_CAP  256
 
 void *tk_pages_resize(void *pages, size_t old_bytes, size_t new_bytes)
 {
@@ -53,6 +54,23 @@ static uint32_t place_of(const struct tk_proc_set *set, pid_t pid)
 uint32_t tk_proc_set_find(const struct tk_proc_set *set, pid_t pid)
 {
     return set->index ? set->index[place_of(set, pid)] : TK_PROC_NONE;
+}
+
+void tk_proc_set_fetch_place(const struct tk_proc_set *set, pid_t pid)
+{
+    if (set->index)
+        __builtin_prefetch(&set->index[home_of(set, pid)]);
+}
+
+/* What stands at home is as a rule the process itself. */
+void tk_proc_set_fetch(const struct tk_proc_set *set, pid_t pid)
+{
+    uint32_t i = set->index ? set->index[home_of(set, pid)] : TK_PROC_NONE;
+    if (i == TK_PROC_NONE)
+        return;
+    __builtin_prefetch(&set->clocks[i]);
+    for (size_t at = 0; at < sizeof(*set->facts); at += LINE_BYTES)
+        __builtin_prefetch((const char *)&set->facts[i] + at);
 }
 
 /* Index of at least twice as many slots as processes. */

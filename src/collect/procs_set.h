@@ -101,6 +101,11 @@ void tk_proc_set_release(struct tk_proc_set *set);
 /* Index of a process; TK_PROC_NONE when it is not in. */
 uint32_t tk_proc_set_find(const struct tk_proc_set *set, pid_t pid);
 
+/* Have the memory of a process fetched, which is to be looked at soon: its place first, then what
+ * the place leads to. */
+void tk_proc_set_fetch_place(const struct tk_proc_set *set, pid_t pid);
+void tk_proc_set_fetch(const struct tk_proc_set *set, pid_t pid);
+
 /* Add a process that is not in: all counters unknown, CPU time 0, no flags. -ENOMEM. */
 TK_MUST_USE int tk_proc_set_add(struct tk_proc_set *set, pid_t pid, uint32_t *ret_i);
 

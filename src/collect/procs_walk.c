@@ -12,6 +12,7 @@
 #include "collect/procs_internal.h"
 
 #define ROUNDS_MAX 16 /* walks of one tick, each of which fills the room */
+#define AHEAD      4  /* records */
 
 /* Linux: include/linux/sched.h */
 #define TASK_REPORT 0x7fU  /* states that have a letter of their own */
@@ -163,10 +164,15 @@ static bool ran(const struct tk_procs *procs, uint32_t i, const struct tk_bpf_ta
     return (int64_t)task->runtime_ns != procs->set.clocks[i].cpu_ns;
 }
 
-/* Pauses end with a row before the counters move. */
+/* Pauses end with a row before the counters move. This is the first look at what is known of each
+ * process: it is fetched while others are looked at. */
 static void end_pauses(struct tk_procs *procs, struct tk_rows *rows, const struct tk_walk *walk)
 {
     for (uint32_t r = 0; r < walk->count; r++) {
+        if (r + 2 * AHEAD < walk->count) {
+            tk_proc_set_fetch_place(&procs->set, walk->tasks[r + 2 * AHEAD].pid);
+            tk_proc_set_fetch(&procs->set, walk->tasks[r + AHEAD].pid);
+        }
         uint32_t i = resolve(procs, rows, &walk->tasks[r]);
         if (i != TK_PROC_NONE && (procs->set.clocks[i].flags & TK_PROC_MEMBER) &&
             ran(procs, i, &walk->tasks[r]))
@@ -193,6 +199,44 @@ static void read_rss(struct tk_procs *procs, uint32_t i)
         facts->rss_pages = pages < INT32_MAX ? (int32_t)pages : INT32_MAX;
 }
 
+/* A row of a member. */
+static void tell(struct tk_procs *procs, struct tk_rows *rows, uint32_t i, int64_t cpu_ns)
+{
+    if (procs->set.clocks[i].flags & TK_PROC_REGROUP)
+        regroup(procs, i);
+    if (!procs->walker.rss_exact)
+        read_rss(procs, i);
+    procs->looked++;
+    tk_procs_take_reading(procs, i, cpu_ns);
+    tk_procs_put_metrics(procs, rows, i, procs->sweep_start_ns);
+}
+
+/* It is this one's turn, and what is known of it still holds. */
+static void take_unmoved(struct tk_procs *procs, struct tk_rows *rows, const struct look *look,
+                         pid_t pid)
+{
+    uint32_t i = tk_proc_set_find(&procs->set, pid);
+    if (i == TK_PROC_NONE || (procs->set.clocks[i].flags & TK_PROC_GONE))
+        return;
+    procs->set.facts[i].io_age = tk_procs_age(procs->sweep_start_ns);
+    if (procs->options.refresh && !(procs->set.clocks[i].flags & TK_PROC_JUDGED))
+        tk_procs_judge(procs, i);
+    if (!look->is_silent && (procs->set.clocks[i].flags & TK_PROC_MEMBER))
+        tell(procs, rows, i, procs->set.clocks[i].cpu_ns);
+}
+
+static void take_all_unmoved(struct tk_procs *procs, struct tk_rows *rows, const struct look *look,
+                             const struct tk_walk *walk)
+{
+    for (uint32_t r = 0; r < walk->unmoved_count; r++) {
+        if (r + 2 * AHEAD < walk->unmoved_count) {
+            tk_proc_set_fetch_place(&procs->set, (pid_t)walk->unmoved[r + 2 * AHEAD]);
+            tk_proc_set_fetch(&procs->set, (pid_t)walk->unmoved[r + AHEAD]);
+        }
+        take_unmoved(procs, rows, look, (pid_t)walk->unmoved[r]);
+    }
+}
+
 static void take(struct tk_procs *procs, struct tk_rows *rows, const struct look *look,
                  const struct tk_bpf_task *task)
 {
@@ -215,15 +259,9 @@ static void take(struct tk_procs *procs, struct tk_rows *rows, const struct look
         clock->cpu_ns = (int64_t)task->runtime_ns;
         return;
     }
-    if (clock->flags & TK_PROC_REGROUP)
-        regroup(procs, i);
-    if (!procs->walker.rss_exact)
-        read_rss(procs, i);
     procs->ran += ran(procs, i, task);
-    procs->looked++;
     int64_t cpu_ns = (int64_t)task->runtime_ns;
-    tk_procs_take_reading(procs, i, cpu_ns > clock->cpu_ns ? cpu_ns : clock->cpu_ns);
-    tk_procs_put_metrics(procs, rows, i, procs->sweep_start_ns);
+    tell(procs, rows, i, cpu_ns > clock->cpu_ns ? cpu_ns : clock->cpu_ns);
 }
 
 /* Ask those whom no walk met for `least_ns` whether they are still there. A sandbox may hide some
@@ -278,6 +316,7 @@ static int64_t walk_all(struct tk_procs *procs, struct tk_rows *rows, const stru
             end_pauses(procs, rows, &walk);
         for (uint32_t r = 0; r < walk.count; r++)
             take(procs, rows, look, &walk.tasks[r]);
+        take_all_unmoved(procs, rows, look, &walk);
         procs->cut = walk.cut;
     }
     *ret_met = walk.processes;

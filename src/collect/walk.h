@@ -14,6 +14,9 @@
 struct tk_walk {
     const struct tk_bpf_task *tasks; /* [count]: those that ran since the last walk or are due */
     uint32_t count;
+    const uint64_t *unmoved; /* [unmoved_count]: pids of those that are due and of which nothing is
+                                new since a walk told of them; none when everybody is due */
+    uint32_t unmoved_count;
     uint32_t processes;       /* all that there are in our pid namespace */
     uint32_t cut;             /* processes of which not all threads were added up */
     bool left_out;            /* some found no room and come with the next walk */
@@ -22,7 +25,8 @@ struct tk_walk {
 
 /* What a walk is to tell of besides those that ran. */
 struct tk_walk_order {
-    uint32_t turn_from, turn_width; /* of those that are due: tk_bpf_in_turn() */
+    uint32_t turn_from, turn_width; /* of those that are due: tk_bpf_in_turn(). UINT32_MAX wide:
+                                       everybody, with a record each */
     bool rest;                      /* only of those that the walk before has left out */
 };
 

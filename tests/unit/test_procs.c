@@ -23,6 +23,9 @@ struct world {
     bool walks;
     struct tk_bpf_task tasks[MAX_CLOCKS];
     int64_t gates[MAX_CLOCKS]; /* CPU time of clocks[i] as told last; -1 = never */
+    int64_t rss_pages[MAX_CLOCKS];
+    pid_t parents[MAX_CLOCKS];
+    uint64_t unmoved[MAX_CLOCKS];
 };
 
 static struct world world;
@@ -147,17 +150,27 @@ static bool read_task(size_t at, struct tk_bpf_task *ret_task)
 static int world_walk(void *context, const struct tk_walk_order *order, struct tk_walk *ret)
 {
     struct world *w = context;
-    *ret =
-        (struct tk_walk){.tasks = w->tasks, .start_ns = w->root.now_ns, .end_ns = w->root.now_ns};
+    *ret = (struct tk_walk){.tasks = w->tasks,
+                            .unmoved = w->unmoved,
+                            .start_ns = w->root.now_ns,
+                            .end_ns = w->root.now_ns};
     for (size_t i = 0; i < w->clock_count; i++) {
         struct tk_bpf_task *task = &w->tasks[ret->count];
         if (w->clocks[i].pid < 0 || !read_task(i, task))
             continue;
         ret->processes++;
         bool due = tk_bpf_in_turn((uint32_t)w->clocks[i].pid, order->turn_from, order->turn_width);
-        if (!due && w->gates[i] == w->clocks[i].cpu_ns)
+        bool ran = w->gates[i] != w->clocks[i].cpu_ns;
+        bool moved = w->rss_pages[i] != task->rss_pages || w->parents[i] != task->ppid;
+        if (!due && !ran)
             continue;
+        if (!ran && !moved && order->turn_width != UINT32_MAX) {
+            w->unmoved[ret->unmoved_count++] = (uint64_t)task->pid;
+            continue;
+        }
         w->gates[i] = w->clocks[i].cpu_ns;
+        w->rss_pages[i] = task->rss_pages;
+        w->parents[i] = task->ppid;
         ret->count++;
     }
     return 0;

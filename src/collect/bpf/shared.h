@@ -55,6 +55,8 @@ struct tk_bpf_walk {
     uint32_t left_out;  /* processes that found no room: they come with the next walk */
     uint32_t processes; /* in the namespace */
     uint32_t cut;       /* processes with more threads than were added up (tier B1) */
+    uint32_t unmoved;   /* processes that are due and for which there is nothing new to tell: their
+                           pids alone are. With everybody due, all have records */
 };
 
 /* Each pid has its place on the circle of all turns, of 2^32 parts: whether it lies in the `width`

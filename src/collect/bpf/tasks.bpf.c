@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tiers B2 and B1: one walk over all processes, in the kernel. Of each its scheduler clock is read;
  * those that ran since the last walk, and those whose turn has come, are written whole into a
- * mapped array. A walk is one system call whatever the number of processes, and takes no lock of
- * any of them.
+ * mapped array; in tier B2 the latter by their pid alone when nothing about them is new. A walk is
+ * one system call whatever the number of processes, and takes no lock of any of them.
  *
  *   walk_tasks   B2: open-coded task iterator (Linux 6.7), by BPF_PROG_RUN
  *   visit_task   B1: iter/task (Linux 5.8), by one read() of the iterator
@@ -27,6 +27,7 @@ struct gate {
     uint32_t pid;
     uint32_t tick_single; /* of the walk that told of it, times 2; plus 1 if it had one thread */
     uint64_t clock_ns;    /* of the thread, or of the process when it had several */
+    uint64_t mark;        /* mark_of() */
 };
 
 struct {
@@ -43,6 +44,14 @@ struct {
     __type(key, uint32_t);
     __type(value, struct tk_bpf_task);
 } tasks SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, 1); /* as that of tasks */
+    __type(key, uint32_t);
+    __type(value, uint64_t);
+} unmoved SEC(".maps");
 
 struct tk_extras_map extras SEC(".maps");
 
@@ -316,6 +325,45 @@ static __always_inline bool all_idle(const struct gate *gate, int32_t pid, uint6
            !is_due(gate, pid);
 }
 
+/* The verifier takes an address for a number when it comes from memory. */
+static volatile uint64_t group_address, parent_address;
+
+/* Stands for all that changes of a process though it does not run: its resident set, control groups
+ * and parent. */
+static __always_inline uint64_t mark_of(const struct task_struct *leader, int64_t rss_pages)
+{
+    group_address = (uint64_t)leader->cgroups;
+    parent_address = (uint64_t)leader->real_parent;
+    return (uint64_t)rss_pages * 0x9e3779b97f4a7c15ULL ^ group_address ^ parent_address << 20;
+}
+
+/* It is due, and nothing has changed since it was told of. */
+static __always_inline bool is_unmoved(const struct gate *gate, struct task_struct *leader,
+                                       int32_t pid, uint64_t runtime_ns)
+{
+    if (walk.turn_width == UINT32_MAX || gate->pid != (uint32_t)pid)
+        return false;
+    uint64_t clock_ns = runtime_ns;
+    if (gate->tick_single & 1)
+        clock_ns = leader->se.sum_exec_runtime;
+    return gate->clock_ns == clock_ns && gate->mark == mark_of(leader, read_rss(leader->mm));
+}
+
+static __always_inline void tell_unmoved(struct gate *gate, int32_t pid)
+{
+    uint32_t at = walk.unmoved;
+    uint64_t *slot = NULL;
+    if (at < tasks_max)
+        slot = bpf_map_lookup_elem(&unmoved, &at);
+    if (!slot) {
+        walk.left_out++;
+        return;
+    }
+    *slot = (uint64_t)pid;
+    walk.unmoved = at + 1;
+    gate->tick_single = walk.tick << 1 | (gate->tick_single & 1);
+}
+
 /* Room for a record; NULL = there is none. */
 static __always_inline struct tk_bpf_task *next_record(void)
 {
@@ -390,6 +438,7 @@ static __always_inline void put(struct gate *gate, struct task_struct *leader, i
     /* Read before it is asked for: the verifier takes no load that serves two kinds of memory. */
     uint64_t clock_ns = BPF_CORE_READ(leader, se.sum_exec_runtime);
     gate->clock_ns = is_single ? clock_ns : sums->runtime_ns;
+    gate->mark = mark_of(leader, record->rss_pages);
 }
 
 /* Tier B2 ---------------------------------------------------------------------------- */
@@ -432,6 +481,10 @@ __noinline int put_subject(int32_t pid)
     struct gate *gate = gate_of(pid);
     if (!gate)
         return 0;
+    if (is_unmoved(gate, leader, pid, sums_of_subject.runtime_ns)) {
+        tell_unmoved(gate, pid);
+        return 0;
+    }
     if (leader->signal->nr_threads > 1) {
         sum_threads(leader->tgid, true);
     } else {
