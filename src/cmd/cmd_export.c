@@ -8,10 +8,21 @@
 #include "cmd/runs.h"
 #include "opendc/opendc.h"
 
-static const struct tk_export_format *const formats[] = {&tk_export_opendc};
+/* One format a line, by name. */
+/* clang-format off */
+static const struct tk_export_format *const formats[] = {
+    &tk_export_batsim,
+    &tk_export_chrome,
+    &tk_export_opendc,
+    &tk_export_simgrid,
+    &tk_export_swf,
+    &tk_export_wfformat,
+};
+/* clang-format on */
 
 /* Their names: the verbs of the command. */
-static const char *const verbs[] = {"opendc", NULL};
+static const char *const verbs[] = {"batsim", "chrome",   "opendc", "simgrid",
+                                    "swf",    "wfformat", NULL};
 
 static const char *const modes[] = {"auto", "split", "service", "request", "node", NULL};
 static const char *const units[] = {"max", "base", "measured", NULL};
@@ -134,7 +145,7 @@ static int run(const struct tk_cmd *cmd, int argc, char **argv)
         return tk_cmd_usage(cmd, "expected --output DIR");
     TK_CLEANUP(tk_runs_release) struct tk_runs runs = {0};
     int rc = find_runs(&runs, &opts, argc - first, argv + first, &err);
-    rc = rc < 0 ? rc : format->run(&opts, runs.paths, runs.count, &err);
+    rc = rc < 0 ? rc : format->run(format, &opts, runs.paths, runs.count, &err);
     return rc < 0 ? tk_cmd_fail(cmd, &err) : TK_EXIT_OK;
 }
 
@@ -142,8 +153,15 @@ const struct tk_cmd tk_cmd_export = {
     .name = "export",
     .args = "FORMAT [RUN...]",
     .help = "write a run in the format of another tool",
-    .about = "FORMAT is opendc: a folder that the simulator OpenDC loads. RUN is a run folder,\n"
-             "merged or not, a folder that holds some, or the name of a run in logs/.\n"
+    .about = "FORMAT is one of\n"
+             "  opendc    a folder that the simulator OpenDC loads\n"
+             "  batsim    jobs and profiles for the simulator Batsim\n"
+             "  chrome    trace.json for Perfetto (ui.perfetto.dev)\n"
+             "  simgrid   platform.xml, nodes and links, for SimGrid\n"
+             "  swf       Standard Workload Format 2.2, of batch schedulers\n"
+             "  wfformat  workflows for WfCommons, one per trace\n"
+             "RUN is a run folder, merged or not, a folder that holds some, or the name of a run\n"
+             "in logs/.\n"
              "\n"
              "  tracekit export opendc logs/20261121T090229Z -o opendc_traces",
     .options = options,

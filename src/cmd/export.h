@@ -42,14 +42,18 @@ struct tk_export_opts {
 
 struct tk_export_format {
     const char *name;
-    const char *help; /* one line */
 
     /* Export the runs in these folders [1 or more] to opts->output, which is set, and say on stdout
      * what was written. */
-    int (*run)(const struct tk_export_opts *opts, const char *const *folders, size_t count,
-               struct tk_err *err);
+    int (*run)(const struct tk_export_format *format, const struct tk_export_opts *opts,
+               const char *const *folders, size_t count, struct tk_err *err);
 };
 
+extern const struct tk_export_format tk_export_batsim;
+extern const struct tk_export_format tk_export_chrome;
 extern const struct tk_export_format tk_export_opendc;
+extern const struct tk_export_format tk_export_simgrid;
+extern const struct tk_export_format tk_export_swf;
+extern const struct tk_export_format tk_export_wfformat;
 
 #endif

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "cmd/export.h"
 #include "opendc/opendc.h"
+#include "opendc/simulators.h"
 
 static void say(void *context, const char *line)
 {
@@ -35,8 +37,8 @@ static void show(const char *to, const struct tk_opendc_report *report)
     }
 }
 
-static int run(const struct tk_export_opts *opts, const char *const *folders, size_t count,
-               struct tk_err *err)
+static struct tk_opendc_options options_of(const struct tk_export_opts *opts,
+                                           const char *const *folders, size_t count)
 {
     /* The second generation took an unknown frequency for this one. */
     const double assumed_by_gen2 = 2400;
@@ -68,16 +70,61 @@ static int run(const struct tk_export_opts *opts, const char *const *folders, si
     };
     if (options.compat == TK_COMPAT_GEN2 && options.workload.assumed_mhz <= 0)
         options.workload.assumed_mhz = assumed_by_gen2;
-    int rc = tk_parquet_codec_parse(tk_str_from(opts->compression), &options.codec, err);
+    return options;
+}
+
+static int run(const struct tk_export_format *format, const struct tk_export_opts *opts,
+               const char *const *folders, size_t count, struct tk_err *err)
+{
+    (void)format;
+    struct tk_opendc_options options = options_of(opts, folders, count);
     struct tk_opendc_report report = {0};
+    int rc = tk_parquet_codec_parse(tk_str_from(opts->compression), &options.codec, err);
     rc = rc < 0 ? rc : tk_opendc_export(&options, &report, err);
     if (rc == 0)
         show(opts->output, &report);
     return rc;
 }
 
+static const struct tk_simulator *simulator_of(const struct tk_export_format *format)
+{
+    size_t i = 0;
+    while (strcmp(tk_simulators[i]->name, format->name) != 0)
+        i++;
+    return tk_simulators[i];
+}
+
+static int run_simulator(const struct tk_export_format *format, const struct tk_export_opts *opts,
+                         const char *const *folders, size_t count, struct tk_err *err)
+{
+    const struct tk_opendc_options options = options_of(opts, folders, count);
+    struct tk_opendc_report report = {0};
+    int rc = tk_simulator_export(simulator_of(format), &options, &report, err);
+    if (rc < 0)
+        return rc;
+    printf("%s: %lld task%s, %.3f s of CPU time\n", opts->output, (long long)report.tasks,
+           report.tasks == 1 ? "" : "s", (double)report.cpu_ns / (double)TK_NS_PER_S);
+    if (report.estimated > 0) {
+        (void)fprintf(stderr,
+                      "tracekit export: %lld of %lld tasks have no samples: half a core is an "
+                      "estimate\n",
+                      (long long)report.estimated, (long long)report.tasks);
+    }
+    return 0;
+}
+
 const struct tk_export_format tk_export_opendc = {
     .name = "opendc",
-    .help = "a workload and a topology for the simulator OpenDC",
     .run = run,
 };
+
+/* NOLINTBEGIN(bugprone-macro-parentheses): a name, as it is */
+#define SIMULATOR(format)                                                                          \
+    const struct tk_export_format tk_export_##format = {.name = #format, .run = run_simulator}
+/* NOLINTEND(bugprone-macro-parentheses) */
+
+SIMULATOR(batsim);
+SIMULATOR(chrome);
+SIMULATOR(simgrid);
+SIMULATOR(swf);
+SIMULATOR(wfformat);

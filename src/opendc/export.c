@@ -7,13 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/digest.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/map.h"
 #include "opendc/export_internal.h"
-
-#define ANONYMOUS_DIGITS 16
+#include "opendc/names.h"
 
 void tk_export_warn(struct tk_export *export, const char *fmt, ...)
 {
@@ -39,92 +37,6 @@ void tk_export_warn(struct tk_export *export, const char *fmt, ...)
 bool tk_export_has_node(const struct tk_export *export, uint32_t node)
 {
     return export->only_node == TK_NONE || export->only_node == node;
-}
-
-/* Names of nodes --------------------------------------------------------------------------- */
-
-static bool is_taken(const struct tk_export *export, uint32_t count, const char *name)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        if (strcmp(export->node_names[i], name) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* Nodes that share a label go by their hosts. */
-static bool is_shared_label(const struct tk_workload *workload, uint32_t index)
-{
-    for (uint32_t i = 0; i < workload->node_count; i++) {
-        if (i != index && tk_str_eq(workload->nodes[i].node, workload->nodes[index].node))
-            return true;
-    }
-    return false;
-}
-
-static int name_nodes(struct tk_export *export, struct tk_err *err)
-{
-    struct tk_workload *workload = export->workload;
-    export->node_names = calloc((size_t)workload->node_count + 1, sizeof(*export->node_names));
-    if (!export->node_names)
-        return tk_fail(err, -ENOMEM, "out of memory");
-    for (uint32_t i = 0; i < workload->node_count; i++) {
-        const struct tk_node *node = &workload->nodes[i];
-        tk_str label = is_shared_label(workload, i) && node->host.n > 0 ? node->host : node->node;
-        char name[300];
-        (void)snprintf(name, sizeof(name), "%.*s", TK_STR_ARG(label));
-        for (uint32_t k = 2; is_taken(export, i, name); k++)
-            (void)snprintf(name, sizeof(name), "%.*s-%u", TK_STR_ARG(label), k);
-        tk_str copy = tk_arena_copy(&workload->text, (tk_str){name, strlen(name) + 1});
-        if (!copy.p)
-            return tk_fail(err, -ENOMEM, "out of memory");
-        export->node_names[i] = copy.p;
-    }
-    return 0;
-}
-
-/* Anonymity -------------------------------------------------------------------------------- */
-
-/* The same text gives the same digits in every export. */
-static int hide(struct tk_workload *workload, tk_str *text, struct tk_err *err)
-{
-    char hex[TK_DIGEST_MAX];
-    if (text->n == 0)
-        return 0;
-    int rc = tk_digest_text(*text, hex, err);
-    if (rc < 0)
-        return rc;
-    *text = tk_arena_copy(&workload->text, (tk_str){hex, ANONYMOUS_DIGITS});
-    return text->p ? 0 : tk_fail(err, -ENOMEM, "out of memory");
-}
-
-static int hide_all(struct tk_workload *workload, tk_str *const *texts, size_t count,
-                    struct tk_err *err)
-{
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < count; i++)
-        rc = hide(workload, texts[i], err);
-    return rc;
-}
-
-static int anonymise(struct tk_workload *workload, struct tk_err *err)
-{
-    int rc = 0;
-    for (uint32_t i = 0; rc == 0 && i < workload->folder_count; i++) {
-        tk_str *const texts[] = {&workload->folders[i].run_id, &workload->folders[i].path};
-        rc = hide_all(workload, texts, TK_COUNTOF(texts), err);
-    }
-    for (uint32_t i = 0; rc == 0 && i < workload->node_count; i++) {
-        tk_str *const texts[] = {&workload->nodes[i].node, &workload->nodes[i].host};
-        rc = hide_all(workload, texts, TK_COUNTOF(texts), err);
-    }
-    for (uint32_t i = 0; rc == 0 && i < workload->task_count; i++) {
-        struct tk_task *task = &workload->tasks[i];
-        tk_str *const texts[] = {&task->name, &task->trace, &task->span, &task->parent};
-        rc = hide_all(workload, texts, TK_COUNTOF(texts), err);
-    }
-    workload->counts.first_skipped[0] = 0;
-    return rc;
 }
 
 /* Order and ids ---------------------------------------------------------------------------- */
@@ -291,8 +203,8 @@ static int export_workload(struct tk_export *export, struct tk_opendc_options *o
                            struct tk_err *err)
 {
     struct tk_workload *workload = export->workload;
-    int rc = options->anonymise ? anonymise(workload, err) : 0;
-    rc = rc < 0 ? rc : name_nodes(export, err);
+    int rc = options->anonymise ? tk_workload_hide_names(workload, err) : 0;
+    rc = rc < 0 ? rc : tk_workload_name_nodes(workload, &export->node_names, err);
     if (rc == 0 && options->ids != TK_IDS_SEQUENTIAL)
         rc = set_ids_by_pid(export, options, err);
     export->order = malloc(((size_t)workload->task_count + 1) * sizeof(*export->order));

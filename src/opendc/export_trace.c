@@ -9,18 +9,15 @@
 
 #include "base/clock.h"
 #include "base/number.h"
-#include "opendc/course.h"
+#include "opendc/cutter.h"
 #include "opendc/export_internal.h"
 #include "opendc/profiles.h"
 #include "run/out.h"
 
 #define ROWS_PER_WRITE 4096
 #define ROWS_PER_GROUP ((size_t)1 << 20)
-#define LEAST_MEM_KB   1024
-#define ASSUMED_MEM_KB 65536
 #define SINK_PIECE     ((size_t)8 << 20)
 #define ID_TEXT_MAX    12
-#define QUANTILE       0.95
 
 /* A file on its way ------------------------------------------------------------------------ */
 
@@ -141,141 +138,6 @@ static int add_fragments(struct file *file, const struct tk_profile *profile,
 }
 
 /* One task --------------------------------------------------------------------------------- */
-
-/* What cuts a task, and what is used again for each. */
-struct cutter {
-    struct tk_export *export;
-    struct tk_courses courses;
-    struct tk_compat_rows rows;
-    struct tk_fragments made;
-    int32_t next_id;
-};
-
-static struct tk_fragment_rules rules_of(const struct tk_export *export, const struct tk_task *task)
-{
-    const struct tk_node *node = &export->workload->nodes[task->node];
-    return (struct tk_fragment_rules){.cores = node->cores,
-                                      .mhz = node->mhz,
-                                      .floor_mhz = export->options->floor_mhz,
-                                      .epsilon = TK_EPSILON,
-                                      .longest_ms = TK_LONGEST_MS};
-}
-
-static double highest_cores(const struct tk_fragments *made, double mhz)
-{
-    double most = 0;
-    for (size_t i = 0; i < made->count; i++)
-        most = fmax(most, made->items[i].mhz / mhz);
-    return most;
-}
-
-static int set_cores(struct cutter *cutter, struct tk_task *task,
-                     const struct tk_fragment_rules *rules, struct tk_err *err)
-{
-    enum tk_count_method method = cutter->export->options->count_method;
-    bool is_request = method == TK_COUNT_AUTO || method == TK_COUNT_REQUEST;
-    double cores = 0;
-    int rc = 0;
-    if (is_request && task->req_cpu_units > 0) {
-        cores = (double)task->req_cpu_units;
-    } else if (method == TK_COUNT_REQUEST) {
-        return tk_fail(err, -ENODATA,
-                       "task %.*s (span %.*s) does not say how many CPUs it asked for "
-                       "(req_cpu_units): choose another method for the CPU count",
-                       TK_STR_ARG(task->name), TK_STR_ARG(task->span));
-    } else if (method == TK_COUNT_MAX) {
-        cores = ceil(highest_cores(&cutter->made, rules->mhz) - 1e-9);
-    } else if (method == TK_COUNT_GEN1) {
-        cores = floor(highest_cores(&cutter->made, rules->mhz) + 0.5);
-    } else {
-        rc = tk_fragments_quantile(&cutter->made, QUANTILE, &cores, err);
-        cores = ceil(cores);
-    }
-    task->cpu_count = (int32_t)fmax(1, fmin(cores, (double)rules->cores));
-    task->cpu_capacity_mhz = task->cpu_count * rules->mhz;
-    return rc;
-}
-
-static void set_memory(const struct tk_opendc_options *options, struct tk_task *task)
-{
-    int64_t rss_kb = task->rss_kb > 0 ? task->rss_kb : task->req_mem_kb;
-    task->mem_is_estimate = rss_kb <= 0;
-    if (rss_kb > 0) {
-        double headroom = options->compat == TK_COMPAT_OFF ? options->headroom : 1;
-        double kb = ceil((double)rss_kb * headroom - 1e-6);
-        task->mem_kb = kb > LEAST_MEM_KB ? (int64_t)kb : LEAST_MEM_KB;
-        return;
-    }
-    double bytes = fmax((double)task->bytes_in, 0) + fmax((double)task->bytes_out, 0);
-    task->mem_kb = (int64_t)fmax(floor(2 * bytes / 1024), ASSUMED_MEM_KB);
-}
-
-/* Calibration: usage by a factor, durations by a factor (rounded so that they add up), and the time
- * that OpenDC does not know of before a task starts. */
-static void scale(struct tk_fragments *made, const struct tk_opendc_options *options,
-                  const struct tk_fragment_rules *rules, struct tk_fragment_sums *sums)
-{
-    double most = (double)rules->cores * rules->mhz;
-    int64_t before_ms = 0;
-    int64_t after_ms = 0;
-    for (size_t i = 0; i < made->count; i++) {
-        struct tk_fragment *at = &made->items[i];
-        before_ms += at->duration_ms;
-        int64_t end_ms = (int64_t)llround((double)before_ms * options->scale_duration);
-        at->duration_ms = end_ms > after_ms ? end_ms - after_ms : 1;
-        after_ms += at->duration_ms;
-        at->mhz = fmin(at->mhz * options->scale_cpu, most);
-    }
-    if (made->count > 0)
-        made->items[0].duration_ms += options->startup_ms;
-    tk_fragments_raise(made, rules, sums);
-}
-
-static bool is_scaled(const struct tk_opendc_options *options)
-{
-    return options->scale_cpu != 1 || options->scale_duration != 1 || options->startup_ms != 0;
-}
-
-static int cut_compat(struct cutter *cutter, struct tk_task *task,
-                      const struct tk_fragment_rules *rules, struct tk_err *err)
-{
-    const struct tk_opendc_options *options = cutter->export->options;
-    int rc = tk_compat_rows_read(&cutter->rows, cutter->export->workload, task,
-                                 options->exact_compat, err);
-    if (rc < 0)
-        return rc;
-    task->cpu_ns = 0;
-    const struct tk_compat_rules old = {options->compat, options->exact_compat, rules->cores,
-                                        rules->mhz};
-    return tk_compat_cut(&cutter->made, task, &cutter->rows, &old, err);
-}
-
-static int cut(struct cutter *cutter, struct tk_task *task, struct tk_err *err)
-{
-    struct tk_export *export = cutter->export;
-    const struct tk_fragment_rules rules = rules_of(export, task);
-    int rc = 0;
-    /* The course tells the largest resident set, too. */
-    rc = tk_courses_find(&cutter->courses, task, err);
-    if (rc == 0 && export->options->compat != TK_COMPAT_OFF) {
-        rc = cut_compat(cutter, task, &rules, err);
-    } else if (rc == 0) {
-        rc = tk_fragments_cut(&cutter->made, &cutter->courses.course, &rules, &export->report.sums,
-                              err);
-        rc = rc < 0 ? rc : set_cores(cutter, task, &rules, err);
-    }
-    if (rc < 0)
-        return rc;
-    task->duration_ms = task->end_ms - task->start_ms;
-    set_memory(export->options, task);
-    if (!is_scaled(export->options))
-        return 0;
-    scale(&cutter->made, export->options, &rules, &export->report.sums);
-    task->duration_ms = 0;
-    for (size_t i = 0; i < cutter->made.count; i++)
-        task->duration_ms += cutter->made.items[i].duration_ms;
-    return 0;
-}
 
 static void widen(struct tk_range *range, double value, bool is_first)
 {
@@ -470,28 +332,28 @@ static int write_task_file(struct tk_export *export, const struct tk_profile *pr
 
 /* The whole --------------------------------------------------------------------------------- */
 
-static int cut_and_add(struct cutter *cutter, struct file *file, const struct tk_profile *profile,
-                       struct fragment_rows *rows, struct tk_task *task, struct tk_err *err)
+/* Cut a task and give it its id, unless it is to be left out. */
+static int cut(struct tk_export *export, struct tk_cutter *cutter, struct tk_task *task,
+               struct tk_err *err)
 {
-    const struct tk_opendc_options *options = cutter->export->options;
-    int rc = cut(cutter, task, err);
+    const struct tk_opendc_options *options = export->options;
+    int rc = tk_cutter_cut(cutter, task, err);
     if (rc < 0)
         return rc;
     if (options->no_estimate && task->known == TK_KNOWN_NOTHING) {
-        cutter->export->report.dropped++;
+        export->report.dropped++;
         task->id = 0;
         return 0;
     }
     if (options->ids == TK_IDS_SEQUENTIAL)
-        task->id = ++cutter->next_id;
-    note_task(&cutter->export->report, task, &cutter->made);
-    return add_fragments(file, profile, rows, task, &cutter->made, err);
+        task->id = (int32_t)(export->report.tasks + 1);
+    note_task(&export->report, task, &cutter->made);
+    return 0;
 }
 
-static int write_fragment_file(struct cutter *cutter, const struct tk_profile *profile,
-                               struct tk_err *err)
+static int write_fragment_file(struct tk_export *export, struct tk_cutter *cutter,
+                               const struct tk_profile *profile, struct tk_err *err)
 {
-    struct tk_export *export = cutter->export;
     const struct tk_workload *workload = export->workload;
     struct fragment_rows *rows = malloc(sizeof(*rows));
     if (!rows)
@@ -509,7 +371,9 @@ static int write_fragment_file(struct cutter *cutter, const struct tk_profile *p
             task->id = 0;
             continue;
         }
-        rc = cut_and_add(cutter, &file, profile, rows, task, err);
+        rc = cut(export, cutter, task, err);
+        if (rc == 0 && task->id != 0)
+            rc = add_fragments(&file, profile, rows, task, &cutter->made, err);
         left -= task->id != 0;
     }
     if (rc == 0 && rows->count > 0)
@@ -521,14 +385,10 @@ static int write_fragment_file(struct cutter *cutter, const struct tk_profile *p
 int tk_export_write_trace(struct tk_export *export, struct tk_err *err)
 {
     const struct tk_profile *profile = &tk_profiles[export->options->profile];
-    struct cutter cutter = {.export = export};
-    tk_courses_init(&cutter.courses, export->workload);
-    int rc = write_fragment_file(&cutter, profile, err);
+    TK_CLEANUP(tk_cutter_release) struct tk_cutter cutter;
+    tk_cutter_init(&cutter, export->workload, export->options, &export->report.sums);
+    int rc = write_fragment_file(export, &cutter, profile, err);
     if (rc == 0 && export->report.tasks == 0 && export->only_node == TK_NONE)
         rc = tk_fail(err, -ENODATA, "no task is left: of none is its CPU time known");
-    rc = rc < 0 ? rc : write_task_file(export, profile, err);
-    tk_courses_release(&cutter.courses);
-    tk_compat_rows_release(&cutter.rows);
-    tk_fragments_release(&cutter.made);
-    return rc;
+    return rc < 0 ? rc : write_task_file(export, profile, err);
 }
