@@ -44,6 +44,7 @@ extern const struct tk_cmd tk_cmd_doctor;
 extern const struct tk_cmd tk_cmd_export;
 extern const struct tk_cmd tk_cmd_help;
 extern const struct tk_cmd tk_cmd_import;
+extern const struct tk_cmd tk_cmd_merge;
 extern const struct tk_cmd tk_cmd_parse_run; /* "parse" */
 extern const struct tk_cmd tk_cmd_record;
 extern const struct tk_cmd tk_cmd_schema;

@@ -21,6 +21,7 @@ const struct tk_cmd *const tk_commands[] = {
     &tk_cmd_adapt,
     &tk_cmd_parse_run,
     &tk_cmd_import,
+    &tk_cmd_merge,
     &tk_cmd_show,
     &tk_cmd_top,
     &tk_cmd_export,

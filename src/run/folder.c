@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Run folders and who owns what lies in them (collect-and-cctf.md section 2). */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -100,4 +103,26 @@ int tk_run_folder_make(const char *path, struct tk_err *err)
             return tk_fail_errno(err, "%s: give it to user %ld", part, (long)uid);
     }
     return 0;
+}
+
+static int is_entry(const struct dirent *entry)
+{
+    return strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+}
+
+void tk_run_folder_clear(int dirfd, const char *path)
+{
+    struct dirent **entries;
+    int count = scandirat(dirfd, path, &entries, is_entry, NULL);
+    for (int i = 0; i < count; i++) {
+        char name[PATH_MAX];
+        (void)snprintf(name, sizeof(name), "%s/%s", path, entries[i]->d_name);
+        if (unlinkat(dirfd, name, 0) < 0 && errno == EISDIR) {
+            tk_run_folder_clear(dirfd, name);
+            (void)unlinkat(dirfd, name, AT_REMOVEDIR);
+        }
+        free(entries[i]);
+    }
+    if (count >= 0)
+        free(entries);
 }

@@ -60,29 +60,6 @@ static const struct {
     {TK_TABLE_SYSTEM_STATS, TK_SYSTEM_STATS_NODE, TK_SYSTEM_STATS_STAGE, NONE},
 };
 
-static void copy_value(struct tk_batch *to, const struct tk_batch *from, size_t row, size_t column)
-{
-    const union tk_value *value = tk_batch_at(from, row, column);
-    switch (to->schema->columns[column].type) {
-    case TK_I64:
-    case TK_BOOL:
-        tk_batch_set_i64(to, column, value->i64);
-        break;
-    case TK_F64:
-        tk_batch_set_f64(to, column, value->f64);
-        break;
-    case TK_TEXT:
-        tk_batch_set_text(to, column, value->text);
-        break;
-    case TK_F64_LIST:
-        tk_batch_set_f64_list(to, column, value->list.items, value->list.n);
-        break;
-    case TK_TEXT_LIST:
-        tk_batch_set_text_list(to, column, value->list.items, value->list.n);
-        break;
-    }
-}
-
 static void set_missing(struct tk_batch *batch, size_t column, const char *text)
 {
     if (column != NONE && *text && !tk_batch_has(batch, batch->rows - 1, column))
@@ -95,7 +72,7 @@ static void copy_row(struct tk_import *import, size_t index, const struct tk_bat
     struct tk_batch *to = tk_rows_begin(import->rows, tables[index].table);
     for (size_t c = 0; c < from->schema->column_count; c++) {
         if (tk_batch_has(from, row, c))
-            copy_value(to, from, row, c);
+            tk_batch_copy_value(to, c, tk_batch_at(from, row, c));
     }
     set_missing(to, tables[index].node, import->report.node);
     set_missing(to, tables[index].stage, import->report.stage);

@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "run/out.h"
 #include "run/run_internal.h"
 
 #define OBJECT_MAX      ((size_t)1 << 20)
@@ -116,4 +117,26 @@ int tk_objects_read(int dirfd, const char *name, const struct tk_schema *schema,
     *ret_batch = batch;
     batch = NULL;
     return 0;
+}
+
+int tk_objects_write(int dirfd, const char *name, const struct tk_batch *batch, struct tk_err *err)
+{
+    TK_CLEANUP(tk_out_release) struct tk_out out = TK_OUT_NONE;
+    TK_CLEANUP(tk_buf_release) struct tk_buf rows;
+    tk_buf_init(&rows, ARRAY_MAX_BYTES);
+    tk_encoder_jsonl.batch(batch, &rows);
+    int rc = tk_buf_check(&rows, name, err);
+    if (rc == 0)
+        rc = tk_out_open(&out, dirfd, name, NULL, err);
+    if (rc < 0)
+        return rc;
+    tk_str rest = tk_buf_str(&rows);
+    tk_str line;
+    tk_out_put(&out, TK_STR("["));
+    for (const char *before = "\n"; tk_str_take_line(&rest, &line); before = ",\n") {
+        tk_out_put(&out, tk_str_from(before));
+        tk_out_put(&out, line);
+    }
+    tk_out_put(&out, TK_STR("\n]\n"));
+    return tk_out_close(&out, err);
 }

@@ -228,52 +228,8 @@ static void copy_columns(struct tk_batch *to, const struct tk_batch *from)
         size_t source = tk_schema_find(from->schema, tk_str_from(column->name), c);
         if (source == from->schema->column_count || !tk_batch_has(from, 0, source))
             continue;
-        const union tk_value *value = tk_batch_at(from, 0, source);
-        switch (column->type) {
-        case TK_I64:
-            tk_batch_set_i64(to, c, value->i64);
-            break;
-        case TK_BOOL:
-            tk_batch_set_bool(to, c, value->i64 != 0);
-            break;
-        case TK_F64:
-            tk_batch_set_f64(to, c, value->f64);
-            break;
-        case TK_TEXT:
-            tk_batch_set_text(to, c, value->text);
-            break;
-        case TK_F64_LIST:
-            tk_batch_set_f64_list(to, c, value->list.items, value->list.n);
-            break;
-        case TK_TEXT_LIST:
-            tk_batch_set_text_list(to, c, value->list.items, value->list.n);
-            break;
-        }
+        tk_batch_copy_value(to, c, tk_batch_at(from, 0, source));
     }
-}
-
-/* Write a document such as nodes.json: an array, one object a line. */
-static int write_array(int dirfd, const char *name, const struct tk_batch *batch,
-                       struct tk_err *err)
-{
-    TK_CLEANUP(tk_out_release) struct tk_out out = TK_OUT_NONE;
-    TK_CLEANUP(tk_buf_release) struct tk_buf rows;
-    tk_buf_init(&rows, 2 * DOCUMENT_MAX);
-    tk_encoder_jsonl.batch(batch, &rows);
-    int rc = tk_buf_check(&rows, name, err);
-    if (rc == 0)
-        rc = tk_out_open(&out, dirfd, name, NULL, err);
-    if (rc < 0)
-        return rc;
-    tk_str rest = tk_buf_str(&rows);
-    tk_str line;
-    tk_out_put(&out, TK_STR("["));
-    for (const char *before = "\n"; tk_str_take_line(&rest, &line); before = ",\n") {
-        tk_out_put(&out, tk_str_from(before));
-        tk_out_put(&out, line);
-    }
-    tk_out_put(&out, TK_STR("\n]\n"));
-    return tk_out_close(&out, err);
 }
 
 /* Without node_meta.json the nodes.json that is there says more than we know. */
@@ -303,7 +259,7 @@ static int write_cts_nodes(struct tk_parse *parse, struct tk_batch *nodes, struc
         return 0;
     for (size_t row = 0; row < nodes->rows; row++)
         nodes->present[row] &= (1ULL << TK_NODES_HOST) - 1;
-    return write_array(parse->cts, tk_tables[TK_TABLE_NODES].cctf, nodes, err);
+    return tk_objects_write(parse->cts, tk_tables[TK_TABLE_NODES].cctf, nodes, err);
 }
 
 static int write_nodes(struct tk_parse *parse, struct tk_err *err)
@@ -323,7 +279,7 @@ static int write_nodes(struct tk_parse *parse, struct tk_err *err)
     }
     tk_batch_set_text(nodes, TK_NODES_NODE_ID, tk_str_from(parse->node));
     tk_batch_set_text(nodes, TK_NODES_STAGE, tk_str_from(parse->stage));
-    rc = write_array(parse->cctf, name, nodes, err);
+    rc = tk_objects_write(parse->cctf, name, nodes, err);
     return rc < 0 ? rc : write_cts_nodes(parse, nodes, err);
 }
 
@@ -381,7 +337,7 @@ static int write_links(struct tk_parse *parse, struct tk_err *err)
     tk_batch_set_text(links, TK_LINKS_U, tk_str_from(parse->node));
     tk_batch_set_text(links, TK_LINKS_V, tk_str_from(network));
     rc = find_peaks(parse, links, err);
-    return rc < 0 ? rc : write_array(parse->cctf, tk_tables[TK_TABLE_LINKS].cctf, links, err);
+    return rc < 0 ? rc : tk_objects_write(parse->cctf, tk_tables[TK_TABLE_LINKS].cctf, links, err);
 }
 
 int tk_parse_nodes(struct tk_parse *parse, struct tk_err *err)

@@ -14,6 +14,9 @@ void tk_run_adopt(int dirfd, int fd);
 /* Same, for a file that was put there by name. */
 void tk_run_adopt_name(int dirfd, const char *name);
 
+/* Take back what we made: remove all that a folder below `dirfd` holds, files and folders. */
+void tk_run_folder_clear(int dirfd, const char *path);
+
 /* The last part of a path: the name of the run. */
 tk_str tk_run_path_name(tk_str path);
 
@@ -24,6 +27,10 @@ TK_MUST_USE int tk_object_decode(tk_str text, struct tk_batch *batch, struct tk_
 /* Append the objects of the array that `text` holds, as far as they fit. -EBADMSG at the first that
  * is none; those before it stay, and may be all that the caller wants. */
 int tk_objects_decode(tk_str text, struct tk_batch *batch, struct tk_err *err);
+
+/* Write a document such as nodes.json: an array, one object a line. */
+TK_MUST_USE int tk_objects_write(int dirfd, const char *name, const struct tk_batch *batch,
+                                 struct tk_err *err);
 
 /* How a writer reaches the disk, so that a test can fail the n-th call. As write(2) and
  * ftruncate(2), but with the error as result: bytes or 0, or a negative errno. */

@@ -153,6 +153,8 @@ enum {
     TK_CLOCK_OFFSET_US,
     TK_CLOCK_ERROR_US,
     TK_CLOCK_RTT_US,
+    TK_CLOCK_NODE,
+    TK_CLOCK_HOST,
     TK_CLOCK_COUNT
 };
 extern const struct tk_schema tk_schema_clock;
@@ -205,6 +207,7 @@ enum {
     TK_NODES_CPU_LIMIT_CORES,
     TK_NODES_MEM_LIMIT_BYTES,
     TK_NODES_TSC_INVARIANT,
+    TK_NODES_NODE_LABEL,
     TK_NODES_COUNT
 };
 extern const struct tk_schema tk_schema_nodes;
@@ -491,6 +494,7 @@ enum {
     TK_PROC_CPU_START_TICKS,
     TK_PROC_CPU_CPU_NS,
     TK_PROC_CPU_DT_US,
+    TK_PROC_CPU_HOST,
     TK_PROC_CPU_COUNT
 };
 extern const struct tk_schema tk_schema_proc_cpu;
@@ -501,6 +505,7 @@ enum {
     TK_PROC_RSS_RSS_KB,
     TK_PROC_RSS_NODE,
     TK_PROC_RSS_START_TICKS,
+    TK_PROC_RSS_HOST,
     TK_PROC_RSS_COUNT
 };
 extern const struct tk_schema tk_schema_proc_rss;
@@ -516,6 +521,7 @@ enum {
     TK_PROC_EVENTS_COMM,
     TK_PROC_EVENTS_EXIT_CODE,
     TK_PROC_EVENTS_EXIT_SIGNAL,
+    TK_PROC_EVENTS_HOST,
     TK_PROC_EVENTS_COUNT
 };
 extern const struct tk_schema tk_schema_proc_events;
@@ -550,6 +556,7 @@ enum {
     TK_PROC_EXIT_NET_RX_BYTES,
     TK_PROC_EXIT_NET_TX_BYTES,
     TK_PROC_EXIT_IO_WAIT_US,
+    TK_PROC_EXIT_HOST,
     TK_PROC_EXIT_COUNT
 };
 extern const struct tk_schema tk_schema_proc_exit;
@@ -617,6 +624,7 @@ enum {
     TK_PLACEMENT_EVENTS_INSTANCE_ID,
     TK_PLACEMENT_EVENTS_NODE_ID,
     TK_PLACEMENT_EVENTS_STAGE,
+    TK_PLACEMENT_EVENTS_HOST,
     TK_PLACEMENT_EVENTS_COUNT
 };
 extern const struct tk_schema tk_schema_placement_events;
@@ -628,6 +636,7 @@ enum {
     TK_SYSTEM_STATS_INSTANCE_ID,
     TK_SYSTEM_STATS_METRIC,
     TK_SYSTEM_STATS_VALUE,
+    TK_SYSTEM_STATS_HOST,
     TK_SYSTEM_STATS_COUNT
 };
 extern const struct tk_schema tk_schema_system_stats;

@@ -99,6 +99,7 @@ static const struct tk_column placement_events[TK_PLACEMENT_EVENTS_COUNT] = {
                                          "container or process of the module", TK_CCTF1},
     [TK_PLACEMENT_EVENTS_NODE_ID] = {"node_id", TK_TEXT, "", "node label", TK_CCTF1},
     [TK_PLACEMENT_EVENTS_STAGE] = {"stage", TK_TEXT, "", "role of the node", TK_CCTF1},
+    [TK_PLACEMENT_EVENTS_HOST] = {"host", TK_TEXT, "", "host name; merge adds it"},
 };
 
 const struct tk_schema tk_schema_placement_events = {"placement_events",
@@ -115,6 +116,7 @@ static const struct tk_column system_stats[TK_SYSTEM_STATS_COUNT] = {
     [TK_SYSTEM_STATS_METRIC] = {"metric", TK_TEXT, "", "name of the figure, such as in_flight",
                                 TK_REQUIRED | TK_CCTF1},
     [TK_SYSTEM_STATS_VALUE] = {"value", TK_I64, "", "its value", TK_REQUIRED | TK_CCTF1},
+    [TK_SYSTEM_STATS_HOST] = {"host", TK_TEXT, "", "host name; merge adds it"},
 };
 
 const struct tk_schema tk_schema_system_stats = {"system_stats",

@@ -208,6 +208,8 @@ static const struct tk_column clock[TK_CLOCK_COUNT] = {
     [TK_CLOCK_OFFSET_US] = {"offset_us", TK_I64, "us", "clock of the peer minus ours"},
     [TK_CLOCK_ERROR_US] = {"error_us", TK_I64, "us", "bound of the error of the offset"},
     [TK_CLOCK_RTT_US] = {"rtt_us", TK_I64, "us", "round trip of the exchange"},
+    [TK_CLOCK_NODE] = {"node", TK_TEXT, "", "node label; absent in the run of one node"},
+    [TK_CLOCK_HOST] = {"host", TK_TEXT, "", "host name; absent in the run of one node"},
 };
 
 const struct tk_schema tk_schema_clock = {"clock", "readings of the clocks, and offsets to peers",
@@ -272,6 +274,8 @@ static const struct tk_column nodes[TK_NODES_COUNT] = {
                                   "memory limit of the own control group; absent = none"},
     [TK_NODES_TSC_INVARIANT] = {"tsc_invariant", TK_BOOL, "",
                                 "the time stamp counter runs at a constant rate"},
+    [TK_NODES_NODE_LABEL] = {"node_label", TK_TEXT, "",
+                             "what the node called itself; node_id where no other did"},
 };
 
 const struct tk_schema tk_schema_nodes = {"nodes", "one node of the run", nodes, TK_NODES_COUNT};

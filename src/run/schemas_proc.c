@@ -75,6 +75,7 @@ static const struct tk_column proc_cpu[TK_PROC_CPU_COUNT] = {
          "start since boot; with pid and boot id the identity of the process"},
     [TK_PROC_CPU_CPU_NS] = {"cpu_ns", TK_I64, "ns", "CPU time"},
     [TK_PROC_CPU_DT_US] = {"dt_us", TK_I64, "us", "length of the interval"},
+    [TK_PROC_CPU_HOST] = {"host", TK_TEXT, "", "host name; merge adds it"},
 };
 
 const struct tk_schema tk_schema_proc_cpu = {
@@ -89,6 +90,7 @@ static const struct tk_column proc_rss[TK_PROC_RSS_COUNT] = {
     [TK_PROC_RSS_START_TICKS] =
         {"start_ticks", TK_I64, "ticks",
          "start since boot; with pid and boot id the identity of the process"},
+    [TK_PROC_RSS_HOST] = {"host", TK_TEXT, "", "host name; merge adds it"},
 };
 
 const struct tk_schema tk_schema_proc_rss = {"proc_rss", "resident set of one process at a time",
@@ -109,6 +111,7 @@ static const struct tk_column proc_events[TK_PROC_EVENTS_COUNT] = {
     [TK_PROC_EVENTS_EXIT_CODE] = {"exit_code", TK_I64, "", "exit code, of exit"},
     [TK_PROC_EVENTS_EXIT_SIGNAL] = {"exit_signal", TK_I64, "",
                                     "signal that ended it, of exit; absent = none"},
+    [TK_PROC_EVENTS_HOST] = {"host", TK_TEXT, "", "host name; merge adds it"},
 };
 
 const struct tk_schema tk_schema_proc_events = {"proc_events",
@@ -160,6 +163,7 @@ static const struct tk_column proc_exit[TK_PROC_EXIT_COUNT] = {
     [TK_PROC_EXIT_IO_WAIT_US] =
         {"io_wait_us", TK_I64, "us",
          "time that its threads waited for block I/O since recording began"},
+    [TK_PROC_EXIT_HOST] = {"host", TK_TEXT, "", "host name; merge adds it"},
 };
 
 const struct tk_schema tk_schema_proc_exit = {"proc_exit", "what a process had used when it ended",

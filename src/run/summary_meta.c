@@ -318,8 +318,9 @@ static void take_clock(struct tk_summary_maker *maker, const struct tk_batch *ba
 {
     int64_t real_ns = tk_summary_ns(batch, row, TK_CLOCK_REALTIME_US, TK_NS_PER_US);
     int64_t boot_ns = tk_summary_ns(batch, row, TK_CLOCK_BOOTTIME_US, TK_NS_PER_US);
-    /* Rows do not say of which node they are. */
-    if (!is_merged(maker) && maker->boot_ns == 0 && real_ns > 0 && boot_ns >= 0)
+    /* In a merged run only a row that names its node is of it. */
+    bool is_ours = !is_merged(maker) || tk_batch_has(batch, row, TK_CLOCK_NODE);
+    if (is_ours && maker->boot_ns == 0 && real_ns > 0 && boot_ns >= 0)
         maker->boot_ns = real_ns - boot_ns;
 }
 

@@ -432,10 +432,10 @@ int tk_verify_init(struct tk_verify *verify, const struct tk_verify_options *opt
                                  .cctf = -1,
                                  .file = "",
                                  .newest_us = INT64_MIN,
-                                 .wall_max_us = INT64_MIN,
                                  .clock_error_us = -1};
     verify->procs.processes.list.size = sizeof(struct tk_verify_process);
     verify->procs.pids.list.size = sizeof(struct tk_verify_pid);
+    verify->clocks.list.size = sizeof(struct tk_verify_clock);
     verify->series.list.size = sizeof(struct tk_verify_series);
     verify->invocations.size = sizeof(struct tk_verify_invocation);
     int rc = tk_arena_init(&verify->names, NAMES_MAX, err);
@@ -446,6 +446,7 @@ void tk_verify_release(struct tk_verify *verify)
 {
     keyed_release(&verify->procs.processes);
     keyed_release(&verify->procs.pids);
+    keyed_release(&verify->clocks);
     keyed_release(&verify->series);
     tk_map_release(&verify->procs.started);
     tk_map_release(&verify->spans);

@@ -12,12 +12,12 @@
 #define UNKNOWN_CLOCK_MS 1000
 
 /* A caller, or wrap, reads the wall clock itself. */
-static bool stepped_back(struct tk_verify *verify, uint64_t line, int64_t before_ms,
+static bool stepped_back(struct tk_verify *verify, uint64_t clock, uint64_t line, int64_t before_ms,
                          int64_t after_ms)
 {
     static const int64_t limit_ms = INT64_MAX / 4 / US_PER_MS;
     return before_ms < limit_ms && after_ms > -limit_ms &&
-           tk_verify_stepped_back(verify, line, (before_ms - after_ms) * US_PER_MS);
+           tk_verify_stepped_back(verify, clock, line, (before_ms - after_ms) * US_PER_MS);
 }
 
 static void check_times(struct tk_verify *verify, const struct tk_row *row)
@@ -27,7 +27,8 @@ static void check_times(struct tk_verify *verify, const struct tk_row *row)
     for (size_t i = 1; i < TK_COUNTOF(times); i++) {
         int64_t before = tk_row_i64(row, times[i - 1], INT64_MIN);
         int64_t after = tk_row_i64(row, times[i], INT64_MAX);
-        if (before > after && !stepped_back(verify, row->line, before, after)) {
+        if (before > after &&
+            !stepped_back(verify, tk_verify_clock_key(row), row->line, before, after)) {
             tk_verify_add(verify, TK_VERIFY_EVENT_ORDER, row->line, "%s %lld is before %s %lld",
                           row->schema->columns[times[i]].name, (long long)after,
                           row->schema->columns[times[i - 1]].name, (long long)before);
@@ -68,12 +69,15 @@ void tk_verify_invocation_row(struct tk_verify *verify, const struct tk_row *row
         .span = hash_id(tk_row_text(row, TK_INVOCATIONS_SPAN_ID)),
         .parent = hash_id(tk_row_text(row, TK_INVOCATIONS_PARENT_ID)),
         .host = tk_hash_text(host.n > 0 ? host : tk_row_text(row, TK_INVOCATIONS_NODE)),
+        .clock = tk_verify_clock_key(row),
+        .node = tk_verify_node(verify, tk_row_text(row, TK_INVOCATIONS_NODE)),
         .start_ms = start_ms(row),
         .pid = tk_row_i64(row, TK_INVOCATIONS_PID, -1),
         .start_ticks = tk_row_i64(row, TK_INVOCATIONS_START_TICKS, -1),
     };
     if (invocation.pid >= 0) {
-        struct tk_verify_pid *entry = tk_verify_pid(verify, invocation.pid);
+        struct tk_verify_pid *entry =
+            tk_verify_pid(verify, tk_row_text(row, TK_INVOCATIONS_NODE), invocation.pid);
         if (entry)
             entry->invoked = true;
     }
@@ -101,7 +105,7 @@ static void check_cause(struct tk_verify *verify, const struct tk_verify_invocat
                                               : verify->clock_error_us / US_PER_MS + ROUNDING_MS;
     }
     if (parent->start_ms != INT64_MIN && child->start_ms < parent->start_ms - bound_ms &&
-        !stepped_back(verify, child->line, parent->start_ms, child->start_ms)) {
+        !stepped_back(verify, child->clock, child->line, parent->start_ms, child->start_ms)) {
         tk_verify_add(verify, TK_VERIFY_CAUSALITY, child->line,
                       "starts %lld ms before its parent, %s line %llu (error bound %lld ms)",
                       (long long)(parent->start_ms - child->start_ms), parent->file,
@@ -118,8 +122,8 @@ void tk_verify_invocations_end(struct tk_verify *verify)
         const struct tk_verify_invocation *invocation = tk_verify_at(invocations, i);
         verify->file = invocation->file;
         check_cause(verify, invocation);
-        if (invocation->pid < 0 ||
-            tk_verify_has_process(verify, invocation->pid, invocation->start_ticks))
+        if (invocation->pid < 0 || tk_verify_has_process(verify, invocation->node, invocation->pid,
+                                                         invocation->start_ticks))
             continue;
         verify->audit.unmatched++;
         if (any_process) {

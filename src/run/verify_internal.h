@@ -3,7 +3,8 @@
  *
  *   verify.c         walks the files of the folder, counts and tells findings
  *   verify_rows.c    one object against its schema
- *   verify_rules.c   the rules of each table; order of rows, clocks, run.json
+ *   verify_rules.c   the rules of each table; order of rows, run.json
+ *   verify_clocks.c  the clock of each node
  *   verify_procs.c   processes and pids
  *   verify_series.c  rows that come in equal intervals
  *   verify_events.c  invocations: their times, their causes, their processes
@@ -80,6 +81,17 @@ struct tk_verify_pid {
     bool invoked; /* an invocation names it */
 };
 
+/* The clock of a node. */
+struct tk_verify_clock {
+    bool is_known;        /* below: some row was read */
+    int64_t real_us;      /* wall clock in the last row; not above 0 = unknown */
+    int64_t wall_us;      /* wall clock minus monotonic clock in the last row */
+    int64_t wall_max_us;  /* the most it was in any row */
+    int64_t wall_back_us; /* the most that the wall clock fell behind that */
+    int64_t newest_us;    /* monotonic clock in the last row */
+    uint64_t newest_line;
+};
+
 struct tk_verify_procs {
     struct tk_verify_keyed processes; /* struct tk_verify_process by node, pid and start */
     struct tk_verify_keyed pids;      /* struct tk_verify_pid */
@@ -107,6 +119,8 @@ struct tk_verify_invocation {
     uint64_t span;   /* hash; 0 = none */
     uint64_t parent; /* hash; 0 = none */
     uint64_t host;   /* hash of its host, else of its node */
+    uint64_t clock;  /* as tk_verify_clock_key() */
+    uint64_t node;   /* as tk_verify_node() */
     int64_t start_ms;
     int64_t pid;         /* -1 = none */
     int64_t start_ticks; /* -1 = unknown */
@@ -148,12 +162,9 @@ struct tk_verify {
     int64_t clock_error_us;   /* largest bound of clock.jsonl; -1 = unknown */
     uint64_t unsynchronised;  /* rows of clock.jsonl */
     uint64_t nodes;           /* in nodes.json */
-    int64_t real_us;          /* wall clock in the last row of clock.jsonl; not above 0 = unknown */
-    int64_t wall_us;          /* wall clock minus monotonic clock in the last row of clock.jsonl */
-    int64_t wall_max_us;      /* the most it was in any row; INT64_MIN = no row yet */
-    int64_t wall_back_us;     /* the most that the wall clock fell behind that */
     const char *stepped_file; /* the last one of which rows went back with it; NULL = none */
     uint64_t counts[TK_VERIFY_RULES];
+    struct tk_verify_keyed clocks; /* struct tk_verify_clock by node and host; 0 = not told */
     struct tk_verify_procs procs;
     struct tk_verify_keyed series;     /* struct tk_verify_series by name */
     struct tk_verify_list invocations; /* struct tk_verify_invocation */
@@ -173,9 +184,12 @@ void tk_verify_release(struct tk_verify *verify);
 void tk_verify_add(struct tk_verify *verify, enum tk_verify_rule rule, uint64_t line,
                    const char *fmt, ...) TK_PRINTF(4, 5);
 
-/* Whether rows may go back in time by so much because the wall clock did, as clock.jsonl tells:
- * rows of one recording never do, those of the next one may. That is noted once per file. */
-bool tk_verify_stepped_back(struct tk_verify *verify, uint64_t line, int64_t by_us);
+/* Which clock a row was stamped by. */
+uint64_t tk_verify_clock_key(const struct tk_row *row);
+
+/* Whether rows of a clock may go back in time by so much because it did, as clock.jsonl tells: rows
+ * of one recording never do, those of the next one may. That is noted once per file. */
+bool tk_verify_stepped_back(struct tk_verify *verify, uint64_t key, uint64_t line, int64_t by_us);
 
 /* One more item, zeroed. NULL when memory is short, which verify->failure remembers. */
 void *tk_verify_push(struct tk_verify *verify, struct tk_verify_list *list);
@@ -204,8 +218,18 @@ struct tk_verify_process_columns {
 void tk_verify_process_row(struct tk_verify *verify, const struct tk_row *row,
                            const struct tk_verify_process_columns *columns, int64_t us);
 void tk_verify_exit_row(struct tk_verify *verify, const struct tk_row *row);
-struct tk_verify_pid *tk_verify_pid(struct tk_verify *verify, int64_t pid);
-bool tk_verify_has_process(const struct tk_verify *verify, int64_t pid, int64_t start_ticks);
+struct tk_verify_pid *tk_verify_pid(struct tk_verify *verify, tk_str node, int64_t pid);
+
+/* The process has rows. `node` is what tk_verify_node() says of it. */
+bool tk_verify_has_process(const struct tk_verify *verify, uint64_t node, int64_t pid,
+                           int64_t start_ticks);
+
+/* What tells equal pids of two nodes apart: 0 where the run is of one node. */
+uint64_t tk_verify_node(const struct tk_verify *verify, tk_str node);
+
+/* A row of clock.jsonl, and the end of the file. */
+void tk_verify_clock_row(struct tk_verify *verify, const struct tk_row *row);
+void tk_verify_clocks_end(struct tk_verify *verify);
 
 /* A row of a series: it follows the row before by the interval. */
 void tk_verify_host_row(struct tk_verify *verify, const struct tk_row *row, int64_t us);

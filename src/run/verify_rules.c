@@ -10,11 +10,6 @@
  * append to one file: so much may a raw file be out of order. `parse` sorts. */
 #define SLACK_US 2000000
 
-/* As for the recorder: what the wall clock moves by less is no step. */
-#define STEP_US 10000
-
-#define UNSYNCHRONISED 0x40 /* STA_UNSYNC of adjtimex(2) */
-
 typedef void row_rule(struct tk_verify *verify, const struct tk_row *row, int64_t us);
 
 static void host_row(struct tk_verify *verify, const struct tk_row *row, int64_t us)
@@ -52,7 +47,8 @@ static void sample_row(struct tk_verify *verify, const struct tk_row *row, int64
     tk_verify_process_row(verify, row, &columns, us);
     if (!tk_row_has(row, TK_PROC_METRICS_PID))
         return;
-    struct tk_verify_pid *entry = tk_verify_pid(verify, row->values[TK_PROC_METRICS_PID].i64);
+    struct tk_verify_pid *entry = tk_verify_pid(verify, tk_row_text(row, TK_PROC_METRICS_NODE),
+                                                row->values[TK_PROC_METRICS_PID].i64);
     if (entry)
         entry->sampled = true;
 }
@@ -85,64 +81,10 @@ static void invocation_row(struct tk_verify *verify, const struct tk_row *row, i
     tk_verify_invocation_row(verify, row);
 }
 
-bool tk_verify_stepped_back(struct tk_verify *verify, uint64_t line, int64_t by_us)
-{
-    if (verify->wall_back_us < STEP_US || by_us > verify->wall_back_us + STEP_US)
-        return false;
-    if (verify->stepped_file != verify->file) {
-        verify->stepped_file = verify->file;
-        tk_verify_add(verify, TK_VERIFY_CLOCK, line,
-                      "%.3f s back in time with the wall clock, see clock.jsonl",
-                      (double)by_us / 1e6);
-    }
-    return true;
-}
-
-/* The wall clock against the monotonic one, as the row reads them, else by the step that it tells.
- * Returns how far it moved since the row before. Rows of several nodes, merged, do not say of which
- * clock they are. */
-static int64_t follow_wall(struct tk_verify *verify, const struct tk_row *row, int64_t step_us)
-{
-    static const int64_t limit_us = INT64_MAX / 8;
-    int64_t real_us = tk_row_i64(row, TK_CLOCK_REALTIME_US, -1);
-    int64_t mono_us = tk_row_i64(row, TK_CLOCK_MONOTONIC_US, -1);
-    bool is_read = real_us >= 0 && real_us < limit_us && mono_us >= 0 && mono_us < limit_us;
-    bool is_told = step_us < limit_us && step_us > -limit_us;
-    int64_t before_us = verify->wall_us;
-    int64_t wall_us = is_read ? real_us - mono_us : before_us + (is_told ? step_us : 0);
-    if (verify->nodes > 1 || wall_us > limit_us || wall_us < -limit_us)
-        return 0;
-    if (verify->wall_max_us == INT64_MIN) {
-        before_us = wall_us;
-        verify->wall_max_us = wall_us;
-    }
-    verify->wall_us = wall_us;
-    verify->real_us = real_us;
-    if (wall_us > verify->wall_max_us)
-        verify->wall_max_us = wall_us;
-    if (verify->wall_max_us - wall_us > verify->wall_back_us)
-        verify->wall_back_us = verify->wall_max_us - wall_us;
-    return wall_us - before_us;
-}
-
 static void clock_row(struct tk_verify *verify, const struct tk_row *row, int64_t us)
 {
     (void)us;
-    static const size_t bounds[] = {TK_CLOCK_ADJ_MAXERROR_US, TK_CLOCK_ERROR_US};
-    for (size_t i = 0; i < TK_COUNTOF(bounds); i++) {
-        int64_t bound_us = tk_row_i64(row, bounds[i], -1);
-        if (bound_us > verify->clock_error_us)
-            verify->clock_error_us = bound_us;
-    }
-    verify->unsynchronised += (tk_row_i64(row, TK_CLOCK_ADJ_STATUS, 0) & UNSYNCHRONISED) != 0;
-    int64_t step_us = tk_row_i64(row, TK_CLOCK_STEP_US, 0);
-    int64_t moved_us = follow_wall(verify, row, step_us);
-    if (step_us == 0 && moved_us < -STEP_US)
-        step_us = moved_us; /* between two recordings */
-    if (step_us != 0) {
-        tk_verify_add(verify, TK_VERIFY_CLOCK, row->line, "the wall clock stepped by %.6f s",
-                      (double)step_us / 1e6);
-    }
+    tk_verify_clock_row(verify, row);
 }
 
 /* What the collector itself says that it missed. */
@@ -220,7 +162,7 @@ static const struct {
                                TK_PROC_METRICS_DT_MS, NONE, sample_row},
     [TK_TABLE_PROC_EVENTS] = {TK_PROC_EVENTS_TS_US, TK_PROC_EVENTS_TS_MS, SLACK_US, NONE, NONE},
     [TK_TABLE_PROC_EXIT] = {TK_PROC_EXIT_TS_US, TK_PROC_EXIT_TS_MS, SLACK_US, NONE, NONE, exit_row},
-    [TK_TABLE_CLOCK] = {TK_CLOCK_MONOTONIC_US, NONE, 0, NONE, NONE, clock_row},
+    [TK_TABLE_CLOCK] = {NONE, NONE, 0, NONE, NONE, clock_row},
     [TK_TABLE_SELF] = {TK_SELF_TS_US, TK_SELF_TS_MS, 0, TK_SELF_DT_MS, NONE},
     [TK_TABLE_INVOCATIONS] = {NONE, TK_INVOCATIONS_TS_ENQUEUE, INT64_MAX, NONE, NONE,
                               invocation_row},
@@ -256,16 +198,8 @@ static int64_t row_time_us(enum tk_table table, const struct tk_row *row)
     return known ? stamp * unit_us : INT64_MIN;
 }
 
-/* Rows of the next recording may lie before those of the last: by as much as the wall clock was set
- * back, and in clock.jsonl after a boot, with which the monotonic clock begins anew. */
-static bool may_go_back(struct tk_verify *verify, enum tk_table table, const struct tk_row *row,
-                        int64_t by_us)
-{
-    if (table != TK_TABLE_CLOCK)
-        return tk_verify_stepped_back(verify, row->line, by_us);
-    return verify->real_us > 0 && tk_row_i64(row, TK_CLOCK_REALTIME_US, -1) > verify->real_us;
-}
-
+/* Rows of the next recording may lie before those of the last, by as much as the wall clock was set
+ * back. */
 static void check_order(struct tk_verify *verify, enum tk_table table, const struct tk_row *row,
                         int64_t us)
 {
@@ -273,7 +207,8 @@ static void check_order(struct tk_verify *verify, enum tk_table table, const str
     if (us == INT64_MIN || slack_us == INT64_MAX)
         return;
     int64_t back_us = verify->newest_us == INT64_MIN ? 0 : verify->newest_us - us;
-    if (back_us > slack_us && !may_go_back(verify, table, row, back_us)) {
+    if (back_us > slack_us &&
+        !tk_verify_stepped_back(verify, tk_verify_clock_key(row), row->line, back_us)) {
         tk_verify_add(verify, TK_VERIFY_ORDER, row->line, "%.3f s before line %llu",
                       (double)back_us / 1e6, (unsigned long long)verify->newest_line);
     } else if (back_us > 0 && back_us <= slack_us) {
@@ -305,11 +240,8 @@ void tk_verify_rules_end_file(struct tk_verify *verify, enum tk_table table)
 {
     if (table == TK_TABLE_HOST_METRICS || table == TK_TABLE_LINK_METRICS)
         tk_verify_series_end(verify);
-    if (table == TK_TABLE_CLOCK && verify->unsynchronised > 0) {
-        tk_verify_add(verify, TK_VERIFY_CLOCK, 0,
-                      "the clock is not synchronised, by the kernel's word in %llu rows",
-                      (unsigned long long)verify->unsynchronised);
-    }
+    if (table == TK_TABLE_CLOCK)
+        tk_verify_clocks_end(verify);
 }
 
 void tk_verify_rules_end(struct tk_verify *verify)

@@ -137,7 +137,7 @@ static int read_member(struct walk *walk, struct tk_json *json, struct tk_err *e
     return rc < 0 ? rc : tk_keys_set(walk->keys, name, text, walk->call, err);
 }
 
-/* NOLINTNEXTLINE(misc-no-recursion): no deeper than the dots in a name */
+/* Recurses no deeper than the dots in a name. */
 static int read_object(struct walk *walk, struct tk_json *json, struct tk_err *err)
 {
     size_t before = walk->n;

@@ -133,3 +133,27 @@ void tk_batch_set_text_list(struct tk_batch *batch, size_t column, const tk_str 
     value->list = (struct tk_list){copies, n};
     mark(batch, column);
 }
+
+void tk_batch_copy_value(struct tk_batch *batch, size_t column, const union tk_value *value)
+{
+    switch (batch->schema->columns[column].type) {
+    case TK_I64:
+        tk_batch_set_i64(batch, column, value->i64);
+        break;
+    case TK_F64:
+        tk_batch_set_f64(batch, column, value->f64);
+        break;
+    case TK_BOOL:
+        tk_batch_set_bool(batch, column, value->i64 != 0);
+        break;
+    case TK_TEXT:
+        tk_batch_set_text(batch, column, value->text);
+        break;
+    case TK_F64_LIST:
+        tk_batch_set_f64_list(batch, column, value->list.items, value->list.n);
+        break;
+    case TK_TEXT_LIST:
+        tk_batch_set_text_list(batch, column, value->list.items, value->list.n);
+        break;
+    }
+}

@@ -102,6 +102,9 @@ void tk_batch_set_text(struct tk_batch *batch, size_t column, tk_str text);
 void tk_batch_set_f64_list(struct tk_batch *batch, size_t column, const double *items, size_t n);
 void tk_batch_set_text_list(struct tk_batch *batch, size_t column, const tk_str *items, size_t n);
 
+/* Set a value of any type, as tk_batch_at() gives it for a column of the same type. */
+void tk_batch_copy_value(struct tk_batch *batch, size_t column, const union tk_value *value);
+
 /* Read a value: valid until the next reset. */
 static inline bool tk_batch_has(const struct tk_batch *batch, size_t row, size_t column)
 {
