@@ -45,6 +45,7 @@ extern const struct tk_cmd tk_cmd_export;
 extern const struct tk_cmd tk_cmd_help;
 extern const struct tk_cmd tk_cmd_import;
 extern const struct tk_cmd tk_cmd_merge;
+extern const struct tk_cmd tk_cmd_parquet;
 extern const struct tk_cmd tk_cmd_parse_run; /* "parse" */
 extern const struct tk_cmd tk_cmd_record;
 extern const struct tk_cmd tk_cmd_schema;

@@ -28,6 +28,7 @@ const struct tk_cmd *const tk_commands[] = {
     &tk_cmd_verify,
     &tk_cmd_doctor,
     &tk_cmd_schema,
+    &tk_cmd_parquet,
     &tk_cmd_completion,
     &tk_cmd_help,
     &tk_cmd_version,

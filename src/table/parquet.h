@@ -98,16 +98,28 @@ enum tk_parquet_logical {
     TK_PARQUET_MAP,   /* of a GROUP */
 };
 
+/* How the writer lays out values; the reader takes whatever there is. */
+enum tk_parquet_encoding {
+    TK_PARQUET_ENCODE_AUTO = 0, /* what turns out smallest */
+    TK_PARQUET_ENCODE_PLAIN,
+    TK_PARQUET_ENCODE_DICTIONARY, /* as long as it stays small, then as AUTO; not of BOOL */
+    TK_PARQUET_ENCODE_DELTA,      /* DELTA_BINARY_PACKED of I32 and I64, DELTA_LENGTH of BYTES */
+    TK_PARQUET_ENCODE_SPLIT,      /* BYTE_STREAM_SPLIT of F32 and F64 */
+    TK_PARQUET_ENCODE_RLE,        /* of BOOL */
+};
+
 /* Zero is the default of every member but the first two. */
 struct tk_parquet_node {
     const char *name; /* unique among its siblings */
     enum tk_parquet_type type;
     enum tk_parquet_repetition repetition;
     enum tk_parquet_logical logical;
-    uint32_t children;        /* of a GROUP, 1 or more: the nodes that follow */
-    uint32_t fixed_bytes;     /* of FIXED */
-    int32_t precision, scale; /* of DECIMAL */
-    bool local;               /* times are not UTC but of wherever one is */
+    uint32_t children;                 /* of a GROUP, 1 or more: the nodes that follow */
+    uint32_t fixed_bytes;              /* of FIXED */
+    int32_t precision, scale;          /* of DECIMAL */
+    enum tk_parquet_encoding encoding; /* writer: one that the type has (-EINVAL) */
+    bool bloom; /* writer: a Bloom filter; of STRING and I64 only (-EINVAL): others are unsafe */
+    bool local; /* times are not UTC but of wherever one is */
 };
 
 /* A column: a node that holds values. */

@@ -12,7 +12,14 @@
 
 #include "table/parquet_internal.h"
 
-#define SLICE 256 /* entries between two looks at the size of the page */
+#define SLICE             256 /* entries between two looks at the size of the page */
+#define CHUNKS_PER_CHOICE 4   /* chunks that are laid out as the first of them chose */
+
+static bool may_use(const struct tk_parquet_column *column, const struct tk_parquet_coding *coding)
+{
+    bool is_plain = coding->encoding == TK_PARQUET_ENC_PLAIN;
+    return (coding->types >> column->node->type & 1) && (is_plain || !column->opts->classic);
+}
 
 void tk_parquet_column_init(struct tk_parquet_column *column)
 {
@@ -25,6 +32,13 @@ void tk_parquet_column_init(struct tk_parquet_column *column)
     column->packed.max =
         (size_t)2 * TK_PARQUET_PAGE_MAX; /* what does not compress grows a little */
     column->width = tk_parquet_width(column->node);
+    tk_dictionary_init(&column->dictionary);
+    tk_buf_init(&column->hashes, TK_PARQUET_PAGE_MAX);
+    column->coding = tk_parquet_codings;
+    for (const struct tk_parquet_coding *coding = tk_parquet_codings; coding->put; coding++) {
+        if (coding->choice == column->node->encoding && may_use(column, coding))
+            column->coding = coding;
+    }
 }
 
 void tk_parquet_column_release(struct tk_parquet_column *column)
@@ -37,11 +51,13 @@ void tk_parquet_column_release(struct tk_parquet_column *column)
     tk_buf_release(&column->page_list);
     tk_buf_release(&column->body);
     tk_buf_release(&column->packed);
+    tk_dictionary_release(&column->dictionary);
+    tk_buf_release(&column->hashes);
 }
 
 size_t tk_parquet_column_bytes(const struct tk_parquet_column *column)
 {
-    return column->pages.n + column->values.n + column->lengths.n;
+    return column->pages.n + column->dictionary.plain.n + column->values.n + column->lengths.n;
 }
 
 static void reset_page(struct tk_parquet_column *column)
@@ -58,6 +74,8 @@ void tk_parquet_column_reset(struct tk_parquet_column *column)
     reset_page(column);
     tk_buf_reset(&column->pages);
     tk_buf_reset(&column->page_list);
+    tk_dictionary_reset(&column->dictionary);
+    tk_buf_reset(&column->hashes);
     column->chunk_entries = column->chunk_nulls = column->chunk_rows = column->raw_bytes = 0;
     memset(column->page_counts, 0, sizeof(column->page_counts));
     column->bounds = (struct tk_parquet_bounds){0};
@@ -73,18 +91,6 @@ static void check_buf(struct tk_parquet_column *column, const struct tk_buf *buf
 
 /* A page --------------------------------------------------------------------------------- */
 
-static void put_levels(struct tk_buf *out, const struct tk_buf *levels, uint8_t max)
-{
-    size_t at = out->n;
-    if (max == 0)
-        return;
-    tk_buf_put(out, (tk_str){"\0\0\0\0", 4});
-    tk_hybrid_put_u8(out, (const uint8_t *)levels->p, levels->n, tk_bit_width(max));
-    uint32_t n = (uint32_t)(out->n - at - 4);
-    if (tk_buf_ok(out))
-        memcpy(out->p + at, &n, sizeof(n));
-}
-
 static struct tk_parquet_values values_of(const struct tk_parquet_column *column)
 {
     bool texts = column->node->type == TK_PARQUET_BYTES;
@@ -97,8 +103,96 @@ static struct tk_parquet_values values_of(const struct tk_parquet_column *column
     };
 }
 
+/* A page in one of the ways to lay it out. */
+struct layout {
+    enum tk_parquet_format_encoding encoding;
+    size_t raw_bytes;
+    tk_str stored; /* in a buffer of the column */
+};
+
+/* Compress `body` into `packed`; the result is in either. False after a failure. */
+static bool pack(struct tk_parquet_column *column, const struct tk_buf *body, struct tk_buf *packed,
+                 tk_str *ret_stored)
+{
+    check_buf(column, body);
+    *ret_stored = tk_buf_str(body);
+    if (column->err->code < 0 || body->n == 0 || column->codecs->codec == TK_PARQUET_UNCOMPRESSED)
+        return column->err->code == 0;
+    tk_buf_reset(packed);
+    if (tk_parquet_compress(column->codecs, *ret_stored, packed, column->err) < 0)
+        return false;
+    *ret_stored = tk_buf_str(packed);
+    return true;
+}
+
+/* Lay the page out by `coding`, or with the indices of the dictionary when that is NULL. */
+static bool lay_out(struct tk_parquet_column *column, const struct tk_parquet_values *values,
+                    const struct tk_parquet_coding *coding, struct layout *ret_layout)
+{
+    struct tk_buf *body = &column->body;
+    const struct tk_parquet_leaf *leaf = column->leaf;
+    tk_buf_reset(body);
+    tk_parquet_put_levels(body, (const uint8_t *)column->rep.p, column->rep.n, leaf->max_rep);
+    tk_parquet_put_levels(body, (const uint8_t *)column->def.p, column->def.n, leaf->max_def);
+    if (coding) {
+        coding->put(body, column->node, values);
+    } else {
+        tk_dictionary_put(&column->dictionary, values->n, body);
+    }
+    ret_layout->encoding = coding ? coding->encoding : TK_PARQUET_ENC_RLE_DICTIONARY;
+    ret_layout->raw_bytes = body->n;
+    return pack(column, body, &column->packed, &ret_layout->stored);
+}
+
+/* Bytes that the dictionary adds to one page of many. One that takes in few values of a page grows
+ * little in the pages to come. */
+static size_t dictionary_share(struct tk_parquet_column *column, size_t values)
+{
+    tk_str stored;
+    if (!pack(column, &column->dictionary.plain, &column->packed, &stored))
+        return SIZE_MAX / 2;
+    return column->dictionary.count < values / 8 ? stored.n / 4 : stored.n;
+}
+
+/* Lay the page at hand out in every way, and keep to what was smallest. */
+static void choose_layout(struct tk_parquet_column *column, const struct tk_parquet_values *values)
+{
+    enum tk_parquet_encoding wish = column->node->encoding;
+    bool may_index = column->node->type != TK_PARQUET_BOOL;
+    struct layout layout;
+    size_t least = SIZE_MAX;
+    for (const struct tk_parquet_coding *coding = tk_parquet_codings; coding->put; coding++) {
+        if (may_use(column, coding) && lay_out(column, values, coding, &layout) &&
+            layout.stored.n < least) {
+            least = layout.stored.n;
+            column->coding = coding;
+        }
+    }
+    column->wants_dictionary = wish == TK_PARQUET_ENCODE_DICTIONARY && may_index;
+    if (wish != TK_PARQUET_ENCODE_AUTO || !may_index ||
+        !tk_dictionary_add(&column->dictionary, column->node, values))
+        return;
+    if (lay_out(column, values, NULL, &layout)) {
+        size_t bytes = layout.stored.n;
+        column->wants_dictionary = bytes + dictionary_share(column, values->n) < least;
+    }
+}
+
+/* Before the first page of a chunk: choose anew from time to time. */
+static void start_chunk(struct tk_parquet_column *column, const struct tk_parquet_values *values)
+{
+    enum tk_parquet_encoding wish = column->node->encoding;
+    bool is_free = wish == TK_PARQUET_ENCODE_AUTO || wish == TK_PARQUET_ENCODE_DICTIONARY;
+    if (is_free && column->chunks % CHUNKS_PER_CHOICE == 0 && values->n > 0)
+        choose_layout(column, values);
+    column->has_dictionary = column->wants_dictionary;
+    if (!column->has_dictionary)
+        tk_dictionary_reset(&column->dictionary);
+    column->chunks++;
+}
+
 /* Append a header and the stored bytes to the chunk, and enter the page into its list. */
-static void store_page(struct tk_parquet_column *column, tk_str stored,
+static void store_page(struct tk_parquet_column *column, const struct layout *layout,
                        const struct tk_parquet_bounds *bounds)
 {
     struct tk_parquet_page page = {
@@ -111,46 +205,81 @@ static void store_page(struct tk_parquet_column *column, tk_str stored,
     struct tk_parquet_page_header header = {
         .set = 1U << 1 | 1U << 2 | 1U << 3 | 1U << 4 | 1U << 5,
         .type = TK_PARQUET_PAGE_DATA,
-        .uncompressed_page_size = (int32_t)column->body.n,
-        .compressed_page_size = (int32_t)stored.n,
-        .crc = (int32_t)libdeflate_crc32(0, stored.p, stored.n),
+        .uncompressed_page_size = (int32_t)layout->raw_bytes,
+        .compressed_page_size = (int32_t)layout->stored.n,
+        .crc = (int32_t)libdeflate_crc32(0, layout->stored.p, layout->stored.n),
         .data = {.set = 1U << 1 | 1U << 2 | 1U << 3 | 1U << 4,
                  .num_values = (int32_t)column->entries,
-                 .encoding = TK_PARQUET_ENC_PLAIN,
+                 .encoding = (int32_t)layout->encoding,
                  .definition_level_encoding = TK_PARQUET_ENC_RLE,
                  .repetition_level_encoding = TK_PARQUET_ENC_RLE},
     };
     tk_thrift_encode(&tk_parquet_spec_page_header, &header, &column->pages);
-    column->raw_bytes += column->pages.n - page.at + column->body.n;
-    tk_buf_put(&column->pages, stored);
+    column->raw_bytes += column->pages.n - page.at + layout->raw_bytes;
+    tk_buf_put(&column->pages, layout->stored);
     page.stored_bytes = column->pages.n - page.at;
     tk_buf_put(&column->page_list, (tk_str){(const char *)&page, sizeof(page)});
-    column->page_counts[TK_PARQUET_ENC_PLAIN]++;
+    column->page_counts[layout->encoding]++;
 }
 
 static void encode_page(struct tk_parquet_column *column)
 {
     struct tk_parquet_values values = values_of(column);
     struct tk_parquet_bounds bounds;
-    tk_buf_reset(&column->body);
-    tk_buf_reset(&column->packed);
-    put_levels(&column->body, &column->rep, column->leaf->max_rep);
-    put_levels(&column->body, &column->def, column->leaf->max_def);
-    tk_parquet_put_plain(&column->body, column->node, &values);
-    check_buf(column, &column->body);
-    if (column->err->code < 0)
+    struct layout layout;
+    if (column->page_list.n == 0)
+        start_chunk(column, &values);
+    /* A dictionary that is full stays so for the rest of the chunk. */
+    column->has_dictionary =
+        column->has_dictionary && tk_dictionary_add(&column->dictionary, column->node, &values);
+    if (!lay_out(column, &values, column->has_dictionary ? NULL : column->coding, &layout))
         return;
-    tk_str stored = tk_buf_str(&column->body);
-    if (stored.n > 0 && column->codecs->codec != TK_PARQUET_UNCOMPRESSED) {
-        if (tk_parquet_compress(column->codecs, stored, &column->packed, column->err) < 0)
-            return;
-        stored = tk_buf_str(&column->packed);
-    }
+    if (column->node->bloom && !column->has_dictionary)
+        tk_bloom_add_values(&column->hashes, &values);
     tk_parquet_bounds_find(column->node, &values, &bounds);
     tk_parquet_bounds_add(column->node, &column->bounds, &bounds);
-    store_page(column, stored, &bounds);
+    store_page(column, &layout, &bounds);
     check_buf(column, &column->pages);
     check_buf(column, &column->page_list);
+}
+
+size_t tk_parquet_column_put_dictionary(struct tk_parquet_column *column, struct tk_buf *out)
+{
+    tk_str stored;
+    size_t at = out->n;
+    if (column->page_counts[TK_PARQUET_ENC_RLE_DICTIONARY] == 0 || column->err->code < 0 ||
+        !pack(column, &column->dictionary.plain, &column->packed, &stored))
+        return 0;
+    struct tk_parquet_page_header header = {
+        .set = 1U << 1 | 1U << 2 | 1U << 3 | 1U << 4 | 1U << 7,
+        .type = TK_PARQUET_PAGE_DICTIONARY,
+        .uncompressed_page_size = (int32_t)column->dictionary.plain.n,
+        .compressed_page_size = (int32_t)stored.n,
+        .crc = (int32_t)libdeflate_crc32(0, stored.p, stored.n),
+        .dictionary = {.set = 1U << 1 | 1U << 2,
+                       .num_values = (int32_t)column->dictionary.count,
+                       .encoding = TK_PARQUET_ENC_PLAIN},
+    };
+    tk_thrift_encode(&tk_parquet_spec_page_header, &header, out);
+    column->raw_bytes += out->n - at + column->dictionary.plain.n;
+    tk_buf_put(out, stored);
+    check_buf(column, out);
+    return out->n - at;
+}
+
+size_t tk_parquet_column_put_bloom(struct tk_parquet_column *column, struct tk_buf *out)
+{
+    if (!column->node->bloom)
+        return 0;
+    bool texts = column->node->type == TK_PARQUET_BYTES;
+    for (uint32_t i = 0; i < column->dictionary.count; i++) {
+        uint64_t hash = tk_bloom_hash(tk_dictionary_value(&column->dictionary, i, texts));
+        tk_buf_put(&column->hashes, (tk_str){(const char *)&hash, sizeof(hash)});
+    }
+    check_buf(column, &column->hashes);
+    size_t bytes = tk_bloom_put(&column->hashes, out);
+    check_buf(column, out);
+    return bytes;
 }
 
 void tk_parquet_column_end_page(struct tk_parquet_column *column)

@@ -98,3 +98,114 @@ void tk_hybrid_put_u32(struct tk_buf *out, const uint32_t *values, size_t n, uns
 {
     put_hybrid(out, (struct input){values, true}, n, width);
 }
+
+void tk_parquet_put_levels(struct tk_buf *out, const uint8_t *levels, size_t n, uint8_t max)
+{
+    size_t at = out->n;
+    if (max == 0)
+        return;
+    tk_buf_put(out, (tk_str){"\0\0\0\0", 4});
+    tk_hybrid_put_u8(out, levels, n, tk_bit_width(max));
+    uint32_t bytes = (uint32_t)(out->n - at - 4);
+    if (tk_buf_ok(out))
+        memcpy(out->p + at, &bytes, sizeof(bytes));
+}
+
+/* Reading ---------------------------------------------------------------------------------- */
+
+void tk_hybrid_init(struct tk_hybrid *hybrid, tk_str text, unsigned width)
+{
+    *hybrid = (struct tk_hybrid){.rest = text, .width = width};
+}
+
+/* Stand at the next run or groups. */
+static bool next_run(struct tk_hybrid *hybrid)
+{
+    uint64_t head;
+    if (!tk_varint_read(&hybrid->rest, &head))
+        return false;
+    if (head & 1) {
+        uint64_t groups = head >> 1;
+        size_t bytes = hybrid->rest.n;
+        if (hybrid->width > 0 && groups <= bytes / hybrid->width)
+            bytes = (size_t)groups * hybrid->width;
+        /* Some writers leave out what fills up the last group. */
+        hybrid->packed = hybrid->width == 0 ? groups << 3 : bytes * 8 / hybrid->width;
+        hybrid->bits = hybrid->rest.p;
+        hybrid->bits_end = hybrid->rest.p + bytes;
+        hybrid->bit = 0;
+        if (hybrid->width > 0)
+            hybrid->rest = (tk_str){hybrid->rest.p + bytes, hybrid->rest.n - bytes};
+        return true;
+    }
+    size_t bytes = (hybrid->width + 7) / 8;
+    if (bytes > hybrid->rest.n)
+        return false;
+    hybrid->run = head >> 1;
+    hybrid->value = 0;
+    if (bytes > 0)
+        memcpy(&hybrid->value, hybrid->rest.p, bytes);
+    hybrid->rest = (tk_str){hybrid->rest.p + bytes, hybrid->rest.n - bytes};
+    return true;
+}
+
+static inline void set_values(void *values, bool wide, size_t at, uint32_t value, size_t n)
+{
+    if (!wide) {
+        memset((uint8_t *)values + at, (int)value, n);
+        return;
+    }
+    for (size_t i = 0; i < n; i++)
+        ((uint32_t *)values)[at + i] = value;
+}
+
+static inline uint32_t take_packed(struct tk_hybrid *hybrid, void *values, bool wide, size_t at,
+                                   size_t n)
+{
+    uint32_t most = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t value =
+            (uint32_t)tk_bits_read(hybrid->bits, hybrid->bits_end, hybrid->bit, hybrid->width);
+        hybrid->bit += hybrid->width;
+        most = value > most ? value : most;
+        if (wide) {
+            ((uint32_t *)values)[at + i] = value;
+        } else {
+            ((uint8_t *)values)[at + i] = (uint8_t)value;
+        }
+    }
+    hybrid->packed -= n;
+    return most;
+}
+
+static inline bool take_hybrid(struct tk_hybrid *hybrid, void *values, bool wide, size_t n,
+                               uint32_t max)
+{
+    for (size_t done = 0; done < n;) {
+        if (hybrid->run == 0 && hybrid->packed == 0 && !next_run(hybrid))
+            return false;
+        uint64_t here = hybrid->run > 0 ? hybrid->run : hybrid->packed;
+        size_t k = here < n - done ? (size_t)here : n - done;
+        uint32_t most = hybrid->value;
+        if (hybrid->run > 0) {
+            set_values(values, wide, done, hybrid->value, k);
+            hybrid->run -= k;
+        } else {
+            most = take_packed(hybrid, values, wide, done, k);
+        }
+        if (k > 0 && most > max)
+            return false;
+        done += k;
+    }
+    return true;
+}
+
+bool tk_hybrid_take_u8(struct tk_hybrid *hybrid, uint8_t *values, size_t n, uint8_t max)
+{
+    return take_hybrid(hybrid, values, false, n, max);
+}
+
+bool tk_hybrid_take_u32(struct tk_hybrid *hybrid, uint32_t *values, size_t n)
+{
+    return take_hybrid(hybrid, values, true, n, UINT32_MAX);
+}

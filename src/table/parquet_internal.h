@@ -5,14 +5,22 @@
  *   parquet_schema.c  nodes, columns and their levels; to and from SchemaElements
  *   parquet_codec.c   compression
  *   parquet_hybrid.c  runs and packed bits: levels, dictionary indices
+ *   parquet_delta.c   DELTA_BINARY_PACKED
  *   parquet_bounds.c  minimum and maximum of a page
  *   parquet_encode.c  values to bytes
+ *   parquet_dictionary.c  values to indices
+ *   parquet_bloom.c   Bloom filters
  *   parquet_column.c  the writer's column: values to pages to a chunk
- *   parquet_writer.c  columns to row groups to a file */
+ *   parquet_writer.c  values to columns to row groups
+ *   parquet_footer.c  row groups to a file
+ *   parquet_decode.c  bytes to values
+ *   parquet_cursor.c  the reader's column: pages to values and levels
+ *   parquet_file.c    the reader's footer */
 #ifndef TK_TABLE_PARQUET_INTERNAL_H
 #define TK_TABLE_PARQUET_INTERNAL_H
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/arena.h"
 #include "base/buf.h"
@@ -72,6 +80,11 @@ size_t tk_parquet_path(const struct tk_parquet_schema *schema, size_t node,
 const struct tk_parquet_schema_element *
 tk_parquet_schema_elements(const struct tk_parquet_schema *schema, struct tk_arena *arena);
 
+/* Read the nodes of a file, without the root, into the arena: -EBADMSG when they are no tree. */
+TK_MUST_USE int tk_parquet_schema_read(struct tk_parquet_schema *schema,
+                                       const struct tk_parquet_schema_element *elements,
+                                       size_t count, struct tk_arena *arena, struct tk_err *err);
+
 /* Bytes of a value of fixed size as PLAIN stores it; 0 of BYTES; 1 of BOOL. */
 size_t tk_parquet_width(const struct tk_parquet_node *node);
 
@@ -86,6 +99,77 @@ static inline unsigned tk_bit_width(uint64_t max)
 /* Append values of `width` 0..32 bits as the RLE/bit-packed hybrid (Encodings.md, "RLE"). */
 void tk_hybrid_put_u8(struct tk_buf *out, const uint8_t *values, size_t n, unsigned width);
 void tk_hybrid_put_u32(struct tk_buf *out, const uint32_t *values, size_t n, unsigned width);
+
+/* Append `n` levels 0..max behind their length in four bytes; nothing when there is but one. */
+void tk_parquet_put_levels(struct tk_buf *out, const uint8_t *levels, size_t n, uint8_t max);
+
+/* Read the hybrid, some values at a time. */
+struct tk_hybrid {
+    tk_str rest; /* after the run at hand */
+    unsigned width;
+    uint64_t run; /* values left of the run at hand, which are all `value` */
+    uint32_t value;
+    uint64_t packed; /* values left of the groups at hand */
+    const char *bits;
+    const char *bits_end;
+    uint64_t bit; /* the next value, from `bits` */
+};
+
+/* Begin with `text`, borrowed; width 0..32. */
+void tk_hybrid_init(struct tk_hybrid *hybrid, tk_str text, unsigned width);
+
+/* Take `n` values; false when there are fewer. Levels of 8 bits: false when one is above `max`. */
+TK_MUST_USE bool tk_hybrid_take_u8(struct tk_hybrid *hybrid, uint8_t *values, size_t n,
+                                   uint8_t max);
+TK_MUST_USE bool tk_hybrid_take_u32(struct tk_hybrid *hybrid, uint32_t *values, size_t n);
+
+/* The `width` 0..64 bits at bit `bit` of from..end, which holds them. */
+static inline uint64_t tk_bits_read(const char *from, const char *end, uint64_t bit, unsigned width)
+{
+    const char *p = from + bit / 8;
+    unsigned shift = (unsigned)(bit % 8);
+    uint64_t low = 0;
+    uint64_t high = 0;
+    if (end - p >= 9) {
+        memcpy(&low, p, 8);
+        high = (uint8_t)p[8];
+    } else {
+        size_t n = (size_t)(end - p);
+        memcpy(&low, p, n < 8 ? n : 8);
+    }
+    uint64_t value = shift == 0 ? low : low >> shift | high << (64 - shift);
+    return width == 64 ? value : value & ((1ULL << width) - 1);
+}
+
+/* Deltas -------------------------------------------------------------------------------- */
+
+/* Read DELTA_BINARY_PACKED, some values at a time. */
+struct tk_delta {
+    tk_str rest;   /* after the miniblock at hand */
+    uint64_t left; /* values to come */
+    uint64_t per_mini;
+    uint64_t minis;     /* miniblocks of a block */
+    int64_t value;      /* the next */
+    int64_t least;      /* delta of the block */
+    const char *widths; /* of the miniblocks that are left of the block */
+    uint64_t minis_left;
+    uint64_t mini; /* deltas left of the miniblock at hand */
+    unsigned width;
+    const char *bits;
+    const char *bits_end;
+    uint64_t bit;
+};
+
+/* Begin with `text`, borrowed. False when it is none. */
+TK_MUST_USE bool tk_delta_init(struct tk_delta *delta, tk_str text);
+
+/* Take `n` values, of 32 or 64 bits; false when there are fewer. */
+TK_MUST_USE bool tk_delta_take_i32(struct tk_delta *delta, int32_t *values, size_t n);
+TK_MUST_USE bool tk_delta_take_i64(struct tk_delta *delta, int64_t *values, size_t n);
+
+/* Append values as DELTA_BINARY_PACKED. */
+void tk_delta_put_i32(struct tk_buf *out, const int32_t *values, size_t n);
+void tk_delta_put_i64(struct tk_buf *out, const int64_t *values, size_t n);
 
 /* Bounds -------------------------------------------------------------------------------- */
 
@@ -130,9 +214,104 @@ int tk_parquet_bound_cmp(const struct tk_parquet_node *node, const struct tk_par
 
 /* Encodings ----------------------------------------------------------------------------- */
 
-/* Append values as PLAIN. */
-void tk_parquet_put_plain(struct tk_buf *out, const struct tk_parquet_node *node,
-                          const struct tk_parquet_values *values);
+/* How values of some types are laid out without a dictionary. */
+struct tk_parquet_coding {
+    enum tk_parquet_format_encoding encoding;
+    enum tk_parquet_encoding choice; /* by which a node asks for it */
+    uint32_t types;                  /* bit t: of that type */
+    void (*put)(struct tk_buf *out, const struct tk_parquet_node *node,
+                const struct tk_parquet_values *values);
+};
+
+/* PLAIN comes first; all types have it. Ends with a NULL `put`. */
+extern const struct tk_parquet_coding tk_parquet_codings[];
+
+/* Whether the encoding that a node asks for is one of its type, and `classic` where that is wanted.
+ */
+bool tk_parquet_encoding_ok(const struct tk_parquet_node *node, bool classic);
+
+/* Dictionaries ---------------------------------------------------------------------------- */
+
+#define TK_DICTIONARY_VALUES 65536U
+#define TK_DICTIONARY_BYTES  (1U << 20)
+
+struct tk_dictionary_text {
+    uint32_t at, n; /* in `plain` */
+};
+
+struct tk_dictionary {
+    struct tk_buf plain;   /* the values as the dictionary page has them */
+    struct tk_buf texts;   /* struct tk_dictionary_text[], of BYTES and FIXED */
+    struct tk_buf indices; /* uint32_t[], of the values that were added last */
+    uint32_t *slots;       /* [mask + 1] 1 + index; 0 = free */
+    size_t mask;
+    uint32_t count;
+};
+
+void tk_dictionary_init(struct tk_dictionary *dictionary);
+void tk_dictionary_release(struct tk_dictionary *dictionary);
+void tk_dictionary_reset(struct tk_dictionary *dictionary);
+
+/* Find the indices of values, which are not BOOL. False when they do not all fit: the dictionary is
+ * then as before. */
+bool tk_dictionary_add(struct tk_dictionary *dictionary, const struct tk_parquet_node *node,
+                       const struct tk_parquet_values *values);
+
+/* Value `i` of a dictionary of texts, or of numbers of eight bytes; a view. */
+tk_str tk_dictionary_value(const struct tk_dictionary *dictionary, uint32_t i, bool texts);
+
+/* Append the first `n` of those indices as RLE_DICTIONARY. */
+void tk_dictionary_put(const struct tk_dictionary *dictionary, size_t n, struct tk_buf *out);
+
+/* Values of a page, read some at a time. */
+struct tk_parquet_decoder {
+    const struct tk_parquet_node *node;
+    const struct tk_parquet_decoding *decoding; /* of the page at hand */
+    int32_t encoding;
+    size_t left;              /* values that the page may still have, nulls counted */
+    tk_str data;              /* not yet taken; of BYTE_STREAM_SPLIT all */
+    size_t taken;             /* of BYTE_STREAM_SPLIT and BOOL: values */
+    struct tk_hybrid hybrid;  /* RLE, RLE_DICTIONARY */
+    struct tk_delta delta;    /* DELTA_BINARY_PACKED; lengths, or lengths of prefixes */
+    struct tk_delta suffixes; /* DELTA_BYTE_ARRAY: lengths of what follows the prefix */
+    struct tk_buf text;       /* DELTA_BYTE_ARRAY: values put together */
+    struct tk_buf before;     /* and the last one */
+    struct tk_buf scratch;    /* lengths or indices */
+    const char *dictionary;   /* values as the cursor gives them */
+    size_t dictionary_count;
+};
+
+void tk_parquet_decoder_init(struct tk_parquet_decoder *decoder,
+                             const struct tk_parquet_node *node);
+void tk_parquet_decoder_release(struct tk_parquet_decoder *decoder);
+
+/* Bytes of a value in memory. */
+size_t tk_parquet_memory_width(const struct tk_parquet_node *node);
+
+/* Begin with the values of a page, borrowed, of at most `n` values. */
+TK_MUST_USE int tk_parquet_decoder_start(struct tk_parquet_decoder *decoder, int32_t encoding,
+                                         tk_str data, size_t n, struct tk_err *err);
+
+/* Take `n` values to `to`. */
+TK_MUST_USE int tk_parquet_decoder_take(struct tk_parquet_decoder *decoder, size_t n, void *to,
+                                        struct tk_err *err);
+
+/* Bloom filters -------------------------------------------------------------------------- */
+
+/* The node may have the filter that it asks for. */
+bool tk_bloom_ok(const struct tk_parquet_node *node);
+
+/* The hash of a value as PLAIN stores it, without a length. */
+uint64_t tk_bloom_hash(tk_str value);
+
+/* Append the hashes (uint64_t) of values that are BYTES or of eight bytes. */
+void tk_bloom_add_values(struct tk_buf *hashes, const struct tk_parquet_values *values);
+
+/* Append the filter of these hashes with its header; returns the bytes, 0 without any hash. */
+size_t tk_bloom_put(const struct tk_buf *hashes, struct tk_buf *out);
+
+/* Whether a filter's bits say that a value of that hash may be there. */
+bool tk_bloom_has(tk_str bits, uint64_t hash);
 
 /* A column of the writer ------------------------------------------------------------------ */
 
@@ -161,6 +340,15 @@ struct tk_parquet_column {
     struct tk_buf pages;        /* data pages, with their headers */
     struct tk_buf page_list;    /* struct tk_parquet_page[] */
     struct tk_buf body, packed; /* scratch: a page before and after compression */
+
+    /* How pages are laid out. */
+    const struct tk_parquet_coding *coding; /* without a dictionary */
+    bool wants_dictionary;                  /* in the chunks to come */
+    bool has_dictionary;                    /* in this chunk, as long as it is not full */
+    uint32_t chunks;                        /* so far */
+    struct tk_dictionary dictionary;
+    struct tk_buf
+        hashes; /* uint64_t[]: for the Bloom filter, of values outside of the dictionary */
     uint64_t chunk_entries, chunk_nulls, chunk_rows, raw_bytes;
     int32_t page_counts[16]; /* data pages by encoding */
     struct tk_parquet_bounds bounds;
@@ -175,6 +363,13 @@ void tk_parquet_column_add(struct tk_parquet_column *column, const void *values,
 
 /* Encode the page that fills, if there is anything in it. */
 void tk_parquet_column_end_page(struct tk_parquet_column *column);
+
+/* Append the dictionary page, if any data page needs it; returns its bytes. To be called once, when
+ * all pages have ended. */
+size_t tk_parquet_column_put_dictionary(struct tk_parquet_column *column, struct tk_buf *out);
+
+/* Append the Bloom filter, if the column is to have one; returns its bytes. Likewise. */
+size_t tk_parquet_column_put_bloom(struct tk_parquet_column *column, struct tk_buf *out);
 
 /* Rows added since the last reset. */
 static inline uint64_t tk_parquet_column_rows(const struct tk_parquet_column *column)

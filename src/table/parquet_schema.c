@@ -66,6 +66,23 @@ const char *tk_parquet_type_name(int32_t type)
     return type >= 0 && (size_t)type < TK_COUNTOF(types) ? types[type].name : "unknown";
 }
 
+const char *tk_parquet_encoding_name(int32_t encoding)
+{
+    static const char *const names[] = {
+        [TK_PARQUET_ENC_PLAIN] = "PLAIN",
+        [TK_PARQUET_ENC_PLAIN_DICTIONARY] = "PLAIN_DICTIONARY",
+        [TK_PARQUET_ENC_RLE] = "RLE",
+        [TK_PARQUET_ENC_BIT_PACKED] = "BIT_PACKED",
+        [TK_PARQUET_ENC_DELTA_BINARY_PACKED] = "DELTA_BINARY_PACKED",
+        [TK_PARQUET_ENC_DELTA_LENGTH_BYTE_ARRAY] = "DELTA_LENGTH_BYTE_ARRAY",
+        [TK_PARQUET_ENC_DELTA_BYTE_ARRAY] = "DELTA_BYTE_ARRAY",
+        [TK_PARQUET_ENC_RLE_DICTIONARY] = "RLE_DICTIONARY",
+        [TK_PARQUET_ENC_BYTE_STREAM_SPLIT] = "BYTE_STREAM_SPLIT",
+    };
+    bool known = encoding >= 0 && (size_t)encoding < TK_COUNTOF(names) && names[encoding];
+    return known ? names[encoding] : "unknown";
+}
+
 size_t tk_parquet_width(const struct tk_parquet_node *node)
 {
     return node->type == TK_PARQUET_FIXED ? node->fixed_bytes : types[node->type].width;
@@ -253,4 +270,95 @@ tk_parquet_schema_elements(const struct tk_parquet_schema *schema, struct tk_are
         .num_children = (int32_t)top,
     };
     return elements;
+}
+
+/* Reading -------------------------------------------------------------------------------------- */
+
+/* What a file's element means: by its LogicalType, or by the ConvertedType of old writers. */
+static enum tk_parquet_logical logical_of(const struct tk_parquet_schema_element *element)
+{
+    const struct tk_parquet_logical_type *type = &element->logical;
+    for (size_t i = TK_PARQUET_RAW + 1; i < TK_COUNTOF(logicals); i++) {
+        if (!TK_PARQUET_HAS(element, 10) || logicals[i].field == 0 ||
+            !TK_PARQUET_HAS(type, (unsigned)logicals[i].field))
+            continue;
+        if (logicals[i].unit > 0 && !TK_PARQUET_HAS(&type->time.unit, logicals[i].unit))
+            continue;
+        if (logicals[i].bits > 0 && (type->integer.bit_width != logicals[i].bits ||
+                                     type->integer.is_signed != logicals[i].is_signed))
+            continue;
+        return (enum tk_parquet_logical)i;
+    }
+    for (size_t i = TK_PARQUET_RAW + 1; i < TK_COUNTOF(logicals); i++) {
+        if (TK_PARQUET_HAS(element, 6) && logicals[i].converted == element->converted_type)
+            return (enum tk_parquet_logical)i;
+    }
+    /* MAP_KEY_VALUE, which some put where MAP belongs. */
+    return TK_PARQUET_HAS(element, 6) && element->converted_type == 2 ? TK_PARQUET_MAP
+                                                                      : TK_PARQUET_RAW;
+}
+
+/* The name with a NUL at its end; NULL when it holds one, or the arena is full. */
+static const char *copy_name(tk_str name, struct tk_arena *arena)
+{
+    if (name.n > 0 && memchr(name.p, 0, name.n))
+        return NULL;
+    char *copy = tk_arena_alloc(arena, name.n + 1);
+    if (copy && name.n > 0)
+        memcpy(copy, name.p, name.n);
+    if (copy)
+        copy[name.n] = 0;
+    return copy;
+}
+
+static bool read_node(const struct tk_parquet_schema_element *element, struct tk_arena *arena,
+                      struct tk_parquet_node *node)
+{
+    bool is_group = TK_PARQUET_HAS(element, 5) && element->num_children != 0;
+    bool is_decimal = TK_PARQUET_HAS(&element->logical, 5);
+    if ((!is_group && !TK_PARQUET_HAS(element, 1)) || element->type < 0 ||
+        element->type >= TK_PARQUET_GROUP || element->num_children < 0 ||
+        element->type_length < 0 || element->repetition_type < 0 || element->repetition_type > 2)
+        return false;
+    *node = (struct tk_parquet_node){
+        .name = copy_name(element->name, arena),
+        .type = is_group ? TK_PARQUET_GROUP : (enum tk_parquet_type)element->type,
+        .repetition = (enum tk_parquet_repetition)element->repetition_type,
+        .logical = logical_of(element),
+        .children = (uint32_t)element->num_children,
+        .precision = is_decimal ? element->logical.decimal.precision : element->precision,
+        .scale = is_decimal ? element->logical.decimal.scale : element->scale,
+        .local = TK_PARQUET_HAS(&element->logical, 8) && !element->logical.time.is_adjusted_to_utc,
+    };
+    if (node->type == TK_PARQUET_FIXED)
+        node->fixed_bytes = (uint32_t)element->type_length;
+    /* A meaning that does not fit is none: the values are there all the same. */
+    if (!type_fits(node))
+        node->logical = TK_PARQUET_RAW;
+    return node->name != NULL;
+}
+
+int tk_parquet_schema_read(struct tk_parquet_schema *schema,
+                           const struct tk_parquet_schema_element *elements, size_t count,
+                           struct tk_arena *arena, struct tk_err *err)
+{
+    if (count == 0)
+        return tk_fail(err, -EBADMSG, "a schema without a root");
+    size_t n = count - 1;
+    size_t children = 0;
+    struct tk_parquet_node *nodes = tk_arena_alloc(arena, n * sizeof(*nodes));
+    if (!nodes)
+        return tk_fail(err, -EMSGSIZE, "a schema of %zu nodes is too large", n);
+    for (size_t i = 0; i < n; i++) {
+        if (!read_node(&elements[i + 1], arena, &nodes[i]))
+            return tk_fail(err, -EBADMSG, "node %zu of the schema is damaged", i + 1);
+        children += nodes[i].children;
+    }
+    if (children > n || (int64_t)(n - children) != elements[0].num_children) {
+        return tk_fail(err, -EBADMSG, "the schema's root has %d children, not %zu",
+                       (int)elements[0].num_children, n - children);
+    }
+    int rc = tk_parquet_schema_init(schema, nodes, n, arena, err);
+    err->code = rc == -EINVAL ? -EBADMSG : rc;
+    return err->code;
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "parquet_memory.h"
 #include "table/parquet_internal.h"
 #include "tk_test.h"
 
@@ -24,40 +25,29 @@ static const struct tk_parquet_node nodes[] = {
 
 /* A file in memory, and what its footer says. */
 struct file {
-    struct tk_buf bytes;
-    size_t room; /* the sink fails beyond so many bytes */
+    struct memory_file memory;
     struct tk_arena arena;
     struct tk_parquet_file_meta meta;
 };
 
-static int file_write(void *user, tk_str bytes, struct tk_err *err)
-{
-    struct file *file = user;
-    if (file->bytes.n + bytes.n > file->room)
-        return tk_fail(err, -ENOSPC, "no room");
-    tk_buf_put(&file->bytes, bytes);
-    return 0;
-}
-
 static void file_init(struct file *file)
 {
     struct tk_err err;
-    *file = (struct file){.room = SIZE_MAX};
-    tk_buf_init(&file->bytes, 64 << 20);
+    memory_file_init(&file->memory);
     assert_int_equal(tk_arena_init(&file->arena, 16 << 20, &err), 0);
 }
 
 static void file_release(struct file *file)
 {
-    tk_buf_release(&file->bytes);
+    memory_file_release(&file->memory);
     tk_arena_release(&file->arena);
 }
 
 static tk_str footer_of(const struct file *file)
 {
     uint32_t n;
-    const char *end = file->bytes.p + file->bytes.n;
-    assert_memory_equal(file->bytes.p, "PAR1", 4);
+    const char *end = file->memory.bytes.p + file->memory.bytes.n;
+    assert_memory_equal(file->memory.bytes.p, "PAR1", 4);
     assert_memory_equal(end - 4, "PAR1", 4);
     memcpy(&n, end - 8, sizeof(n));
     return (tk_str){end - 8 - n, n};
@@ -76,7 +66,7 @@ static struct tk_parquet_writer *new_writer(struct file *file, const struct tk_p
 {
     struct tk_err err = {0};
     struct tk_parquet_writer *writer = NULL;
-    struct tk_parquet_sink sink = {file_write, file};
+    struct tk_parquet_sink sink = {memory_file_write, &file->memory};
     if (tk_parquet_writer_new(nodes, TK_COUNTOF(nodes), opts, &sink, &writer, &err) < 0)
         print_error("%s\n", err.msg);
     assert_non_null(writer);
@@ -112,7 +102,7 @@ static void the_footer_says_what_was_written(void **state)
     tk_parquet_add_bools(writer, UP, &(bool){true}, 1);
     assert_int_equal(tk_parquet_writer_close(writer, &err), 0);
     assert_int_equal(tk_parquet_writer_rows(writer), 101);
-    assert_int_equal(tk_parquet_writer_bytes(writer), file.bytes.n);
+    assert_int_equal(tk_parquet_writer_bytes(writer), file.memory.bytes.n);
     tk_parquet_writer_free(writer);
 
     file_read_footer(&file);
@@ -177,14 +167,16 @@ static void row_groups_never_pass_the_limit_of_rows(void **state)
 
     struct tk_parquet_offset_index pages;
     const struct tk_parquet_chunk_meta *ids = &file.meta.row_groups[1].columns[ID];
-    tk_str text = {file.bytes.p + ids->offset_index_offset, (size_t)ids->offset_index_length};
+    tk_str text = {file.memory.bytes.p + ids->offset_index_offset,
+                   (size_t)ids->offset_index_length};
     assert_int_equal(
         tk_thrift_decode(&tk_parquet_spec_offset_index, &text, &file.arena, &pages, &err), 0);
     assert_int_equal(pages.page_count, 5);
     assert_int_equal(pages.page_locations[0].offset, ids->meta.data_page_offset);
     assert_int_equal(pages.page_locations[4].first_row_index, 16);
     struct tk_parquet_column_index bounds;
-    text = (tk_str){file.bytes.p + ids->column_index_offset, (size_t)ids->column_index_length};
+    text =
+        (tk_str){file.memory.bytes.p + ids->column_index_offset, (size_t)ids->column_index_length};
     assert_int_equal(
         tk_thrift_decode(&tk_parquet_spec_column_index, &text, &file.arena, &bounds, &err), 0);
     assert_int_equal(bounds.min_count, 5);
@@ -236,7 +228,7 @@ static void a_full_disk_is_told_wherever_it_strikes(void **state)
     size_t whole = SIZE_MAX;
     for (size_t room = 0; room < whole; room += 61) {
         file_init(&file);
-        file.room = room;
+        file.memory.room = room;
         struct tk_parquet_writer *writer =
             new_writer(&file, &(struct tk_parquet_opts){.row_group_rows = 10});
         int rc = 0;
@@ -275,9 +267,15 @@ static void schemas_that_are_none_are_refused(void **state)
          1,
          "column a: string of type int32"},
         {{{"a", TK_PARQUET_I96}}, 1, "column a: int96 is of old files only"},
+        {{{"a", TK_PARQUET_BYTES, .bloom = true}},
+         1,
+         "column a: only strings and int64 may have a Bloom filter"},
+        {{{"a", TK_PARQUET_F64, .encoding = TK_PARQUET_ENCODE_DELTA}},
+         1,
+         "column a: double has not the encoding that is asked for"},
         {{{NULL, TK_PARQUET_I32}}, 1, "a column without name or type"},
     };
-    struct tk_parquet_sink sink = {file_write, NULL};
+    struct tk_parquet_sink sink = {memory_file_write, NULL};
     for (size_t i = 0; i < TK_COUNTOF(cases); i++) {
         struct tk_parquet_writer *writer = NULL;
         struct tk_err err;
@@ -396,6 +394,50 @@ static void long_texts_get_shorter_bounds(void **state)
     assert_true(bounds.lost);
 }
 
+static void bloom_filters_hold_every_value_and_few_others(void **state)
+{
+    (void)state;
+    static const struct tk_parquet_node columns[] = {
+        {"few", TK_PARQUET_BYTES, .logical = TK_PARQUET_STRING, .bloom = true},
+        {"many", TK_PARQUET_I64, .bloom = true},
+    };
+    struct file file;
+    struct tk_err err;
+    file_init(&file);
+    struct tk_parquet_writer *writer = NULL;
+    struct tk_parquet_sink sink = {memory_file_write, &file.memory};
+    assert_int_equal(
+        tk_parquet_writer_new(columns, 2, &(struct tk_parquet_opts){0}, &sink, &writer, &err), 0);
+    for (int64_t i = 0; i < 5000; i++) {
+        tk_parquet_add_texts(writer, 0, &(tk_str){"abcdefgh" + i % 8, 1}, 1);
+        tk_parquet_add_i64(writer, 1, &(int64_t){i * 1000003}, 1);
+    }
+    assert_int_equal(tk_parquet_writer_close(writer, &err), 0);
+    tk_parquet_writer_free(writer);
+    file_read_footer(&file);
+    int wrong = 0;
+    for (size_t c = 0; c < 2; c++) {
+        const struct tk_parquet_column_meta *meta = &file.meta.row_groups[0].columns[c].meta;
+        struct tk_parquet_bloom_header header;
+        tk_str bits = {file.memory.bytes.p + meta->bloom_filter_offset,
+                       (size_t)meta->bloom_filter_length};
+        assert_int_equal(
+            tk_thrift_decode(&tk_parquet_spec_bloom_header, &bits, &file.arena, &header, &err), 0);
+        assert_int_equal(bits.n, header.num_bytes);
+        for (int64_t i = 0; i < 5000; i++) {
+            int64_t there = i * 1000003;
+            int64_t absent = there + 1;
+            tk_str value = c == 0 ? (tk_str){"abcdefgh" + i % 8, 1}
+                                  : (tk_str){(const char *)&there, sizeof(there)};
+            assert_true(tk_bloom_has(bits, tk_bloom_hash(value)));
+            if (c == 1)
+                wrong += tk_bloom_has(bits, tk_bloom_hash((tk_str){(const char *)&absent, 8}));
+        }
+    }
+    assert_in_range(wrong, 0, 100);
+    file_release(&file);
+}
+
 static void bounds_pass_nan_over_and_know_both_zeros(void **state)
 {
     (void)state;
@@ -429,6 +471,7 @@ int main(void)
         cmocka_unit_test(damaged_footers_do_no_harm),
         cmocka_unit_test(runs_and_groups_are_laid_out_as_the_format_says),
         cmocka_unit_test(long_texts_get_shorter_bounds),
+        cmocka_unit_test(bloom_filters_hold_every_value_and_few_others),
         cmocka_unit_test(bounds_pass_nan_over_and_know_both_zeros),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
