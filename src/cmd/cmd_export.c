@@ -14,6 +14,7 @@ static const struct tk_export_format *const formats[] = {
     &tk_export_batsim,
     &tk_export_chrome,
     &tk_export_opendc,
+    &tk_export_parquet,
     &tk_export_simgrid,
     &tk_export_swf,
     &tk_export_wfformat,
@@ -21,8 +22,8 @@ static const struct tk_export_format *const formats[] = {
 /* clang-format on */
 
 /* Their names: the verbs of the command. */
-static const char *const verbs[] = {"batsim", "chrome",   "opendc", "simgrid",
-                                    "swf",    "wfformat", NULL};
+static const char *const verbs[] = {"batsim",  "chrome", "opendc",   "parquet",
+                                    "simgrid", "swf",    "wfformat", NULL};
 
 static const char *const modes[] = {"auto", "split", "service", "request", "node", NULL};
 static const char *const units[] = {"max", "base", "measured", NULL};
@@ -38,7 +39,7 @@ static const struct tk_opt options[] = {
     {"output", TK_OPT_STRING, FIELD(output), "DIR", "where to write; made if need be",
      .letter = 'o'},
     {"compression", TK_OPT_STRING, FIELD(compression), "CODEC",
-     "of Parquet files: none, snappy, gzip, zstd (snappy)"},
+     "of Parquet files: none, snappy, gzip, lz4_raw, zstd (opendc: snappy, parquet: zstd)"},
     {"service-mode", TK_OPT_CHOICE, FIELD(service_mode), "MODE",
      "what is a task: split = an invocation, with its share of its process; service = a process; "
      "request = an invocation with the CPU time that it says itself; node = the load of a node; "
@@ -126,8 +127,7 @@ static int run(const struct tk_cmd *cmd, int argc, char **argv)
                                   .scale_cpu = 1,
                                   .scale_duration = 1,
                                   .smt_factor = 1,
-                                  .headroom = 1,
-                                  .compression = "snappy"};
+                                  .headroom = 1};
     struct tk_err err;
     int first;
     int status;
@@ -156,14 +156,16 @@ const struct tk_cmd tk_cmd_export = {
     .about = "FORMAT is one of\n"
              "  opendc    a folder that the simulator OpenDC loads\n"
              "  batsim    jobs and profiles for the simulator Batsim\n"
+             "  parquet   every table of the run as a Parquet file\n"
              "  chrome    trace.json for Perfetto (ui.perfetto.dev)\n"
              "  simgrid   platform.xml, nodes and links, for SimGrid\n"
              "  swf       Standard Workload Format 2.2, of batch schedulers\n"
              "  wfformat  workflows for WfCommons, one per trace\n"
-             "RUN is a run folder, merged or not, a folder that holds some, or the name of a run\n"
-             "in logs/.\n"
+             "RUN is a run folder, merged or not, a folder that holds some, or the name of a\n"
+             "run in logs/.\n"
              "\n"
-             "  tracekit export opendc logs/20261121T090229Z -o opendc_traces",
+             "  tracekit export opendc logs/20261121T090229Z -o opendc_traces\n"
+             "  tracekit export parquet logs/20261121T090229Z -o tables",
     .options = options,
     .verbs = verbs,
     .mixed = true,

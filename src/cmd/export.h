@@ -15,7 +15,7 @@
 struct tk_export_opts {
     const char *input;
     const char *output;
-    const char *compression;
+    const char *compression; /* NULL = the format's default */
     /* Of formats made of tasks. */
     int service_mode;
     int cpu_unit;
@@ -52,6 +52,7 @@ struct tk_export_format {
 extern const struct tk_export_format tk_export_batsim;
 extern const struct tk_export_format tk_export_chrome;
 extern const struct tk_export_format tk_export_opendc;
+extern const struct tk_export_format tk_export_parquet;
 extern const struct tk_export_format tk_export_simgrid;
 extern const struct tk_export_format tk_export_swf;
 extern const struct tk_export_format tk_export_wfformat;

@@ -79,7 +79,8 @@ static int run(const struct tk_export_format *format, const struct tk_export_opt
     (void)format;
     struct tk_opendc_options options = options_of(opts, folders, count);
     struct tk_opendc_report report = {0};
-    int rc = tk_parquet_codec_parse(tk_str_from(opts->compression), &options.codec, err);
+    int rc = tk_parquet_codec_parse(tk_str_from(opts->compression ? opts->compression : "snappy"),
+                                    &options.codec, err);
     rc = rc < 0 ? rc : tk_opendc_export(&options, &report, err);
     if (rc == 0)
         show(opts->output, &report);
