@@ -41,6 +41,7 @@ struct tk_merge_options {
 struct tk_merge_node {
     char id[TK_MERGE_NAME_MAX];    /* in the result */
     char label[TK_MERGE_NAME_MAX]; /* as it called itself */
+    char alias[TK_MERGE_NAME_MAX]; /* id that an earlier merge gave it; "" = none */
     char host[TK_MERGE_NAME_MAX];  /* as known; made from the name of the folder where it is not */
     bool host_known;
     bool shifted;

@@ -123,6 +123,9 @@ TK_MUST_USE int tk_merge_row_read(enum tk_table table, tk_str line, struct tk_me
 void tk_merge_row_put(const struct tk_merge_row *row, const struct tk_merge_node *node,
                       int64_t shift_us, struct tk_buf *out);
 
+/* Take the name of a node from the front of "LABEL.nic" or "LABEL.net"; false = it is not there. */
+bool tk_merge_take_label(tk_str *text, const struct tk_merge_node *node);
+
 /* Calls ------------------------------------------------------------------------------------ */
 
 TK_MUST_USE int tk_merge_calls_new(struct tk_merge_calls **ret_calls, struct tk_err *err);

@@ -50,8 +50,11 @@ static void name_node(struct tk_merge_node *node, const struct tk_merge_input *i
     tk_str label = tk_batch_text(batch, row, TK_NODES_NODE_LABEL);
     tk_str id = tk_batch_text(batch, row, TK_NODES_NODE_ID);
     tk_str host = tk_batch_text(batch, row, TK_NODES_HOST);
-    (void)snprintf(node->label, sizeof(node->label), "%.*s", TK_STR_ARG(id));
-    (void)snprintf(node->id, sizeof(node->id), "%.*s", TK_STR_ARG(label.n > 0 ? label : id));
+    tk_str called = label.n > 0 ? label : id;
+    (void)snprintf(node->label, sizeof(node->label), "%.*s", TK_STR_ARG(called));
+    (void)snprintf(node->id, sizeof(node->id), "%.*s", TK_STR_ARG(called));
+    if (!tk_str_eq(called, id))
+        (void)snprintf(node->alias, sizeof(node->alias), "%.*s", TK_STR_ARG(id));
     (void)snprintf(node->host, sizeof(node->host), "%.*s",
                    TK_STR_ARG(host.n > 0 ? host : tk_str_from(input->name)));
     node->host_known = host.n > 0;
@@ -84,8 +87,11 @@ static int add_node(struct tk_merge *merge, struct tk_merge_input *input,
     if (input->node_count == TK_COUNTOF(input->nodes))
         return tk_fail(err, -EMSGSIZE, "%s: more than %zu nodes", input->path, input->node_count);
     input->nodes[input->node_count++] = index;
-    if (index < report->node_count)
+    if (index < report->node_count) {
+        if (node.alias[0])
+            memcpy(report->nodes[index].alias, node.alias, sizeof(node.alias));
         return 0;
+    }
     report->nodes[report->node_count++] = node;
     copy_row(merge->nodes, batch, row);
     return 0;
@@ -113,8 +119,7 @@ static bool is_taken(const struct tk_merge_report *report, size_t node, const ch
     return false;
 }
 
-/* Nodes with one label become their hosts; where even those are taken, both. The label of a node
- * that an earlier merge renamed is in its row; as recorded it is what its rows say now. */
+/* Nodes with one label become their hosts; where even those are taken, both. */
 static void tell_apart(struct tk_merge *merge)
 {
     struct tk_merge_report *report = merge->report;
@@ -186,12 +191,17 @@ static bool is_same(tk_str said, const char *name)
     return said.n == 0 || tk_str_eq(said, tk_str_from(name));
 }
 
+static bool is_called(const struct tk_merge_node *node, tk_str said)
+{
+    return is_same(said, node->label) || (node->alias[0] && is_same(said, node->alias));
+}
+
 size_t tk_merge_node_of(const struct tk_merge *merge, const struct tk_merge_input *input,
                         tk_str node, tk_str host)
 {
     for (size_t i = 0; i < input->node_count; i++) {
         const struct tk_merge_node *one = &merge->report->nodes[input->nodes[i]];
-        if (is_same(node, one->label) && (!one->host_known || is_same(host, one->host)))
+        if (is_called(one, node) && (!one->host_known || is_same(host, one->host)))
             return input->nodes[i];
     }
     return TK_MERGE_NODES_MAX;
@@ -204,8 +214,7 @@ static void rename_end(struct tk_batch *links, size_t row, const struct tk_merge
 {
     char name[TK_MERGE_NAME_MAX + 64];
     tk_str end = tk_batch_text(links, row, TK_LINKS_V);
-    if (!tk_str_take_prefix(&end, tk_str_from(node->label)) ||
-        !tk_str_starts_with(end, TK_STR(".")))
+    if (!tk_merge_take_label(&end, node))
         return;
     (void)snprintf(name, sizeof(name), "%s%.*s", node->id, TK_STR_ARG(end));
     set_text_at(links, row, TK_LINKS_V, tk_str_from(name));

@@ -142,12 +142,25 @@ static bool is_kept(const struct tk_merge_row *row, const struct tk_merge_node *
            (!node->host_known || tk_str_eq(row->host, tk_str_from(node->host)));
 }
 
+bool tk_merge_take_label(tk_str *text, const struct tk_merge_node *node)
+{
+    const char *const names[] = {node->label, node->alias};
+    for (size_t i = 0; i < TK_COUNTOF(names); i++) {
+        tk_str rest = *text;
+        if (*names[i] && tk_str_take_prefix(&rest, tk_str_from(names[i])) &&
+            tk_str_starts_with(rest, TK_STR("."))) {
+            *text = rest;
+            return true;
+        }
+    }
+    return false;
+}
+
 /* "LABEL.nic" as "ID.nic". */
 static bool put_link(tk_str raw, const struct tk_merge_node *node, struct tk_buf *out)
 {
     tk_str rest = unquote(raw);
-    if (!tk_str_take_prefix(&rest, tk_str_from(node->label)) ||
-        !tk_str_starts_with(rest, TK_STR(".")))
+    if (!tk_merge_take_label(&rest, node))
         return false;
     tk_json_put_str(out, tk_str_from(node->id));
     out->n--; /* the quote: the rest follows, escaped as it was */

@@ -436,6 +436,34 @@ static void the_result_can_be_merged_again_and_replaced(void **state)
     tk_merge_report_release(&report);
 }
 
+static void a_result_and_a_run_that_is_in_it_give_the_same_again(void **state)
+{
+    (void)state;
+    struct tk_merge_report report = {0};
+    struct tk_err err;
+    char from[2][PATH_MAX + 8];
+    char to[PATH_MAX + 8];
+    folder_put(folder, "a/nodes.json", NODE("vm0", "ha"));
+    folder_put(folder, "b/nodes.json", NODE("vm0", "hb"));
+    folder_put(folder, "a/link_metrics.jsonl",
+               "{\"ts_ms\":5,\"node\":\"vm0\",\"link\":\"vm0.nic\",\"rx_Bps\":1}\n");
+    merge(2, &report);
+    tk_merge_report_release(&report);
+    (void)snprintf(from[0], sizeof(from[0]), "%s/out", folder);
+    (void)snprintf(from[1], sizeof(from[1]), "%s/a", folder);
+    (void)snprintf(to, sizeof(to), "%s/again", folder);
+    const char *folders[] = {from[0], from[1]};
+    const struct tk_merge_options again = {.folders = folders, .folder_count = 2, .to = to};
+    assert_int_equal(tk_merge(&again, &report, &err), 0);
+    assert_int_equal(report.node_count, 2);
+    assert_int_equal(report.duplicates, 1);
+    assert_file(folder, "again/link_metrics.jsonl",
+                "{\"ts_ms\":5,\"node\":\"ha\",\"link\":\"ha.nic\",\"rx_Bps\":1,"
+                "\"host\":\"ha\"}\n");
+    assert_string_equal(report.nodes[0].label, "vm0");
+    tk_merge_report_release(&report);
+}
+
 static void a_folder_that_is_no_result_is_not_written_to(void **state)
 {
     (void)state;
@@ -518,6 +546,7 @@ int main(void)
         TEST(verify_follows_the_clock_of_each_node),
         TEST(verify_tells_equal_pids_of_two_nodes_apart),
         TEST(the_result_can_be_merged_again_and_replaced),
+        TEST(a_result_and_a_run_that_is_in_it_give_the_same_again),
         TEST(a_folder_that_is_no_result_is_not_written_to),
         TEST(a_folder_without_a_run_is_named_and_leaves_nothing),
         TEST(run_json_is_that_of_all_nodes),
