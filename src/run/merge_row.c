@@ -142,18 +142,19 @@ static bool is_kept(const struct tk_merge_row *row, const struct tk_merge_node *
            (!node->host_known || tk_str_eq(row->host, tk_str_from(node->host)));
 }
 
+/* Take a name that a dot ends. */
+static bool take_name(tk_str *text, const char *name)
+{
+    tk_str rest = *text;
+    if (!tk_str_take_prefix(&rest, tk_str_from(name)) || !tk_str_starts_with(rest, TK_STR(".")))
+        return false;
+    *text = rest;
+    return true;
+}
+
 bool tk_merge_take_label(tk_str *text, const struct tk_merge_node *node)
 {
-    const char *const names[] = {node->label, node->alias};
-    for (size_t i = 0; i < TK_COUNTOF(names); i++) {
-        tk_str rest = *text;
-        if (*names[i] && tk_str_take_prefix(&rest, tk_str_from(names[i])) &&
-            tk_str_starts_with(rest, TK_STR("."))) {
-            *text = rest;
-            return true;
-        }
-    }
-    return false;
+    return take_name(text, node->label) || (node->alias[0] && take_name(text, node->alias));
 }
 
 /* "LABEL.nic" as "ID.nic". */

@@ -2,11 +2,19 @@
 #include "span/keys.h"
 
 #include <errno.h>
+#include <string.h>
 #include <strings.h>
 
 #include "base/json.h"
 
 #define PATH_MAX_BYTES 256 /* of a nested key with its dots; longer ones name nothing */
+
+/* Of a name in any case. */
+static size_t bucket_of(tk_str name)
+{
+    size_t first = name.n > 0 ? (unsigned char)*name.p | 0x20U : 0;
+    return (first * 7 + name.n) % TK_KEYS_BUCKETS;
+}
 
 static int add(struct tk_keys *keys, tk_str name, enum tk_field field, enum tk_unit unit,
                struct tk_err *err)
@@ -14,7 +22,11 @@ static int add(struct tk_keys *keys, tk_str name, enum tk_field field, enum tk_u
     if (keys->count == TK_KEYS_MAX)
         return tk_fail(err, -EMSGSIZE, "more than %d names of fields", TK_KEYS_MAX);
     keys->items[keys->count] = (struct tk_source){name, field, unit, (uint8_t)keys->count};
-    keys->count++;
+    uint8_t *link = &keys->heads[bucket_of(name)];
+    while (*link)
+        link = &keys->nexts[*link - 1];
+    keys->nexts[keys->count] = 0;
+    *link = (uint8_t)++keys->count;
     return 0;
 }
 
@@ -53,6 +65,7 @@ int tk_keys_init(struct tk_keys *keys, const struct tk_key *table, size_t table_
     uint64_t mapped = 0;
     keys->count = 0;
     keys->any_case = false;
+    memset(keys->heads, 0, sizeof(keys->heads));
     for (size_t i = 0; i < map_count && rc == 0; i++)
         rc = add_map(keys, maps[i], err);
     for (size_t i = 0; i < keys->count; i++)
@@ -73,9 +86,9 @@ static bool is_same(const struct tk_keys *keys, tk_str a, tk_str b)
 
 size_t tk_keys_find(const struct tk_keys *keys, tk_str name, size_t from)
 {
-    for (size_t i = from; i < keys->count; i++) {
-        if (is_same(keys, keys->items[i].name, name))
-            return i;
+    for (size_t next = keys->heads[bucket_of(name)]; next > 0; next = keys->nexts[next - 1]) {
+        if (next > from && is_same(keys, keys->items[next - 1].name, name))
+            return next - 1;
     }
     return keys->count;
 }

@@ -16,9 +16,14 @@ struct tk_key {
 
 #define TK_KEYS_MAX 128
 
+#define TK_KEYS_BUCKETS 64
+
 struct tk_keys {
     struct tk_source items[TK_KEYS_MAX];
     size_t count;
+    uint8_t
+        heads[TK_KEYS_BUCKETS]; /* by length and first letter: index + 1 of the first; 0 = none */
+    uint8_t nexts[TK_KEYS_MAX]; /* likewise of the next of the same bucket */
     bool any_case;
 };
 
