@@ -39,6 +39,7 @@ struct tk_cmd {
 
 extern const struct tk_cmd tk_cmd_adapt;
 extern const struct tk_cmd tk_cmd_collect;
+extern const struct tk_cmd tk_cmd_compare;
 extern const struct tk_cmd tk_cmd_completion;
 extern const struct tk_cmd tk_cmd_doctor;
 extern const struct tk_cmd tk_cmd_export;

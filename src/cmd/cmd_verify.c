@@ -5,31 +5,34 @@
 #include "cmd/cmd.h"
 #include "cmd/member.h"
 #include "cmd/runs.h"
+#include "cmd/verify.h"
+#include "opendc/opendc.h"
 #include "run/run.h"
 #include "run/verify.h"
 
 #define FINDINGS_SHOWN 20
 #define JSON_MAX       ((size_t)256 << 20)
 
-struct verify_opts {
-    bool all;
-    bool strict;
-    bool no_report;
-    bool json;
-};
-
 static const struct tk_opt options[] = {
-    {"all", TK_OPT_FLAG, offsetof(struct verify_opts, all), NULL,
-     "tell every finding, not the first 20 of each rule and file", .letter = 'a'},
-    {"strict", TK_OPT_FLAG, offsetof(struct verify_opts, strict), NULL, "warnings count as errors"},
-    {"no-report", TK_OPT_FLAG, offsetof(struct verify_opts, no_report), NULL,
-     "do not write cctf/audit_report.md"},
-    {"json", TK_OPT_FLAG, offsetof(struct verify_opts, json), NULL,
+    {"all", TK_OPT_FLAG, offsetof(struct tk_verify_opts, all), NULL,
+     "tell every finding, not the first 20 of each rule and file (opendc: 5 of each rule)",
+     .letter = 'a'},
+    {"strict", TK_OPT_FLAG, offsetof(struct tk_verify_opts, strict), NULL,
+     "warnings count as errors"},
+    {"no-report", TK_OPT_FLAG, offsetof(struct tk_verify_opts, no_report), NULL,
+     "cctf: do not write cctf/audit_report.md"},
+    {"profile", TK_OPT_CHOICE, offsetof(struct tk_verify_opts, profile), "PROFILE",
+     "opendc: version that is to load the files: opendc, opendc-2.4f, opendc-2.4e, opendc-2.1 (by "
+     "the files)",
+     .choices = tk_opendc_profiles},
+    {"topology", TK_OPT_STRING, offsetof(struct tk_verify_opts, topology), "FILE",
+     "opendc: topology to check against (topology.json in DIR)"},
+    {"json", TK_OPT_FLAG, offsetof(struct tk_verify_opts, json), NULL,
      "one JSON object per run instead of lines", .letter = 'j'},
     {0},
 };
 
-static const char *const verbs[] = {"cctf", NULL};
+static const char *const verbs[] = {"cctf", "opendc", NULL};
 
 /* Where the findings of one run go. */
 struct telling {
@@ -97,7 +100,7 @@ static void put_sum(struct tk_buf *out, const struct tk_verify_result *result, b
 }
 
 /* Check one run and tell; *ret_ok says whether it passed. */
-static int verify_one(const char *folder, const struct verify_opts *opts, bool *ret_ok,
+static int verify_one(const char *folder, const struct tk_verify_opts *opts, bool *ret_ok,
                       struct tk_err *err)
 {
     TK_CLEANUP(tk_buf_release) struct tk_buf json;
@@ -129,27 +132,17 @@ static int verify_one(const char *folder, const struct verify_opts *opts, bool *
     return rc;
 }
 
-static int run(const struct tk_cmd *cmd, int argc, char **argv)
+/* Check one after the other, whether the one before passed or not. */
+static int verify_all(const struct tk_cmd *cmd, const struct tk_verify_opts *opts,
+                      const char *const *folders, size_t count,
+                      int (*verify)(const char *folder, const struct tk_verify_opts *opts,
+                                    bool *ret_ok, struct tk_err *err))
 {
-    struct verify_opts opts = {0};
-    struct tk_err err;
-    int first;
-    int status;
-    if (!tk_cmd_parse(cmd, &opts, argc, argv, &first, &status))
-        return status;
-    if (first == argc)
-        return tk_cmd_usage(cmd, "expected what to verify: cctf");
-    if (strcmp(argv[first], verbs[0]) != 0)
-        return tk_cmd_usage(cmd, "'%s' is none of cctf", argv[first]);
-    first++;
-
-    TK_CLEANUP(tk_runs_release) struct tk_runs runs = {0};
-    if (tk_runs_find(&runs, argc - first, argv + first, &err) < 0)
-        return tk_cmd_fail(cmd, &err);
-    status = TK_EXIT_OK;
-    for (size_t i = 0; i < runs.count; i++) {
+    int status = TK_EXIT_OK;
+    for (size_t i = 0; i < count; i++) {
+        struct tk_err err;
         bool ok = false;
-        if (verify_one(runs.paths[i], &opts, &ok, &err) < 0)
+        if (verify(folders[i], opts, &ok, &err) < 0)
             (void)tk_cmd_fail(cmd, &err);
         if (!ok)
             status = TK_EXIT_FAILED;
@@ -157,17 +150,44 @@ static int run(const struct tk_cmd *cmd, int argc, char **argv)
     return status;
 }
 
+static int run(const struct tk_cmd *cmd, int argc, char **argv)
+{
+    struct tk_verify_opts opts = {.profile = -1};
+    struct tk_err err;
+    int first;
+    int status;
+    if (!tk_cmd_parse(cmd, &opts, argc, argv, &first, &status))
+        return status;
+    if (first == argc)
+        return tk_cmd_usage(cmd, "expected what to verify: cctf or opendc");
+    const char *what = argv[first++];
+    if (strcmp(what, verbs[1]) == 0) {
+        if (first == argc)
+            return tk_cmd_usage(cmd, "expected the folder of an export");
+        return verify_all(cmd, &opts, (const char *const *)argv + first, (size_t)(argc - first),
+                          tk_verify_opendc);
+    }
+    if (strcmp(what, verbs[0]) != 0)
+        return tk_cmd_usage(cmd, "'%s' is none of cctf, opendc", what);
+    TK_CLEANUP(tk_runs_release) struct tk_runs runs = {0};
+    if (tk_runs_find(&runs, argc - first, argv + first, &err) < 0)
+        return tk_cmd_fail(cmd, &err);
+    return verify_all(cmd, &opts, runs.paths, runs.count, verify_one);
+}
+
 const struct tk_cmd tk_cmd_verify = {
     .name = "verify",
-    .args = "cctf [RUN...]",
-    .help = "check a run: schema, order, intervals, gaps, clocks, causes",
+    .args = "cctf [RUN...] | opendc DIR...",
+    .help = "check a run, or what was exported to OpenDC",
     .about = "Prints FILE:LINE: LEVEL: RULE: TEXT for each finding and one line per run. The\n"
              "status is 1 when a run has an error; warnings tell what a sound run lacks.\n"
              "Writes cctf/audit_report.md. RUN is a folder, a cctf/ itself, or the name of a\n"
-             "run in logs/.\n"
+             "run in logs/. DIR is the folder of an export: verify opendc tells what OpenDC\n"
+             "would refuse (errors) or simulate otherwise than it was measured (warnings).\n"
              "\n"
              "  tracekit verify cctf\n"
-             "  tracekit verify cctf logs/20261121T090229Z --json",
+             "  tracekit verify cctf logs/20261121T090229Z --json\n"
+             "  tracekit verify opendc opendc_traces",
     .options = options,
     .verbs = verbs,
     .mixed = true,

@@ -26,6 +26,7 @@ const struct tk_cmd *const tk_commands[] = {
     &tk_cmd_top,
     &tk_cmd_export,
     &tk_cmd_verify,
+    &tk_cmd_compare,
     &tk_cmd_doctor,
     &tk_cmd_schema,
     &tk_cmd_parquet,

@@ -132,6 +132,58 @@ EOF
     done
 }
 
+@test "verify finds nothing wrong with what was exported, in any profile" {
+    two_nodes runs
+    for profile in opendc opendc-2.4f opendc-2.4e opendc-2.1; do
+        "$TK" export opendc runs -o "$profile" --profile "$profile"
+        run -0 "$TK" verify opendc "$profile" --json
+        [ "$(jq -c '[.ok, .errors, .tasks, .counts.W01, .counts.W02]' <<<"$output")" = '[true,0,82,0,0]' ]
+    done
+}
+
+@test "verify tells row and column, and fails with an error" {
+    need_pyarrow
+    example run
+    "$TK" export opendc run -o out
+    "$PYTHON" - <<'PY'
+import pyarrow as pa
+import pyarrow.parquet as pq
+table = pq.read_table("out/fragments.parquet")
+rows = table.to_pylist()
+rows[1]["cpu_usage"] = float("nan")
+rows[2]["duration"] = 0
+pq.write_table(pa.Table.from_pylist(rows, table.schema), "out/fragments.parquet")
+PY
+    run -1 "$TK" verify opendc out
+    [ "${lines[0]}" = "out/fragments.parquet: row 1, column cpu_usage: error: E09: task 1: nan MHz" ]
+    [ "${lines[1]}" = "out/fragments.parquet: row 2, column duration: error: E08: task 1: 0 ms" ]
+    [[ ${lines[2]} == "out/tasks.parquet: row 0, column duration: warning: W01: task 1: its fragments add up to 1900 ms, not 3500" ]]
+    [[ $output == *"out: broken: 2 errors, "* ]]
+}
+
+@test "verify names a file that is cut off, missing or something else" {
+    example run
+    "$TK" export opendc run -o out
+    for size in 0 7 100 400; do
+        head -c "$size" out/tasks.parquet >cut && mv cut out/tasks.parquet
+        run -1 "$TK" verify opendc out
+        [[ $output == "out/tasks.parquet: error: E01: "* ]]
+    done
+    rm out/tasks.parquet
+    run -1 "$TK" verify opendc out
+    [[ $output == "out/tasks.parquet: error: E01: tasks.parquet: No such file or directory"* ]]
+    run -1 "$TK" verify opendc nowhere
+}
+
+@test "verify --strict fails with a warning, such as a topology that is too small" {
+    example run
+    "$TK" export opendc run -o out
+    sed 's/2400 MHz/1200 MHz/' out/topology.json >slow.json
+    run -0 "$TK" verify opendc out --topology slow.json
+    [[ $output == *"warning: W03: task 1: 2400 MHz per core, more than any host has"* ]]
+    run -1 "$TK" verify opendc out --topology slow.json --strict
+}
+
 @test "parents and children are lists on both sides" {
     need_pyarrow
     two_nodes runs
@@ -237,7 +289,16 @@ EOF
     [[ $output == *"no invocations in the run: one task per node, with all its load"* ]]
     [[ $output == *"out: 4 tasks, "* ]]
     [ "$(jq -c '[.clusters[0].hosts[] | [.name, .cpu.coreSpeed, .memory.memorySize]]' out/topology.json)" = '[["cloud0","2399 MHz","15997 MiB"],["cloud1","2399 MHz","15997 MiB"],["cloud2","2399 MHz","15997 MiB"],["cloud3","2399 MHz","15997 MiB"]]' ]
+    run -0 "$TK" verify opendc out
     if [ -n "$PYTHON" ]; then
         "$PYTHON" "$peers/check_opendc.py" out
     fi
+}
+
+@test "OpenDC itself runs the export, and its result compares" {
+    [ -n "${OPENDC_HOME:-}" ] || skip "OPENDC_HOME names no runner"
+    example run
+    "$TK" export opendc run -o out --profile opendc-2.4f
+    (cd out && "$OPENDC_HOME/bin/OpenDCExperimentRunner" --experiment-path experiment.json)
+    "$TK" compare --measured out --simulated out/output/example/raw-output/0
 }

@@ -119,9 +119,16 @@ a_run() {
     [ "$output" = "tracekit verify: empty: holds no table of a run" ]
 }
 
-@test "only cctf can be verified" {
+@test "what is to be verified has to be said" {
     run -2 "$TK" verify
-    [ "${lines[0]}" = "tracekit verify: expected what to verify: cctf (see tracekit verify --help)" ]
+    [ "${lines[0]}" = "tracekit verify: expected what to verify: cctf or opendc (see tracekit verify --help)" ]
     run -2 "$TK" verify parquet
-    [ "${lines[0]}" = "tracekit verify: 'parquet' is none of cctf (see tracekit verify --help)" ]
+    [ "${lines[0]}" = "tracekit verify: 'parquet' is none of cctf, opendc (see tracekit verify --help)" ]
+}
+
+@test "the profile is one that OpenDC has" {
+    run -2 "$TK" verify opendc . --profile opendc-9
+    [[ $output == *"'opendc-9' is none of opendc, opendc-2.4f, opendc-2.4e, opendc-2.1"* ]]
+    run -2 "$TK" verify opendc
+    [[ $output == *"expected the folder of an export"* ]]
 }
