@@ -71,8 +71,9 @@ static void put_file_id(struct tk_buf *out, tk_str name)
         char c = name.p[i];
         bool is_plain = tk_is_digit(c) || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
                         c == '-' || c == '_' || c == '.';
-        const char unknown = '_';
-        tk_buf_putc(out, is_plain ? c : unknown);
+        if (!is_plain)
+            c = '_';
+        tk_buf_putc(out, c);
     }
     tk_buf_putc(out, '"');
 }
