@@ -147,13 +147,12 @@ static int take_simulated(struct comparison *comparison, const struct tk_frame *
     task->sim_submitted_ms = columns[SUBMISSION].f64[row];
     task->sim_ended_ms = columns[FINISH].f64[row];
     task->sim_wait_ms = columns[DELAY].has[row] ? columns[DELAY].f64[row] : (double)NAN;
-    if (isnan(task->sim_wait_ms)) {
-        task->sim_wait_ms =
-            columns[SCHEDULE].f64[row]; /* less the submission, once that is known */
-        task->state = tk_str_eq(text, TK_STR("COMPLETED"))    ? COMPLETED
-                      : tk_str_eq(text, TK_STR("TERMINATED")) ? TERMINATED
-                                                              : UNFINISHED;
-    }
+    /* Without a delay it is the schedule, less the submission once that is known. */
+    if (isnan(task->sim_wait_ms))
+        task->sim_wait_ms = columns[SCHEDULE].f64[row];
+    task->state = tk_str_eq(text, TK_STR("COMPLETED"))    ? COMPLETED
+                  : tk_str_eq(text, TK_STR("TERMINATED")) ? TERMINATED
+                                                          : UNFINISHED;
     return 0;
 }
 
