@@ -219,10 +219,10 @@ static void set_spreads(struct tk_check *check)
 {
     struct tk_check_result *result = check->result;
     double *values = malloc(check->task_count * sizeof(*values));
-    if (!values) {
-        return; /* the table stays empty */
-        result->duration_ms = spread_of(check, values, duration_of);
-    }
+    /* Without memory the table stays empty. */
+    if (!values)
+        return;
+    result->duration_ms = spread_of(check, values, duration_of);
     result->capacity_mhz = spread_of(check, values, capacity_of);
     result->cpu_count = spread_of(check, values, count_of);
     result->mem_kb = spread_of(check, values, mem_of);

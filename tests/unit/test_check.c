@@ -279,6 +279,22 @@ static void the_base_set_loads(void **state)
         assert_int_equal(result.tasks, 3);
         assert_int_equal(result.fragments, 5);
         assert_int_equal(result.span_ms, 9000);
+        const struct {
+            const struct tk_spread *spread;
+            double min, median, max;
+        } spreads[] = {
+            {&result.duration_ms, 3000, 4000, 5000},
+            {&result.capacity_mhz, 2400, 2400, 4800},
+            {&result.cpu_count, 1, 1, 2},
+            {&result.mem_kb, 1499, 65536, 1000000},
+            {&result.fragments_per_task, 1, 2, 2},
+        };
+        for (size_t k = 0; k < TK_COUNTOF(spreads); k++) {
+            assert_near(spreads[k].spread->min, spreads[k].min, 1e-9);
+            assert_near(spreads[k].spread->median, spreads[k].median, 1e-9);
+            assert_near(spreads[k].spread->max, spreads[k].max, 1e-9);
+        }
+        assert_near(result.usage_mhz.median, 1200, 12); /* within 1 % */
     }
 }
 
