@@ -141,7 +141,8 @@ is_as_expected() {
 }
 
 @test "memory does not follow the size of the log" {
-    ldd "$TK" | grep -q asan && skip "a sanitizer takes address space of its own"
+    (ulimit -v 300000 && "$TK" version) >/dev/null 2>&1 ||
+        skip "a sanitizer takes address space of its own"
     yes '10.0.0.1 - - [10/Oct/2025:13:55:36 +0200] "GET / HTTP/1.1" 200 5 "-" "-" 3 0.001 abc' |
         head -n 700000 >big.log
     (ulimit -v 300000 && "$TK" adapt nginx big.log -o big.jsonl) >report

@@ -127,7 +127,8 @@ make_node() {
 }
 
 @test "memory does not follow the size of the runs" {
-    ldd "$TK" | grep -q asan && skip "a sanitizer takes address space of its own"
+    (ulimit -v 300000 && "$TK" version) >/dev/null 2>&1 ||
+        skip "a sanitizer takes address space of its own"
     make_node a 400000
     make_node b 400000
     (ulimit -v 400000 && "$TK" merge a b -o out) >/dev/null
