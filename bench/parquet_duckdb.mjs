@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // node parquet_duckdb.mjs DIR: each of its Parquet files again by DuckDB, and how large both are.
-import { readdirSync, statSync, unlinkSync } from 'node:fs';
+import { existsSync, readdirSync, statSync, unlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { homedir } from 'node:os';
 import path from 'node:path';
 
 const cache = path.join(process.env.XDG_CACHE_HOME ?? path.join(homedir(), '.cache'), 'tracekit-peers');
-const home = process.env.TK_PEERS ?? path.join(cache, readdirSync(cache)[0], 'npm');
+const whole = () => readdirSync(cache).find((name) => existsSync(path.join(cache, name, 'npm.done')));
+const home = process.env.TK_PEERS ?? path.join(cache, whole(), 'npm');
 const { DuckDBInstance } = createRequire(path.join(home, 'package.json'))('@duckdb/node-api');
 const db = await (await DuckDBInstance.create(':memory:', { threads: '1' })).connect();
 
