@@ -175,6 +175,11 @@ static const struct tk_column run[TK_RUN_COUNT] = {
                              "times that another tier had to take over in the run"},
     [TK_RUN_CUT_PROCESSES] = {"cut_processes", TK_I64, "",
                               "processes with more threads than tier B1 adds up, in the last walk"},
+    [TK_RUN_THREADS] = {"threads", TK_BOOL, "", "rows of threads were asked for"},
+    [TK_RUN_THREADS_LEFT_OUT] =
+        {"threads_left_out", TK_I64, "",
+         "readings of threads that had no room in their tick and came with a later one; absent = "
+         "not asked for"},
 };
 
 const struct tk_schema tk_schema_run = {

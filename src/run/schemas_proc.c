@@ -168,3 +168,36 @@ static const struct tk_column proc_exit[TK_PROC_EXIT_COUNT] = {
 
 const struct tk_schema tk_schema_proc_exit = {"proc_exit", "what a process had used when it ended",
                                               proc_exit, TK_PROC_EXIT_COUNT};
+
+static const struct tk_column thread_metrics[TK_THREAD_METRICS_COUNT] = {
+    [TK_THREAD_METRICS_TS_MS] = {"ts_ms", TK_I64, "ms", "time of the reading, epoch",
+                                 TK_REQUIRED | TK_STAMP_MILLI},
+    [TK_THREAD_METRICS_TS_US] = {"ts_us", TK_I64, "us", "time of the reading, epoch", TK_STAMP},
+    [TK_THREAD_METRICS_NODE] = {"node", TK_TEXT, "", "node label"},
+    [TK_THREAD_METRICS_HOST] = {"host", TK_TEXT, "", "host name"},
+    [TK_THREAD_METRICS_PID] = {"pid", TK_I64, "", "process that it belongs to, id on the host",
+                               TK_REQUIRED | TK_KEY},
+    [TK_THREAD_METRICS_START_TICKS] =
+        {"start_ticks", TK_I64, "ticks",
+         "start of the process since boot; with pid and boot id its identity", TK_KEY},
+    [TK_THREAD_METRICS_TID] = {"tid", TK_I64, "", "thread id on the host; pid = the main thread",
+                               TK_REQUIRED | TK_KEY},
+    [TK_THREAD_METRICS_THREAD_START_TICKS] = {"thread_start_ticks", TK_I64, "ticks",
+                                              "start of the thread since boot: a tid comes again",
+                                              TK_KEY},
+    [TK_THREAD_METRICS_COMM] = {"comm", TK_TEXT, "", "name of the thread, at most 15 bytes"},
+    [TK_THREAD_METRICS_STATE] = {"state", TK_TEXT, "", "state letter of /proc/PID/task/TID/stat"},
+    [TK_THREAD_METRICS_CPU_NS] = {"cpu_ns", TK_I64, "ns", "CPU time, cumulative"},
+    [TK_THREAD_METRICS_UTIME] = {"utime", TK_I64, "ticks", "CPU time in user mode, cumulative"},
+    [TK_THREAD_METRICS_STIME] = {"stime", TK_I64, "ticks", "CPU time in the kernel, cumulative"},
+    [TK_THREAD_METRICS_MINFLT] = {"minflt", TK_I64, "", "minor page faults, cumulative"},
+    [TK_THREAD_METRICS_MAJFLT] = {"majflt", TK_I64, "", "major page faults, cumulative"},
+    [TK_THREAD_METRICS_NVCSW] = {"nvcsw", TK_I64, "", "voluntary context switches, cumulative"},
+    [TK_THREAD_METRICS_NIVCSW] = {"nivcsw", TK_I64, "", "involuntary context switches, cumulative"},
+    [TK_THREAD_METRICS_RUN_DELAY_US] = {"run_delay_us", TK_I64, "us",
+                                        "time runnable but waiting for a CPU, cumulative"},
+};
+
+const struct tk_schema tk_schema_thread_metrics = {
+    "thread_metrics", "counters of one thread at a time, of processes with several", thread_metrics,
+    TK_THREAD_METRICS_COUNT};

@@ -29,6 +29,7 @@ const struct tk_verify_rule_about tk_verify_rules[TK_VERIFY_RULES] = {
     [TK_VERIFY_ORDER] = {"order", true, "rows of a file ascend in time"},
     [TK_VERIFY_PROCESS_ORDER] = {"process-order", true,
                                  "each row of a process is later than the one before"},
+    [TK_VERIFY_THREAD] = {"thread", true, "rows of a thread ascend, its counters do not go back"},
     [TK_VERIFY_EVENT_ORDER] = {"event-order", true, "ts_enqueue <= ts_start <= ts_end"},
     [TK_VERIFY_NEGATIVE_DT] = {"negative-dt", true, "intervals are not negative"},
     [TK_VERIFY_CAUSALITY] = {"causality", true, "a child does not start before its parent"},
@@ -37,7 +38,7 @@ const struct tk_verify_rule_about tk_verify_rules[TK_VERIFY_RULES] = {
     [TK_VERIFY_BLOCKS] = {"blocks", true, "every block of a recording can be read"},
     [TK_VERIFY_TORN] = {"torn", false, "the last line, or block, is whole"},
     [TK_VERIFY_GAP] = {"gap", false, "host and link rows lie at most 1.5 intervals apart"},
-    [TK_VERIFY_COVERAGE] = {"coverage", false, "the process of an invocation has rows"},
+    [TK_VERIFY_COVERAGE] = {"coverage", false, "the process of an invocation, or thread, has rows"},
     [TK_VERIFY_CLOCK] = {"clock", false, "the clock was synchronised and did not step"},
     [TK_VERIFY_LOSS] = {"loss", false, "the recorder missed nothing and ended"},
 };
@@ -346,6 +347,7 @@ static const enum tk_table walk[] = {
     TK_TABLE_PROC_RSS,
     TK_TABLE_PROC_EVENTS,
     TK_TABLE_PROC_EXIT,
+    TK_TABLE_THREAD_METRICS,
     TK_TABLE_PLACEMENT_EVENTS,
     TK_TABLE_SYSTEM_STATS,
     TK_TABLE_INVOCATIONS,
@@ -434,6 +436,7 @@ int tk_verify_init(struct tk_verify *verify, const struct tk_verify_options *opt
                                  .newest_us = INT64_MIN,
                                  .clock_error_us = -1};
     verify->procs.processes.list.size = sizeof(struct tk_verify_process);
+    verify->procs.threads.list.size = sizeof(struct tk_verify_thread);
     verify->procs.pids.list.size = sizeof(struct tk_verify_pid);
     verify->clocks.list.size = sizeof(struct tk_verify_clock);
     verify->series.list.size = sizeof(struct tk_verify_series);
@@ -445,6 +448,7 @@ int tk_verify_init(struct tk_verify *verify, const struct tk_verify_options *opt
 void tk_verify_release(struct tk_verify *verify)
 {
     keyed_release(&verify->procs.processes);
+    keyed_release(&verify->procs.threads);
     keyed_release(&verify->procs.pids);
     keyed_release(&verify->clocks);
     keyed_release(&verify->series);

@@ -73,6 +73,14 @@ struct tk_verify_process {
     uint32_t file;
 };
 
+#define TK_VERIFY_THREAD_COUNTERS 8
+
+/* A thread of a process, and its counters as last told; INT64_MIN = they were not. */
+struct tk_verify_thread {
+    struct tk_verify_process last;
+    int64_t counters[TK_VERIFY_THREAD_COUNTERS];
+};
+
 /* A pid, where no better identity is known. */
 struct tk_verify_pid {
     int64_t pid;
@@ -94,6 +102,7 @@ struct tk_verify_clock {
 
 struct tk_verify_procs {
     struct tk_verify_keyed processes; /* struct tk_verify_process by node, pid and start */
+    struct tk_verify_keyed threads;   /* struct tk_verify_thread, likewise and by tid and start */
     struct tk_verify_keyed pids;      /* struct tk_verify_pid */
     struct tk_map started;            /* pid and start with samples or an exit record */
 };
@@ -217,6 +226,7 @@ struct tk_verify_process_columns {
 };
 void tk_verify_process_row(struct tk_verify *verify, const struct tk_row *row,
                            const struct tk_verify_process_columns *columns, int64_t us);
+void tk_verify_thread_row(struct tk_verify *verify, const struct tk_row *row, int64_t us);
 void tk_verify_exit_row(struct tk_verify *verify, const struct tk_row *row);
 struct tk_verify_pid *tk_verify_pid(struct tk_verify *verify, tk_str node, int64_t pid);
 

@@ -56,6 +56,24 @@ static tk_str text_of(const struct tk_row *row, size_t column)
     return column == SIZE_MAX ? (tk_str){NULL, 0} : tk_row_text(row, column);
 }
 
+/* Whether there was a row of the same thing in this file. Each one is later than the one before. */
+static bool follow(struct tk_verify *verify, const struct tk_row *row,
+                   struct tk_verify_process *last, enum tk_verify_rule rule, int64_t id, int64_t us)
+{
+    bool is_next = last->file == verify->file_number;
+    if (is_next && us <= last->last_us &&
+        !tk_verify_stepped_back(verify, tk_verify_clock_key(row), row->line, last->last_us - us)) {
+        tk_verify_add(verify, rule, row->line,
+                      "%s %lld at %lld.%03lld ms, not after line %llu at %lld.%03lld ms",
+                      rule == TK_VERIFY_THREAD ? "tid" : "pid", (long long)id,
+                      (long long)(us / US_PER_MS), (long long)(us % US_PER_MS),
+                      (unsigned long long)last->last_line, (long long)(last->last_us / US_PER_MS),
+                      (long long)(last->last_us % US_PER_MS));
+    }
+    *last = (struct tk_verify_process){us, row->line, verify->file_number};
+    return is_next;
+}
+
 void tk_verify_process_row(struct tk_verify *verify, const struct tk_row *row,
                            const struct tk_verify_process_columns *columns, int64_t us)
 {
@@ -69,19 +87,64 @@ void tk_verify_process_row(struct tk_verify *verify, const struct tk_row *row,
     uint64_t place = tk_hash_mix(tk_hash_text(node), tk_hash_text(text_of(row, columns->host)));
     struct tk_verify_process *process =
         tk_verify_item(verify, &verify->procs.processes, identity(place, pid, start_ticks));
-    if (!process)
-        return;
-    if (process->file == verify->file_number && us <= process->last_us &&
-        !tk_verify_stepped_back(verify, tk_verify_clock_key(row), row->line,
-                                process->last_us - us)) {
-        tk_verify_add(verify, TK_VERIFY_PROCESS_ORDER, row->line,
-                      "pid %lld at %lld.%03lld ms, not after line %llu at %lld.%03lld ms",
-                      (long long)pid, (long long)(us / US_PER_MS), (long long)(us % US_PER_MS),
-                      (unsigned long long)process->last_line,
-                      (long long)(process->last_us / US_PER_MS),
-                      (long long)(process->last_us % US_PER_MS));
+    if (process)
+        (void)follow(verify, row, process, TK_VERIFY_PROCESS_ORDER, pid, us);
+}
+
+static const size_t thread_counters[TK_VERIFY_THREAD_COUNTERS] = {
+    TK_THREAD_METRICS_CPU_NS, TK_THREAD_METRICS_UTIME,        TK_THREAD_METRICS_STIME,
+    TK_THREAD_METRICS_MINFLT, TK_THREAD_METRICS_MAJFLT,       TK_THREAD_METRICS_NVCSW,
+    TK_THREAD_METRICS_NIVCSW, TK_THREAD_METRICS_RUN_DELAY_US,
+};
+
+static void check_counters(struct tk_verify *verify, const struct tk_row *row,
+                           const struct tk_verify_thread *thread, uint64_t last_line)
+{
+    for (size_t i = 0; i < TK_VERIFY_THREAD_COUNTERS; i++) {
+        size_t column = thread_counters[i];
+        int64_t before = thread->counters[i];
+        if (tk_row_i64(row, column, before) >= before)
+            continue;
+        tk_verify_add(
+            verify, TK_VERIFY_THREAD, row->line, "%s of tid %lld is %lld, after %lld in line %llu",
+            row->schema->columns[column].name, (long long)row->values[TK_THREAD_METRICS_TID].i64,
+            (long long)row->values[column].i64, (long long)before, (unsigned long long)last_line);
     }
-    *process = (struct tk_verify_process){us, row->line, verify->file_number};
+}
+
+/* A thread is known by its process, its id and its start. */
+static struct tk_verify_thread *find_thread(struct tk_verify *verify, const struct tk_row *row)
+{
+    uint64_t place = tk_hash_mix(tk_hash_text(tk_row_text(row, TK_THREAD_METRICS_NODE)),
+                                 tk_hash_text(tk_row_text(row, TK_THREAD_METRICS_HOST)));
+    uint64_t process = identity(place, tk_row_i64(row, TK_THREAD_METRICS_PID, -1),
+                                tk_row_i64(row, TK_THREAD_METRICS_START_TICKS, -1));
+    return tk_verify_item(verify, &verify->procs.threads,
+                          identity(process, tk_row_i64(row, TK_THREAD_METRICS_TID, -1),
+                                   tk_row_i64(row, TK_THREAD_METRICS_THREAD_START_TICKS, -1)));
+}
+
+void tk_verify_thread_row(struct tk_verify *verify, const struct tk_row *row, int64_t us)
+{
+    if (!tk_row_has(row, TK_THREAD_METRICS_PID) || !tk_row_has(row, TK_THREAD_METRICS_TID) ||
+        us == INT64_MIN)
+        return;
+    struct tk_verify_thread *thread = find_thread(verify, row);
+    if (!thread)
+        return;
+    int64_t pid = row->values[TK_THREAD_METRICS_PID].i64;
+    int64_t tid = row->values[TK_THREAD_METRICS_TID].i64;
+    int64_t start_ticks = tk_row_i64(row, TK_THREAD_METRICS_START_TICKS, -1);
+    uint64_t node = tk_verify_node(verify, tk_row_text(row, TK_THREAD_METRICS_NODE));
+    uint64_t last_line = thread->last.last_line;
+    if (follow(verify, row, &thread->last, TK_VERIFY_THREAD, tid, us)) {
+        check_counters(verify, row, thread, last_line);
+    } else if (!tk_verify_has_process(verify, node, pid, start_ticks)) {
+        tk_verify_add(verify, TK_VERIFY_COVERAGE, row->line,
+                      "tid %lld: no rows of its process, pid %lld", (long long)tid, (long long)pid);
+    }
+    for (size_t i = 0; i < TK_VERIFY_THREAD_COUNTERS; i++)
+        thread->counters[i] = tk_row_i64(row, thread_counters[i], INT64_MIN);
 }
 
 void tk_verify_exit_row(struct tk_verify *verify, const struct tk_row *row)

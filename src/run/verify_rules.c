@@ -69,6 +69,11 @@ static void rss_row(struct tk_verify *verify, const struct tk_row *row, int64_t 
     tk_verify_process_row(verify, row, &columns, us);
 }
 
+static void thread_row(struct tk_verify *verify, const struct tk_row *row, int64_t us)
+{
+    tk_verify_thread_row(verify, row, us);
+}
+
 static void exit_row(struct tk_verify *verify, const struct tk_row *row, int64_t us)
 {
     (void)us;
@@ -162,6 +167,8 @@ static const struct {
                                TK_PROC_METRICS_DT_MS, NONE, sample_row},
     [TK_TABLE_PROC_EVENTS] = {TK_PROC_EVENTS_TS_US, TK_PROC_EVENTS_TS_MS, SLACK_US, NONE, NONE},
     [TK_TABLE_PROC_EXIT] = {TK_PROC_EXIT_TS_US, TK_PROC_EXIT_TS_MS, SLACK_US, NONE, NONE, exit_row},
+    [TK_TABLE_THREAD_METRICS] = {TK_THREAD_METRICS_TS_US, TK_THREAD_METRICS_TS_MS, SLACK_US, NONE,
+                                 NONE, thread_row},
     [TK_TABLE_CLOCK] = {NONE, NONE, 0, NONE, NONE, clock_row},
     [TK_TABLE_SELF] = {TK_SELF_TS_US, TK_SELF_TS_MS, 0, TK_SELF_DT_MS, NONE},
     [TK_TABLE_INVOCATIONS] = {NONE, TK_INVOCATIONS_TS_ENQUEUE, INT64_MAX, NONE, NONE,

@@ -20,6 +20,9 @@
     "\"tx_Bps\":1}\n"
 #define PROC(ts, pid)                                                                              \
     "{\"ts_ms\":" ts ",\"pid\":" pid ",\"utime\":1,\"stime\":1,\"rss_kb\":4,\"start_ticks\":7}\n"
+#define THREAD(ts, tid, start, cpu_ns)                                                             \
+    "{\"ts_ms\":" ts ",\"pid\":7,\"start_ticks\":7,\"tid\":" tid ",\"thread_start_ticks\":" start  \
+    ",\"cpu_ns\":" cpu_ns ",\"utime\":1}\n"
 #define INTERVAL(ts, dt)                                                                           \
     "{\"ts_ms\":" ts ",\"pid\":7,\"cpu_ms\":1,\"dt_ms\":" dt ",\"start_ticks\":7}\n"
 #define EVENT(span, parent, enqueue, start, end, pid)                                              \
@@ -93,6 +96,20 @@ static const struct broken cases[] = {
       {"cctf/proc_cpu.jsonl", INTERVAL("5000", "1")}},
      "cctf/proc_metrics.jsonl:3: process-order: pid 7 at 5000.000 ms, not after line 1 at "
      "5000.000 ms\n"},
+    {"thread",
+     {{"cctf/nodes.json", NODES},
+      {"cctf/proc_metrics.jsonl", PROC("1000", "7")},
+      {"cctf/thread_metrics.jsonl",
+       THREAD("1000", "8", "1", "50") THREAD("1000", "9", "1", "60") THREAD("2000", "8", "1", "49")
+           THREAD("2000", "9", "1", "60") THREAD("3000", "8", "2", "1")
+               THREAD("3000", "8", "1", "49") THREAD("3000", "8", "1", "51")}},
+     "cctf/thread_metrics.jsonl:3: thread: cpu_ns of tid 8 is 49, after 50 in line 1\n"
+     "cctf/thread_metrics.jsonl:7: thread: tid 8 at 3000.000 ms, not after line 6 at 3000.000 "
+     "ms\n"},
+    {"coverage of threads",
+     {{"cctf/nodes.json", NODES},
+      {"cctf/thread_metrics.jsonl", THREAD("1000", "8", "1", "50") THREAD("2000", "8", "1", "50")}},
+     "cctf/thread_metrics.jsonl:1: coverage: tid 8: no rows of its process, pid 7\n"},
     {"event-order",
      {{"cctf/nodes.json", NODES},
       {"cctf/proc_metrics.jsonl", PROC("5000", "7")},
