@@ -37,7 +37,7 @@ struct collect_opts {
     int64_t cpu; /* -1 = any */
     int64_t pss_budget_ns;
     int tier, rows;
-    bool refresh, exact, per_core, compact, net, pss, stop_all, clean_all, json;
+    bool refresh, exact, per_core, compact, net, threads, pss, stop_all, clean_all, json;
 };
 
 static const char *const row_kinds[] = {"changed", "every-tick", NULL};
@@ -83,6 +83,8 @@ static const struct tk_opt options[] = {
     {"exact", TK_OPT_FLAG, FIELD(exact), NULL,
      "CPU times good to 1 % at 1 ms: running processes are told to the moment (needs BPF)"},
     {"net", TK_OPT_FLAG, FIELD(net), NULL, "bytes that processes send and receive (needs BPF)"},
+    {"threads", TK_OPT_FLAG, FIELD(threads), NULL,
+     "rows of threads that ran too; one alone in its process is told by the process"},
     {"cpu-budget", TK_OPT_PERCENT, FIELD(cpu_budget), "PERCENT",
      "of one CPU: past it slow readings are taken less often (default no budget)", .max = 6400},
     {"pss", TK_OPT_FLAG, FIELD(pss), NULL, "read PSS and swap of processes too, each 10 s"},
@@ -234,6 +236,7 @@ static int open_recorder(struct collecting *collecting, struct tk_recorder **ret
                   .tier = (enum tk_tier)opts->tier,
                   .exact = opts->exact,
                   .net = opts->net,
+                  .threads = opts->threads,
                   .pss_budget_ns = opts->pss ? opts->pss_budget_ns : 0,
                   .every_tick = opts->rows == 1},
         .no_procs = !is_on(opts->sampling),

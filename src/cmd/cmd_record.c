@@ -18,7 +18,7 @@ struct record_opts {
     double cpu_budget;
     int64_t pss_budget_ns;
     int tier, rows;
-    bool exact, per_core, compact, net, pss, quiet;
+    bool exact, per_core, compact, net, threads, pss, quiet;
 };
 
 static const char *const row_kinds[] = {"changed", "every-tick", NULL};
@@ -59,6 +59,8 @@ static const struct tk_opt options[] = {
      "CPU times good to 1 % at 1 ms: running processes are told to the moment (needs BPF)"},
     {"net", TK_OPT_FLAG, offsetof(struct record_opts, net), NULL,
      "bytes that processes send and receive (needs BPF)"},
+    {"threads", TK_OPT_FLAG, offsetof(struct record_opts, threads), NULL,
+     "rows of threads that ran too; one alone in its process is told by the process"},
     {"quiet", TK_OPT_FLAG, offsetof(struct record_opts, quiet), NULL, "print no report",
      .letter = 'q'},
     {0},
@@ -112,6 +114,7 @@ static int open_recorder(struct recording *recording, char **command, struct tk_
                                               .tier = (enum tk_tier)opts->tier,
                                               .exact = opts->exact,
                                               .net = opts->net,
+                                              .threads = opts->threads,
                                               .pss_budget_ns = opts->pss ? opts->pss_budget_ns : 0,
                                               .every_tick = opts->rows == 1,
                                           },

@@ -19,6 +19,10 @@
 #define ROOM_MIN 1024
 #define ROOM_MAX 4096
 
+/* Likewise of threads, at 128 bytes. Those that find none come with a later walk. */
+#define THREADS_MIN 4096
+#define THREADS_MAX 16384
+
 #define EXTRAS_ROOM 16384 /* processes, in some 100 bytes of the kernel each */
 #define WAITS_ROOM  4096  /* tasks that wait for I/O at one time */
 #define EXTRAS_MIN  64    /* where nothing adds them up */
@@ -149,11 +153,24 @@ static int attach(struct tk_programs *programs)
     return 0;
 }
 
-static uint32_t room_for_all(void)
+/* As many as there are tasks. */
+static uint32_t room_for_all(uint32_t least, uint32_t most)
 {
     struct sysinfo info;
-    uint32_t tasks = sysinfo(&info) == 0 ? info.procs : ROOM_MAX;
-    return tasks < ROOM_MIN ? ROOM_MIN : tasks > ROOM_MAX ? ROOM_MAX : tasks;
+    uint32_t tasks = sysinfo(&info) == 0 ? info.procs : most;
+    return tasks < least ? least : tasks > most ? most : tasks;
+}
+
+/* Room for records of threads, and for what is known of those told of; next to none where they are
+ * not asked for. */
+static int size_threads(const struct tk_bpf *bpf, struct tk_programs *programs)
+{
+    if (bpf->thread_room == 0)
+        return 0;
+    programs->rodata->threads_max = bpf->thread_room;
+    int rc = bpf_map__set_max_entries(programs->maps.thread_records, bpf->thread_room);
+    uint32_t gates = bpf_map__max_entries(programs->maps.gates);
+    return rc == 0 ? bpf_map__set_max_entries(programs->maps.thread_gates, gates) : rc;
 }
 
 /* Room for what is added up of processes, where it is. */
@@ -171,7 +188,8 @@ static int load(struct tk_bpf *bpf, const struct btf *btf, enum tk_tier tier, ui
     if (!programs)
         return -errno;
     int cpus = libbpf_num_possible_cpus();
-    bpf->room = room_for_all();
+    bpf->room = room_for_all(ROOM_MIN, ROOM_MAX);
+    bpf->thread_room = parts & TK_BPF_THREADS ? room_for_all(THREADS_MIN, THREADS_MAX) : 0;
     programs->rodata->tasks_max = bpf->room;
     programs->rodata->cpus_max =
         cpus > 0 && cpus < TK_BPF_CPUS_MAX ? (uint32_t)cpus : TK_BPF_CPUS_MAX;
@@ -186,6 +204,8 @@ static int load(struct tk_bpf *bpf, const struct btf *btf, enum tk_tier tier, ui
         rc = bpf_map__set_max_entries(programs->maps.unmoved, bpf->room);
     if (rc == 0)
         rc = size_sums(programs);
+    if (rc == 0)
+        rc = size_threads(bpf, programs);
     if (rc == 0)
         rc = tk_bpf_groups_size(bpf, programs);
     if (rc == 0)
@@ -211,7 +231,8 @@ static int load_best(struct tk_bpf *bpf, const struct btf *btf, enum tk_tier tie
     for (size_t i = 0; i < TK_COUNTOF(tiers) && rc < 0 && rc != -EPERM; i++) {
         if (tier != TK_TIER_AUTO && tier != tiers[i])
             continue;
-        const uint32_t less[] = {parts, parts & ~(uint32_t)TK_BPF_ALL_CGROUPS, 0};
+        const uint32_t less[] = {parts, parts & ~(uint32_t)TK_BPF_ALL_CGROUPS,
+                                 parts & TK_BPF_THREADS};
         rc = load(bpf, btf, tiers[i], less[0] | TK_BPF_TASKS);
         for (size_t j = 1; j < TK_COUNTOF(less); j++) {
             if (rc < 0 && rc != -EPERM && rc != -EOPNOTSUPP && less[j] != less[j - 1])
@@ -258,6 +279,8 @@ static int walk(void *context, const struct tk_walk_order *order, struct tk_walk
     shared->turn_width = order->turn_width;
     shared->tick += !order->rest;
     shared->count = shared->left_out = shared->processes = shared->cut = shared->unmoved = 0;
+    shared->threads = order->threads;
+    shared->thread_count = shared->threads_left_out = 0;
     int64_t start_ns = tk_clock_mono_ns();
     shared->now_ns = (uint64_t)start_ns;
     int rc = bpf->tier == TK_TIER_B2 ? tk_bpf_run(bpf->programs->progs.walk_tasks)
@@ -270,6 +293,10 @@ static int walk(void *context, const struct tk_walk_order *order, struct tk_walk
         .processes = shared->processes,
         .cut = shared->cut,
         .left_out = shared->left_out > 0,
+        .threads = bpf->threads,
+        .thread_count =
+            shared->thread_count < bpf->thread_room ? shared->thread_count : bpf->thread_room,
+        .threads_left_out = shared->threads_left_out,
         .start_ns = start_ns,
         .end_ns = tk_clock_mono_ns(),
     };
@@ -285,9 +312,14 @@ static void *map_array(const struct bpf_map *map, size_t bytes)
 
 static int open_walk(struct tk_bpf *bpf, struct tk_err *err)
 {
-    bpf->tasks = map_array(bpf->programs->maps.tasks, bpf->room * sizeof(*bpf->tasks));
-    bpf->unmoved = map_array(bpf->programs->maps.unmoved, bpf->room * sizeof(*bpf->unmoved));
-    if (!bpf->tasks || !bpf->unmoved)
+    const struct tk_programs *programs = bpf->programs;
+    bpf->tasks = map_array(programs->maps.tasks, bpf->room * sizeof(*bpf->tasks));
+    bpf->unmoved = map_array(programs->maps.unmoved, bpf->room * sizeof(*bpf->unmoved));
+    if (bpf->thread_room > 0) {
+        bpf->threads =
+            map_array(programs->maps.thread_records, bpf->thread_room * sizeof(*bpf->threads));
+    }
+    if (!bpf->tasks || !bpf->unmoved || (bpf->thread_room > 0 && !bpf->threads))
         return tk_fail_errno(err, "mapping the records of BPF");
     if (bpf->tier == TK_TIER_B2)
         return 0;
@@ -436,6 +468,8 @@ void tk_bpf_free(struct tk_bpf *bpf)
         (void)munmap(bpf->tasks, bpf->room * sizeof(*bpf->tasks));
     if (bpf->unmoved)
         (void)munmap(bpf->unmoved, bpf->room * sizeof(*bpf->unmoved));
+    if (bpf->threads)
+        (void)munmap(bpf->threads, bpf->thread_room * sizeof(*bpf->threads));
     tk_bpf_groups_release(bpf);
     (void)bpf_link__destroy(bpf->link);
     tk_bpf_events_close(bpf);

@@ -34,6 +34,8 @@ struct tk_bpf {
     struct tk_bpf_task *tasks; /* mapped for reading, [room] */
     uint64_t *unmoved;         /* likewise */
     uint32_t room;
+    struct tk_bpf_thread *threads; /* likewise, [thread_room]; NULL = not asked for */
+    uint32_t thread_room;
     enum tk_tier tier;
     uint32_t parts;        /* that are loaded */
     struct bpf_link *link; /* B1: the iterator, of which each walk takes one */

@@ -121,8 +121,9 @@ static const struct demand *find_demand(uint32_t parts)
 static int open_walk(struct tk_procs *procs, struct tk_err *err)
 {
     uint32_t demanded = demanded_parts(&procs->options);
-    uint32_t parts =
-        procs->options.bpf_parts | demanded | (procs->options.no_events ? 0U : TK_BPF_EVENTS);
+    uint32_t parts = procs->options.bpf_parts | demanded |
+                     (procs->options.no_events ? 0U : TK_BPF_EVENTS) |
+                     (procs->options.threads ? TK_BPF_THREADS : 0U);
     int rc = load_walk(procs->kernel, procs->options.tier, parts, &procs->bpf, err);
     if (rc < 0)
         return rc;
@@ -226,6 +227,7 @@ void tk_procs_free(struct tk_procs *procs)
     tk_groups_release(&procs->groups);
     tk_proc_files_release(&procs->files);
     tk_proc_set_release(&procs->set);
+    tk_thread_set_release(&procs->threads.set);
     tk_fd_close(&procs->pid_dir_fd);
     tk_fd_close(&procs->loadavg_fd);
     tk_fd_close(&procs->dir_fd);
@@ -348,6 +350,7 @@ void tk_procs_read_stats(const struct tk_procs *procs, struct tk_procs_stats *re
         .unreadable = procs->unreadable,
         .sweep_ns = procs->sweep_ns,
         .pss_left_out = procs->pss.left_out,
+        .threads_left_out = procs->threads.left_out,
         .detail_ticks = procs->detail_ticks,
         .syscalls = procs->sweep_syscalls,
         .all_syscalls = procs->syscalls + procs->files.syscalls + procs->sources.syscalls,

@@ -50,9 +50,10 @@ struct tk_procs_options {
     bool tree_only;          /* nobody else is */
     uint32_t bpf_parts;      /* enum tk_bpf_part: to load with the walk, for tk_procs_bpf() */
     enum tk_tier tier;       /* P without CPU clocks becomes P0, AUTO is the best there is */
-    bool exact; /* CPU times of running processes to the moment of the tick, where the scheduler
-                   credits them every few ms: tier B2 or B1 alone can, others are an error */
-    bool net;   /* bytes that processes send and receive; likewise */
+    bool exact;   /* CPU times of running processes to the moment of the tick, where the scheduler
+                     credits them every few ms: tier B2 or B1 alone can, others are an error */
+    bool net;     /* bytes that processes send and receive; likewise */
+    bool threads; /* rows of the threads of processes that have several */
     const struct tk_walker *walker; /* that the tier B2 or B1 uses; copied; NULL = BPF is loaded */
     bool no_events;                 /* do without proc connector and taskstats: rung C */
     const struct tk_pace *pace; /* of the turn of idle processes; borrowed; NULL = as specified */
@@ -102,8 +103,9 @@ void tk_procs_set_tree_root(struct tk_procs *procs, pid_t pid);
 /* Whether the next tick has a use for the count of forks: where no event is lost, none has. */
 bool tk_procs_wants_forks(const struct tk_procs *procs);
 
-/* Take the events that wait, then one sweep: rows go to proc_metrics, proc_events and proc_exit.
- * `forks` is the count of /proc/stat, for the count of lost exits; -1 = unknown, or not wanted. */
+/* Take the events that wait, then one sweep: rows go to proc_metrics, proc_events and proc_exit,
+ * and on request to thread_metrics. `forks` is the count of /proc/stat, for the count of lost
+ * exits; -1 = unknown, or not wanted. */
 void tk_procs_tick(struct tk_procs *procs, int64_t forks, struct tk_rows *rows);
 
 /* Call tk_procs_drain() at least so often between ticks: events have little room (unprivileged) or
@@ -144,6 +146,7 @@ struct tk_procs_stats {
     int64_t dropped_events;   /* messages that the kernel had no room for */
     int64_t unreadable;       /* processes that may not be read, in whole or their io */
     int64_t pss_left_out;     /* readings of PSS that had no room in the budget */
+    int64_t threads_left_out; /* readings of threads that came later: a tick had no room */
     int64_t sweep_ns;         /* length of the last sweep, first clock to last */
     int64_t detail_ticks;     /* user and system time, faults and I/O of a process that runs all the
                                  time are up to so many ticks old, less one; 0 = nobody ran */

@@ -185,6 +185,32 @@ static bool has_room(struct tk_proc_files *files, enum tk_proc_file file, enum t
     return files->open < files->max || make_room(files);
 }
 
+/* An open file below `dirfd`, or a negative errno. */
+static int open_file(struct tk_proc_files *files, int dirfd, const char *path)
+{
+    files->syscalls++;
+    int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && errno == EMFILE && make_room(files)) {
+        files->syscalls++;
+        fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC);
+    }
+    return fd < 0 ? plain_code(errno) : fd;
+}
+
+int tk_proc_files_read_thread(struct tk_proc_files *files, int task_fd, pid_t tid,
+                              enum tk_proc_file file, tk_str *ret_text)
+{
+    char path[PATH_BYTES];
+    path_of(tid, file, path);
+    int fd = open_file(files, task_fd, path);
+    if (fd < 0)
+        return fd;
+    int rc = read_fd(files, fd, ret_text);
+    close(fd);
+    files->syscalls++;
+    return rc;
+}
+
 int tk_proc_files_read(struct tk_proc_files *files, pid_t pid, uint16_t *slot,
                        enum tk_proc_file file, enum tk_keep keep, tk_str *ret_text)
 {
@@ -195,14 +221,9 @@ int tk_proc_files_read(struct tk_proc_files *files, pid_t pid, uint16_t *slot,
     }
     char path[PATH_BYTES];
     path_of(pid, file, path);
-    files->syscalls++;
-    int fd = openat(files->procfd, path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 && errno == EMFILE && make_room(files)) {
-        files->syscalls++;
-        fd = openat(files->procfd, path, O_RDONLY | O_CLOEXEC);
-    }
+    int fd = open_file(files, files->procfd, path);
     if (fd < 0)
-        return plain_code(errno);
+        return fd;
     int rc = read_fd(files, fd, ret_text);
     if (rc == 0 && has_room(files, file, keep)) {
         keep_fd(files, pid, slot, file, fd);

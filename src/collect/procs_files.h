@@ -65,6 +65,10 @@ void tk_proc_files_begin_tick(struct tk_proc_files *files, uint32_t ran);
 TK_MUST_USE int tk_proc_files_read(struct tk_proc_files *files, pid_t pid, uint16_t *slot,
                                    enum tk_proc_file file, enum tk_keep keep, tk_str *ret_text);
 
+/* Likewise a file of one thread, which is not kept: `task_fd` is the folder PID/task. */
+TK_MUST_USE int tk_proc_files_read_thread(struct tk_proc_files *files, int task_fd, pid_t tid,
+                                          enum tk_proc_file file, tk_str *ret_text);
+
 /* Close what is kept of a process. */
 void tk_proc_files_close(struct tk_proc_files *files, pid_t pid, uint16_t slot);
 

@@ -5,11 +5,12 @@
  *   procs_sweep.c   the tick: clocks of all, files of those that ran (hot)
  *   procs_walk.c    the tick of tiers B2 and B1: all from one walk in the kernel (hot)
  *   procs_slow.c    what is read once in a while: open files, PSS
+ *   procs_threads.c threads, on request: told by a walk, or read of those that ran
  *   procs_scan.c    who is there: /proc listed, or the pids given since the last look
  *   procs_events.c  who came and went: events and exit records by netlink
  *   procs_ring.c    ... or records by BPF
  *   procs_one.c     one process: added, named, judged, ended
- *   procs_rows.c    rows of the three tables
+ *   procs_rows.c    rows of the four tables
  */
 #ifndef TK_COLLECT_PROCS_INTERNAL_H
 #define TK_COLLECT_PROCS_INTERNAL_H
@@ -23,6 +24,7 @@
 #include "collect/procs_groups.h"
 #include "collect/procs_match.h"
 #include "collect/procs_set.h"
+#include "collect/procs_thread_set.h"
 
 #define TK_PROCS_EVENTS   512 /* taken at a time */
 #define TK_PROC_INDEX_MAX ((1U << 29) - 1)
@@ -44,6 +46,15 @@ struct tk_procs_pss {
     double ns_per_kb; /* that reading takes */
     int64_t last_ns;  /* of the last round; 0 = none yet */
     int64_t left_out; /* had no room in the budget */
+};
+
+/* Rows of threads on request. */
+struct tk_procs_threads {
+    struct tk_thread_set set;
+    uint32_t next;      /* index of the process read next ... */
+    pid_t resume_pid;   /* ... of which the quota ended in the midst; 0 = of none */
+    uint32_t resume_at; /* threads of it that were read */
+    int64_t left_out;   /* readings that had no room in their tick */
 };
 
 /* Where births, execs and ends come from. To add one: a constant of this kind, its line in
@@ -123,6 +134,7 @@ struct tk_procs {
     bool counts_fds;        /* this kernel tells how many files a process has open */
     int32_t fd_limits[256]; /* that were met, from place 1 on; 0 = a free place */
     struct tk_procs_pss pss;
+    struct tk_procs_threads threads;
 
     /* Counts */
     int64_t first_forks; /* of /proc/stat at the first tick; -1 = not known */
@@ -250,6 +262,19 @@ void tk_procs_take_reading(struct tk_procs *procs, uint32_t i, int64_t cpu_ns);
 int64_t tk_procs_walk(struct tk_procs *procs, struct tk_rows *rows, uint32_t turn_from,
                       uint32_t turn_width);
 
+/* The letter that stat shows of a task with this state (fs/proc/array.c). */
+char tk_procs_state_letter(uint32_t state, uint32_t exit_state);
+
+/* procs_threads.c --------------------------------------------------------------------- */
+
+/* Tiers P and P0: read the threads of touched processes that ran, under a quota, and write rows of
+ * those that moved. */
+void tk_procs_read_threads(struct tk_procs *procs, struct tk_rows *rows);
+
+/* Tiers B2 and B1: write rows of the threads that a walk told of. */
+void tk_procs_take_threads(struct tk_procs *procs, struct tk_rows *rows,
+                           const struct tk_walk *walk);
+
 /* procs_slow.c ------------------------------------------------------------------------ */
 
 /* Find out whether this kernel counts open files. */
@@ -287,7 +312,25 @@ void tk_procs_put_event(struct tk_procs *procs, struct tk_rows *rows, enum tk_ev
 void tk_procs_put_exit(struct tk_procs *procs, struct tk_rows *rows, uint32_t i,
                        const struct tk_end *end, int64_t cpu_ns);
 
+/* What is told of a thread. Times are ns; -1 = not told. */
+struct tk_thread_reading {
+    pid_t tid;
+    int64_t start_ticks; /* since boot */
+    char comm[TK_COMM_MAX];
+    char state;
+    int64_t cpu_ns, utime_ns, stime_ns;
+    int64_t minflt, majflt, nvcsw, nivcsw, run_delay_ns;
+};
+
+/* Of process `i`. */
+void tk_procs_put_thread(struct tk_procs *procs, struct tk_rows *rows, uint32_t i,
+                         const struct tk_thread_reading *reading, int64_t stamp_ns);
+
 /* procs_scan.c ------------------------------------------------------------------------ */
+
+/* Call `visit` for each entry of an open folder whose name is a number. */
+void tk_procs_each_number(struct tk_procs *procs, int fd,
+                          void (*visit)(void *context, pid_t number), void *context);
 
 /* The first look: everybody. What PROC_MATCH says now decides who is in the set. */
 void tk_procs_start(struct tk_procs *procs, struct tk_rows *rows);

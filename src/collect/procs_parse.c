@@ -146,13 +146,12 @@ int tk_pid_status_parse(tk_str text, struct tk_pid_status *ret)
     return 0;
 }
 
-int tk_pid_schedstat_parse(tk_str text, int64_t *ret_run_delay_ns)
+int tk_pid_schedstat_parse(tk_str text, struct tk_pid_schedstat *ret)
 {
-    int64_t run;
-    int64_t delay;
-    if (!take_i64(&text, &run) || !take_i64(&text, &delay))
+    struct tk_pid_schedstat schedstat;
+    if (!take_i64(&text, &schedstat.run_ns) || !take_i64(&text, &schedstat.run_delay_ns))
         return -EBADMSG;
-    *ret_run_delay_ns = delay;
+    *ret = schedstat;
     return 0;
 }
 

@@ -48,8 +48,12 @@ struct tk_pid_status {
 };
 TK_MUST_USE int tk_pid_status_parse(tk_str text, struct tk_pid_status *ret);
 
-/* /proc/PID/schedstat of the main thread: second number, ns that it waited for a CPU. */
-TK_MUST_USE int tk_pid_schedstat_parse(tk_str text, int64_t *ret_run_delay_ns);
+/* /proc/PID/schedstat of the main thread, or that of a task: ns that it had a CPU, and that it
+ * waited for one. */
+struct tk_pid_schedstat {
+    int64_t run_ns, run_delay_ns;
+};
+TK_MUST_USE int tk_pid_schedstat_parse(tk_str text, struct tk_pid_schedstat *ret);
 
 /* /proc/PID/limits: files that it may have open (the soft limit); INT64_MAX = any number. */
 TK_MUST_USE int tk_pid_limits_parse(tk_str text, int64_t *ret_open_files);

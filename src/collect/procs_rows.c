@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rows of proc_metrics, proc_events and proc_exit. */
+/* Rows of proc_metrics, thread_metrics, proc_events and proc_exit. */
 #include <sys/wait.h>
 
 #include "base/clock.h"
@@ -103,6 +103,37 @@ void tk_procs_put_pause(struct tk_procs *procs, struct tk_rows *rows, uint32_t i
     bool is_said = procs->set.facts[i].row_tick == procs->swept_tick;
     if (procs->sweep_end_ns != 0 && !is_fresh && !is_said)
         tk_procs_put_metrics(procs, rows, i, procs->sweep_end_ns);
+}
+
+/* Thread_metrics -------------------------------------------------------------------- */
+
+void tk_procs_put_thread(struct tk_procs *procs, struct tk_rows *rows, uint32_t i,
+                         const struct tk_thread_reading *reading, int64_t stamp_ns)
+{
+    struct tk_batch *batch = tk_rows_begin(rows, TK_TABLE_THREAD_METRICS);
+    int64_t tick_ns = TK_NS_PER_S / procs->kernel->clk_tck;
+    int64_t us = epoch_us(procs, stamp_ns);
+    tk_batch_set_i64(batch, TK_THREAD_METRICS_TS_MS, us / 1000);
+    tk_batch_set_i64(batch, TK_THREAD_METRICS_TS_US, us);
+    set_text(batch, TK_THREAD_METRICS_NODE, procs->options.node);
+    set_text(batch, TK_THREAD_METRICS_HOST, procs->options.host);
+    tk_batch_set_i64(batch, TK_THREAD_METRICS_PID, procs->set.clocks[i].pid);
+    set_known(batch, TK_THREAD_METRICS_START_TICKS, procs->set.facts[i].start_ticks);
+    tk_batch_set_i64(batch, TK_THREAD_METRICS_TID, reading->tid);
+    tk_batch_set_i64(batch, TK_THREAD_METRICS_THREAD_START_TICKS, reading->start_ticks);
+    set_text(batch, TK_THREAD_METRICS_COMM, reading->comm);
+    tk_batch_set_text(batch, TK_THREAD_METRICS_STATE, (tk_str){&reading->state, 1});
+    set_known(batch, TK_THREAD_METRICS_CPU_NS, reading->cpu_ns);
+    tk_batch_set_i64(batch, TK_THREAD_METRICS_UTIME, reading->utime_ns / tick_ns);
+    tk_batch_set_i64(batch, TK_THREAD_METRICS_STIME, reading->stime_ns / tick_ns);
+    set_known(batch, TK_THREAD_METRICS_MINFLT, reading->minflt);
+    set_known(batch, TK_THREAD_METRICS_MAJFLT, reading->majflt);
+    set_known(batch, TK_THREAD_METRICS_NVCSW, reading->nvcsw);
+    set_known(batch, TK_THREAD_METRICS_NIVCSW, reading->nivcsw);
+    if (reading->run_delay_ns >= 0) {
+        tk_batch_set_i64(batch, TK_THREAD_METRICS_RUN_DELAY_US,
+                         reading->run_delay_ns / TK_NS_PER_US);
+    }
 }
 
 /* Proc_events and proc_exit --------------------------------------------------------- */

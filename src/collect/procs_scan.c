@@ -116,9 +116,8 @@ void tk_procs_join_families(struct tk_procs *procs, bool all)
 
 /* Listing ------------------------------------------------------------------------------ */
 
-/* Call `visit` for each entry of an open folder whose name is a number. */
-static void each_pid(struct tk_procs *procs, int fd, struct tk_rows *rows,
-                     void (*visit)(struct tk_procs *procs, struct tk_rows *rows, pid_t pid))
+void tk_procs_each_number(struct tk_procs *procs, int fd,
+                          void (*visit)(void *context, pid_t number), void *context)
 {
     procs->syscalls++;
     if (lseek(fd, 0, SEEK_SET) < 0)
@@ -130,13 +129,20 @@ static void each_pid(struct tk_procs *procs, int fd, struct tk_rows *rows,
             return;
         for (ssize_t at = 0; at < n;) {
             const struct dirent64 *entry = (const struct dirent64 *)(procs->dents + at);
-            int64_t pid;
-            if (tk_parse_i64(tk_str_from(entry->d_name), &pid) && pid > 0 && pid <= INT32_MAX)
-                visit(procs, rows, (pid_t)pid);
+            int64_t number;
+            if (tk_parse_i64(tk_str_from(entry->d_name), &number) && number > 0 &&
+                number <= INT32_MAX)
+                visit(context, (pid_t)number);
             at += entry->d_reclen;
         }
     }
 }
+
+/* Who finds processes in a folder, and where their rows go. */
+struct finder {
+    struct tk_procs *procs;
+    struct tk_rows *rows;
+};
 
 static void list_one(struct tk_procs *procs, struct tk_rows *rows, pid_t pid)
 {
@@ -149,8 +155,10 @@ static void list_one(struct tk_procs *procs, struct tk_rows *rows, pid_t pid)
         procs->set.clocks[i].flags |= TK_PROC_LISTED;
 }
 
-static void list_and_verify(struct tk_procs *procs, struct tk_rows *rows, pid_t pid)
+static void list_and_verify(void *context, pid_t pid)
 {
+    struct tk_procs *procs = ((struct finder *)context)->procs;
+    struct tk_rows *rows = ((struct finder *)context)->rows;
     if (pid > procs->verify_after && pid <= procs->verify_up_to)
         tk_procs_check(procs, rows, pid);
     list_one(procs, rows, pid);
@@ -164,7 +172,7 @@ static void scan(struct tk_procs *procs, struct tk_rows *rows, pid_t after, pid_
     procs->verify_up_to = up_to;
     for (uint32_t i = 0; i < procs->set.count; i++)
         procs->set.clocks[i].flags &= ~(uint32_t)TK_PROC_LISTED;
-    each_pid(procs, procs->dir_fd, rows, list_and_verify);
+    tk_procs_each_number(procs, procs->dir_fd, list_and_verify, &(struct finder){procs, rows});
     /* From the end: removing moves the last one, which was looked at. */
     for (uint32_t i = procs->set.count; i-- > 0;) {
         if (!(procs->set.clocks[i].flags & (TK_PROC_LISTED | TK_PROC_GONE)))
@@ -255,8 +263,10 @@ void tk_procs_start(struct tk_procs *procs, struct tk_rows *rows)
 
 /* Whitelist ---------------------------------------------------------------------------- */
 
-static void admit(struct tk_procs *procs, struct tk_rows *rows, pid_t pid)
+static void admit(void *context, pid_t pid)
 {
+    struct tk_procs *procs = ((struct finder *)context)->procs;
+    struct tk_rows *rows = ((struct finder *)context)->rows;
     uint32_t i = tk_proc_set_find(&procs->set, pid);
     if (i == TK_PROC_NONE) {
         meet(procs, rows, pid);
@@ -281,7 +291,7 @@ void tk_procs_read_pid_dir(struct tk_procs *procs, struct tk_rows *rows)
     int64_t changed_ns = (int64_t)st.st_mtim.tv_sec * TK_NS_PER_S + st.st_mtim.tv_nsec;
     if (changed_ns == procs->pid_dir_ns)
         return;
-    each_pid(procs, procs->pid_dir_fd, rows, admit);
+    tk_procs_each_number(procs, procs->pid_dir_fd, admit, &(struct finder){procs, rows});
     tk_procs_join_families(procs, false);
     /* A change in the same grain of its clock would go unseen: list it once more then. */
     bool settled = tk_clock_real_ns() - changed_ns > DIR_CLOCK_NS;

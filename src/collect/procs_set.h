@@ -17,23 +17,24 @@
 #define TK_PROC_KB_NONE UINT32_MAX
 
 enum tk_proc_flags {
-    TK_PROC_MEMBER = 1 << 0,     /* sampled; the others are remembered so as not to ask again */
-    TK_PROC_IN_TREE = 1 << 1,    /* descends from the tree's root */
-    TK_PROC_BORN = 1 << 2,       /* born in the run: its CPU time counts from 0 */
-    TK_PROC_FRESH = 1 << 3,      /* not sampled yet */
-    TK_PROC_WAITING = 1 << 4,    /* ran since stat and io were read */
-    TK_PROC_REGROUP = 1 << 5,    /* control group not read since birth or exec */
-    TK_PROC_NO_IO = 1 << 6,      /* io refused */
-    TK_PROC_GONE = 1 << 7,       /* has no clock any more; its exit record is awaited */
-    TK_PROC_LISTED = 1 << 8,     /* met by the scan that is going on */
-    TK_PROC_JUDGED = 1 << 9,     /* TK_PROC_MATCHES holds the verdict on its present name */
-    TK_PROC_MATCHES = 1 << 10,   /* ... and it was yes */
-    TK_PROC_TOLD = 1 << 11,      /* its birth was written */
-    TK_PROC_BEHIND = 1 << 12,    /* ran since switches or run delay were read */
-    TK_PROC_IO_DUE = 1 << 13,    /* ran since io was read */
-    TK_PROC_IO_MOVES = 1 << 14,  /* io had changed when it was read last */
-    TK_PROC_RSS_MOVES = 1 << 15, /* likewise statm */
-    TK_PROC_UNMET = 1 << 16,     /* alive, but a walk in the kernel does not show it */
+    TK_PROC_MEMBER = 1 << 0,       /* sampled; the others are remembered so as not to ask again */
+    TK_PROC_IN_TREE = 1 << 1,      /* descends from the tree's root */
+    TK_PROC_BORN = 1 << 2,         /* born in the run: its CPU time counts from 0 */
+    TK_PROC_FRESH = 1 << 3,        /* not sampled yet */
+    TK_PROC_WAITING = 1 << 4,      /* ran since stat and io were read */
+    TK_PROC_REGROUP = 1 << 5,      /* control group not read since birth or exec */
+    TK_PROC_NO_IO = 1 << 6,        /* io refused */
+    TK_PROC_GONE = 1 << 7,         /* has no clock any more; its exit record is awaited */
+    TK_PROC_LISTED = 1 << 8,       /* met by the scan that is going on */
+    TK_PROC_JUDGED = 1 << 9,       /* TK_PROC_MATCHES holds the verdict on its present name */
+    TK_PROC_MATCHES = 1 << 10,     /* ... and it was yes */
+    TK_PROC_TOLD = 1 << 11,        /* its birth was written */
+    TK_PROC_BEHIND = 1 << 12,      /* ran since switches or run delay were read */
+    TK_PROC_IO_DUE = 1 << 13,      /* ran since io was read */
+    TK_PROC_IO_MOVES = 1 << 14,    /* io had changed when it was read last */
+    TK_PROC_RSS_MOVES = 1 << 15,   /* likewise statm */
+    TK_PROC_UNMET = 1 << 16,       /* alive, but a walk in the kernel does not show it */
+    TK_PROC_THREADS_DUE = 1 << 17, /* ran since all of its threads were read */
 };
 
 /* The part that each tick touches. */

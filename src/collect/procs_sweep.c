@@ -10,6 +10,7 @@
  *        |  stat, io (kept open)                  of at most DETAIL_QUOTA, who waits longest first;
  *        |                                        io likewise
  *        |  status or schedstat, open files       of those that ran, once in 10 s each
+ *        |  task (procs_threads.c)                of those that ran, on request
  *        v
  *   rows, in the order of their stamps
  *
@@ -87,7 +88,7 @@ static void touch_unless_idle(struct tk_procs *procs, struct tk_touched touched,
     const struct tk_proc_clock *clock = &procs->set.clocks[touched.i];
     touched.due = tk_bpf_in_turn((uint32_t)clock->pid, turn.from, turn.width) != 0;
     bool busy = touched.ran || touched.due || procs->all || touched.cpu_ns < 0 ||
-                (clock->flags & (TK_PROC_FRESH | TK_PROC_WAITING));
+                (clock->flags & (TK_PROC_FRESH | TK_PROC_WAITING | TK_PROC_THREADS_DUE));
     if (busy)
         procs->touched[procs->touched_count++] = touched;
 }
@@ -280,7 +281,7 @@ static void read_waits(struct tk_procs *procs, uint32_t i)
 {
     tk_str text;
     struct tk_pid_status status;
-    int64_t delay_ns;
+    struct tk_pid_schedstat schedstat;
     struct tk_proc_clock *clock = &procs->set.clocks[i];
     struct tk_proc_facts *facts = &procs->set.facts[i];
     bool switches = (procs->turns + (uint32_t)clock->pid) % 2 == 0;
@@ -292,8 +293,8 @@ static void read_waits(struct tk_procs *procs, uint32_t i)
         facts->nvcsw = status.nvcsw;
         facts->nivcsw = status.nivcsw;
     } else if (!switches && read_file(procs, i, TK_FILE_SCHEDSTAT, TK_KEEP_NOT, &text) == 0 &&
-               tk_pid_schedstat_parse(text, &delay_ns) == 0) {
-        facts->run_delay_ns = delay_ns;
+               tk_pid_schedstat_parse(text, &schedstat) == 0) {
+        facts->run_delay_ns = schedstat.run_delay_ns;
     }
 }
 
@@ -400,6 +401,8 @@ static void read_touched(struct tk_procs *procs, struct tk_rows *rows)
         if (!sample(procs, rows, &procs->touched[t]))
             procs->touched[t].cpu_ns = -1;
     }
+    if (procs->options.threads)
+        tk_procs_read_threads(procs, rows);
     /* From the end: removing moves the last one of the set. */
     for (uint32_t t = procs->touched_count; t-- > 0;) {
         if (procs->touched[t].cpu_ns < 0)

@@ -21,15 +21,14 @@
 #define TASK_FROZEN 0x8000U
 #define EXIT_ANY    0x30U /* zombie or dead */
 
-/* The letter that /proc/PID/stat shows (fs/proc/array.c). */
-static char state_letter(const struct tk_bpf_task *task)
+char tk_procs_state_letter(uint32_t state, uint32_t exit_state)
 {
-    uint32_t state = (task->state | task->exit_state) & TASK_REPORT;
-    if ((task->state & TASK_IDLE) == TASK_IDLE)
+    uint32_t report = (state | exit_state) & TASK_REPORT;
+    if ((state & TASK_IDLE) == TASK_IDLE)
         return 'I';
-    if (task->state & (TASK_RTLOCK | TASK_FROZEN))
+    if (state & (TASK_RTLOCK | TASK_FROZEN))
         return 'D';
-    return "RSDTtXZP"[state == 0 ? 0 : 32 - __builtin_clz(state)];
+    return "RSDTtXZP"[report == 0 ? 0 : 32 - __builtin_clz(report)];
 }
 
 /* User and system time as /proc shows them: never less than it, or we, said before. */
@@ -80,7 +79,7 @@ static void apply(struct tk_procs *procs, uint32_t i, const struct tk_bpf_task *
     facts->ppid = task->ppid;
     facts->ns_pid = task->ns_pid;
     facts->uid = task->uid <= INT32_MAX ? (int32_t)task->uid : -1;
-    facts->state = state_letter(task);
+    facts->state = tk_procs_state_letter(task->state, task->exit_state);
     facts->threads = task->threads;
     facts->minflt = (int64_t)task->minflt;
     facts->majflt = (int64_t)task->majflt;
@@ -186,6 +185,14 @@ struct look {
     bool is_whole;                  /* it meets everybody, be it their turn or not */
     bool is_silent;                 /* no rows: it is to show who is there */
 };
+
+/* All of them at the start, at the end, and where each tick is to have rows of all. */
+static enum tk_bpf_threads threads_of(const struct tk_procs *procs, const struct look *look)
+{
+    if (!procs->options.threads || look->is_silent)
+        return TK_BPF_THREADS_NONE;
+    return procs->tick == 1 || procs->all ? TK_BPF_THREADS_ALL : TK_BPF_THREADS_MOVED;
+}
 
 /* Where the walk cannot tell the resident set, statm can. */
 static void read_rss(struct tk_procs *procs, uint32_t i)
@@ -301,7 +308,8 @@ static int64_t walk_all(struct tk_procs *procs, struct tk_rows *rows, const stru
                         uint32_t *ret_met)
 {
     struct tk_walk walk = {.left_out = true};
-    struct tk_walk_order order = {look->turn_from, look->turn_width, false};
+    struct tk_walk_order order = {look->turn_from, look->turn_width, false,
+                                  threads_of(procs, look)};
     if (look->is_whole)
         order.turn_width = UINT32_MAX;
     for (int round = 0; round < ROUNDS_MAX && walk.left_out; round++) {
@@ -317,6 +325,7 @@ static int64_t walk_all(struct tk_procs *procs, struct tk_rows *rows, const stru
         for (uint32_t r = 0; r < walk.count; r++)
             take(procs, rows, look, &walk.tasks[r]);
         take_all_unmoved(procs, rows, look, &walk);
+        tk_procs_take_threads(procs, rows, &walk);
         procs->cut = walk.cut;
     }
     *ret_met = walk.processes;

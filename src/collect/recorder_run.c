@@ -243,6 +243,9 @@ static void set_procs(const struct tk_recorder *recorder, struct tk_batch *row)
         tk_batch_set_i64(row, TK_RUN_LOST_EXITS, stats.lost_exits);
     if (recorder->options.procs.pss_budget_ns > 0)
         tk_batch_set_i64(row, TK_RUN_PSS_LEFT_OUT, stats.pss_left_out);
+    tk_batch_set_bool(row, TK_RUN_THREADS, recorder->options.procs.threads);
+    if (recorder->options.procs.threads)
+        tk_batch_set_i64(row, TK_RUN_THREADS_LEFT_OUT, stats.threads_left_out);
     tk_batch_set_i64(row, TK_RUN_SWEEP_US, stats.sweep_ns / TK_NS_PER_US);
 }
 

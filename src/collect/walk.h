@@ -17,10 +17,13 @@ struct tk_walk {
     const uint64_t *unmoved; /* [unmoved_count]: pids of those that are due and of which nothing is
                                 new since a walk told of them; none when everybody is due */
     uint32_t unmoved_count;
-    uint32_t processes;       /* all that there are in our pid namespace */
-    uint32_t cut;             /* processes of which not all threads were added up */
-    bool left_out;            /* some found no room and come with the next walk */
-    int64_t start_ns, end_ns; /* monotonic */
+    uint32_t processes;                  /* all that there are in our pid namespace */
+    uint32_t cut;                        /* processes of which not all threads were added up */
+    bool left_out;                       /* some found no room and come with the next walk */
+    const struct tk_bpf_thread *threads; /* [thread_count]: those that were asked for */
+    uint32_t thread_count;
+    uint32_t threads_left_out; /* that found no room: they come when their process runs again */
+    int64_t start_ns, end_ns;  /* monotonic */
 };
 
 /* What a walk is to tell of besides those that ran. */
@@ -28,6 +31,7 @@ struct tk_walk_order {
     uint32_t turn_from, turn_width; /* of those that are due: tk_bpf_in_turn(). UINT32_MAX wide:
                                        everybody, with a record each */
     bool rest;                      /* only of those that the walk before has left out */
+    enum tk_bpf_threads threads;    /* of the processes that are told of, and have several */
 };
 
 struct tk_walker {

@@ -79,6 +79,45 @@ counters_of() {
     done
 }
 
+# CPU time in ms of the last row of each thread of a process, or of the process itself.
+cpu_ms_of() {
+    jq -s --argjson pid "$2" 'map(select(.pid == $pid)) | group_by([.tid, .thread_start_ticks])
+        | map(last | (.cpu_ns // (.utime + .stime) * 1e7) / 1e6) | add' "$1"
+}
+
+@test "rows of threads add up to those of their process, on every tier and in either storage" {
+    for tier in $(tiers_here); do
+        for storage in --compact ""; do
+            folder=$tier$storage
+            "$TK" collect run --tier "$tier" --threads $storage --match '^tracekit$' \
+                --interval 50ms -o "$folder" 2>/dev/null &
+            recorder=$!
+            sleep 0.8
+            kill -INT "$recorder"
+            wait "$recorder"
+            jq -e '.threads and .threads_left_out == 0' "$folder/run.json"
+            "$TK" parse "$folder" >/dev/null
+            run -0 "$TK" verify cctf "$folder"
+            [[ ${lines[-1]} == *"0 errors"* ]]
+            # It has a thread that writes. Ticks are cut off: 10 ms for each time of each thread.
+            jq -se --argjson pid "$recorder" '
+                map(select(.pid == $pid)) | (map(.tid) | unique | length >= 2 and index($pid) == 0)
+                and all(.start_ticks > 0 and .thread_start_ticks >= .start_ticks)' \
+                "$folder/cctf/thread_metrics.jsonl"
+            threads=$(cpu_ms_of "$folder/cctf/thread_metrics.jsonl" "$recorder")
+            process=$(cpu_ms_of "$folder/cctf/proc_metrics.jsonl" "$recorder")
+            echo "tier $tier: threads $threads ms, process $process ms"
+            jq -en "$threads - $process | fabs <= 40"
+        done
+    done
+}
+
+@test "threads have no rows unless they are asked for" {
+    "$TK" record -q --interval 20ms -o run -- sleep 0.2
+    [ ! -e run/thread_metrics.jsonl ]
+    jq -e '.threads == false and has("threads_left_out") == false' run/run.json
+}
+
 @test "a tier that this host refuses is an error, and auto says what it took" {
     [ "$(id -u)" -eq 0 ] || skip "not root"
     command -v setpriv >/dev/null || skip "no setpriv"

@@ -16,6 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct tk_pid_io io;
     struct tk_pid_status status;
     struct tk_pid_rollup rollup;
+    struct tk_pid_schedstat schedstat;
     int64_t value;
     pid_t pid;
     switch (data[0] % 8) {
@@ -30,7 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     case 3:
         return tk_pid_status_parse(text, &status) > 0;
     case 4:
-        return tk_pid_schedstat_parse(text, &value) > 0;
+        return tk_pid_schedstat_parse(text, &schedstat) > 0;
     case 5:
         return tk_pid_limits_parse(text, &value) > 0;
     case 6:

@@ -249,30 +249,6 @@ static const char *tick(int64_t ms)
     return take_rows();
 }
 
-/* Rows of `table` that hold `text`. */
-static int count_rows(const char *rows, const char *table, const char *text)
-{
-    int n = 0;
-    tk_str rest = tk_str_from(rows);
-    tk_str line;
-    while (tk_str_take_line(&rest, &line)) {
-        n += tk_str_starts_with(line, tk_str_from(table)) &&
-             memmem(line.p, line.n, text, strlen(text)) != NULL;
-    }
-    return n;
-}
-
-#define assert_rows(rows, table, text, n)                                                          \
-    do {                                                                                           \
-        const char *rows_ = (rows);                                                                \
-        int n_ = count_rows(rows_, (table), (text));                                               \
-        if (n_ != (n)) {                                                                           \
-            print_error("%d rows of %s with %s, expected %d\n", n_, (table), (text), (n));         \
-            (void)fprintf(stderr, "%s\n", rows_);                                                  \
-            fail();                                                                                \
-        }                                                                                          \
-    } while (0)
-
 /* Rows of samples ------------------------------------------------------------------------ */
 
 static void the_first_tick_writes_everybody_in_full(void **state)
@@ -347,7 +323,7 @@ static void the_idle_are_read_again_in_turn_within_10_s(void **state)
     int rows = 0;
     int most = 0;
     for (int i = 0; i < 10; i++) {
-        int n = count_rows(tick(1000), "proc_metrics", "\"rss_kb\":1200,");
+        int n = tk_root_count_rows(tick(1000), "proc_metrics", "\"rss_kb\":1200,");
         rows += n;
         most = n > most ? n : most;
     }
@@ -372,7 +348,7 @@ static void many_that_run_have_stat_read_in_turn_and_clocks_at_once(void **state
         assert_rows(rows, "proc_metrics", "\"comm\":\"busy\"", 500);
         char now[32];
         (void)snprintf(now, sizeof(now), "\"utime\":%d,", 7 + t);
-        int n = count_rows(rows, "proc_metrics", now);
+        int n = tk_root_count_rows(rows, "proc_metrics", now);
         assert_int_equal(n, 200);
         fresh += n;
         (void)snprintf(now, sizeof(now), "\"cpu_ns\":%d000000,", 10 + t);
@@ -387,8 +363,8 @@ static void many_that_run_have_stat_read_in_turn_and_clocks_at_once(void **state
         put_stat(pid, 1, "busy", 500, 99);
     assert_rows(tick(100), "proc_metrics", "\"utime\":99,", 200);
     /* ... and some whose turn it is. */
-    assert_in_range(count_rows(tick(100), "proc_metrics", "\"utime\":99,"), 100, 110);
-    assert_in_range(count_rows(tick(100), "proc_metrics", "\"utime\":99,"), 0, 10);
+    assert_in_range(tk_root_count_rows(tick(100), "proc_metrics", "\"utime\":99,"), 100, 110);
+    assert_in_range(tk_root_count_rows(tick(100), "proc_metrics", "\"utime\":99,"), 0, 10);
 }
 
 static void run_and_write(int64_t cpu_ms, int64_t wr_bytes)
@@ -422,7 +398,7 @@ static void io_that_moves_is_read_at_each_tick_and_else_each_second(void **state
     assert_rows(tick(100), "proc_metrics", "\"wr_bytes\":9600", 1);
     int seen = 0;
     for (int i = 0; i < 11; i++)
-        seen += count_rows(tick(1000), "proc_metrics", "\"wr_bytes\":9999");
+        seen += tk_root_count_rows(tick(1000), "proc_metrics", "\"wr_bytes\":9999");
     assert_int_equal(seen, 1);
 }
 
@@ -468,8 +444,8 @@ static void switches_and_run_delay_of_who_ran_are_read_by_turns(void **state)
     int rows = 0;
     for (int i = 1; i <= 20; i++) {
         set_clock(20, 10 + i);
-        rows = count_rows(tick(1000), "proc_metrics",
-                          "\"nvcsw\":42,\"nivcsw\":3,\"run_delay_us\":5000}");
+        rows = tk_root_count_rows(tick(1000), "proc_metrics",
+                                  "\"nvcsw\":42,\"nivcsw\":3,\"run_delay_us\":5000}");
     }
     assert_int_equal(rows, 1);
     /* With a second thread /proc tells no longer of the whole process. */
@@ -585,8 +561,8 @@ static void a_clock_that_went_back_is_another_process(void **state)
     const char *rows = tick(100);
     assert_rows(rows, "proc_exit", "\"pid\":20,\"start_ticks\":500,", 1);
     /* A walk tells of it at once. */
-    int seen = count_rows(rows, "proc_metrics", "\"start_ticks\":100005,");
-    seen += count_rows(tick(100), "proc_metrics", "\"start_ticks\":100005,");
+    int seen = tk_root_count_rows(rows, "proc_metrics", "\"start_ticks\":100005,");
+    seen += tk_root_count_rows(tick(100), "proc_metrics", "\"start_ticks\":100005,");
     assert_int_equal(seen, 1);
 }
 

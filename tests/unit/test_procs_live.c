@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -21,6 +22,7 @@
 #include "tk_test.h"
 
 #define MAX_CHILDREN 100
+#define MAX_THREADS  1100
 
 /* How far CPU times by the sources may be off what the kernel tells the parent. rusage lacks the
  * last stretch of threads other than the main one. Taskstats is completed by an estimate, which on
@@ -52,9 +54,29 @@ static struct live {
     int64_t exits_of, exits_of_pid;   /* rows of proc_exit of that pid */
     int64_t max_rss_kb;               /* in its row */
     int64_t largest_pid;              /* in proc_exit */
-    pid_t children[MAX_CHILDREN];     /* killed at the end of a test */
+    struct {
+        int64_t tid, start_ticks, cpu_ns, rows;
+    } threads[MAX_THREADS]; /* with rows of thread_metrics, of the process metrics_of */
+    size_t thread_count;
+    pid_t children[MAX_CHILDREN]; /* killed at the end of a test */
     size_t child_count;
 } live;
+
+static void note_thread(const struct tk_batch *batch, size_t row)
+{
+    int64_t tid = tk_batch_i64(batch, row, TK_THREAD_METRICS_TID, 0);
+    int64_t start_ticks = tk_batch_i64(batch, row, TK_THREAD_METRICS_THREAD_START_TICKS, -1);
+    size_t i = 0;
+    while (i < live.thread_count &&
+           (live.threads[i].tid != tid || live.threads[i].start_ticks != start_ticks))
+        i++;
+    assert_true(i < MAX_THREADS);
+    live.thread_count += i == live.thread_count;
+    live.threads[i].tid = tid;
+    live.threads[i].start_ticks = start_ticks;
+    live.threads[i].cpu_ns = tk_batch_i64(batch, row, TK_THREAD_METRICS_CPU_NS, -1);
+    live.threads[i].rows++;
+}
 
 static int count_row(void *context, enum tk_table table, const struct tk_batch *batch,
                      struct tk_err *err)
@@ -64,6 +86,9 @@ static int count_row(void *context, enum tk_table table, const struct tk_batch *
     for (size_t row = 0; row < batch->rows; row++) {
         if (table == TK_TABLE_PROC_METRICS) {
             live.metrics += tk_batch_i64(batch, row, TK_PROC_METRICS_PID, 0) == live.metrics_of;
+        } else if (table == TK_TABLE_THREAD_METRICS) {
+            if (tk_batch_i64(batch, row, TK_THREAD_METRICS_PID, 0) == live.metrics_of)
+                note_thread(batch, row);
         } else if (table == TK_TABLE_PROC_EVENTS) {
             live.forks +=
                 tk_str_eq(tk_batch_text(batch, row, TK_PROC_EVENTS_EVENT), TK_STR("fork"));
@@ -824,6 +849,170 @@ static void a_kept_file_fails_after_the_end_of_its_process(void **state)
     tk_proc_files_release(&files);
 }
 
+/* Threads --------------------------------------------------------------------------------------
+ */
+
+/* Start with a tier and rows of threads; false when it is not to be had. */
+static bool start_with_threads(enum tk_tier tier, pid_t pid)
+{
+    struct tk_err err;
+    const struct tk_procs_options options = {
+        .tier = tier, .threads = true, .no_events = true, .tree_root = pid, .tree_only = true};
+    tk_procs_free(live.procs);
+    live.procs = NULL;
+    live.metrics_of = pid;
+    live.thread_count = 0;
+    memset(live.threads, 0, sizeof(live.threads));
+    if (tk_procs_new(&live.kernel, &options, &live.procs, &err) < 0) {
+        print_message("# %s\n", err.msg);
+        return false;
+    }
+    tk_procs_tick(live.procs, -1, live.rows);
+    return true;
+}
+
+/* How a child works. */
+struct toil {
+    int64_t loops;
+    bool naps;
+    atomic_bool begins;
+};
+
+static void *thread_toil(void *context)
+{
+    struct toil *toil = context;
+    while (!atomic_load(&toil->begins))
+        (void)usleep(1000);
+    for (;;) {
+        burn(toil->loops);
+        if (toil->naps)
+            (void)usleep(100000);
+    }
+    return NULL;
+}
+
+static void *thread_rest(void *unused)
+{
+    (void)pause();
+    return unused;
+}
+
+/* Does not return. */
+static void be_threads(int count, int toiling, struct toil *toil, int ready)
+{
+    pthread_t thread;
+    pthread_attr_t small;
+    (void)pthread_attr_init(&small);
+    (void)pthread_attr_setstacksize(&small, 128 << 10);
+    for (int i = 0; i < count; i++) {
+        if (pthread_create(&thread, &small, i < toiling ? thread_toil : thread_rest, toil))
+            _exit(1);
+    }
+    (void)usleep(50000); /* until those that rest do */
+    atomic_store(&toil->begins, true);
+    if (write(ready, "", 1) == 1) {
+        for (;;)
+            (void)pause();
+    }
+    _exit(1);
+}
+
+/* A child with so many threads besides the main one, of which some run. */
+static pid_t fork_threads(int count, int toiling, struct toil toil)
+{
+    int ready[2];
+    char byte;
+    assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+    pid_t child = fork_child();
+    if (child == 0)
+        be_threads(count, toiling, &toil, ready[1]);
+    (void)close(ready[1]);
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    (void)close(ready[0]);
+    return child;
+}
+
+/* Until no thread of it is on a CPU. */
+static void stop(pid_t pid)
+{
+    siginfo_t info;
+    (void)kill(pid, SIGSTOP);
+    assert_int_equal(waitid(P_PID, (id_t)pid, &info, WSTOPPED | WNOWAIT), 0);
+    (void)usleep(20000);
+}
+
+static int64_t threads_cpu_ns(void)
+{
+    int64_t cpu_ns = 0;
+    for (size_t i = 0; i < live.thread_count; i++)
+        cpu_ns += live.threads[i].cpu_ns;
+    return cpu_ns;
+}
+
+static const enum tk_tier all_tiers[] = {TK_TIER_B2, TK_TIER_B1, TK_TIER_P, TK_TIER_P0};
+
+static void threads_add_up_to_their_process_and_the_idle_are_silent(void **state)
+{
+    (void)state;
+    for (size_t t = 0; t < TK_COUNTOF(all_tiers); t++) {
+        struct tk_err err;
+        pid_t child = fork_threads(3, 2, (struct toil){.loops = 100000});
+        if (!start_with_threads(all_tiers[t], child))
+            continue;
+        for (int i = 0; i < 5; i++) {
+            (void)usleep(50000);
+            tk_procs_tick(live.procs, -1, live.rows);
+        }
+        stop(child);
+        tk_procs_tick(live.procs, -1, live.rows);
+        assert_int_equal(tk_rows_flush(live.rows, &err), 0);
+        assert_int_equal(live.thread_count, 4);
+        int64_t quiet = 0;
+        for (size_t i = 0; i < live.thread_count; i++)
+            quiet += live.threads[i].rows <= 3; /* the first, going to rest, being stopped */
+        assert_int_equal(quiet, 2);
+        uint32_t i = tk_proc_set_find(&live.procs->set, child);
+        assert_int_not_equal(i, TK_PROC_NONE);
+        int64_t off_ns = threads_cpu_ns() - live.procs->set.clocks[i].cpu_ns;
+        /* Tier P0 reads the process in ticks, each of its two times cut off. */
+        int64_t limit_ns = all_tiers[t] == TK_TIER_P0 ? 20 * TK_NS_PER_MS : 0;
+        print_message("# tier %s: %.3f ms, off by %lld ns\n", tk_tier_names[all_tiers[t]],
+                      (double)threads_cpu_ns() / 1e6, (long long)off_ns);
+        assert_true(off_ns >= 0 && off_ns <= limit_ns);
+        (void)kill(child, SIGKILL);
+    }
+}
+
+static void a_thousand_threads_of_one_process_are_all_told(void **state)
+{
+    (void)state;
+    for (size_t t = 0; t < TK_COUNTOF(all_tiers); t++) {
+        struct tk_err err;
+        pid_t child = fork_threads(1000, 1000, (struct toil){.loops = 100, .naps = true});
+        if (!start_with_threads(all_tiers[t], child))
+            continue;
+        for (int i = 0; i < 5; i++) {
+            (void)usleep(50000);
+            tk_procs_tick(live.procs, -1, live.rows);
+        }
+        stop(child);
+        tk_procs_finish(live.procs, live.rows);
+        assert_int_equal(tk_rows_flush(live.rows, &err), 0);
+        assert_int_equal(live.thread_count, 1001);
+        if (all_tiers[t] == TK_TIER_B2)
+            assert_int_equal(stats_now().threads_left_out, 0);
+        for (size_t i = 0; i < live.thread_count; i++) {
+            assert_true(live.threads[i].cpu_ns > 0);
+            assert_true(live.threads[i].rows >= 2);
+        }
+        uint32_t i = tk_proc_set_find(&live.procs->set, child);
+        assert_int_not_equal(i, TK_PROC_NONE);
+        if (all_tiers[t] == TK_TIER_B2 || all_tiers[t] == TK_TIER_P)
+            assert_int_equal(threads_cpu_ns(), live.procs->set.clocks[i].cpu_ns);
+        (void)kill(child, SIGKILL);
+    }
+}
+
 /* Cost: counts, never time ----------------------------------------------------------------------
  */
 
@@ -896,6 +1085,8 @@ int main(void)
         LIVE_TEST(without_privilege_every_exit_is_seen_but_not_its_account),
         LIVE_TEST(never_uses_more_descriptors_than_it_may),
         LIVE_TEST(a_kept_file_fails_after_the_end_of_its_process),
+        LIVE_TEST(threads_add_up_to_their_process_and_the_idle_are_silent),
+        LIVE_TEST(a_thousand_threads_of_one_process_are_all_told),
         LIVE_TEST(a_tick_stays_within_its_system_calls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -124,10 +124,11 @@ static void reads_the_innermost_pid_and_the_switches(void **state)
 static void reads_run_delay_and_last_pid(void **state)
 {
     (void)state;
-    int64_t delay_ns = 0;
-    assert_int_equal(tk_pid_schedstat_parse(TK_STR("5000000000 77 12\n"), &delay_ns), 0);
-    assert_int_equal(delay_ns, 77);
-    assert_int_equal(tk_pid_schedstat_parse(TK_STR("5\n"), &delay_ns), -EBADMSG);
+    struct tk_pid_schedstat schedstat = {0};
+    assert_int_equal(tk_pid_schedstat_parse(TK_STR("5000000000 77 12\n"), &schedstat), 0);
+    assert_int_equal(schedstat.run_ns, 5000000000);
+    assert_int_equal(schedstat.run_delay_ns, 77);
+    assert_int_equal(tk_pid_schedstat_parse(TK_STR("5\n"), &schedstat), -EBADMSG);
 
     int64_t files = 0;
     assert_int_equal(tk_pid_limits_parse(TK_STR("Limit  Soft Limit  Hard Limit  Units\n"

@@ -146,6 +146,30 @@ static inline const char *tk_root_take_rows(struct tk_root *root)
     return root->out.p;
 }
 
+/* Rows of `table` that hold `text`. */
+static inline int tk_root_count_rows(const char *rows, const char *table, const char *text)
+{
+    int n = 0;
+    tk_str rest = tk_str_from(rows);
+    tk_str line;
+    while (tk_str_take_line(&rest, &line)) {
+        n += tk_str_starts_with(line, tk_str_from(table)) &&
+             memmem(line.p, line.n, text, strlen(text)) != NULL;
+    }
+    return n;
+}
+
+#define assert_rows(rows, table, text, n)                                                          \
+    do {                                                                                           \
+        const char *rows_ = (rows);                                                                \
+        int n_ = tk_root_count_rows(rows_, (table), (text));                                       \
+        if (n_ != (n)) {                                                                           \
+            print_error("%d rows of %s with %s, expected %d\n", n_, (table), (text), (n));         \
+            (void)fprintf(stderr, "%s\n", rows_);                                                  \
+            fail();                                                                                \
+        }                                                                                          \
+    } while (0)
+
 static inline int tk_root_by_text(const void *a, const void *b)
 {
     return tk_str_cmp(*(const tk_str *)a, *(const tk_str *)b);

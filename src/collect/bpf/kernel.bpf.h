@@ -245,6 +245,7 @@ struct task_struct {
     struct list_head thread_node;
     unsigned long nvcsw, nivcsw, min_flt, maj_flt;
     uint64_t utime, stime, start_time, start_boottime;
+    struct prev_cputime prev_cputime;
     const struct cred *cred;
     char comm[16];
     struct signal_struct *signal;

@@ -27,14 +27,25 @@ static __always_inline int32_t number_in(struct pid *pid, uint32_t level, uint32
     return BPF_CORE_READ(namespace, ns.inum) == inum ? number.nr : 0;
 }
 
+/* Of a task, in a namespace below the initial one. */
+static __always_inline int32_t nested_pid_in(struct task_struct *task, uint32_t level,
+                                             uint32_t inum)
+{
+    struct pid *pid = task->thread_pid;
+    return pid && pid->level >= level ? number_in(pid, level, inum) : 0;
+}
+
 /* Of the process of this main thread, in the namespace of the reader (level 0 = the initial one);
  * 0 = it is not there. */
 static __always_inline int32_t pid_in(struct task_struct *leader, uint32_t level, uint32_t inum)
 {
-    if (level == 0)
-        return leader->tgid;
-    struct pid *pid = leader->thread_pid;
-    return pid && pid->level >= level ? number_in(pid, level, inum) : 0;
+    return level == 0 ? leader->tgid : nested_pid_in(leader, level, inum);
+}
+
+/* Likewise, of any thread. */
+static __always_inline int32_t tid_in(struct task_struct *task, uint32_t level, uint32_t inum)
+{
+    return level == 0 ? task->pid : nested_pid_in(task, level, inum);
 }
 
 static __always_inline uint32_t state_of(struct task_struct *task)

@@ -35,6 +35,22 @@ struct tk_bpf_task {
     char comm[TK_BPF_COMM_MAX];
 };
 
+/* One thread of a process that has several. Times are ns. */
+struct tk_bpf_thread {
+    int32_t pid, tid; /* in the namespace of the reader */
+    uint64_t process_start_boot_ns, start_boot_ns;
+    uint64_t runtime_ns;
+    uint64_t utime_ns, stime_ns;           /* by tick, as raw as the kernel has them */
+    uint64_t prev_utime_ns, prev_stime_ns; /* what /proc told last, if anybody asked */
+    uint64_t minflt, majflt, nvcsw, nivcsw;
+    uint64_t run_delay_ns;
+    uint32_t state, exit_state;
+    char comm[TK_BPF_COMM_MAX];
+};
+
+/* Which threads a walk tells of. */
+enum tk_bpf_threads { TK_BPF_THREADS_NONE, TK_BPF_THREADS_MOVED, TK_BPF_THREADS_ALL };
+
 /* What programs that follow events add up of a process, from when they were loaded. */
 struct tk_bpf_extra {
     uint64_t start_boot_ns; /* of the process, which its pid alone is not */
@@ -48,8 +64,9 @@ struct tk_bpf_walk {
     uint32_t ns_level, ns_inum;     /* the reader's pid namespace; level 0 = the initial one */
     uint32_t turn_from, turn_width; /* whose turn it is, tk_bpf_in_turn(): they are due, though they
                                        did not run */
-    uint64_t now_ns; /* monotonic: to this moment a running task is credited, in exact mode */
-    uint32_t tick;   /* of the order: a walk of the rest has that of the walk before */
+    uint64_t now_ns;  /* monotonic: to this moment a running task is credited, in exact mode */
+    uint32_t tick;    /* of the order: a walk of the rest has that of the walk before */
+    uint32_t threads; /* enum tk_bpf_threads */
     /* Out: counted up from what the reader puts there */
     uint32_t count;     /* records */
     uint32_t left_out;  /* processes that found no room: they come with the next walk */
@@ -57,6 +74,9 @@ struct tk_bpf_walk {
     uint32_t cut;       /* processes with more threads than were added up (tier B1) */
     uint32_t unmoved;   /* processes that are due and for which there is nothing new to tell: their
                            pids alone are. With everybody due, all have records */
+    uint32_t thread_count;     /* records of threads */
+    uint32_t threads_left_out; /* that found no room: they come with a later walk */
+    uint32_t padding;
 };
 
 /* Each pid has its place on the circle of all turns, of 2^32 parts: whether it lies in the `width`

@@ -53,6 +53,29 @@ struct {
     __type(value, uint64_t);
 } unmoved SEC(".maps");
 
+/* A thread as it was told of last. Apart from the gates of processes: a main thread has the number
+ * of its process, and another clock. */
+struct thread_gate {
+    uint32_t tid;
+    uint32_t tick; /* of the walk that told of it */
+    uint64_t clock_ns;
+};
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1); /* as many as gates where threads are told of: the loader sets it */
+    __type(key, uint32_t);
+    __type(value, struct thread_gate);
+} thread_gates SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, 1); /* likewise, and threads_max */
+    __type(key, uint32_t);
+    __type(value, struct tk_bpf_thread);
+} thread_records SEC(".maps");
+
 struct tk_extras_map extras SEC(".maps");
 
 /* Addresses of main threads in the order of the last walk of tier B2. */
@@ -64,6 +87,7 @@ struct {
 } route SEC(".maps");
 
 const volatile uint32_t tasks_max = 1;
+const volatile uint32_t threads_max;                /* 0 = no thread is told of */
 const volatile uint32_t cpus_max = TK_BPF_CPUS_MAX; /* the loader knows how many there can be */
 
 const volatile bool has_extras; /* of processes: something adds them up */
@@ -441,6 +465,70 @@ static __always_inline void put(struct gate *gate, struct task_struct *leader, i
     gate->mark = mark_of(leader, record->rss_pages);
 }
 
+/* One thread ------------------------------------------------------------------------- */
+
+/* Whether there is nothing to tell, or this walk or the one whose rest it is has told. */
+static __always_inline bool is_told(const struct thread_gate *gate, uint32_t tid,
+                                    uint64_t runtime_ns)
+{
+    if (gate->tid != tid)
+        return false;
+    return gate->tick == walk.tick ||
+           (walk.threads == TK_BPF_THREADS_MOVED && gate->clock_ns == runtime_ns);
+}
+
+/* Room for a record; NULL = there is none. */
+static __always_inline struct tk_bpf_thread *next_thread_record(void)
+{
+    uint32_t at = walk.thread_count;
+    struct tk_bpf_thread *record = NULL;
+    if (at < threads_max)
+        record = bpf_map_lookup_elem(&thread_records, &at);
+    if (record) {
+        walk.thread_count = at + 1;
+    } else {
+        walk.threads_left_out++;
+    }
+    return record;
+}
+
+static __always_inline void fill_thread(struct tk_bpf_thread *record, struct task_struct *thread)
+{
+    record->process_start_boot_ns = thread->group_leader->start_boottime;
+    record->start_boot_ns = thread->start_boottime;
+    record->utime_ns = thread->utime;
+    record->stime_ns = thread->stime;
+    record->prev_utime_ns = thread->prev_cputime.utime;
+    record->prev_stime_ns = thread->prev_cputime.stime;
+    record->minflt = thread->min_flt;
+    record->majflt = thread->maj_flt;
+    record->nvcsw = thread->nvcsw;
+    record->nivcsw = thread->nivcsw;
+    record->run_delay_ns = thread->sched_info.run_delay;
+    record->state = state_of(thread);
+    record->exit_state = (uint32_t)thread->exit_state;
+    __builtin_memcpy(record->comm, thread->comm, sizeof(record->comm));
+}
+
+/* Tell of a thread of a process that has several. */
+static __always_inline void put_thread(struct task_struct *thread)
+{
+    int32_t tid = tid_in(thread, walk.ns_level, walk.ns_inum);
+    uint32_t slot = (uint32_t)tid % GATES;
+    struct thread_gate *gate = bpf_map_lookup_elem(&thread_gates, &slot);
+    uint64_t runtime_ns = runtime_of(thread);
+    if (tid == 0 || !gate || is_told(gate, (uint32_t)tid, runtime_ns))
+        return;
+    struct tk_bpf_thread *record = next_thread_record();
+    if (!record)
+        return;
+    fill_thread(record, thread);
+    record->pid = pid_of(thread->group_leader);
+    record->tid = tid;
+    record->runtime_ns = runtime_ns;
+    *gate = (struct thread_gate){(uint32_t)tid, walk.tick, runtime_ns};
+}
+
 /* Tier B2 ---------------------------------------------------------------------------- */
 
 /* The verifier goes through the loop over processes again and again, until its states repeat. What
@@ -449,8 +537,19 @@ static __always_inline void put(struct gate *gate, struct task_struct *leader, i
 static uint64_t subject; /* address of its main thread */
 static uint32_t visited; /* of this walk, in any namespace */
 static struct sums sums_of_subject;
+static uint64_t thread_subject; /* address of a thread */
 
-/* CPU time of the live threads, or else what they used besides, into sums_of_subject. */
+__noinline int put_thread_subject(void)
+{
+    if (threads_max > 0 && walk.threads != TK_BPF_THREADS_NONE) {
+        put_thread(bpf_rdonly_cast((const void *)thread_subject,
+                                   bpf_core_type_id_kernel(struct task_struct)));
+    }
+    return 0;
+}
+
+/* CPU time of the live threads, or else what they used besides, into sums_of_subject; then they are
+ * told of, too, where that was asked for. */
 __noinline uint64_t sum_threads(int32_t tgid, uint32_t wants_rest)
 {
     uint64_t runtime_ns = 0;
@@ -464,6 +563,10 @@ __noinline uint64_t sum_threads(int32_t tgid, uint32_t wants_rest)
     while ((thread = bpf_iter_task_next(&threads))) {
         if (wants_rest) {
             add_thread(&sums_of_subject, thread);
+            if (threads_max > 0) {
+                thread_subject = (uint64_t)thread;
+                put_thread_subject();
+            }
         } else {
             runtime_ns += runtime_of(thread);
         }
@@ -588,9 +691,14 @@ static __always_inline void list_threads(struct sums *sums, struct signal_struct
 SEC("iter/task")
 int visit_task(struct bpf_iter__task *context)
 {
-    struct task_struct *leader = context->task;
-    if (!leader || leader->pid != leader->tgid)
+    struct task_struct *task = context->task;
+    if (!task)
         return 0;
+    if (threads_max > 0 && walk.threads != TK_BPF_THREADS_NONE && task->signal->nr_threads > 1)
+        put_thread(task);
+    if (task->pid != task->tgid)
+        return 0;
+    struct task_struct *leader = task;
     int32_t pid = pid_of(leader);
     if (pid == 0)
         return 0;
