@@ -300,6 +300,27 @@ static void put_losses(const struct tk_summary_quality *quality, const struct tk
     }
 }
 
+/* Of a run with rows of threads. */
+static void put_threads(const struct tk_summary *summary, const struct tk_look *look,
+                        struct tk_buf *out)
+{
+    const struct tk_summary_threads *threads = &summary->threads;
+    struct tk_cell name;
+    char text_of[TK_HUMAN_MAX];
+    if (threads->count == 0)
+        return;
+    TK_CLEANUP(tk_buf_release) struct tk_buf text;
+    tk_buf_init(&text, TK_SCREEN_MAX);
+    tk_buf_printf(&text, "%s with rows; most CPU:", tk_count_format(threads->count, text_of));
+    for (size_t i = 0; i < threads->busiest_count; i++) {
+        const struct tk_summary_thread *thread = &threads->busiest[i];
+        tk_buf_printf(&text, "%s %s (%lld) %s", i > 0 ? "," : "",
+                      tk_cell_clean(look, tk_str_from(thread->comm), &name), (long long)thread->tid,
+                      tk_seconds_format(thread->cpu_ns, text_of));
+    }
+    put_paragraph(look, "threads", &text, out);
+}
+
 static void put_own_cost(const struct tk_summary *summary, struct tk_buf *text)
 {
     const struct tk_summary_quality *quality = &summary->quality;
@@ -425,6 +446,7 @@ int tk_screen_format(const struct tk_summary *summary, const char *folder,
     put_causes(summary, look, &end);
     put_split(summary, look, &end);
     put_tasks(summary, look, &end);
+    put_threads(summary, look, &end);
     put_quality(summary, look, &end);
     put_notices(summary, look, &end);
     put_nodes(summary, look, &end);

@@ -102,6 +102,22 @@ static void put_processes(struct tk_buf *out, const struct tk_summary *summary)
     tk_buf_putc(out, ']');
 }
 
+static void put_threads(struct tk_buf *out, const struct tk_summary_threads *threads)
+{
+    tk_member_open(out, "threads", '{');
+    tk_member_put_i64(out, "count", threads->count);
+    tk_member_open(out, "busiest", '[');
+    for (size_t i = 0; i < threads->busiest_count; i++) {
+        tk_element_open(out, '{');
+        tk_member_put_text(out, "comm", tk_str_from(threads->busiest[i].comm));
+        tk_member_put_i64(out, "pid", threads->busiest[i].pid);
+        tk_member_put_i64(out, "tid", threads->busiest[i].tid);
+        tk_member_put_i64(out, "cpu_ns", threads->busiest[i].cpu_ns);
+        tk_buf_putc(out, '}');
+    }
+    tk_buf_lit(out, "]}");
+}
+
 static void put_containers(struct tk_buf *out, const struct tk_summary *summary)
 {
     tk_member_open(out, "containers", '[');
@@ -232,6 +248,7 @@ void tk_screen_format_json(const struct tk_summary *summary, const char *folder,
     put_machine(out, &summary->host);
     put_stalls(out, &summary->host);
     put_processes(out, summary);
+    put_threads(out, &summary->threads);
     put_containers(out, summary);
     tk_member_put_i64(out, "container_rows_left_out", summary->containers_left_out);
     put_invocations(out, &summary->invocations);

@@ -403,6 +403,7 @@ static int make(struct tk_summary_maker *maker, const char *folder, struct tk_er
     rc = rc < 0 ? rc : tk_summary_add_invocations(maker, err);
     rc = rc < 0 ? rc : add_host(maker, err);
     rc = rc < 0 ? rc : add_processes(maker, err);
+    rc = rc < 0 ? rc : tk_summary_add_threads(maker, err);
     rc = rc < 0 ? rc : tk_summary_add_containers(maker, err);
     if (rc < 0)
         return rc;

@@ -100,6 +100,21 @@ struct tk_summary_container {
     int64_t throttled_ns;
 };
 
+/* Threads, of a run that has rows of them. */
+#define TK_SUMMARY_BUSIEST 3
+
+struct tk_summary_thread {
+    int64_t pid, tid;
+    int64_t cpu_ns; /* within the run */
+    char comm[16];
+};
+
+struct tk_summary_threads {
+    int64_t count;
+    struct tk_summary_thread busiest[TK_SUMMARY_BUSIEST]; /* by CPU, most first */
+    size_t busiest_count;
+};
+
 /* Requests, tasks and commands of the run. */
 struct tk_summary_invocations {
     int64_t count;
@@ -135,6 +150,7 @@ struct tk_summary {
     struct tk_summary_command command;
     struct tk_summary_host host;
     struct tk_summary_invocations invocations;
+    struct tk_summary_threads threads;
     struct tk_summary_quality quality;
     struct tk_tally_totals tree, others; /* others: without a command, all processes */
     const struct tk_tally_group *groups; /* by CPU, most first */

@@ -9,6 +9,7 @@
 #define TK_SUMMARY_MAX_DISKS 64
 
 struct tk_container_sums;
+struct tk_thread_sums;
 
 /* Columns of a CPU row that are read together, at a period of their own. */
 enum tk_summary_source {
@@ -51,6 +52,7 @@ struct tk_summary_maker {
     struct tk_disk_sums disks[TK_SUMMARY_MAX_DISKS];
     size_t disk_count;
     struct tk_container_sums *containers; /* while they are added */
+    struct tk_thread_sums *threads;       /* likewise */
 };
 
 /* A summary of which nothing is known. */
@@ -90,6 +92,9 @@ void tk_summary_add_disk(struct tk_summary_maker *maker, const struct tk_batch *
 
 /* All control groups of containers. */
 TK_MUST_USE int tk_summary_add_containers(struct tk_summary_maker *maker, struct tk_err *err);
+
+/* All threads that have rows. */
+TK_MUST_USE int tk_summary_add_threads(struct tk_summary_maker *maker, struct tk_err *err);
 
 /* Turn the sums into figures, once all host rows are in. */
 void tk_summary_finish_host(struct tk_summary_maker *maker);

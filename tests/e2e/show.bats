@@ -152,9 +152,31 @@ make_merged() {
     jq -e '.state == "killed" and .quality.rows_torn == 2 and .command.cpu_ns == null' <<<"$output"
 }
 
+# A run with rows of four threads that were there before it.
+make_threads() {
+    threads=$BATS_TEST_TMPDIR/threads
+    cp -R service "$threads"
+    for row in '0 7 10' '100 8 20' '100 9 30' '100 10 40' '200 7 90000' '200 9 35'; do
+        read -r after tid cpu <<<"$row"
+        jq -nc --argjson after "$after" --argjson tid "$tid" --argjson cpu "$cpu" '{
+            ts_ms: (1758059310000 + $after), pid: 7, start_ticks: 1, tid: $tid,
+            thread_start_ticks: 1, comm: "worker-\($tid)", cpu_ns: ($cpu * 1000000), utime: 1 }'
+    done >"$threads/thread_metrics.jsonl"
+}
+
+@test "of a run with rows of threads it names those that used most CPU in it" {
+    make_threads
+    run -0 "$TK" show "$threads"
+    [[ $output == *"threads "*"4 with rows; most CPU: worker-7 (7) "*"worker-9 (9) "* ]]
+    "$TK" show --json "$threads" | jq -e '.threads.count == 4 and
+        (.threads.busiest | map(.tid) == [7, 9, 8] and map(.cpu_ns) == [89990000000, 5000000, 0])'
+    "$TK" show --json service | jq -e '.threads == {count: 0, busiest: []}'
+}
+
 @test "every documented key of --json exists, and every key is documented" {
     page=$BATS_TEST_DIRNAME/../../docs/man/tracekit-show.1.scd
-    "$TK" show --json compile service | jq -r '[paths | map(select(type == "string")) | last] | unique[]' |
+    make_threads
+    "$TK" show --json compile service "$threads" | jq -r '[paths | map(select(type == "string")) | last] | unique[]' |
         sort -u >"$BATS_TEST_TMPDIR/keys"
     sed -n '/^# JSON/,/^# EXIT/s/^\*\([a-z0-9_]*\)\*$/\1/p' "$page" | sort -u >"$BATS_TEST_TMPDIR/documented"
     diff "$BATS_TEST_TMPDIR/keys" "$BATS_TEST_TMPDIR/documented"
