@@ -8,7 +8,7 @@
  *            more for a row
  *
  * What the last row said is kept (procs_thread_set.h): who moved is told by it in tiers P and P0,
- * and user and system time must not step back. What it costs: docs/collectors.md. */
+ * and user and system time must not step back. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
