@@ -276,6 +276,17 @@ void tk_cgroup_devices_find_when_due(struct tk_cgroups *groups)
     tk_cgroup_devices_find(groups->kernel->rootfd, &groups->stacked);
 }
 
+/* Those that the walk has met, or the others: rows are in the order of their stamps, and a walk is
+ * over before the first file is read. */
+static void tick_groups(struct tk_cgroups *groups, bool is_met, struct tk_rows *rows)
+{
+    for (size_t i = 0; i < groups->count; i++) {
+        struct tk_cgroup *group = &groups->groups[i];
+        if (!group->gone && (group->has != 0) == is_met)
+            tick_group(groups, group, rows);
+    }
+}
+
 static void tick(struct tk_cgroups *groups, struct tk_rows *rows)
 {
     if (tk_cgroup_has_records(groups))
@@ -287,10 +298,8 @@ static void tick(struct tk_cgroups *groups, struct tk_rows *rows)
         find_when_due(groups);
     }
     find_names_when_due(groups);
-    for (size_t i = 0; i < groups->count; i++) {
-        if (!groups->groups[i].gone)
-            tick_group(groups, &groups->groups[i], rows);
-    }
+    tick_groups(groups, true, rows);
+    tick_groups(groups, false, rows);
 }
 
 void tk_cgroups_tick(struct tk_cgroups *groups, struct tk_rows *rows)

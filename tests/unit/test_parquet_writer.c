@@ -409,7 +409,7 @@ static void bloom_filters_hold_every_value_and_few_others(void **state)
     assert_int_equal(
         tk_parquet_writer_new(columns, 2, &(struct tk_parquet_opts){0}, &sink, &writer, &err), 0);
     for (int64_t i = 0; i < 5000; i++) {
-        tk_parquet_add_texts(writer, 0, &(tk_str){"abcdefgh" + i % 8, 1}, 1);
+        tk_parquet_add_texts(writer, 0, &(tk_str){&"abcdefgh"[i % 8], 1}, 1);
         tk_parquet_add_i64(writer, 1, &(int64_t){i * 1000003}, 1);
     }
     assert_int_equal(tk_parquet_writer_close(writer, &err), 0);
@@ -427,7 +427,7 @@ static void bloom_filters_hold_every_value_and_few_others(void **state)
         for (int64_t i = 0; i < 5000; i++) {
             int64_t there = i * 1000003;
             int64_t absent = there + 1;
-            tk_str value = c == 0 ? (tk_str){"abcdefgh" + i % 8, 1}
+            tk_str value = c == 0 ? (tk_str){&"abcdefgh"[i % 8], 1}
                                   : (tk_str){(const char *)&there, sizeof(there)};
             assert_true(tk_bloom_has(bits, tk_bloom_hash(value)));
             if (c == 1)
