@@ -291,18 +291,20 @@ static void check_sum(unsigned wanted)
         group_ns = group_cpu_ns(groups);
     }
     (void)children_cpu_ns(); /* to meet them takes longer than to read them */
+    /* The group is read before and after the tasks: on a busy machine time passes in between. */
     int64_t first_ns = group_cpu_ns(groups);
     int64_t first_tasks_ns = children_cpu_ns();
+    int64_t first_after_ns = group_cpu_ns(groups);
     while (group_ns - first_ns < 10 * TK_NS_PER_S) {
         (void)usleep(100000);
         group_ns = group_cpu_ns(groups);
     }
     double tasks = (double)(children_cpu_ns() - first_tasks_ns);
-    double group = (double)(group_ns - first_ns);
+    double least = (double)(group_ns - first_after_ns);
+    double most = (double)(group_cpu_ns(groups) - first_ns);
     tk_cgroups_free(groups);
-    print_message("# tasks %.1f ms, group %.1f ms: %+.2f %%\n", tasks / 1e6, group / 1e6,
-                  100 * (tasks / group - 1));
-    assert_true(tasks > 0.99 * group && tasks < 1.01 * group);
+    print_message("# tasks %.1f ms, group %.1f to %.1f ms\n", tasks / 1e6, least / 1e6, most / 1e6);
+    assert_true(tasks > 0.99 * least && tasks < 1.01 * most);
 }
 
 static void the_tasks_of_a_busy_group_of_version_1_add_up_to_its_time(void **state)
@@ -353,7 +355,9 @@ static void a_tick_takes_as_many_system_calls_for_100_groups_as_for_few(void **s
     tk_cgroups_finish(groups, live.rows); /* finds them */
     tk_cgroups_read_stats(groups, &stats);
     assert_in_range(stats.groups, 101, INT64_MAX);
-    assert_int_equal(calls_of_ticks(groups, 10), few);
+    int64_t many = calls_of_ticks(groups, 10);
+    print_message("# %lld and %lld calls\n", (long long)few, (long long)many);
+    assert_int_equal(many, few);
     assert_in_range(few, 10, 40);
     tk_cgroups_free(groups);
 }

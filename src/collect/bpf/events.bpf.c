@@ -20,7 +20,7 @@
 #include "collect/bpf/pids.bpf.h"
 
 #define LIVES_MAX  8192      /* processes that are ending, or of which a thread ended: 2 MB */
-#define RING_BYTES (1 << 19) /* 1,550 lives with birth, exec and end */
+#define RING_BYTES (1 << 20) /* 3,100 lives with birth, exec and end */
 
 /* include/linux/sched.h, include/linux/sched/signal.h */
 #define TASK_DEAD         0x80
