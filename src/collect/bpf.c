@@ -254,7 +254,9 @@ static int load_best(struct tk_bpf *bpf, const struct btf *btf, enum tk_tier tie
 
 int tk_bpf_run(const struct bpf_program *program)
 {
-    struct bpf_test_run_opts options = {.sz = sizeof(options)};
+    struct bpf_test_run_opts options;
+    memset(&options, 0, sizeof(options)); /* libbpf looks at the padding, too */
+    options.sz = sizeof(options);
     return bpf_prog_test_run_opts(bpf_program__fd(program), &options);
 }
 

@@ -56,10 +56,15 @@ void tk_bpf_groups_release(struct tk_bpf *bpf)
 /* An iterator that visits the root of version 2 alone. */
 static int open_flush(struct tk_bpf *bpf, struct tk_err *err)
 {
-    union bpf_iter_link_info info = {
-        .cgroup = {.order = BPF_CGROUP_ITER_SELF_ONLY, .cgroup_id = 1}};
-    struct bpf_iter_attach_opts options = {
-        .sz = sizeof(options), .link_info = &info, .link_info_len = sizeof(info)};
+    union bpf_iter_link_info info;
+    struct bpf_iter_attach_opts options;
+    memset(&info, 0, sizeof(info)); /* padding is looked at, too: by libbpf and by the kernel */
+    memset(&options, 0, sizeof(options));
+    info.cgroup.order = BPF_CGROUP_ITER_SELF_ONLY;
+    info.cgroup.cgroup_id = 1;
+    options.sz = sizeof(options);
+    options.link_info = &info;
+    options.link_info_len = sizeof(info);
     const struct bpf_program *program = bpf->parts & TK_BPF_FLUSH_CSS
                                             ? bpf->programs->progs.flush_css
                                             : bpf->programs->progs.flush_cgroup;
