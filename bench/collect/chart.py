@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from html import escape
 
-from plan import BIG, EVERY_ROW, PEERS, TIERS
+from plan import BIG, COMPACT, EVERY_ROW, PEERS, TIERS
 from view import Missing, View
 
 WIDTH = 800
@@ -106,7 +106,7 @@ def number(value: float) -> str:
 
 def cost(view: View) -> str:
     rows = []
-    for tool in (*TIERS, *EVERY_ROW, *PEERS):
+    for tool in (*TIERS, *COMPACT, *EVERY_ROW, *PEERS):
         try:
             rows.append((view.cpu_ns(tool, BIG) / 1e6, tool))
         except Missing:
