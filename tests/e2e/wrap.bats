@@ -175,8 +175,9 @@ END
 }
 
 @test "writers side by side do not mix" {
-    for _ in $(seq 20); do "$TK" wrap -- true 2>/dev/null & done
+    for _ in $(seq 20); do "$TK" wrap -- true 2>>said & done
     wait
+    cat said # for whoever finds this failing
     [ "$(jq -s length logs/r/events.true.jsonl)" = 20 ]
 }
 
