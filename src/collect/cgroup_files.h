@@ -39,7 +39,7 @@ struct tk_cgroup_file {
 
     /* A file of one number, which is this int64_t field of a reading. */
     bool (*scan)(tk_str text, int64_t *ret);
-    size_t field;
+    uint32_t field;
 
     bool by_device; /* it tells of each device, of which some lie on others */
 };
