@@ -168,11 +168,10 @@ const struct tk_cmd tk_cmd_compare = {
     .name = "compare",
     .args = "",
     .help = "compare what OpenDC simulated with what was measured",
-    .about =
-        "Prints a Markdown table with PASS or FAIL per line: waits, completions,\n"
-        "makespan, run times. The status is 1 when a line fails.\n"
-        "\n"
-        "  tracekit compare --measured opendc_traces --simulated output/run1/raw-output/0",
+    .about = "Prints a Markdown table with PASS or FAIL per line: waits, completions,\n"
+             "makespan, run times. The status is 1 when a line fails.\n"
+             "\n"
+             "  tracekit compare --measured opendc_traces --simulated output/run1/raw-output/0",
     .options = options,
     .mixed = true,
     .run = run,
