@@ -366,6 +366,37 @@ static void stays_exact_among_200_processes(void **state)
     assert_exact(&exact.children[0]);
 }
 
+/* Who reads clocks has the scheduler bring its own up to date; others get that once a tick. */
+static void tells_who_reads_no_clock_at_each_walk(void **state)
+{
+    (void)state;
+    return_under_tsan();
+    if (!exact.bpf)
+        return_without("BPF");
+    clockid_t clock;
+    pid_t pid = fork_child();
+    while (pid == 0)
+        __asm__ volatile("" ::: "memory"); /* runs, and asks the kernel nothing */
+    assert_int_equal(clock_getcpuclockid(pid, &clock), 0);
+    while (clock_ns(clock) < 10 * TK_NS_PER_MS)
+        nap(TK_NS_PER_MS);
+    int64_t start_ns = clock_ns(clock);
+    int64_t last_ns = 0;
+    int grown = 0;
+    for (int i = 0; i < READINGS; i++) {
+        nap(TK_NS_PER_MS);
+        struct tk_walk walk = take_walk();
+        const struct tk_bpf_task *task = find(&walk, pid);
+        if (!task)
+            continue;
+        grown += (int64_t)task->runtime_ns > last_ns;
+        last_ns = (int64_t)task->runtime_ns;
+    }
+    int64_t ran_ms = (clock_ns(clock) - start_ns) / TK_NS_PER_MS;
+    print_message("# %d times in %lld ms\n", grown, (long long)ran_ms);
+    assert_true(grown * 2 >= ran_ms);
+}
+
 static void ends_up_where_the_scheduler_does(void **state)
 {
     (void)state;
@@ -395,6 +426,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(adds_up_the_threads_of_a_process, exact_open, exact_close),
         cmocka_unit_test_setup_teardown(does_not_credit_sleep, exact_open, exact_close),
         cmocka_unit_test_setup_teardown(stays_exact_among_200_processes, exact_open, exact_close),
+        cmocka_unit_test_setup_teardown(tells_who_reads_no_clock_at_each_walk, exact_open,
+                                        exact_close),
         cmocka_unit_test_setup_teardown(ends_up_where_the_scheduler_does, exact_open, exact_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

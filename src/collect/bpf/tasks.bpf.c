@@ -361,11 +361,12 @@ static __always_inline uint64_t mark_of(const struct task_struct *leader, int64_
     return (uint64_t)rss_pages * 0x9e3779b97f4a7c15ULL ^ group_address ^ parent_address << 20;
 }
 
-/* It is due, and nothing has changed since it was told of. */
+/* It is due, and nothing has changed since it was told of. Of who is on a CPU exact mode knows
+ * better than its clock. */
 static __always_inline bool is_unmoved(const struct gate *gate, struct task_struct *leader,
                                        int32_t pid, uint64_t runtime_ns)
 {
-    if (walk.turn_width == UINT32_MAX || gate->pid != (uint32_t)pid)
+    if (walk.turn_width == UINT32_MAX || gate->pid != (uint32_t)pid || (is_exact && leader->on_cpu))
         return false;
     uint64_t clock_ns = runtime_ns;
     if (gate->tick_single & 1)
