@@ -138,3 +138,8 @@ char *tk_count_format(int64_t count, char buf[TK_HUMAN_MAX])
     *to = '\0';
     return buf;
 }
+
+const char *tk_count_ending(int64_t count)
+{
+    return count == 1 ? "" : "s";
+}

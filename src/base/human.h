@@ -28,4 +28,7 @@ char *tk_share_format(double ratio, char buf[TK_HUMAN_MAX]);
 /* "1,234,567". */
 char *tk_count_format(int64_t count, char buf[TK_HUMAN_MAX]);
 
+/* The end of the noun behind a count: "" of 1, else "s"; a literal. */
+const char *tk_count_ending(int64_t count);
+
 #endif

@@ -88,14 +88,6 @@ int tk_json_expect_end(struct tk_json *json, struct tk_err *err)
 
 /* Strings ------------------------------------------------------------------------ */
 
-static int hex_digit(char c)
-{
-    if (tk_is_digit(c))
-        return c - '0';
-    char lower = (char)(c | 0x20);
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
 /* Take "uXXXX". */
 static bool take_unit(struct tk_json *json, uint32_t *ret_unit)
 {
@@ -103,7 +95,7 @@ static bool take_unit(struct tk_json *json, uint32_t *ret_unit)
         return false;
     uint32_t unit = 0;
     for (int i = 0; i < 4; i++) {
-        int digit = json->p < json->end ? hex_digit(*json->p) : -1;
+        int digit = json->p < json->end ? tk_hex_value(*json->p) : -1;
         if (digit < 0)
             return false;
         unit = unit << 4 | (uint32_t)digit;
@@ -393,8 +385,7 @@ static int take_or_enter(struct tk_json *json, enum tk_json_kind kind, struct tk
 
 int tk_json_skip(struct tk_json *json, tk_str *ret_raw, struct tk_err *err)
 {
-    _Static_assert(TK_JSON_DEPTH <= 64, "one bit per level");
-    uint64_t objects = 0; /* bit d: the container at depth d + 1 is an object */
+    bool is_object[TK_JSON_DEPTH]; /* of the containers that were entered, by depth - 1 */
     int outside = json->depth;
     skip_space(json);
     const char *start = json->p;
@@ -403,24 +394,47 @@ int tk_json_skip(struct tk_json *json, tk_str *ret_raw, struct tk_err *err)
         int rc = take_or_enter(json, kind, err);
         if (rc < 0)
             return rc;
-        if (kind == TK_JSON_OBJECT) {
-            objects |= 1ULL << (json->depth - 1);
-        } else if (kind == TK_JSON_ARRAY) {
-            objects &= ~(1ULL << (json->depth - 1));
-        }
+        if (kind == TK_JSON_OBJECT || kind == TK_JSON_ARRAY)
+            is_object[json->depth - 1] = kind == TK_JSON_OBJECT;
 
         /* On to the next value, out of all containers that end here. */
         rc = 1;
         while (rc == 1 && json->depth > outside) {
             tk_str key;
-            rc = (objects >> (json->depth - 1) & 1) ? tk_json_next_key(json, NULL, &key, err)
-                                                    : tk_json_next_element(json, err);
+            rc = is_object[json->depth - 1] ? tk_json_next_key(json, NULL, &key, err)
+                                            : tk_json_next_element(json, err);
         }
         if (rc < 0)
             return rc;
     } while (json->depth > outside);
     if (ret_raw)
         *ret_raw = (tk_str){start, (size_t)(json->p - start)};
+    return 0;
+}
+
+int tk_json_skip_unread(struct tk_json *json, struct tk_err *err)
+{
+    enum tk_json_kind kind = tk_json_peek(json);
+    size_t depth = 0;
+    tk_str text;
+    bool escaped;
+    if (kind != TK_JSON_OBJECT && kind != TK_JSON_ARRAY)
+        return tk_json_skip(json, NULL, err);
+    do {
+        int rc = 0;
+        json->p = tk_skip_to_bracket(json->p, json->end);
+        if (json->p == json->end)
+            return fail_here(json, "the end of a container", err);
+        if (*json->p == '"') {
+            rc = take_string(json, &text, &escaped, err);
+        } else {
+            depth += *json->p == '[' || *json->p == '{';
+            depth -= *json->p == ']' || *json->p == '}';
+            json->p++;
+        }
+        if (rc < 0)
+            return rc;
+    } while (depth > 0);
     return 0;
 }
 
@@ -557,4 +571,28 @@ void tk_json_put_key(struct tk_buf *out, const char *key)
     tk_json_put_comma(out);
     tk_json_put_str(out, tk_str_from(key));
     tk_buf_putc(out, ':');
+}
+
+void tk_json_put_member_str(struct tk_buf *out, const char *key, tk_str value)
+{
+    tk_json_put_key(out, key);
+    tk_json_put_str(out, value);
+}
+
+void tk_json_put_member_i64(struct tk_buf *out, const char *key, int64_t value)
+{
+    tk_json_put_key(out, key);
+    tk_buf_put_i64(out, value);
+}
+
+void tk_json_put_member_f64(struct tk_buf *out, const char *key, double value)
+{
+    tk_json_put_key(out, key);
+    tk_buf_put_f64(out, value, TK_SHORTEST);
+}
+
+void tk_json_put_member_bool(struct tk_buf *out, const char *key, bool value)
+{
+    tk_json_put_key(out, key);
+    tk_buf_puts(out, value ? "true" : "false");
 }

@@ -26,7 +26,7 @@
 #include "base/err.h"
 #include "base/str.h"
 
-#define TK_JSON_DEPTH 64
+#define TK_JSON_DEPTH 512
 
 enum tk_json_kind {
     TK_JSON_END, /* nothing but white space is left */
@@ -78,6 +78,10 @@ TK_MUST_USE int tk_json_read_str(struct tk_json *json, struct tk_arena *scratch,
 /* Skip one value of any kind, fully validated; `ret_raw` (may be NULL) is its text. */
 TK_MUST_USE int tk_json_skip(struct tk_json *json, tk_str *ret_raw, struct tk_err *err);
 
+/* Skip one value, of which only brackets and strings are looked at: several times as fast, for what
+ * somebody else has validated or will. */
+TK_MUST_USE int tk_json_skip_unread(struct tk_json *json, struct tk_err *err);
+
 /* Reads the value of one member into `into` and returns 0, or returns 1 to have it skipped. */
 typedef int (*tk_json_member_fn)(struct tk_json *json, tk_str key, struct tk_arena *scratch,
                                  void *into, struct tk_err *err);
@@ -100,5 +104,12 @@ void tk_json_put_str(struct tk_buf *out, tk_str text);
  * is '{'). The same comma rule for elements of an array, with '['. */
 void tk_json_put_key(struct tk_buf *out, const char *key);
 void tk_json_put_comma(struct tk_buf *out);
+
+/* Append a whole member. The number of a double is the shortest that reads back the same; it must
+ * be finite. */
+void tk_json_put_member_str(struct tk_buf *out, const char *key, tk_str value);
+void tk_json_put_member_i64(struct tk_buf *out, const char *key, int64_t value);
+void tk_json_put_member_f64(struct tk_buf *out, const char *key, double value);
+void tk_json_put_member_bool(struct tk_buf *out, const char *key, bool value);
 
 #endif

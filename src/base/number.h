@@ -16,6 +16,23 @@ static inline bool tk_is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
+/* What a hexadecimal digit of either case stands for; -1 of any other byte. */
+static inline int tk_hex_value(char c)
+{
+    if (tk_is_digit(c))
+        return c - '0';
+    char lower = (char)(c | 0x20);
+    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+/* Order of two doubles, for qsort(): below, at or above 0. No NaN. */
+static inline int tk_f64_cmp(const void *a, const void *b)
+{
+    double first = *(const double *)a;
+    double second = *(const double *)b;
+    return (first > second) - (first < second);
+}
+
 /* 10^0 .. 10^19, all that fit. */
 #define TK_POWERS_U64 20
 extern const uint64_t tk_powers_u64[TK_POWERS_U64];

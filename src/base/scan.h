@@ -49,6 +49,27 @@ static inline const char *tk_skip_plain(const char *p, const char *end)
     return p;
 }
 
+/* The top bit of each byte that is a quote, bracket or brace, or one of 'Y', '_', 'y' and DEL,
+ * which share their bits. Bits above the lowest may be wrong. */
+static inline uint64_t tk_bracket8(uint64_t bytes)
+{
+    uint64_t quote = bytes ^ TK_EACH_BYTE('"');
+    uint64_t bracket = (bytes | TK_EACH_BYTE('[' ^ '}')) ^ TK_EACH_BYTE('[' | '}');
+    uint64_t zero = ((quote - TK_EACH_BYTE(1)) & ~quote) | ((bracket - TK_EACH_BYTE(1)) & ~bracket);
+    return zero & TK_EACH_BYTE(0x80);
+}
+
+/* A byte at or after p that tk_bracket8() marks, or one of the last eight, or `end`. */
+static inline const char *tk_skip_to_bracket(const char *p, const char *end)
+{
+    for (; (size_t)(end - p) >= 8; p += 8) {
+        uint64_t bracket = tk_bracket8(tk_load8(p));
+        if (bracket != 0)
+            return p + (__builtin_ctzll(bracket) >> 3);
+    }
+    return p;
+}
+
 /* Length of the UTF-8 sequence at p < end (Unicode 15, table 3-7): 1..4; 0 when it is none; -1
  * when it is right so far but cut off by `end`. */
 static inline int tk_utf8_length(const char *p, const char *end)
@@ -77,6 +98,10 @@ static inline bool tk_utf8_ok(tk_str text)
 {
     const char *end = text.n > 0 ? text.p + text.n : text.p;
     for (const char *p = text.p; p < end;) {
+        if (end - p >= 8 && (tk_load8(p) & TK_EACH_BYTE(0x80)) == 0) {
+            p += 8;
+            continue;
+        }
         int n = tk_utf8_length(p, end);
         if (n <= 0)
             return false;

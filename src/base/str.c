@@ -49,6 +49,12 @@ size_t tk_str_find_last(tk_str text, char c)
     return hit ? (size_t)(hit - text.p) : text.n;
 }
 
+tk_str tk_str_base_name(tk_str path)
+{
+    size_t slash = tk_str_find_last(path, '/');
+    return slash < path.n ? (tk_str){path.p + slash + 1, path.n - slash - 1} : path;
+}
+
 bool tk_str_take_line(tk_str *text, tk_str *ret_line)
 {
     return tk_str_take_until(text, '\n', ret_line);

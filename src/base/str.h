@@ -46,6 +46,9 @@ tk_str tk_str_trim(tk_str text);
 size_t tk_str_find(tk_str text, char c);
 size_t tk_str_find_last(tk_str text, char c);
 
+/* What stands behind the last slash of a path; all of it when there is none. */
+tk_str tk_str_base_name(tk_str path);
+
 /* Take one line: all before '\n', which is consumed; a last line may lack it. False at the end. */
 bool tk_str_take_line(tk_str *text, tk_str *ret_line);
 
