@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The owner's thread fills a batch and logs it; the sink's thread writes full batches as segments.
+ *
+ *     current job  --seal-->  queue  --writer-->  segment, log deleted  -->  spare job
+ *
+ * A job is a batch and its log. The mutex guards the queue, the counts, and how far logs are
+ * written and synced; batches need none, as each belongs to one thread at a time. */
+#include "segment/segment_sink.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/map.h"
+#include "segment/folder.h"
+#include "segment/segment_log.h"
+#include "segment/segment_write.h"
+
+#define ROWS_USUAL   131072
+#define AGE_USUAL_NS (10 * INT64_C(1000000000))
+#define QUEUE_USUAL  2
+#define JOBS_MAX     64
+
+struct job {
+    struct job *next;
+    struct tk_span_batch *batch;
+    uint32_t number;
+    int fd; /* of the log, locked */
+    struct tk_log_mark mark;
+    int64_t first_ns;     /* monotonic, of its first commit; 0 = no rows yet */
+    uint64_t written;     /* bytes of the log; guarded */
+    uint64_t synced;      /* guarded */
+    unsigned syncs;       /* that run now: the descriptor must stay; guarded */
+    struct tk_map traces; /* by a hash of their ids; empty unless they are counted */
+    size_t counted;       /* rows whose traces are in there */
+};
+
+struct tk_segment_sink {
+    int dirfd; /* own */
+    struct tk_segment_opts opts;
+    struct job *current; /* of the owner */
+
+    pthread_mutex_t mutex;
+    pthread_cond_t work; /* for the writer: a job or the end; for the owner: a job is done */
+    pthread_t writer;
+    bool has_writer;
+    bool is_closing;   /* guarded, likewise below */
+    struct job *queue; /* first to be written comes first; the first may be under way */
+    struct job *spare;
+    struct tk_segment_counts counts;
+    struct tk_err failure; /* of a segment; code 0 = none, or told already */
+    bool is_unsafe;        /* rows whose log could not be synced are in no segment */
+};
+
+/* Jobs ----------------------------------------------------------------------------------------- */
+
+static void job_free(struct job *job)
+{
+    if (!job)
+        return;
+    tk_fd_close(&job->fd);
+    tk_span_batch_free(job->batch);
+    tk_map_release(&job->traces);
+    free(job);
+}
+
+static int job_new(const struct tk_segment_sink *sink, struct job **ret_job, struct tk_err *err)
+{
+    struct job *job = calloc(1, sizeof(*job));
+    if (!job)
+        return tk_fail(err, -ENOMEM, "segments: out of memory");
+    job->fd = -1;
+    int rc = tk_span_batch_new(sink->opts.segment_rows, &job->batch, err);
+    if (rc < 0) {
+        job_free(job);
+        return rc;
+    }
+    *ret_job = job;
+    return 0;
+}
+
+/* Empty the job and give it a number and a log. */
+static int job_begin(struct tk_segment_sink *sink, struct job *job, struct tk_err *err)
+{
+    tk_span_batch_reset(job->batch);
+    tk_fd_close(&job->fd);
+    job->next = NULL;
+    job->mark = (struct tk_log_mark){0};
+    job->first_ns = 0;
+    job->written = job->synced = 0;
+    tk_map_reset(&job->traces);
+    job->counted = 0;
+    int rc = tk_segment_reserve(sink->dirfd, &job->number, &job->fd, err);
+    if (rc == 0 && sink->opts.ack == TK_ACK_FSYNC && fsync(sink->dirfd) < 0)
+        rc = tk_fail_errno(err, "folder of spans");
+    return rc;
+}
+
+/* The writer ------------------------------------------------------------------------------------
+ */
+
+/* Write the job as a segment. Its log goes when that is done, or when it is empty. */
+static int job_write(struct tk_segment_sink *sink, const struct job *job, uint64_t *ret_bytes,
+                     struct tk_err *err)
+{
+    int rc = 0;
+    *ret_bytes = 0;
+    if (job->batch->rows > 0 && sink->opts.compress) {
+        rc = tk_segment_write_block(sink->dirfd, job->number, job->batch, sink->opts.compress,
+                                    ret_bytes, err);
+    } else if (job->batch->rows > 0) {
+        rc = tk_segment_write(sink->dirfd, job->number, job->batch, &(struct tk_columns_opts){0},
+                              ret_bytes, err);
+    }
+    if (rc == 0)
+        tk_segment_remove(sink->dirfd, TK_SEGMENT_LOG, job->number);
+    return rc;
+}
+
+/* Take the first job off the queue; it becomes a spare one when nobody syncs its log. */
+static void finish_job(struct tk_segment_sink *sink, struct job *job, int rc, uint64_t bytes,
+                       const struct tk_err *err)
+{
+    sink->queue = job->next;
+    sink->counts.waiting--;
+    if (rc < 0) {
+        sink->failure = *err;
+        sink->is_unsafe = sink->is_unsafe || fdatasync(job->fd) < 0;
+    } else if (bytes > 0) {
+        sink->counts.spans += job->batch->rows;
+        sink->counts.segments++;
+        sink->counts.bytes += bytes;
+    }
+    sink->counts.log_bytes -= job->written;
+    while (job->syncs > 0)
+        (void)pthread_cond_wait(&sink->work, &sink->mutex);
+    tk_fd_close(&job->fd); /* the lock goes, too */
+    job->next = sink->spare;
+    sink->spare = job;
+    (void)pthread_cond_broadcast(&sink->work);
+}
+
+static void *write_jobs(void *user)
+{
+    struct tk_segment_sink *sink = user;
+    struct tk_err err = {0};
+    (void)pthread_mutex_lock(&sink->mutex);
+    for (;;) {
+        while (!sink->queue && !sink->is_closing)
+            (void)pthread_cond_wait(&sink->work, &sink->mutex);
+        struct job *job = sink->queue;
+        if (!job)
+            break;
+        uint64_t bytes;
+        (void)pthread_mutex_unlock(&sink->mutex);
+        int rc = job_write(sink, job, &bytes, &err);
+        (void)pthread_mutex_lock(&sink->mutex);
+        finish_job(sink, job, rc, bytes, &err);
+    }
+    (void)pthread_mutex_unlock(&sink->mutex);
+    return NULL;
+}
+
+/* Making ----------------------------------------------------------------------------------------
+ */
+
+static int sink_init(struct tk_segment_sink *sink, int dirfd, struct tk_err *err)
+{
+    uint32_t sealed;
+    uint32_t left;
+    int rc = tk_dir_open(dirfd, ".", &sink->dirfd, err);
+    if (rc == 0)
+        rc = tk_segment_recover(sink->dirfd, sink->opts.compress, &sealed, &left, err);
+    if (rc == 0)
+        rc = job_new(sink, &sink->current, err);
+    if (rc < 0 || !sink->current)
+        return rc;
+    rc = job_begin(sink, sink->current, err);
+    if (rc < 0)
+        return rc;
+    int failure = pthread_create(&sink->writer, NULL, write_jobs, sink);
+    if (failure != 0)
+        return tk_fail_code(err, -failure, "segments: a thread");
+    sink->has_writer = true;
+    return 0;
+}
+
+int tk_segment_sink_new(int dirfd, const struct tk_segment_opts *opts,
+                        struct tk_segment_sink **ret_sink, struct tk_err *err)
+{
+    struct tk_segment_sink *sink = calloc(1, sizeof(*sink));
+    if (!sink)
+        return tk_fail(err, -ENOMEM, "segments: out of memory");
+    sink->dirfd = -1;
+    sink->opts = *opts;
+    sink->opts.segment_rows = opts->segment_rows ? opts->segment_rows : ROWS_USUAL;
+    sink->opts.segment_age_ns = opts->segment_age_ns ? opts->segment_age_ns : AGE_USUAL_NS;
+    sink->opts.queue = opts->queue ? opts->queue : QUEUE_USUAL;
+    if (sink->opts.queue > JOBS_MAX - 2)
+        sink->opts.queue = JOBS_MAX - 2;
+    (void)pthread_mutex_init(&sink->mutex, NULL);
+    (void)pthread_cond_init(&sink->work, NULL);
+    int rc = sink_init(sink, dirfd, err);
+    if (rc < 0) {
+        tk_segment_sink_free(sink);
+        return rc;
+    }
+    *ret_sink = sink;
+    return 0;
+}
+
+static void stop_writer(struct tk_segment_sink *sink)
+{
+    if (!sink->has_writer)
+        return;
+    (void)pthread_mutex_lock(&sink->mutex);
+    sink->is_closing = true;
+    (void)pthread_cond_broadcast(&sink->work);
+    (void)pthread_mutex_unlock(&sink->mutex);
+    (void)pthread_join(sink->writer, NULL);
+    sink->has_writer = false;
+}
+
+void tk_segment_sink_free(struct tk_segment_sink *sink)
+{
+    if (!sink)
+        return;
+    if (sink->has_writer) {
+        /* What waits is left to the logs; the segment that is under way ends. */
+        (void)pthread_mutex_lock(&sink->mutex);
+        struct job *waiting = sink->queue ? sink->queue->next : NULL;
+        if (sink->queue)
+            sink->queue->next = NULL;
+        (void)pthread_mutex_unlock(&sink->mutex);
+        stop_writer(sink);
+        while (waiting) {
+            struct job *next = waiting->next;
+            job_free(waiting);
+            waiting = next;
+        }
+    }
+    if (sink->current && sink->current->fd >= 0 && sink->current->mark.bytes == 0)
+        tk_segment_remove(sink->dirfd, TK_SEGMENT_LOG, sink->current->number);
+    job_free(sink->current);
+    for (struct job *job = sink->spare; job;) {
+        struct job *next = job->next;
+        job_free(job);
+        job = next;
+    }
+    (void)pthread_mutex_destroy(&sink->mutex);
+    (void)pthread_cond_destroy(&sink->work);
+    tk_fd_close(&sink->dirfd);
+    free(sink);
+}
+
+/* Filling ----------------------------------------------------------------------------------------
+ */
+
+struct tk_span_batch *tk_segment_sink_batch(struct tk_segment_sink *sink)
+{
+    return sink->current->batch;
+}
+
+/* Count the traces of the rows that are new. Without memory a segment is as long as it may be. */
+static void count_traces(struct job *job)
+{
+    for (; job->counted < job->batch->rows; job->counted++) {
+        uint64_t halves[2];
+        memcpy(halves, job->batch->trace_ids[job->counted], sizeof(halves));
+        if (tk_map_add(&job->traces, tk_hash_mix(halves[0], halves[1]), 0) < 0)
+            break;
+    }
+}
+
+int tk_segment_sink_commit(struct tk_segment_sink *sink, struct tk_err *err)
+{
+    struct job *job = sink->current;
+    if (sink->opts.segment_traces > 0)
+        count_traces(job);
+    if (job->batch->rows > 0 && job->first_ns == 0)
+        job->first_ns = tk_clock_mono_ns();
+    if (sink->opts.no_log || sink->opts.ack == TK_ACK_MEMORY)
+        return 0;
+    uint64_t before = job->mark.bytes;
+    int rc = tk_segment_log_append(job->fd, job->batch, &job->mark, err);
+    if (rc < 0)
+        return rc;
+    (void)pthread_mutex_lock(&sink->mutex);
+    job->written = job->mark.bytes;
+    sink->counts.log_bytes += job->mark.bytes - before;
+    (void)pthread_mutex_unlock(&sink->mutex);
+    return 0;
+}
+
+/* Sync the log of a job, unless all of it is synced. Called and left with the mutex locked; the
+ * descriptor stays open meanwhile. */
+static int sync_job(struct tk_segment_sink *sink, struct job *job, struct tk_err *err)
+{
+    uint64_t written = job->written;
+    if (job->synced >= written)
+        return 0;
+    int rc = 0;
+    job->syncs++;
+    (void)pthread_mutex_unlock(&sink->mutex);
+    if (fdatasync(job->fd) < 0)
+        rc = tk_fail_errno(err, "log of spans");
+    (void)pthread_mutex_lock(&sink->mutex);
+    job->syncs--;
+    if (rc == 0 && written > job->synced)
+        job->synced = written;
+    (void)pthread_cond_broadcast(&sink->work);
+    return rc;
+}
+
+/* The job of a number, while its rows are in no segment; NULL later. Locked. */
+static struct job *find_job(struct tk_segment_sink *sink, uint32_t number)
+{
+    struct job *job = sink->queue;
+    while (job && job->number != number)
+        job = job->next;
+    return job || !sink->current || sink->current->number != number ? job : sink->current;
+}
+
+int tk_segment_sink_sync(struct tk_segment_sink *sink, struct tk_err *err)
+{
+    uint32_t numbers[JOBS_MAX]; /* of the jobs that had rows when this began */
+    size_t n = 0;
+    int rc = 0;
+    (void)pthread_mutex_lock(&sink->mutex);
+    for (struct job *job = sink->queue; job && n + 1 < JOBS_MAX; job = job->next)
+        numbers[n++] = job->number;
+    if (sink->current)
+        numbers[n++] = sink->current->number;
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        struct job *job = find_job(sink, numbers[i]);
+        rc = job ? sync_job(sink, job, err) : 0;
+    }
+    if (rc == 0 && sink->is_unsafe)
+        rc = tk_fail(err, -EIO, "a log of spans could not be synced");
+    (void)pthread_mutex_unlock(&sink->mutex);
+    return rc;
+}
+
+bool tk_segment_sink_is_due(const struct tk_segment_sink *sink, int64_t now_ns)
+{
+    const struct job *job = sink->current;
+    bool is_full = sink->opts.segment_traces > 0 && job->traces.count >= sink->opts.segment_traces;
+    return is_full || (job->first_ns != 0 && now_ns - job->first_ns >= sink->opts.segment_age_ns);
+}
+
+/* Take a failure that was not told yet. Locked. */
+static int take_failure(struct tk_segment_sink *sink, struct tk_err *err)
+{
+    int rc = sink->failure.code;
+    if (rc < 0)
+        *err = sink->failure;
+    sink->failure.code = 0;
+    return rc;
+}
+
+/* A job that is empty and has a log: a spare one, or a new one. */
+static int next_job(struct tk_segment_sink *sink, struct job **ret_job, struct tk_err *err)
+{
+    (void)pthread_mutex_lock(&sink->mutex);
+    struct job *job = sink->spare;
+    if (job)
+        sink->spare = job->next;
+    (void)pthread_mutex_unlock(&sink->mutex);
+    int rc = 0;
+    if (!job)
+        rc = job_new(sink, &job, err);
+    if (job)
+        rc = job_begin(sink, job, err);
+    if (rc < 0) {
+        job_free(job);
+        return rc;
+    }
+    *ret_job = job;
+    return 0;
+}
+
+static void append_job(struct tk_segment_sink *sink, struct job *job)
+{
+    struct job **end = &sink->queue;
+    while (*end)
+        end = &(*end)->next;
+    job->next = NULL;
+    *end = job;
+    sink->counts.waiting++;
+    (void)pthread_cond_broadcast(&sink->work);
+}
+
+int tk_segment_sink_seal(struct tk_segment_sink *sink, struct tk_err *err)
+{
+    struct job *next = NULL;
+    if (sink->current->batch->rows == 0)
+        return 0;
+    (void)pthread_mutex_lock(&sink->mutex);
+    int rc = take_failure(sink, err);
+    if (rc == 0 && sink->opts.no_log) {
+        while (sink->counts.waiting >= sink->opts.queue)
+            (void)pthread_cond_wait(&sink->work, &sink->mutex);
+    }
+    bool is_full = sink->counts.waiting >= sink->opts.queue;
+    (void)pthread_mutex_unlock(&sink->mutex);
+    if (rc == 0 && is_full)
+        rc = tk_fail(err, -EAGAIN, "%zu segments wait to be written", sink->opts.queue);
+    if (rc == 0)
+        rc = next_job(sink, &next, err);
+    if (rc < 0)
+        return rc;
+    (void)pthread_mutex_lock(&sink->mutex);
+    append_job(sink, sink->current);
+    sink->current = next;
+    (void)pthread_mutex_unlock(&sink->mutex);
+    return 0;
+}
+
+int tk_segment_sink_close(struct tk_segment_sink *sink, struct tk_err *err)
+{
+    (void)pthread_mutex_lock(&sink->mutex);
+    if (sink->current->batch->rows > 0) {
+        append_job(sink, sink->current);
+        sink->current = NULL;
+    }
+    while (sink->queue)
+        (void)pthread_cond_wait(&sink->work, &sink->mutex);
+    int rc = take_failure(sink, err);
+    (void)pthread_mutex_unlock(&sink->mutex);
+    stop_writer(sink);
+    return rc;
+}
+
+void tk_segment_sink_count(struct tk_segment_sink *sink, struct tk_segment_counts *ret_counts)
+{
+    (void)pthread_mutex_lock(&sink->mutex);
+    *ret_counts = sink->counts;
+    (void)pthread_mutex_unlock(&sink->mutex);
+}

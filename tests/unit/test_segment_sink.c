@@ -1,0 +1,573 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "segment/segment_sink.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "segment/compact.h"
+#include "segment/folder.h"
+#include "segment/segment_log.h"
+#include "segment/segment_set.h"
+#include "segment/segment_write.h"
+#include "span_mix.h"
+#include "tk_folder.h"
+
+struct place {
+    char path[PATH_MAX];
+    int fd;
+};
+
+static void place_make(struct place *place)
+{
+    folder_make(place->path);
+    place->fd = open(place->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_true(place->fd >= 0);
+}
+
+static void place_remove(struct place *place)
+{
+    close(place->fd);
+    folder_remove(place->path);
+}
+
+static struct tk_segment_sink *sink_of(const struct place *place,
+                                       const struct tk_segment_opts *opts)
+{
+    struct tk_err err = {0};
+    struct tk_segment_sink *sink = NULL;
+    int rc = tk_segment_sink_new(place->fd, opts, &sink, &err);
+    if (rc < 0)
+        print_error("%s\n", err.msg);
+    assert_int_equal(rc, 0);
+    return sink;
+}
+
+static struct tk_segment_set *set_of(const struct place *place)
+{
+    struct tk_err err = {0};
+    struct tk_segment_set *set = NULL;
+    int rc = tk_segment_set_new(place->fd, false, &set, &err);
+    if (rc < 0)
+        print_error("%s\n", err.msg);
+    assert_int_equal(rc, 0);
+    return set;
+}
+
+static int note(void *user, const struct tk_span_rows *rows, struct tk_err *err)
+{
+    (void)err;
+    for (size_t i = 0; i < rows->n; i++)
+        span_texts_add(user, rows->batch, tk_span_rows_at(rows, i));
+    return 0;
+}
+
+static void note_all(struct tk_segment_set *set, struct span_texts *texts)
+{
+    struct tk_err err = {0};
+    struct tk_span_query query = {.from_ns = INT64_MIN};
+    int rc = tk_segment_set_scan(set, &query, note, texts, &err);
+    if (rc < 0)
+        print_error("%s\n", err.msg);
+    assert_int_equal(rc, 0);
+}
+
+static size_t count_files(const struct place *place, enum tk_segment_kind kind)
+{
+    struct tk_err err;
+    TK_CLEANUP(tk_buf_release) struct tk_buf entries;
+    size_t n = 0;
+    tk_buf_init(&entries, 1 << 20);
+    assert_int_equal(tk_segment_list(place->fd, &entries, &err), 0);
+    const struct tk_segment_entry *items = (const struct tk_segment_entry *)(void *)entries.p;
+    for (size_t i = 0; i < entries.n / sizeof(*items); i++)
+        n += tk_segment_has(&items[i], kind);
+    return n;
+}
+
+/* Fill and commit `commits` times, noting the spans. */
+static void fill(struct tk_segment_sink *sink, uint64_t seed, size_t commits, size_t rows,
+                 struct span_texts *texts)
+{
+    struct tk_err err = {0};
+    for (size_t i = 0; i < commits; i++) {
+        struct tk_span_batch *batch = tk_segment_sink_batch(sink);
+        size_t before = batch->rows;
+        mix_fill(batch, seed + i, rows);
+        for (size_t row = before; row < batch->rows; row++)
+            span_texts_add(texts, batch, row);
+        assert_int_equal(tk_segment_sink_commit(sink, &err), 0);
+    }
+}
+
+static void a_closed_sink_leaves_segments_with_every_row(void **state)
+{
+    (void)state;
+    struct place place;
+    struct tk_err err = {0};
+    struct span_texts before = {0};
+    struct span_texts after = {0};
+    place_make(&place);
+    struct tk_segment_sink *sink = sink_of(&place, &(struct tk_segment_opts){.queue = 8});
+    for (uint64_t i = 0; i < 5; i++) {
+        fill(sink, 100 * i + 1, 4, 50, &before);
+        assert_int_equal(tk_segment_sink_seal(sink, &err), 0);
+    }
+    fill(sink, 9000, 1, 7, &before);
+    assert_int_equal(tk_segment_sink_close(sink, &err), 0);
+    struct tk_segment_counts counts;
+    tk_segment_sink_count(sink, &counts);
+    assert_int_equal(counts.spans, 1007);
+    assert_int_equal(counts.segments, 6);
+    assert_int_equal(counts.log_bytes, 0);
+    tk_segment_sink_free(sink);
+    assert_int_equal(count_files(&place, TK_SEGMENT_PART), 6);
+    assert_int_equal(count_files(&place, TK_SEGMENT_LOG), 0);
+    struct tk_segment_set *set = set_of(&place);
+    note_all(set, &after);
+    assert_same_spans(&before, &after);
+    tk_segment_set_free(set);
+    span_texts_release(&before);
+    span_texts_release(&after);
+    place_remove(&place);
+}
+
+static void rows_of_a_live_sink_are_seen_as_they_are_committed(void **state)
+{
+    (void)state;
+    struct place place;
+    struct tk_err err = {0};
+    struct span_texts before = {0};
+    place_make(&place);
+    struct tk_segment_sink *sink = sink_of(&place, &(struct tk_segment_opts){.queue = 8});
+    struct tk_segment_set *set = set_of(&place);
+    for (uint64_t i = 0; i < 12; i++) {
+        struct span_texts after = {0};
+        struct tk_segment_totals totals;
+        fill(sink, i + 1, 1, 20, &before);
+        if (i % 4 == 3)
+            assert_int_equal(tk_segment_sink_seal(sink, &err), 0);
+        assert_int_equal(tk_segment_set_refresh(set, &err), 0);
+        tk_segment_set_count(set, &totals);
+        assert_int_equal(totals.spans, before.n);
+        note_all(set, &after);
+        assert_same_spans(&before, &after);
+        span_texts_release(&after);
+    }
+    assert_int_equal(tk_segment_sink_close(sink, &err), 0);
+    tk_segment_sink_free(sink);
+    tk_segment_set_free(set);
+    span_texts_release(&before);
+    place_remove(&place);
+}
+
+static void what_a_dead_process_committed_is_sealed_by_the_next(void **state)
+{
+    (void)state;
+    struct place place;
+    struct tk_err err = {0};
+    struct span_texts before = {0};
+    struct span_texts after = {0};
+    place_make(&place);
+    struct tk_segment_sink *sink = sink_of(&place, &(struct tk_segment_opts){0});
+    fill(sink, 5, 3, 40, &before);
+    mix_fill(tk_segment_sink_batch(sink), 77, 10); /* not committed: may go */
+    tk_segment_sink_free(sink);                    /* as a process that ends */
+    assert_int_equal(count_files(&place, TK_SEGMENT_LOG), 1);
+    sink = sink_of(&place, &(struct tk_segment_opts){0});
+    assert_int_equal(count_files(&place, TK_SEGMENT_PART), 1);
+    assert_int_equal(tk_segment_sink_close(sink, &err), 0);
+    tk_segment_sink_free(sink);
+    assert_int_equal(count_files(&place, TK_SEGMENT_LOG), 0);
+    struct tk_segment_set *set = set_of(&place);
+    note_all(set, &after);
+    assert_same_spans(&before, &after);
+    tk_segment_set_free(set);
+    span_texts_release(&before);
+    span_texts_release(&after);
+    place_remove(&place);
+}
+
+/* A log that is cut off anywhere gives the blocks that are whole, and no other. */
+static void a_torn_log_gives_its_whole_blocks(void **state)
+{
+    (void)state;
+    struct place place;
+    struct span_texts texts = {0};
+    TK_CLEANUP(tk_buf_release) struct tk_buf bytes;
+    struct tk_err err = {0};
+    tk_buf_init(&bytes, 1 << 24);
+    place_make(&place);
+    struct tk_segment_sink *sink = sink_of(&place, &(struct tk_segment_opts){0});
+    fill(sink, 5, 5, 10, &texts);
+    assert_int_equal(tk_file_load(place.fd, "open-000001.log", &bytes, &err), 0);
+    size_t seen = 0;
+    for (size_t cut = 0; cut <= bytes.n; cut += cut + 97 < bytes.n ? 97 : 1) {
+        TK_CLEANUP(tk_span_batch_freep) struct tk_span_batch *batch;
+        struct tk_log_mark mark = {0};
+        assert_int_equal(tk_span_batch_new(1000, &batch, &err), 0);
+        assert_int_equal(tk_segment_log_decode((tk_str){bytes.p, cut}, batch, &mark, &err), 0);
+        assert_int_equal(batch->rows % 10, 0);
+        assert_true(batch->rows >= seen && mark.bytes <= cut);
+        seen = batch->rows;
+    }
+    assert_int_equal(seen, 50);
+    tk_segment_sink_free(sink);
+    span_texts_release(&texts);
+    place_remove(&place);
+}
+
+/* One byte of a log that changed takes its block away, and those behind it. */
+static void a_damaged_block_is_no_block(void **state)
+{
+    (void)state;
+    struct place place;
+    struct span_texts texts = {0};
+    TK_CLEANUP(tk_buf_release) struct tk_buf bytes;
+    struct tk_err err = {0};
+    tk_buf_init(&bytes, 1 << 24);
+    place_make(&place);
+    struct tk_segment_sink *sink = sink_of(&place, &(struct tk_segment_opts){0});
+    fill(sink, 6, 3, 10, &texts);
+    assert_int_equal(tk_file_load(place.fd, "open-000001.log", &bytes, &err), 0);
+    for (size_t at = 8; at < bytes.n; at += 31) {
+        TK_CLEANUP(tk_span_batch_freep) struct tk_span_batch *batch;
+        struct tk_log_mark mark = {0};
+        assert_int_equal(tk_span_batch_new(1000, &batch, &err), 0);
+        bytes.p[at] = (char)(bytes.p[at] ^ 4);
+        assert_int_equal(tk_segment_log_decode(tk_buf_str(&bytes), batch, &mark, &err), 0);
+        assert_true(batch->rows < 30);
+        bytes.p[at] = (char)(bytes.p[at] ^ 4);
+    }
+    tk_segment_sink_free(sink);
+    span_texts_release(&texts);
+    place_remove(&place);
+}
+
+/* A child commits spans whose ids count up, and writes each number that is safe into a pipe, until
+ * it is killed. */
+static void write_until_killed(const struct place *place, int pipe_fd)
+{
+    struct tk_err err;
+    struct tk_segment_sink *sink;
+    struct tk_segment_opts opts = {.queue = 4, .ack = TK_ACK_FSYNC};
+    if (tk_segment_sink_new(place->fd, &opts, &sink, &err) < 0)
+        _exit(3);
+    for (uint64_t i = 0;; i++) {
+        struct tk_span_batch *batch = tk_segment_sink_batch(sink);
+        mix_fill(batch, 1, 1);
+        batch->span_ids[batch->rows - 1] = i;
+        if (tk_segment_sink_commit(sink, &err) < 0 || tk_segment_sink_sync(sink, &err) < 0 ||
+            write(pipe_fd, &i, sizeof(i)) != sizeof(i))
+            _exit(4);
+        if (i % 16 == 15) {
+            int rc = tk_segment_sink_seal(sink, &err);
+            if (rc < 0 && rc != -EAGAIN)
+                _exit(5);
+        }
+    }
+}
+
+static int count_id(void *user, const struct tk_span_rows *rows, struct tk_err *err)
+{
+    (void)err;
+    uint8_t *times = user;
+    for (size_t i = 0; i < rows->n; i++) {
+        uint64_t id = rows->batch->span_ids[tk_span_rows_at(rows, i)];
+        assert_true(id < 100000);
+        times[id]++;
+    }
+    return 0;
+}
+
+static void check_ids(const struct place *place, uint64_t safe)
+{
+    struct tk_err err = {0};
+    struct tk_span_query all = {.from_ns = INT64_MIN};
+    uint8_t *times = calloc(100000, 1);
+    assert_non_null(times);
+    struct tk_segment_set *set = set_of(place);
+    assert_int_equal(tk_segment_set_scan(set, &all, count_id, times, &err), 0);
+    tk_segment_set_free(set);
+    for (uint64_t i = 0; i < 100000; i++)
+        assert_true(i < safe ? times[i] == 1 : times[i] <= 1);
+    free(times);
+}
+
+static void kill_after(int64_t us)
+{
+    struct place place;
+    int fds[2];
+    place_make(&place);
+    assert_int_equal(pipe(fds), 0);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0)
+        write_until_killed(&place, fds[1]);
+    close(fds[1]);
+    struct timespec wait = {us / 1000000, us % 1000000 * 1000};
+    nanosleep(&wait, NULL);
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status));
+    uint64_t id;
+    uint64_t safe = 0; /* so many were acknowledged */
+    while (read(fds[0], &id, sizeof(id)) == sizeof(id))
+        safe = id + 1;
+    close(fds[0]);
+    check_ids(&place, safe); /* as a reader sees what was left */
+    struct tk_err err = {0};
+    struct tk_segment_sink *sink = sink_of(&place, &(struct tk_segment_opts){0});
+    check_ids(&place, safe); /* and after it was sealed */
+    assert_int_equal(tk_segment_sink_close(sink, &err), 0);
+    tk_segment_sink_free(sink);
+    assert_int_equal(count_files(&place, TK_SEGMENT_LOG), 0);
+    assert_int_equal(count_files(&place, TK_SEGMENT_TMP), 0);
+    place_remove(&place);
+}
+
+static void a_kill_at_any_moment_loses_and_doubles_nothing(void **state)
+{
+    (void)state;
+    for (int64_t i = 0; i < 25; i++)
+        kill_after(2000 + i * 3571);
+}
+
+static void a_full_disk_leaves_the_rows_before_it(void **state)
+{
+    (void)state;
+    struct place place;
+    struct tk_err err = {0};
+    struct span_texts before = {0};
+    struct span_texts after = {0};
+    TK_CLEANUP(tk_span_batch_freep) struct tk_span_batch *batch;
+    struct tk_log_mark mark = {0};
+    place_make(&place);
+    assert_int_equal(tk_span_batch_new(1000, &batch, &err), 0);
+    int fd = openat(place.fd, "log", O_RDWR | O_CREAT | O_APPEND, 0600);
+    assert_true(fd >= 0);
+    mix_fill(batch, 3, 20);
+    assert_int_equal(tk_segment_log_append(fd, batch, &mark, &err), 0);
+    span_texts_add_all(&before, batch);
+    /* As a disk with room for a part of the next block: the limit of a file's size. */
+    struct rlimit old;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    (void)signal(SIGXFSZ, SIG_IGN);
+    struct rlimit small = {mark.bytes + 1000, old.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    mix_fill(batch, 4, 100);
+    struct tk_log_mark failed = mark;
+    int rc = tk_segment_log_append(fd, batch, &failed, &err);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    assert_int_equal(rc, -EFBIG);
+    assert_memory_equal(&failed, &mark, sizeof(mark));
+    /* What follows is not lost for it. */
+    assert_int_equal(tk_segment_log_append(fd, batch, &failed, &err), 0);
+    span_texts_release(&before);
+    span_texts_add_all(&before, batch);
+    TK_CLEANUP(tk_span_batch_freep) struct tk_span_batch *again;
+    struct tk_log_mark read = {0};
+    assert_int_equal(tk_span_batch_new(1000, &again, &err), 0);
+    assert_int_equal(tk_segment_log_read(fd, again, &read, &err), 0);
+    span_texts_add_all(&after, again);
+    assert_same_spans(&before, &after);
+    close(fd);
+    span_texts_release(&before);
+    span_texts_release(&after);
+    place_remove(&place);
+}
+
+/* Two sinks in one folder, a reader beside them, a thread that syncs: nobody sees a span twice, and
+ * in the end all are there. */
+struct busy {
+    struct place *place;
+    uint64_t seed;
+    size_t spans;
+    struct tk_segment_sink *sink;
+    bool is_done;
+};
+
+static void *sync_again_and_again(void *user)
+{
+    struct busy *busy = user;
+    struct tk_err err;
+    while (!__atomic_load_n(&busy->is_done, __ATOMIC_ACQUIRE)) {
+        if (tk_segment_sink_sync(busy->sink, &err) < 0)
+            abort();
+    }
+    return NULL;
+}
+
+static void *fill_sink(void *user)
+{
+    struct busy *busy = user;
+    struct tk_err err;
+    pthread_t syncer;
+    struct tk_segment_opts opts = {.ack = TK_ACK_FSYNC};
+    if (tk_segment_sink_new(busy->place->fd, &opts, &busy->sink, &err) < 0 ||
+        pthread_create(&syncer, NULL, sync_again_and_again, busy) != 0)
+        abort();
+    for (uint64_t i = 0; i < 60; i++) {
+        mix_fill(tk_segment_sink_batch(busy->sink), busy->seed + i, 10);
+        busy->spans += 10;
+        if (tk_segment_sink_commit(busy->sink, &err) < 0)
+            abort();
+        if (i % 7 == 6) {
+            int rc = tk_segment_sink_seal(busy->sink, &err);
+            if (rc < 0 && rc != -EAGAIN)
+                abort();
+        }
+    }
+    __atomic_store_n(&busy->is_done, true, __ATOMIC_RELEASE);
+    (void)pthread_join(syncer, NULL);
+    if (tk_segment_sink_close(busy->sink, &err) < 0)
+        abort();
+    tk_segment_sink_free(busy->sink);
+    return NULL;
+}
+
+static void sinks_share_a_folder_with_a_reader(void **state)
+{
+    (void)state;
+    struct place place;
+    struct tk_err err = {0};
+    struct tk_segment_totals totals;
+    uint64_t before = 0;
+    pthread_t threads[2];
+    place_make(&place);
+    struct busy busy[2] = {{&place, 1000, 0, NULL, false}, {&place, 2000, 0, NULL, false}};
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, fill_sink, &busy[i]), 0);
+    struct tk_segment_set *set = set_of(&place);
+    for (int i = 0; i < 200; i++) {
+        int rc = tk_segment_set_refresh(set, &err);
+        if (rc < 0)
+            print_error("%s\n", err.msg);
+        assert_int_equal(rc, 0);
+        tk_segment_set_count(set, &totals);
+        assert_true(totals.spans >= before); /* a row that was seen stays, and is one row */
+        assert_true(totals.spans <= 1200);
+        before = totals.spans;
+    }
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    assert_int_equal(tk_segment_set_refresh(set, &err), 0);
+    tk_segment_set_count(set, &totals);
+    assert_int_equal(totals.spans, busy[0].spans + busy[1].spans);
+    assert_int_equal(totals.logs, 0);
+    tk_segment_set_free(set);
+    place_remove(&place);
+}
+
+/* Compaction ------------------------------------------------------------------------------- */
+
+static void put_segments(const struct place *place, size_t n, struct span_texts *texts)
+{
+    struct tk_err err = {0};
+    struct tk_segment_sink *sink = sink_of(place, &(struct tk_segment_opts){.queue = 20});
+    for (size_t i = 0; i < n; i++) {
+        fill(sink, 500 + i, 1, 30, texts);
+        assert_int_equal(tk_segment_sink_seal(sink, &err), 0);
+    }
+    assert_int_equal(tk_segment_sink_close(sink, &err), 0);
+    tk_segment_sink_free(sink);
+}
+
+static void compaction_makes_few_segments_of_the_same_rows(void **state)
+{
+    (void)state;
+    struct place place;
+    struct tk_err err = {0};
+    struct span_texts before = {0};
+    struct span_texts during = {0};
+    struct span_texts after = {0};
+    struct tk_compact_counts counts = {0};
+    place_make(&place);
+    put_segments(&place, 10, &before);
+    struct tk_segment_set *set = set_of(&place);
+    int rc = tk_segment_compact(place.fd, &(struct tk_compact_opts){.rows = 100}, &counts, &err);
+    if (rc < 0)
+        print_error("%s\n", err.msg);
+    assert_int_equal(rc, 0);
+    assert_int_equal(counts.merged, 9); /* three by three; the tenth has no neighbour */
+    assert_int_equal(counts.made, 3);
+    assert_int_equal(counts.spans, 270);
+    assert_int_equal(count_files(&place, TK_SEGMENT_PART), 4);
+    assert_int_equal(count_files(&place, TK_SEGMENT_LOG), 0);
+    note_all(set, &during); /* a set that was opened before still has all */
+    assert_same_spans(&before, &during);
+    assert_int_equal(tk_segment_set_refresh(set, &err), 0);
+    note_all(set, &after);
+    assert_same_spans(&before, &after);
+    tk_segment_set_free(set);
+    span_texts_release(&before);
+    span_texts_release(&during);
+    span_texts_release(&after);
+    place_remove(&place);
+}
+
+/* Between the rename and the deletions, or after a crash there, both are in the folder. */
+static void segments_that_are_replaced_count_once(void **state)
+{
+    (void)state;
+    struct place place;
+    struct tk_err err = {0};
+    struct span_texts before = {0};
+    struct span_texts after = {0};
+    struct tk_compact_counts counts = {0};
+    place_make(&place);
+    put_segments(&place, 3, &before);
+    for (uint32_t i = 1; i <= 3; i++) {
+        char name[TK_SEGMENT_NAME_MAX];
+        char kept[TK_SEGMENT_NAME_MAX + 5];
+        tk_segment_name(TK_SEGMENT_PART, i, name);
+        (void)snprintf(kept, sizeof(kept), "%s.kept", name);
+        assert_int_equal(linkat(place.fd, name, place.fd, kept, 0), 0);
+    }
+    assert_int_equal(tk_segment_compact(place.fd, &(struct tk_compact_opts){0}, &counts, &err), 0);
+    assert_int_equal(count_files(&place, TK_SEGMENT_PART), 1);
+    for (uint32_t i = 1; i <= 3; i++) {
+        char name[TK_SEGMENT_NAME_MAX];
+        char kept[TK_SEGMENT_NAME_MAX + 5];
+        tk_segment_name(TK_SEGMENT_PART, i, name);
+        (void)snprintf(kept, sizeof(kept), "%s.kept", name);
+        assert_int_equal(renameat(place.fd, kept, place.fd, name), 0);
+    }
+    struct tk_segment_set *set = set_of(&place);
+    struct tk_segment_totals totals;
+    tk_segment_set_count(set, &totals);
+    assert_int_equal(totals.spans, 90);
+    note_all(set, &after);
+    assert_same_spans(&before, &after);
+    tk_segment_set_free(set);
+    struct tk_segment_sink *sink = sink_of(&place, &(struct tk_segment_opts){0});
+    tk_segment_sink_free(sink);
+    assert_int_equal(count_files(&place, TK_SEGMENT_PART), 1);
+    span_texts_release(&before);
+    span_texts_release(&after);
+    place_remove(&place);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_closed_sink_leaves_segments_with_every_row),
+        cmocka_unit_test(rows_of_a_live_sink_are_seen_as_they_are_committed),
+        cmocka_unit_test(what_a_dead_process_committed_is_sealed_by_the_next),
+        cmocka_unit_test(a_torn_log_gives_its_whole_blocks),
+        cmocka_unit_test(a_damaged_block_is_no_block),
+        cmocka_unit_test(a_kill_at_any_moment_loses_and_doubles_nothing),
+        cmocka_unit_test(a_full_disk_leaves_the_rows_before_it),
+        cmocka_unit_test(sinks_share_a_folder_with_a_reader),
+        cmocka_unit_test(compaction_makes_few_segments_of_the_same_rows),
+        cmocka_unit_test(segments_that_are_replaced_count_once),
+    };
+    return cmocka_run_group_tests_name("segment_sink", tests, NULL, NULL);
+}
