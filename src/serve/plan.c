@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Paths of the server itself, as one table; those of queries stand in routes.h. */
+#include "serve/plan.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "base/number.h"
+#include "serve/answer.h"
+
+#define TEXT_PLAIN "text/plain; charset=utf-8"
+#define PROTOBUF   "application/x-protobuf"
+#define JSON       "application/json"
+
+/* Header filter ------------------------------------------------------------------------------ */
+
+static bool is_named(tk_str name, const char *wanted)
+{
+    return name.n == strlen(wanted) && strncasecmp(name.p, wanted, name.n) == 0;
+}
+
+/* Characters of a token, RFC 9110 section 5.6.2. */
+static bool is_token(tk_str name)
+{
+    static const char marks[] = "!#$%&'*+-.^_`|~";
+    for (size_t i = 0; i < name.n; i++) {
+        char c = name.p[i];
+        char lower = (char)(c | 0x20);
+        if (!tk_is_digit(c) && !(lower >= 'a' && lower <= 'z') && (!c || !strchr(marks, c)))
+            return false;
+    }
+    return name.n > 0;
+}
+
+void tk_head_filter_add(struct tk_head_filter *filter, tk_str name, tk_str value)
+{
+    filter->has_bad_name |= !is_token(name);
+    if (is_named(name, "Content-Length")) {
+        filter->lengths++;
+        filter->has_bad_length |= !tk_parse_u64(value, &filter->length);
+    } else if (is_named(name, "Transfer-Encoding")) {
+        filter->codings++;
+        filter->has_bad_coding |= !is_named(value, "chunked");
+    } else if (is_named(name, "Host")) {
+        filter->hosts++;
+    }
+}
+
+const char *tk_head_filter_reason(const struct tk_head_filter *filter)
+{
+    if (filter->has_bad_name)
+        return "the name of a header is no token";
+    if (filter->lengths > 0 && filter->codings > 0)
+        return "both Content-Length and Transfer-Encoding";
+    if (filter->lengths > 1)
+        return "more than one Content-Length";
+    if (filter->has_bad_length)
+        return "Content-Length is no number";
+    if (filter->codings > 1 || filter->has_bad_coding)
+        return "a Transfer-Encoding other than chunked";
+    if (filter->hosts > 1)
+        return "more than one Host";
+    return NULL;
+}
+
+/* Paths -------------------------------------------------------------------------------------- */
+
+#define ON(protocol) (1U << (protocol))
+#define EVERYWHERE   (~0U)
+
+static const struct {
+    const char *method;
+    const char *path;
+    unsigned listeners; /* where it is */
+    enum tk_plan_kind kind;
+    enum tk_payload_kind protobuf, json; /* of SPANS, by media type */
+    const char *about;
+} endpoints[] = {
+    {"POST", "/v1/traces", ON(TK_PROTOCOL_HTTP), TK_PLAN_SPANS, TK_PAYLOAD_OTLP,
+     TK_PAYLOAD_OTLP_JSON, "spans as OTLP, protobuf or JSON"},
+    {"POST", "/api/v2/spans", ON(TK_PROTOCOL_ZIPKIN), TK_PLAN_SPANS, TK_PAYLOAD_ZIPKIN,
+     TK_PAYLOAD_ZIPKIN_JSON, "spans of Zipkin, JSON or protobuf"},
+    {"GET", "/healthz", EVERYWHERE, TK_PLAN_HEALTH, 0, 0, "200 while the server takes spans"},
+    {"GET", "/metrics", EVERYWHERE, TK_PLAN_METRICS, 0, 0, "counters for Prometheus"},
+    {"GET", "/", EVERYWHERE, TK_PLAN_LIST, 0, 0, "this list"},
+};
+
+static bool has_queries(enum tk_protocol protocol)
+{
+    return protocol == TK_PROTOCOL_QUERY || protocol == TK_PROTOCOL_ZIPKIN;
+}
+
+/* The index in `endpoints`; their count = none. `ret_allow` is the method of the path with another
+ * one. */
+static size_t find_endpoint(const struct tk_head *head, tk_str method, const char **ret_allow)
+{
+    for (size_t i = 0; i < TK_COUNTOF(endpoints); i++) {
+        if (!(endpoints[i].listeners & ON(head->protocol)) ||
+            !tk_str_eq(head->path, tk_str_from(endpoints[i].path)))
+            continue;
+        if (tk_str_eq(method, tk_str_from(endpoints[i].method)))
+            return i;
+        *ret_allow = endpoints[i].method;
+    }
+    return TK_COUNTOF(endpoints);
+}
+
+/* Plan --------------------------------------------------------------------------------------- */
+
+static void refuse(struct tk_answer *answer, int status, const char *text)
+{
+    answer->status = status;
+    answer->content_type = TEXT_PLAIN;
+    tk_buf_puts(&answer->body, text);
+    tk_buf_putc(&answer->body, '\n');
+}
+
+/* The media type without its parameters. */
+static tk_str media_type(tk_str content_type)
+{
+    content_type.n = tk_str_find(content_type, ';');
+    return tk_str_trim(content_type);
+}
+
+/* The format of the body; false = neither. Zipkin's clients may leave the type out. */
+static bool choose_payload(const struct tk_head *head, size_t endpoint,
+                           enum tk_payload_kind *ret_kind)
+{
+    tk_str type = media_type(head->content_type);
+    if (is_named(type, PROTOBUF)) {
+        *ret_kind = endpoints[endpoint].protobuf;
+        return true;
+    }
+    *ret_kind = endpoints[endpoint].json;
+    return is_named(type, JSON) ||
+           (type.n == 0 && endpoints[endpoint].json == TK_PAYLOAD_ZIPKIN_JSON);
+}
+
+static void plan_spans(const struct tk_head *head, size_t endpoint, size_t max_body_bytes,
+                       struct tk_plan *plan, struct tk_answer *answer)
+{
+    struct tk_verdict verdict = {0};
+    if (!choose_payload(head, endpoint, &plan->payload)) {
+        refuse(answer, 415, "expected Content-Type " PROTOBUF " or " JSON);
+        return;
+    }
+    plan->speaks_otlp = plan->payload == TK_PAYLOAD_OTLP || plan->payload == TK_PAYLOAD_OTLP_JSON;
+    if (!tk_coding_find(head->content_encoding, &plan->coding)) {
+        refuse(answer, 415, "expected Content-Encoding gzip, deflate, zstd or none");
+        return;
+    }
+    if (head->length > max_body_bytes) {
+        verdict.outcome = TK_OUTCOME_TOO_LARGE;
+        (void)tk_fail(&verdict.err, -1, "body: %llu bytes, at most %zu are taken",
+                      (unsigned long long)head->length, max_body_bytes);
+        tk_verdict_put(&verdict, plan->payload, answer);
+        return;
+    }
+    plan->kind = TK_PLAN_SPANS;
+}
+
+/* Neither of the server's own: a query, or nothing. `allow` is a method that the path knows. */
+static void plan_query(const struct tk_head *head, tk_str method, const char *allow,
+                       struct tk_plan *plan, struct tk_answer *answer)
+{
+    tk_str segment;
+    bool is_known = false;
+    if (has_queries(head->protocol) && tk_routes_find(method, head->path, &segment, &is_known)) {
+        plan->kind = TK_PLAN_QUERY;
+        return;
+    }
+    if (!allow && is_known)
+        allow = "GET, POST";
+    refuse(answer, allow ? 405 : 404,
+           allow ? "this path knows another method" : "there is no such path; GET / lists them");
+    answer->allow = allow;
+}
+
+void tk_plan_make(const struct tk_head *head, size_t max_body_bytes, struct tk_plan *ret_plan,
+                  struct tk_answer *answer)
+{
+    const char *allow = NULL;
+    /* What GET answers HEAD answers without its body. */
+    tk_str method = tk_str_eq(head->method, TK_STR("HEAD")) ? TK_STR("GET") : head->method;
+    size_t endpoint = find_endpoint(head, method, &allow);
+    *ret_plan = (struct tk_plan){0};
+    if (endpoint < TK_COUNTOF(endpoints) && endpoints[endpoint].kind != TK_PLAN_SPANS) {
+        ret_plan->kind = endpoints[endpoint].kind;
+    } else if (endpoint < TK_COUNTOF(endpoints)) {
+        plan_spans(head, endpoint, max_body_bytes, ret_plan, answer);
+    } else {
+        plan_query(head, method, allow, ret_plan, answer);
+    }
+}
+
+void tk_verdict_put(const struct tk_verdict *verdict, enum tk_payload_kind kind,
+                    struct tk_answer *answer)
+{
+    const struct tk_outcome_about *about = &tk_outcomes[verdict->outcome];
+    bool is_json = kind == TK_PAYLOAD_OTLP_JSON;
+    tk_buf_reset(&answer->body);
+    answer->status = about->http;
+    answer->retry_after_s = about->retry ? TK_RETRY_AFTER_S : 0;
+    if (kind != TK_PAYLOAD_OTLP && kind != TK_PAYLOAD_OTLP_JSON) {
+        answer->content_type = TEXT_PLAIN;
+        if (verdict->outcome == TK_OUTCOME_TAKEN) {
+            answer->status = 202;
+        } else {
+            refuse(answer, about->http, verdict->err.msg);
+        }
+        return;
+    }
+    answer->content_type = is_json ? JSON : PROTOBUF;
+    if (verdict->outcome == TK_OUTCOME_TAKEN) {
+        tk_export_response_encode(&verdict->tally, is_json, &answer->body);
+        return;
+    }
+    tk_rpc_status_encode(&(struct tk_rpc_status){.code = about->grpc,
+                                                 .message = tk_str_from(verdict->err.msg),
+                                                 .bad_request = verdict->outcome == TK_OUTCOME_BAD,
+                                                 .retry_after_s = answer->retry_after_s},
+                         is_json, &answer->body);
+}
+
+/* List --------------------------------------------------------------------------------------- */
+
+void tk_plan_list(enum tk_protocol protocol, struct tk_buf *out)
+{
+    tk_buf_lit(out, "tracekit " TK_VERSION "\n\n");
+    for (size_t i = 0; i < TK_COUNTOF(endpoints); i++) {
+        if (endpoints[i].listeners & ON(protocol)) {
+            tk_buf_printf(out, "%-4s  %-44s  %s\n", endpoints[i].method, endpoints[i].path,
+                          endpoints[i].about);
+        }
+    }
+    if (has_queries(protocol))
+        tk_routes_list(out);
+}
