@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "step/session.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "step/session_internal.h"
+
+enum {
+    ANCESTORS = 16, /* processes between a step's owner and that of the step around it */
+    PATH_BYTES = 4096,
+    SNMP_BYTES = 8192,
+};
+
+/* Opening ---------------------------------------------------------------------------- */
+
+int tk_session_open(const struct tk_state_options *options, struct tk_session **ret_session,
+                    struct tk_err *err)
+{
+    struct tk_session *session = calloc(1, sizeof(*session));
+    if (!session)
+        return tk_fail(err, -ENOMEM, "out of memory");
+    session->options = options;
+    session->state = (struct tk_state){.fd = -1, .job_fd = -1};
+    tk_buf_init(&session->text, TK_JOURNAL_MAX);
+    int rc = tk_kernel_open(&session->kernel, "/", err);
+    rc = rc < 0 ? rc : tk_arena_init(&session->arena, TK_JOB_ARENA_MAX, err);
+    rc = rc < 0 ? rc : tk_host_viewer_new(&session->kernel, &session->viewer, err);
+    rc = rc < 0 ? rc : tk_state_open(&session->state, options, err);
+    if (rc < 0) {
+        tk_session_free(session);
+        return rc;
+    }
+    *ret_session = session;
+    return 0;
+}
+
+void tk_session_free(struct tk_session *session)
+{
+    if (!session)
+        return;
+    tk_state_close(&session->state);
+    tk_host_viewer_free(session->viewer);
+    tk_buf_release(&session->text);
+    tk_arena_release(&session->arena);
+    tk_kernel_close(&session->kernel);
+    free(session);
+}
+
+void tk_session_freep(struct tk_session **session)
+{
+    tk_session_free(*session);
+}
+
+const char *tk_session_path(struct tk_session *session)
+{
+    const struct tk_state *state = &session->state;
+    (void)snprintf(session->path, sizeof(session->path), "%s/%s", state->folder, state->job);
+    return session->path;
+}
+
+const struct tk_kernel *tk_session_kernel(const struct tk_session *session)
+{
+    return &session->kernel;
+}
+
+struct tk_state *tk_session_state(struct tk_session *session)
+{
+    return &session->state;
+}
+
+struct tk_arena *tk_session_arena(struct tk_session *session)
+{
+    return &session->arena;
+}
+
+struct tk_host_viewer *tk_session_viewer(struct tk_session *session)
+{
+    return session->viewer;
+}
+
+const struct tk_journal *tk_session_journal(const struct tk_session *session)
+{
+    return &session->journal;
+}
+
+const struct tk_step_spans *tk_session_spans(const struct tk_session *session)
+{
+    return &session->spans;
+}
+
+int tk_session_load(struct tk_session *session, const struct tk_journal_filter *filter,
+                    struct tk_err *err)
+{
+    int rc = tk_journal_load(session->state.job_fd, filter, &session->text, &session->arena,
+                             &session->journal, err);
+    rc = rc < 0 ? rc : tk_step_spans_find(&session->journal, &session->arena, &session->spans, err);
+    return rc;
+}
+
+int tk_session_find(struct tk_session *session, struct tk_err *err)
+{
+    static const struct tk_journal_filter open_steps = {{0}};
+    int rc =
+        session->state.job_fd >= 0 ? 0 : tk_state_find_job(&session->state, session->options, err);
+    rc = rc < 0 ? rc : tk_session_load(session, &open_steps, err);
+    if (rc < 0)
+        return rc;
+    if (!tk_journal_get(&session->journal, TK_STEP_INIT)) {
+        return tk_fail(err, -EBADMSG, "%s/%s: the journal does not begin with a job",
+                       session->state.folder, session->state.job);
+    }
+    if (tk_journal_get(&session->journal, TK_STEP_FINALIZE))
+        return tk_fail(err, -EALREADY, "job %s is finalised", session->state.job);
+    return 0;
+}
+
+/* Records ---------------------------------------------------------------------------- */
+
+void tk_session_read_host(struct tk_session *session, struct tk_step_record *record)
+{
+    tk_host_viewer_read(session->viewer, &session->view);
+    tk_step_host_take(&record->host, &session->view, &session->arena);
+    char snmp[SNMP_BYTES];
+    tk_str text;
+    struct tk_err ignored;
+    if (tk_file_read(session->kernel.rootfd, "proc/net/snmp", snmp, sizeof(snmp), &text,
+                     &ignored) == 0)
+        record->host.tcp_segments = tk_step_segments_parse(text);
+    record->real_ns = tk_clock_real_ns();
+    record->boot_ns = tk_clock_boot_ns();
+}
+
+int tk_session_append(struct tk_session *session, const struct tk_step_record *record,
+                      struct tk_err *err)
+{
+    int rc = tk_journal_append(session->state.job_fd, record, err);
+    return rc < 0 ? tk_err_prefix(err, "%s/%s", session->state.folder, session->state.job) : rc;
+}
+
+/* Jobs ------------------------------------------------------------------------------- */
+
+static void set_id(struct tk_session *session, struct tk_job *job, int64_t now_ns)
+{
+    unsigned char random[3] = {0};
+    char time[TK_TIME_MAX];
+    char id[TK_TIME_MAX + 8];
+    (void)!getrandom(random, sizeof(random), 0);
+    int n = snprintf(id, sizeof(id), "%s-%02x%02x%02x", tk_time_format_compact(now_ns, time),
+                     random[0], random[1], random[2]);
+    job->id = tk_arena_copy(&session->arena, (tk_str){id, (size_t)n});
+}
+
+/* Before its journal begins, so that a wrapper that is killed never leaves one that nobody ends. */
+static int mark_private(struct tk_session *session, struct tk_err *err)
+{
+    pid_t above;
+    int64_t born;
+    if (!tk_step_process_read(&session->kernel, getpid(), &above, &born))
+        return 0; /* a host that does not tell of processes */
+    return tk_state_mark(&session->state, getpid(), born, err);
+}
+
+int tk_session_begin(struct tk_session *session, struct tk_job *job, bool private,
+                     struct tk_err *err)
+{
+    char name[256];
+    char host[TK_NODE_NAME_MAX];
+    struct tk_step_record record;
+    tk_step_record_init(&record, TK_STEP_INIT, TK_STR(""));
+    (void)snprintf(name, sizeof(name), "%.*s", TK_STR_ARG(job->job));
+    int rc = tk_state_new_job(&session->state, name, record.real_ns, err);
+    if (rc < 0)
+        return rc;
+    tk_node_host_name(&session->kernel, host);
+    set_id(session, job, record.real_ns);
+    job->runner = tk_arena_copy(&session->arena, tk_str_from(host));
+    job->clock.boot_id = tk_str_from(session->kernel.boot_id);
+    job->clock.start_boottime_ns = record.boot_ns;
+    tk_step_system_read(&session->kernel, &session->arena, &job->system);
+    record.job = *job;
+    record.private = private;
+    tk_session_read_host(session, &record);
+    record.job.clock.start_boottime_ns = record.boot_ns;
+    if (private)
+        rc = mark_private(session, err);
+    rc = rc < 0 ? rc : tk_session_append(session, &record, err);
+    if (rc == 0 && !private)
+        rc = tk_state_point(&session->state, err);
+    return rc < 0 ? rc : tk_session_load(session, NULL, err);
+}
+
+/* Steps ------------------------------------------------------------------------------ */
+
+/* Unique on this machine: no two processes have a pid at one moment. */
+static void new_span(char ret[TK_STEP_SPAN_MAX])
+{
+    (void)snprintf(ret, TK_STEP_SPAN_MAX, "%llx.%x",
+                   (unsigned long long)(tk_clock_boot_ns() / TK_NS_PER_US), (unsigned)getpid());
+}
+
+static const struct tk_step_span *owned_by(const struct tk_step_spans *spans, pid_t pid,
+                                           int64_t born)
+{
+    for (size_t i = spans->count; i-- > 0;) {
+        const struct tk_step_span *span = &spans->items[i];
+        if (!span->end && span->start->owner == pid && span->start->owner_born == born)
+            return span;
+    }
+    return NULL;
+}
+
+/* The step around one of this owner: the last open one of it or of a process above it. */
+static tk_str find_parent(const struct tk_session *session, pid_t pid)
+{
+    if (!tk_step_spans_last_open(&session->spans, (tk_str){0}))
+        return (tk_str){0};
+    for (int i = 0; i < ANCESTORS && pid > 1; i++) {
+        pid_t above;
+        int64_t born;
+        if (!tk_step_process_read(&session->kernel, pid, &above, &born))
+            break;
+        const struct tk_step_span *span = owned_by(&session->spans, pid, born);
+        if (span)
+            return span->start->span;
+        pid = above;
+    }
+    return (tk_str){0};
+}
+
+/* A control group for the step, with its owner in it; what it is called goes to the record. */
+static struct tk_cgroup_leaf *move_owner(struct tk_session *session, const char *span, pid_t owner,
+                                         struct tk_step_record *record)
+{
+    char name[96];
+    struct tk_err ignored;
+    struct tk_cgroup_leaf *leaf = NULL;
+    (void)snprintf(name, sizeof(name), "tracekit-step-%s-%d", span, (int)owner);
+    if (tk_cgroup_leaf_new(&session->kernel, name, &leaf, &ignored) < 0)
+        return NULL;
+    TK_CLEANUP(tk_buf_release) struct tk_buf text;
+    tk_buf_init(&text, PATH_BYTES);
+    tk_cgroup_leaf_describe(leaf, &text);
+    record->cgroup = tk_arena_copy(&session->arena, tk_buf_str(&text));
+    if (!tk_buf_ok(&text) || !record->cgroup.p || tk_cgroup_leaf_take(leaf, owner) < 0) {
+        record->cgroup = (tk_str){0};
+        tk_cgroup_leaf_free(leaf);
+        return NULL;
+    }
+    return leaf;
+}
+
+static void set_owner(const struct tk_session *session, pid_t owner, struct tk_step_record *record)
+{
+    pid_t above;
+    int64_t born;
+    if (owner <= 0 || !tk_step_process_read(&session->kernel, owner, &above, &born))
+        return;
+    record->owner = owner;
+    record->owner_born = born;
+    (void)tk_step_usage_read(&session->kernel, owner, &record->usage);
+}
+
+int tk_session_start(struct tk_session *session, const struct tk_session_step *wanted,
+                     char ret_span[TK_STEP_SPAN_MAX], struct tk_err *err)
+{
+    char span[TK_STEP_SPAN_MAX];
+    struct tk_step_record record;
+    new_span(span);
+    tk_step_record_init(&record, TK_STEP_START, tk_str_from(span));
+    record.step.name = wanted->name;
+    record.step.kind = tk_str_from(wanted->kind);
+    record.step.attrs = wanted->attrs;
+    record.step.argv = wanted->argv;
+    record.cgroup = wanted->cgroup;
+    bool given = wanted->parent && *wanted->parent &&
+                 tk_step_spans_get(&session->spans, tk_str_from(wanted->parent));
+    pid_t inner = wanted->owner == getpid() ? getppid() : wanted->owner;
+    record.step.parent = given ? tk_str_from(wanted->parent) : find_parent(session, inner);
+    struct tk_cgroup_leaf *leaf = NULL;
+    if (wanted->move_owner && wanted->owner > 1)
+        leaf = move_owner(session, span, wanted->owner, &record);
+    set_owner(session, wanted->owner, &record);
+    tk_session_read_host(session, &record);
+    int rc = tk_session_append(session, &record, err);
+    if (rc < 0) {
+        tk_cgroup_leaf_free(leaf);
+        return rc;
+    }
+    tk_cgroup_leaf_leave(leaf);
+    memcpy(ret_span, span, sizeof(span));
+    return 0;
+}
+
+/* Version 1 counts the memory of the step's control group. */
+static bool is_legacy(const struct tk_step_record *start)
+{
+    return memmem(start->cgroup.p, start->cgroup.n, " memory=", 8) != NULL;
+}
+
+/* The shell that started the step ends it: what it used, and what its control group did. */
+static void measure_owner(struct tk_session *session, const struct tk_step_record *start,
+                          struct tk_step_record *end, struct tk_cgroup_leaf *leaf)
+{
+    struct tk_cgroup_reading reading;
+    struct tk_cgroup_memory memory;
+    struct tk_step_usage usage;
+    struct tk_err ignored;
+    if (leaf && tk_cgroup_leaf_read(leaf, &reading, &ignored) == 0) {
+        tk_cgroup_leaf_read_memory(leaf, &memory);
+        tk_step_measure_leaf(&reading, &memory, is_legacy(start), &end->step);
+    }
+    if (start->usage.user_ns == TK_JOB_NONE ||
+        !tk_step_usage_read(&session->kernel, (pid_t)start->owner, &usage))
+        return;
+    if (!end->step.scope.p)
+        end->step.scope = TK_STR(TK_JOB_SCOPE_TREE);
+    tk_step_measure_usage(&start->usage, &usage, &end->step);
+}
+
+static bool is_owner(const struct tk_session *session, const struct tk_step_record *start,
+                     pid_t shell)
+{
+    pid_t above;
+    int64_t born;
+    return start->owner == shell && tk_step_process_read(&session->kernel, shell, &above, &born) &&
+           born == start->owner_born;
+}
+
+int tk_session_end(struct tk_session *session, tk_str name, pid_t shell,
+                   const struct tk_job_step *known, struct tk_err *err)
+{
+    struct tk_step_record record;
+    const struct tk_step_span *span = tk_step_spans_last_open(&session->spans, name);
+    if (!span)
+        return tk_fail(err, -ENOENT, "no step '%.*s' is open", TK_STR_ARG(name));
+    tk_step_record_init(&record, TK_STEP_END, span->start->span);
+    record.step = *known;
+    tk_session_read_host(session, &record);
+    struct tk_cgroup_leaf *leaf = NULL;
+    struct tk_err ignored;
+    if (span->start->cgroup.n > 0 &&
+        tk_cgroup_leaf_reopen(&session->kernel, span->start->cgroup, &leaf, &ignored) < 0)
+        leaf = NULL;
+    if (is_owner(session, span->start, shell))
+        measure_owner(session, span->start, &record, leaf);
+    tk_cgroup_leaf_free(leaf);
+    return tk_session_append(session, &record, err);
+}
+
+/* Steps whose owner is gone ---------------------------------------------------------- */
+
+/* What the control group of the owner had used, when the owner is gone. */
+static void measure_left(struct tk_session *session, const struct tk_step_record *start,
+                         struct tk_job_step *step)
+{
+    struct tk_cgroup_reading reading;
+    struct tk_cgroup_memory memory;
+    struct tk_cgroup_leaf *leaf;
+    struct tk_err ignored;
+    if (start->cgroup.n == 0 ||
+        tk_cgroup_leaf_reopen(&session->kernel, start->cgroup, &leaf, &ignored) < 0)
+        return;
+    if (tk_cgroup_leaf_read(leaf, &reading, &ignored) == 0) {
+        tk_cgroup_leaf_read_memory(leaf, &memory);
+        tk_step_measure_leaf(&reading, &memory, is_legacy(start), step);
+    }
+    /* What a command left may run on in its group. */
+    if (tk_str_eq(start->step.kind, TK_STR("shell"))) {
+        tk_cgroup_leaf_free(leaf);
+    } else {
+        tk_cgroup_leaf_leave(leaf);
+    }
+}
+
+int tk_session_tell_gone(struct tk_session *session, const struct tk_step_span *span,
+                         int64_t boot_ns, struct tk_err *err)
+{
+    struct tk_step_record record;
+    const struct tk_step_record *start = span->start;
+    tk_step_record_init(&record, TK_STEP_GONE, start->span);
+    if (boot_ns == 0) {
+        tk_session_read_host(session, &record);
+    } else {
+        record.boot_ns = boot_ns > start->boot_ns ? boot_ns : start->boot_ns;
+        record.real_ns = start->real_ns + (record.boot_ns - start->boot_ns);
+    }
+    measure_left(session, start, &record.step);
+    return tk_session_append(session, &record, err);
+}
