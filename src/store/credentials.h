@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where an S3 store is and whose it is, object-store.md section 11: the options, then MINIO_*, then
+ * AWS_*, then the file of the AWS tools ($AWS_SHARED_CREDENTIALS_FILE or ~/.aws/credentials, the
+ * profile $AWS_PROFILE or "default"), which nobody else may read. A secret is wiped when it is
+ * released; it stands in no message. */
+#ifndef TK_STORE_CREDENTIALS_H
+#define TK_STORE_CREDENTIALS_H
+
+#include "store/store.h"
+
+struct tk_access {
+    char *endpoint, *region; /* owned, as all others */
+    char *access_key, *secret_key;
+    char *session_token; /* NULL = none */
+};
+
+/* Collect them. -EACCES when there are no keys, or others may read the file; -EINVAL when one of a
+ * pair is missing. Release it in any case. */
+TK_MUST_USE int tk_access_read(const struct tk_store_options *options, struct tk_access *ret_access,
+                               struct tk_err *err);
+
+/* Wipe and free; a zeroed struct is fine. */
+void tk_access_release(struct tk_access *access);
+
+#endif
