@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The models of timing and the passes over a trace that code it: edges forwards, then base levels,
+ * then each plane, backwards; each section with a coder of its own, and with models that know
+ * nothing of later planes. One function codes and decodes.
+ *
+ * Backwards (the last node first) a span's children are known when its duration is coded: what they
+ * take is a lower bound that durations often just exceed. Measured against parents first that is
+ * worth 1 to 5 % of the bytes. */
+#ifndef TK_CODEC_TIMING_INTERNAL_H
+#define TK_CODEC_TIMING_INTERNAL_H
+
+#include "codec/mix.h"
+#include "codec/time_context.h"
+
+#define TK_TIME_PLANES TK_LEVEL_DEPTH
+#define TK_TIME_MIXED  3 /* planes that are mixed from several contexts; the others have one */
+
+#define TK_TIME_BASE_INPUTS  4
+#define TK_TIME_PLANE_INPUTS 4
+#define TK_TIME_EDGE_INPUTS  3
+
+#define TK_TIME_BUCKET_BITS 17 /* 8 MiB */
+#define TK_TIME_SLOT_BITS   17 /* of each plane and the rest: 4 MiB in all */
+#define TK_TIME_HABIT_BITS  14
+
+/* What is known of the numbers of spans with the same subtree below the same parent: levels are
+ * coded within a window, and how a trace's levels compare with their mean tells how slow it is. */
+struct tk_time_habit {
+    uint8_t window; /* its first level, a multiple of 4 */
+    uint16_t mean;  /* in 1/16 of a level; 0 = none yet */
+};
+
+struct tk_time_models {
+    struct tk_levels levels;
+    struct tk_mix_tables tables;
+    struct tk_contexts contexts; /* of edges and base levels */
+    struct tk_bit *slots;        /* of planes, each its own, and of the rest; owned */
+    struct tk_mix_weights edge_weights[8];
+    struct tk_mix_weights base_weights[2][16];
+    struct tk_mix_weights plane_weights[TK_TIME_MIXED][2][TK_TIME_EDGES];
+    struct tk_bit escapes[2][64];
+    struct tk_time_habit habits[2][1 << TK_TIME_HABIT_BITS];
+};
+
+/* Heap: some 12 MiB. -ENOMEM. */
+TK_MUST_USE int tk_time_models_new(struct tk_time_models **ret_models, struct tk_err *err);
+
+/* Accepts NULL. */
+void tk_time_models_free(struct tk_time_models *models);
+
+/* For TK_CLEANUP. */
+void tk_time_models_freep(struct tk_time_models **models);
+
+/* The edges and base levels of a trace that was loaded; leaves estimates of depth 0. */
+void tk_time_code_base(struct tk_coder *coder, struct tk_time_models *models,
+                       struct tk_time_trace *trace);
+
+/* Plane `plane`, 0 to 6, of a trace whose numbers are known to that depth; leaves estimates of
+ * the next. */
+void tk_time_code_plane(struct tk_coder *coder, struct tk_time_models *models,
+                        struct tk_time_trace *trace, unsigned plane);
+
+/* What is left below fine cells: `value`s are exact then. `start` is the absolute start of the
+ * trace in ticks, from which clocks coarser than the tick are told. */
+void tk_time_code_rest(struct tk_coder *coder, struct tk_time_models *models,
+                       struct tk_time_trace *trace, int64_t start);
+
+/* The model of a context of plane `plane`; of the rest: of TK_TIME_PLANES. */
+static inline struct tk_bit *tk_time_slot(struct tk_time_models *models, unsigned plane,
+                                          uint64_t hash)
+{
+    uint64_t place = hash & ((1U << TK_TIME_SLOT_BITS) - 1);
+    return &models->slots[(uint64_t)plane << TK_TIME_SLOT_BITS | place];
+}
+
+/* About what a number is, known to a depth. */
+static inline uint64_t tk_time_about(const struct tk_time_models *models,
+                                     const struct tk_time_number *number, unsigned depth)
+{
+    if (number->state != TK_TIME_CELL)
+        return 0;
+    uint32_t cell = (uint32_t)number->cell >> (TK_LEVEL_DEPTH - depth);
+    return (tk_levels_low(&models->levels, depth, cell) +
+            tk_levels_low(&models->levels, depth, cell + 1)) /
+           2;
+}
+
+/* The place of `value` on a scale of `steps` (1 to 128) to a base level; 0 = zero. */
+static inline uint32_t tk_time_scale(const struct tk_time_models *models, uint64_t value,
+                                     unsigned steps)
+{
+    return value == 0 ? 0 : 1 + tk_levels_find(&models->levels, value) * steps / 128;
+}
+
+#endif

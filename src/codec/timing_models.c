@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "codec/timing_internal.h"
+
+int tk_time_models_new(struct tk_time_models **ret_models, struct tk_err *err)
+{
+    struct tk_time_models *models = calloc(1, sizeof(*models));
+    if (!models)
+        return tk_fail(err, -ENOMEM, "timing: out of memory");
+    size_t slots = (size_t)(TK_TIME_PLANES + 1) << TK_TIME_SLOT_BITS;
+    models->slots = aligned_alloc(128, slots * sizeof(*models->slots));
+    int rc = models->slots ? tk_contexts_init(&models->contexts, TK_TIME_BUCKET_BITS, err)
+                           : tk_fail(err, -ENOMEM, "timing: out of memory");
+    if (rc < 0) {
+        tk_time_models_free(models);
+        return rc;
+    }
+    tk_bits_init(models->slots, slots);
+    tk_levels_init(&models->levels);
+    tk_mix_tables_init(&models->tables);
+    tk_mix_weights_init(models->edge_weights, TK_COUNTOF(models->edge_weights),
+                        TK_TIME_EDGE_INPUTS);
+    tk_mix_weights_init(models->base_weights[0],
+                        sizeof(models->base_weights) / sizeof(models->base_weights[0][0]),
+                        TK_TIME_BASE_INPUTS);
+    tk_mix_weights_init(models->plane_weights[0][0],
+                        sizeof(models->plane_weights) / sizeof(models->plane_weights[0][0][0]),
+                        TK_TIME_PLANE_INPUTS);
+    tk_bits_init(models->escapes[0], 2 * TK_COUNTOF(models->escapes[0]));
+    *ret_models = models;
+    return 0;
+}
+
+void tk_time_models_free(struct tk_time_models *models)
+{
+    if (!models)
+        return;
+    tk_contexts_release(&models->contexts);
+    free(models->slots);
+    free(models);
+}
+
+void tk_time_models_freep(struct tk_time_models **models)
+{
+    tk_time_models_free(*models);
+}

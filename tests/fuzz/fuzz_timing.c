@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The sections of timing, of any bytes, for sixty traces of four spans: the first byte says whether
+ * they are tables or numbers, the next ones how long each section of numbers is. */
+#include <stddef.h>
+#include <stdint.h>
+
+#include "codec/timing.h"
+
+#define TRACES   60
+#define NODES    (4 * TRACES)
+#define SECTIONS 9 /* base level, seven planes, the rest */
+
+static void split(const uint8_t *data, size_t size, struct tk_block *block)
+{
+    bool is_tables = data[0] & 1;
+    tk_str rest = {(const char *)data + 1 + SECTIONS, size - 1 - SECTIONS};
+    for (size_t i = 0; i < (is_tables ? 1 : SECTIONS); i++) {
+        size_t n = is_tables || data[1 + i] > rest.n ? rest.n : data[1 + i];
+        uint32_t type = i == 0 ? TK_SECTION_TIME_BASE : TK_SECTION_TIME_PLANE + (uint32_t)i - 1;
+        type = is_tables ? TK_SECTION_TIME_TABLES : i == 8 ? TK_SECTION_TIME_REST : type;
+        block->sections[block->section_count++] =
+            (struct tk_section){.type = type, .bytes = {rest.p, n}};
+        rest = (tk_str){rest.p + n, rest.n - n};
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static uint32_t ends[TRACES], symbols[NODES], sizes[NODES];
+    static int64_t starts[NODES], durations[NODES], trace_starts[TRACES];
+    for (uint32_t i = 0; i < NODES; i++) {
+        ends[i / 4] = i / 4 * 4 + 4;
+        sizes[i] = i % 4 == 0 ? 4 : i % 4 == 1 && i % 8 == 1 ? 2 : 1;
+        symbols[i] = i % 4;
+    }
+    struct tk_forest forest = {.tick_ns = 1,
+                               .trace_count = TRACES,
+                               .trace_ends = ends,
+                               .trace_starts = trace_starts,
+                               .node_count = NODES,
+                               .node_symbols = symbols,
+                               .sizes = sizes,
+                               .starts = starts,
+                               .durations = durations};
+    struct tk_timing_report report;
+    struct tk_block block = {0};
+    struct tk_err err;
+    if (size <= 1 + SECTIONS)
+        return 0;
+    split(data, size, &block);
+    (void)!tk_timing_decode(&block, 1, data[0] & 2, &forest, &report, &err);
+    return 0;
+}
