@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The spans of a run as one file of another format, or as Parquet segments anew. Formats that want
+ * whole traces get them in the order of their first span: the rows are gathered in as many passes
+ * over the segments as memory asks for, each with its share of the trace ids. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/human.h"
+#include "cmd/export.h"
+#include "run/out.h"
+#include "run/run.h"
+#include "segment/segment.h"
+
+#define PASS_SPANS ((size_t)1 << 19) /* expected in memory; there is room for twice as many */
+#define CALL_SPANS ((size_t)4096)    /* that an encoder gets at once, when traces are no longer */
+#define TEXT_FLUSH ((size_t)1 << 20)
+#define TEXT_MAX   ((size_t)4 << 30)
+#define REST_NS    2000000 /* while a segment is written */
+
+struct export
+{
+    const struct tk_span_encoder *encoder;
+    struct tk_segment_set *set;
+    struct tk_out out;
+    void *state; /* of the encoder */
+    struct tk_buf text;
+    uint64_t spans;
+
+    /* Of formats by trace. */
+    struct tk_span_batch *batch;
+    uint64_t passes, pass;
+
+    struct tk_segment_sink *sink; /* of Parquet */
+};
+
+/* Spans out -------------------------------------------------------------------------------------
+ */
+
+static int flush(struct export *export, size_t least, struct tk_err *err)
+{
+    int rc = tk_buf_check(&export->text, "spans", err);
+    if (rc < 0 || export->text.n < least)
+        return rc;
+    tk_out_put(&export->out, tk_buf_str(&export->text));
+    tk_buf_reset(&export->text);
+    return 0;
+}
+
+static int encode(struct export *export, const struct tk_span_rows *rows, struct tk_err *err)
+{
+    export->spans += rows->n;
+    int rc = export->encoder->spans(export->state, rows, &export->text, err);
+    return rc < 0 ? rc : flush(export, TEXT_FLUSH, err);
+}
+
+/* Rows as they come, some at a time. */
+static int visit_rows(void *user, const struct tk_span_rows *rows, struct tk_err *err)
+{
+    struct export *export = user;
+    uint32_t chunk[CALL_SPANS];
+    int rc = 0;
+    for (size_t i = 0; i < rows->n && rc == 0;) {
+        struct tk_span_rows part = {rows->batch, chunk, 0};
+        for (; i < rows->n && part.n < CALL_SPANS; i++)
+            chunk[part.n++] = (uint32_t)tk_span_rows_at(rows, i);
+        rc = encode(export, &part, err);
+    }
+    return rc;
+}
+
+/* Traces ----------------------------------------------------------------------------------------
+ */
+
+/* Copy the rows whose traces are of this pass. */
+static int visit_traces(void *user, const struct tk_span_rows *rows, struct tk_err *err)
+{
+    struct export *export = user;
+    struct tk_span_copy *copy = NULL;
+    int rc = tk_span_copy_new(export->batch, rows->batch, &copy, err);
+    for (size_t i = 0; i < rows->n && rc == 0; i++) {
+        size_t row = tk_span_rows_at(rows, i);
+        uint64_t halves[2];
+        memcpy(halves, rows->batch->trace_ids[row], sizeof(halves));
+        if (tk_hash_mix(halves[0], halves[1]) % export->passes != export->pass)
+            continue;
+        rc = tk_span_copy_row(copy, row);
+        if (rc == -ENOBUFS)
+            rc = tk_fail(err, -EMSGSIZE, "a trace does not fit into memory");
+    }
+    tk_span_copy_free(copy);
+    return rc;
+}
+
+static int by_trace(const void *a, const void *b, void *user)
+{
+    const struct tk_span_batch *batch = user;
+    uint32_t x = *(const uint32_t *)a;
+    uint32_t y = *(const uint32_t *)b;
+    int order = memcmp(batch->trace_ids[x], batch->trace_ids[y], sizeof(batch->trace_ids[x]));
+    if (order != 0)
+        return order;
+    if (batch->start_ns[x] != batch->start_ns[y])
+        return batch->start_ns[x] < batch->start_ns[y] ? -1 : 1;
+    return x < y ? -1 : x > y;
+}
+
+/* Rows of a trace in the sorted list. */
+struct group {
+    int64_t start_ns;
+    uint32_t first, n;
+};
+
+static int by_start(const void *a, const void *b)
+{
+    const struct group *x = a;
+    const struct group *y = b;
+    if (x->start_ns != y->start_ns)
+        return x->start_ns < y->start_ns ? -1 : 1;
+    return x->first < y->first ? -1 : x->first > y->first;
+}
+
+static size_t find_groups(const struct tk_span_batch *batch, const uint32_t *rows,
+                          struct group *groups)
+{
+    size_t count = 0;
+    for (uint32_t i = 0; i < batch->rows; i++) {
+        bool is_same = i > 0 && memcmp(batch->trace_ids[rows[i]], batch->trace_ids[rows[i - 1]],
+                                       sizeof(batch->trace_ids[0])) == 0;
+        if (!is_same)
+            groups[count++] = (struct group){batch->start_ns[rows[i]], i, 0};
+        groups[count - 1].n++;
+    }
+    qsort(groups, count, sizeof(*groups), by_start);
+    return count;
+}
+
+/* The traces of the batch, earliest first, to the encoder: whole ones, several at a time. */
+static int encode_traces(struct export *export, struct tk_err *err)
+{
+    struct tk_span_batch *batch = export->batch;
+    uint32_t *rows = calloc(batch->rows + 1, sizeof(*rows));
+    uint32_t *ordered = calloc(batch->rows + 1, sizeof(*ordered));
+    struct group *groups = calloc(batch->rows + 1, sizeof(*groups));
+    struct tk_span_rows part = {batch, ordered, 0};
+    bool ok = rows && ordered && groups;
+    int rc = ok ? 0 : tk_fail(err, -ENOMEM, "out of memory");
+    for (uint32_t i = 0; ok && i < batch->rows; i++)
+        rows[i] = i;
+    size_t count = 0;
+    if (ok) {
+        qsort_r(rows, batch->rows, sizeof(*rows), by_trace, batch);
+        count = find_groups(batch, rows, groups);
+    }
+    for (size_t i = 0; ok && i < count && rc == 0; i++) {
+        memcpy(ordered + part.n, rows + groups[i].first, groups[i].n * sizeof(*rows));
+        part.n += groups[i].n;
+        if (part.n < CALL_SPANS && i + 1 < count)
+            continue;
+        rc = encode(export, &part, err);
+        part.n = 0;
+    }
+    free(groups);
+    free(ordered);
+    free(rows);
+    return rc;
+}
+
+static int export_traces(struct export *export, uint64_t spans, struct tk_err *err)
+{
+    const struct tk_span_query all = {0};
+    size_t room = spans < PASS_SPANS ? (size_t)spans : 2 * PASS_SPANS;
+    export->passes = spans / PASS_SPANS + 1;
+    int rc = tk_span_batch_new(room, &export->batch, err);
+    for (export->pass = 0; export->pass < export->passes && rc == 0; export->pass++) {
+        tk_span_batch_reset(export->batch);
+        rc = tk_segment_set_scan(export->set, &all, visit_traces, export, err);
+        rc = rc < 0 ? rc : encode_traces(export, err);
+    }
+    return rc;
+}
+
+/* A file ----------------------------------------------------------------------------------------
+ */
+
+static int write_spans(struct export *export, uint64_t spans, struct tk_err *err)
+{
+    const struct tk_span_encoder *encoder = export->encoder;
+    const struct tk_span_query all = {0};
+    export->state = calloc(1, encoder->state_size + 1);
+    if (!export->state)
+        return tk_fail(err, -ENOMEM, "out of memory");
+    if (encoder->head)
+        encoder->head(export->state, &export->text);
+    int rc = encoder->by_trace ? export_traces(export, spans, err)
+                               : tk_segment_set_scan(export->set, &all, visit_rows, export, err);
+    if (rc == 0 && encoder->tail)
+        encoder->tail(export->state, &export->text);
+    if (encoder->release)
+        encoder->release(export->state);
+    return rc < 0 ? rc : flush(export, 1, err);
+}
+
+static void show(const char *output, const char *name, uint64_t spans, uint64_t bytes)
+{
+    char count[TK_HUMAN_MAX];
+    char size[TK_HUMAN_MAX];
+    printf("%s/%s: %s span%s, %s\n", output, name, tk_count_format((int64_t)spans, count),
+           tk_count_ending((int64_t)spans), tk_bytes_format((double)bytes, size));
+}
+
+static int export_file(struct export *export, int out_dirfd, const char *output, uint64_t spans,
+                       struct tk_err *err)
+{
+    char name[64];
+    (void)snprintf(name, sizeof(name), "spans%s", export->encoder->ending);
+    tk_buf_init(&export->text, TEXT_MAX);
+    int rc = tk_out_open(&export->out, out_dirfd, name, NULL, err);
+    rc = rc < 0 ? rc : write_spans(export, spans, err);
+    rc = rc < 0 ? rc : tk_out_close(&export->out, err);
+    if (rc == 0)
+        show(output, name, export->spans, (uint64_t) export->out.bytes);
+    return rc;
+}
+
+/* Parquet ---------------------------------------------------------------------------------------
+ */
+
+/* Hand the full batch on, as soon as the writer can take it. */
+static int seal(struct export *export, struct tk_err *err)
+{
+    const struct timespec rest = {.tv_nsec = REST_NS};
+    int rc;
+    while ((rc = tk_segment_sink_seal(export->sink, err)) == -EAGAIN)
+        (void)nanosleep(&rest, NULL);
+    return rc;
+}
+
+static int visit_segments(void *user, const struct tk_span_rows *rows, struct tk_err *err)
+{
+    struct export *export = user;
+    int rc = 0;
+    for (size_t i = 0; i < rows->n && rc == 0;) {
+        struct tk_span_copy *copy = NULL;
+        rc = tk_span_copy_new(tk_segment_sink_batch(export->sink), rows->batch, &copy, err);
+        while (rc == 0 && i < rows->n) {
+            rc = tk_span_copy_row(copy, tk_span_rows_at(rows, i));
+            i += rc == 0;
+        }
+        tk_span_copy_free(copy);
+        if (rc == -ENOBUFS)
+            rc = seal(export, err);
+    }
+    return rc;
+}
+
+static int export_parquet(struct export *export, int out_dirfd, const char *output,
+                          struct tk_err *err)
+{
+    TK_CLEANUP(tk_fd_close) int spans = -1;
+    const struct tk_span_query all = {0};
+    struct tk_segment_counts counts;
+    int rc = tk_dir_make(out_dirfd, "spans", err);
+    rc = rc < 0 ? rc : tk_dir_open(out_dirfd, "spans", &spans, err);
+    rc = rc < 0 ? rc
+                : tk_segment_sink_new(spans, &(struct tk_segment_opts){.no_log = true},
+                                      &export->sink, err);
+    rc = rc < 0 ? rc : tk_segment_set_scan(export->set, &all, visit_segments, export, err);
+    rc = rc < 0 ? rc : tk_segment_sink_close(export->sink, err);
+    if (rc < 0)
+        return rc;
+    tk_segment_sink_count(export->sink, &counts);
+    show(output, "spans", counts.spans, counts.bytes);
+    return 0;
+}
+
+/* A run -----------------------------------------------------------------------------------------
+ */
+
+static void release(struct export *export)
+{
+    tk_segment_sink_free(export->sink);
+    tk_segment_set_free(export->set);
+    tk_span_batch_free(export->batch);
+    tk_out_release(&export->out);
+    tk_buf_release(&export->text);
+    free(export->state);
+}
+
+static int export_set(const struct tk_export_format *format, struct export *export,
+                      const char *output, uint64_t spans, struct tk_err *err)
+{
+    TK_CLEANUP(tk_fd_close) int out = -1;
+    int rc = tk_dir_make(AT_FDCWD, output, err);
+    rc = rc < 0 ? rc : tk_dir_open(AT_FDCWD, output, &out, err);
+    if (rc < 0)
+        return rc;
+    export->encoder = format->spans;
+    return format->spans ? export_file(export, out, output, spans, err)
+                         : export_parquet(export, out, output, err);
+}
+
+int tk_export_spans(const struct tk_export_format *format, const char *folder, const char *output,
+                    struct tk_err *err)
+{
+    TK_CLEANUP(tk_fd_close) int spans = -1;
+    struct export export = {.out = TK_OUT_NONE};
+    struct tk_segment_totals totals;
+    char path[PATH_MAX + 8];
+    (void)snprintf(path, sizeof(path), "%s/spans", folder);
+    int rc = tk_dir_open(AT_FDCWD, path, &spans, err);
+    if (rc < 0)
+        return rc == -ENOENT ? 1 : rc;
+    rc = tk_segment_set_new(spans, false, &export.set, err);
+    if (rc == 0) {
+        tk_segment_set_count(export.set, &totals);
+        rc = totals.spans == 0 ? 1 : export_set(format, &export, output, totals.spans, err);
+    }
+    release(&export);
+    return rc < 0 ? tk_err_prefix(err, "%s", folder) : rc;
+}
+
+/* One format a line. */
+/* clang-format off */
+const struct tk_export_format tk_export_gent = {.name = "gent", .spans = &tk_span_encoder_gent, .has_spans = true};
+const struct tk_export_format tk_export_jaeger = {.name = "jaeger", .spans = &tk_span_encoder_jaeger, .has_spans = true};
+const struct tk_export_format tk_export_otlp_proto = {.name = "otlp-proto", .spans = &tk_span_encoder_otlp_proto, .has_spans = true};
+const struct tk_export_format tk_export_perfetto = {.name = "perfetto", .spans = &tk_span_encoder_perfetto, .has_spans = true};
+const struct tk_export_format tk_export_zipkin = {.name = "zipkin", .spans = &tk_span_encoder_zipkin, .has_spans = true};
+/* clang-format on */

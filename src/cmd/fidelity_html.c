@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A comparison of two sets of traces as a page: plots of both, and all figures. */
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/human.h"
+#include "cmd/fidelity.h"
+#include "cmd/fidelity_page.h"
+#include "report/plot.h"
+#include "report/sheet.h"
+
+#define OUT_MAX ((size_t)64 << 20)
+
+static bool is_twin(const struct tk_figure *a, const struct tk_figure *b)
+{
+    return a->rule != b->rule && strcmp(a->group, b->group) == 0 && strcmp(a->name, b->name) == 0 &&
+           tk_str_eq(a->detail, b->detail);
+}
+
+static void set_value(struct tk_sheet *sheet, const struct tk_figure *figure)
+{
+    size_t column = figure->rule == TK_FIGURE_COMPAT ? 1 : 2;
+    if (isnan(figure->value)) {
+        tk_sheet_set(sheet, column, TK_SHEET_DIM, "%s", figure->reason ? figure->reason : "-");
+    } else {
+        tk_sheet_set(sheet, column, TK_SHEET_PLAIN, "%.5g", figure->value);
+    }
+    tk_sheet_set(sheet, 4, TK_SHEET_DIM, "%llu", (unsigned long long)figure->samples);
+}
+
+/* A figure with its twin of the other rule in one line. */
+static void add_figure(struct tk_sheet *sheet, const struct tk_figures *figures, size_t i)
+{
+    static const char *const senses[] = {"0 is best", "1 is best", "100 is best", ""};
+    const struct tk_figure *figure = &figures->items[i];
+    for (size_t k = 0; k < i; k++) {
+        if (is_twin(&figures->items[k], figure))
+            return;
+    }
+    tk_sheet_add(sheet);
+    tk_sheet_set(sheet, 0, TK_SHEET_PLAIN, "%s %s%s%.*s", figure->group, figure->name,
+                 figure->detail.n ? ", " : "", TK_STR_ARG(figure->detail));
+    tk_sheet_set(sheet, 3, TK_SHEET_DIM, "%s", senses[figure->sense]);
+    set_value(sheet, figure);
+    for (size_t k = i + 1; k < figures->count; k++) {
+        if (is_twin(&figures->items[k], figure))
+            set_value(sheet, &figures->items[k]);
+    }
+}
+
+/* Figures of the whole, or those of parts. */
+static void put_figures(struct tk_buf *out, const struct tk_figures *figures, bool of_parts)
+{
+    TK_CLEANUP(tk_sheet_release) struct tk_sheet sheet;
+    static const char *const heads[] = {"", "compat", "strict", "", "rests on"};
+    tk_sheet_init(&sheet, TK_COUNTOF(heads));
+    tk_sheet_add(&sheet);
+    for (size_t c = 0; c < TK_COUNTOF(heads); c++)
+        tk_sheet_set(&sheet, c, TK_SHEET_PLAIN, "%s", heads[c]);
+    for (size_t i = 0; i < figures->count; i++) {
+        if ((figures->items[i].detail.n > 0) == of_parts)
+            add_figure(&sheet, figures, i);
+    }
+    tk_sheet_put_html(&sheet, out);
+}
+
+/* What a reader knows a set by. */
+static const char *base_name(const char *path)
+{
+    return tk_str_base_name(tk_str_from(path)).p;
+}
+
+static void put_head(struct tk_buf *out, const struct tk_fidelity_report *report)
+{
+    char title[160];
+    char counts[4][TK_HUMAN_MAX];
+    const struct tk_span_table *a = report->tables[0];
+    const struct tk_span_table *b = report->tables[1];
+    (void)snprintf(title, sizeof(title), "Fidelity of %.60s to %.60s", base_name(report->names[0]),
+                   base_name(report->names[1]));
+    tk_page_begin(out, title);
+    tk_buf_printf(out,
+                  "<p class=dim>%s traces and %s spans against %s traces and %s spans. "
+                  "<i>Compat</i> is what the published tools compute, faults included; "
+                  "<i>strict</i> cannot be fooled by what is missing or permuted.</p>\n",
+                  tk_count_format(a->traces, counts[0]), tk_count_format(a->rows, counts[1]),
+                  tk_count_format(b->traces, counts[2]), tk_count_format(b->rows, counts[3]));
+}
+
+static int put_page(const struct tk_fidelity_report *report, struct tk_buf *out, struct tk_err *err)
+{
+    struct tk_profile a;
+    struct tk_profile b;
+    struct tk_profile_range range = tk_profile_range_of(report->tables[1]);
+    int rc = tk_profile_read(report->tables[0], &range, &a, err);
+    rc = rc < 0 ? rc : tk_profile_read(report->tables[1], &range, &b, err);
+    if (rc < 0)
+        return rc;
+    const struct tk_page_profile profiles[] = {{base_name(report->names[1]), &b, 8, true},
+                                               {base_name(report->names[0]), &a, 0, false}};
+    put_head(out, report);
+    tk_buf_lit(out, "<h2>Side by side</h2>");
+    tk_page_put_profiles(out, &range, profiles, TK_COUNTOF(profiles));
+    tk_buf_lit(out, "<h2>Figures</h2>");
+    put_figures(out, report->figures, false);
+    tk_buf_lit(out, "<details><summary>Figures of parts</summary>");
+    put_figures(out, report->figures, true);
+    tk_buf_lit(out, "</details>\n");
+    tk_page_end(out);
+    return 0;
+}
+
+int tk_fidelity_write_html(const struct tk_fidelity_report *report, const char *path,
+                           struct tk_err *err)
+{
+    TK_CLEANUP(tk_buf_release) struct tk_buf out;
+    tk_buf_init(&out, OUT_MAX);
+    int rc = put_page(report, &out, err);
+    rc = rc < 0 ? rc : tk_buf_check(&out, "page", err);
+    return rc < 0 ? rc : tk_file_write(AT_FDCWD, path, tk_buf_str(&out), 0666, err);
+}
