@@ -49,6 +49,14 @@ int tk_bench_fail(const char *program, const struct tk_err *err)
     return 1;
 }
 
+uint64_t tk_bench_noise(uint64_t i)
+{
+    uint64_t z = i * 0x9E3779B97F4A7C15ULL;
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ULL;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBULL;
+    return z ^ (z >> 31);
+}
+
 int64_t tk_bench_cpu_ns(void)
 {
     struct timespec now;

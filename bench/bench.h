@@ -23,6 +23,9 @@ int tk_bench_fail(const char *program, const struct tk_err *err);
 /* CPU time of this process, all threads, in ns. */
 int64_t tk_bench_cpu_ns(void);
 
+/* A number that follows from `i` and looks as if it did not (SplitMix64). */
+uint64_t tk_bench_noise(uint64_t i);
+
 /* Deadlines `interval_ns` apart, 0 = back to back, until SIGTERM or SIGINT. */
 struct tk_bench_ticker {
     int64_t interval_ns;

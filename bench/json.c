@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What JSON Lines costs: rows of proc_metrics and host_metrics as a recorder writes them, and those
- * of the original sampler, encoded and decoded by us and by jansson in the same run. CPU time, best
- * of several rounds.
+/* What JSON Lines costs: rows of proc_metrics and host_metrics as a recorder writes them, those of
+ * the original sampler, and of two tables of CCTF that export reads, encoded and decoded by us and
+ * by jansson in the same run. CPU time, best of several rounds.
  *
  *     meson setup build-bench -Dbench=true && ninja -C build-bench
  *     build-bench/json
@@ -93,6 +93,43 @@ static void fill_host(struct tk_batch *batch, int64_t i)
     }
 }
 
+/* As parse and merge write it. */
+static void fill_proc_cpu(struct tk_batch *batch, int64_t i)
+{
+    tk_batch_set_i64(batch, TK_PROC_CPU_TS_MS, 1763716800000 + i / 200 * 100);
+    tk_batch_set_i64(batch, TK_PROC_CPU_PID, 1000 + i * 31 % 32000);
+    tk_batch_set_i64(batch, TK_PROC_CPU_CPU_MS, i % 101);
+    tk_batch_set_i64(batch, TK_PROC_CPU_DT_MS, 100);
+    tk_batch_set_i64(batch, TK_PROC_CPU_TS_US, 1763716800000123 + i / 200 * 100000);
+    tk_batch_set_text(batch, TK_PROC_CPU_NODE, TK_STR("node-07"));
+    tk_batch_set_i64(batch, TK_PROC_CPU_START_TICKS, 88123456 + i % 200 * 977);
+    tk_batch_set_i64(batch, TK_PROC_CPU_CPU_NS, i % 101 * 1000000 + i % 997);
+    tk_batch_set_i64(batch, TK_PROC_CPU_DT_US, 100000 + i % 7);
+    tk_batch_set_text(batch, TK_PROC_CPU_HOST, TK_STR("worker-07.example"));
+}
+
+/* A request: what the row has not is null in it. */
+static void fill_invocation(struct tk_batch *batch, int64_t i)
+{
+    char id[32];
+    int64_t start_ms = 1763716800000 + i * 3;
+    (void)snprintf(id, sizeof(id), "%016llx", (unsigned long long)i * 0x9E3779B97F4A7C15ULL);
+    tk_batch_set_text(batch, TK_INVOCATIONS_TRACE_ID, tk_str_from(id));
+    tk_batch_set_text(batch, TK_INVOCATIONS_SPAN_ID, tk_str_from(id));
+    tk_batch_set_text(batch, TK_INVOCATIONS_MODULE_ID, TK_STR("api"));
+    tk_batch_set_text(batch, TK_INVOCATIONS_METHOD, TK_STR("GET"));
+    tk_batch_set_text(batch, TK_INVOCATIONS_PATH, TK_STR("/v1/items/popular"));
+    tk_batch_set_text(batch, TK_INVOCATIONS_NODE, TK_STR("node-07"));
+    tk_batch_set_text(batch, TK_INVOCATIONS_HOST, TK_STR("worker-07.example"));
+    tk_batch_set_i64(batch, TK_INVOCATIONS_TS_ENQUEUE, start_ms);
+    tk_batch_set_i64(batch, TK_INVOCATIONS_TS_START, start_ms + i % 7);
+    tk_batch_set_i64(batch, TK_INVOCATIONS_TS_END, start_ms + 20 + i % 400);
+    tk_batch_set_i64(batch, TK_INVOCATIONS_PID, 4711 + i % 8);
+    tk_batch_set_i64(batch, TK_INVOCATIONS_STATUS, i % 50 ? 200 : 503);
+    tk_batch_set_i64(batch, TK_INVOCATIONS_BYTES_IN, 400 + i % 300);
+    tk_batch_set_i64(batch, TK_INVOCATIONS_BYTES_OUT, i * 37 % 90000);
+}
+
 static const struct corpus corpora[] = {
     {"proc_metrics",
      &tk_schema_proc_metrics,
@@ -103,6 +140,8 @@ static const struct corpus corpora[] = {
      fill_host,
      {WORD("ts_ms"), WORD("node"), WORD("cpu_util"), WORD("usr"), WORD("idle"), WORD("load1")}},
     {"original's rows", &tk_schema_proc_metrics, fill_original, {{0}}},
+    {"proc_cpu", &tk_schema_proc_cpu, fill_proc_cpu, {{0}}},
+    {"invocations", &tk_schema_invocations, fill_invocation, {{0}}},
 };
 
 /* Time it ----------------------------------------------------------------------------- */

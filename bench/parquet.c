@@ -53,15 +53,6 @@ static int memory_read(void *user, uint64_t offset, char *to, size_t n, struct t
     return 0;
 }
 
-/* A number that follows from `i` and looks as if it did not (SplitMix64). */
-static uint64_t noise(uint64_t i)
-{
-    uint64_t z = i * 0x9E3779B97F4A7C15ULL;
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ULL;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBULL;
-    return z ^ (z >> 31);
-}
-
 /* Fragments: tasks of 50 to 250 fragments, nine in ten of a second, usage of a share of 2400 MHz to
  * the tick of 1/100 s, a fifth of them idle. */
 struct fragments {
@@ -73,7 +64,7 @@ struct fragments {
 static void fill_fragments(struct fragments *to, int64_t first, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        uint64_t x = noise((uint64_t)first + i);
+        uint64_t x = tk_bench_noise((uint64_t)first + i);
         to->ids[i] = (int32_t)((first + (int64_t)i) / 150);
         to->durations[i] = x % 10 ? 1000 : (int64_t)(x >> 8) % 1000 + 1;
         uint64_t ticks = (x >> 20) % 5 ? (x >> 30) % 101 : 0;
@@ -110,7 +101,7 @@ static void fill_process(struct tk_batch *batch, int64_t i)
     static const char *const comms[] = {"cc1", "make", "kworker/0:1", "postgres", "node"};
     int64_t tick = i / 200;
     int64_t process = i % 200;
-    int64_t used = tick * (process % 7) + (int64_t)(noise((uint64_t)i) % 3);
+    int64_t used = tick * (process % 7) + (int64_t)(tk_bench_noise((uint64_t)i) % 3);
     tk_batch_begin(batch);
     tk_batch_set_i64(batch, TK_PROC_METRICS_TS_MS, 1763716800000 + tick * 100);
     tk_batch_set_i64(batch, TK_PROC_METRICS_PID, 1000 + process * 31 % 32000);

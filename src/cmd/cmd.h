@@ -24,9 +24,10 @@ enum tk_exit {
 
 struct tk_cmd {
     const char *name;
-    const char *args;  /* positional arguments in the usage line, "-- CMD [ARG...]"; may be "" */
-    const char *help;  /* one line, lower case, no full stop */
-    const char *about; /* paragraph or examples at the end of --help; may be NULL */
+    const char *args;    /* positional arguments in the usage line, "-- CMD [ARG...]"; may be "" */
+    const char *help;    /* one line, lower case, no full stop */
+    const char *about;   /* paragraph or examples at the end of --help; may be NULL */
+    const char *missing; /* told where no argument is given; NULL = that is fine */
     const struct tk_opt *options; /* ends with {0}; never NULL */
     const char *const *verbs;     /* first-argument words such as "start"; NULL = none */
     bool reads_run_env;           /* run_id.env gives defaults of the environment */
@@ -38,22 +39,40 @@ struct tk_cmd {
 };
 
 extern const struct tk_cmd tk_cmd_adapt;
+extern const struct tk_cmd tk_cmd_calibrate;
 extern const struct tk_cmd tk_cmd_collect;
 extern const struct tk_cmd tk_cmd_compare;
 extern const struct tk_cmd tk_cmd_completion;
+extern const struct tk_cmd tk_cmd_compress;
 extern const struct tk_cmd tk_cmd_doctor;
+extern const struct tk_cmd tk_cmd_exec;
+extern const struct tk_cmd tk_cmd_expand;
 extern const struct tk_cmd tk_cmd_export;
+extern const struct tk_cmd tk_cmd_fidelity;
+extern const struct tk_cmd tk_cmd_fetch_jaeger;
 extern const struct tk_cmd tk_cmd_help;
 extern const struct tk_cmd tk_cmd_import;
+extern const struct tk_cmd tk_cmd_join;
+extern const struct tk_cmd tk_cmd_lab;
 extern const struct tk_cmd tk_cmd_merge;
+extern const struct tk_cmd tk_cmd_model;
 extern const struct tk_cmd tk_cmd_parquet;
 extern const struct tk_cmd tk_cmd_parse_run; /* "parse" */
 extern const struct tk_cmd tk_cmd_record;
+extern const struct tk_cmd tk_cmd_replay;
+extern const struct tk_cmd tk_cmd_report;
 extern const struct tk_cmd tk_cmd_schema;
+extern const struct tk_cmd tk_cmd_serve;
 extern const struct tk_cmd tk_cmd_show;
+extern const struct tk_cmd tk_cmd_spans;
 extern const struct tk_cmd tk_cmd_start_collect;
+extern const struct tk_cmd tk_cmd_step;
 extern const struct tk_cmd tk_cmd_stop_collect;
+extern const struct tk_cmd tk_cmd_tkz;
 extern const struct tk_cmd tk_cmd_top;
+extern const struct tk_cmd tk_cmd_trace;
+extern const struct tk_cmd tk_cmd_translate;
+extern const struct tk_cmd tk_cmd_truncate;
 extern const struct tk_cmd tk_cmd_verify;
 extern const struct tk_cmd tk_cmd_version;
 extern const struct tk_cmd tk_cmd_wrap;
@@ -67,14 +86,23 @@ const struct tk_cmd *tk_cmd_find(const char *name);
 /* Tell on stderr that there is no such command, and which may be meant; returns TK_EXIT_USAGE. */
 int tk_cmd_unknown(const char *name);
 
-/* Parse the options of `cmd` into `opts`, after run_id.env where it reads that. True to go on with
- * argv[*ret_first]; false when the command is to return *ret_status (help was printed to stdout, or
- * an error to stderr). */
-TK_MUST_USE bool tk_cmd_parse(const struct tk_cmd *cmd, void *opts, int argc, char **argv,
-                              int *ret_first, int *ret_status);
+/* How each command begins: parse its options into `opts` (NULL where it has none), after run_id.env
+ * where it reads that, and see that there are arguments where it needs some and none where it takes
+ * none. Returns the index in argv of the first argument, argc when there is none; or, when the
+ * command is to end here (help was printed to stdout, or an error to stderr), its exit status with
+ * a minus:
+ *
+ *   int first = tk_cmd_begin(cmd, &opts, argc, argv);
+ *   if (first <= 0)
+ *       return -first;
+ */
+TK_MUST_USE int tk_cmd_begin(const struct tk_cmd *cmd, void *opts, int argc, char **argv);
 
 /* Print "tracekit NAME: MESSAGE" plus a hint at --help to stderr; returns TK_EXIT_USAGE. */
 int tk_cmd_usage(const struct tk_cmd *cmd, const char *fmt, ...) TK_PRINTF(2, 3);
+
+/* Print that `word` is none of the verbs of `cmd`, and which is meant; returns TK_EXIT_USAGE. */
+int tk_cmd_refuse(const struct tk_cmd *cmd, const char *word);
 
 /* Print "tracekit NAME: MESSAGE" to stderr; returns TK_EXIT_FAILED. */
 int tk_cmd_fail(const struct tk_cmd *cmd, const struct tk_err *err);

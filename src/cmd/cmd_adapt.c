@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -13,7 +14,6 @@
 #include "base/file.h"
 #include "base/human.h"
 #include "base/json.h"
-#include "base/nearest.h"
 #include "cmd/cmd.h"
 #include "cmd/identity.h"
 #include "cmd/member.h"
@@ -81,7 +81,8 @@ struct job {
     const struct tk_ingest *ingest;
     struct tk_identity identity;
     char file[PATH_MAX]; /* that is written; "-" = standard output */
-    int dirfd;           /* owned: folder of that file; -1 = none */
+    char made[PATH_MAX]; /* its folder, when we made it; "" = it was there */
+    int dirfd;           /* owned: that folder; -1 = none */
     struct tk_adapt *adapt;
     const char *input; /* the present one, as messages name it */
 
@@ -187,6 +188,33 @@ static int take_to_stdout(void *context, enum tk_table table, const struct tk_ba
     return rc < 0 ? rc : tk_fd_write(STDOUT_FILENO, tk_buf_str(&job->text), "standard output", err);
 }
 
+static bool is_of_run(tk_str name)
+{
+    return tk_str_ends_with(name, TK_STR(".json")) || tk_str_ends_with(name, TK_STR(".jsonl")) ||
+           tk_str_ends_with(name, TK_STR(".tkr")) || tk_str_ends_with(name, TK_STR(".log")) ||
+           tk_str_eq(name, TK_STR("cctf"));
+}
+
+/* Rows go to a run or to a new or empty folder, not among files of something else. */
+static int check_folder(const char *folder, struct tk_err *err)
+{
+    DIR *dir = opendir(folder);
+    bool is_empty = true;
+    bool is_run = false;
+    while (dir && !is_run) {
+        /* NOLINTNEXTLINE(concurrency-mt-unsafe): the stream is our own */
+        const struct dirent *entry = readdir(dir);
+        if (!entry)
+            break;
+        tk_str name = tk_str_from(entry->d_name);
+        is_empty = is_empty && name.p[0] == '.';
+        is_run = is_of_run(name);
+    }
+    if (dir)
+        (void)closedir(dir);
+    return is_empty || is_run ? 0 : tk_fail(err, -EEXIST, "%s: holds files, but is no run", folder);
+}
+
 static int open_output(struct job *job, struct tk_sink *ret_sink, struct tk_err *err)
 {
     char folder[PATH_MAX];
@@ -198,6 +226,10 @@ static int open_output(struct job *job, struct tk_sink *ret_sink, struct tk_err 
         return 0;
     }
     int rc = find_output(job, folder, &name, err);
+    if (rc == 0 && !job->opts->output)
+        rc = check_folder(folder, err);
+    if (rc == 0 && access(folder, F_OK) < 0)
+        (void)snprintf(job->made, sizeof(job->made), "%s", folder);
     if (rc == 0)
         rc = tk_run_folder_make(folder, err);
     if (rc == 0)
@@ -206,13 +238,15 @@ static int open_output(struct job *job, struct tk_sink *ret_sink, struct tk_err 
         return rc;
     if (!job->opts->append && !job->opts->follow) {
         *ret_sink = (struct tk_sink){take_to_out, job};
-        return tk_out_open(&job->out, job->dirfd, name, NULL, err);
+        rc = tk_out_open(&job->out, job->dirfd, name, NULL, err);
+        return rc < 0 ? tk_err_prefix(err, "%s", folder) : 0;
     }
     rc = tk_run_writer_new(folder, &job->writer, err);
     if (rc < 0)
         return rc;
     *ret_sink = tk_run_writer_sink(job->writer);
-    return tk_run_writer_set_name(job->writer, TK_TABLE_INVOCATIONS, name, err);
+    rc = tk_run_writer_set_name(job->writer, TK_TABLE_INVOCATIONS, name, err);
+    return rc < 0 ? tk_err_prefix(err, "%s", folder) : 0;
 }
 
 static int flush(struct job *job, struct tk_err *err)
@@ -446,18 +480,42 @@ static int read_inputs(struct job *job, char **paths, size_t count, struct tk_er
     return rc;
 }
 
+/* Each input can be read, as far as one can tell before: no folder is made for nothing. */
+static int check_inputs(const struct job *job, char **paths, size_t count, struct tk_err *err)
+{
+    const struct tk_opt_list *given = &job->opts->inputs;
+    for (size_t i = 0; i < given->count + count; i++) {
+        const char *path = i < given->count ? given->items[i] : paths[i - given->count];
+        struct stat status;
+        if (strcmp(path, "-") == 0)
+            continue;
+        if (stat(path, &status) < 0 || faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) < 0)
+            return tk_fail_errno(err, "%s", path);
+        if (S_ISDIR(status.st_mode))
+            return tk_fail(err, -EISDIR, "%s: is a folder, expected a log", path);
+    }
+    return 0;
+}
+
 static int adapt(struct job *job, char **paths, size_t count)
 {
     struct tk_err err;
-    int rc = start(job, &err);
+    int rc = check_inputs(job, paths, count, &err);
+    if (rc == 0)
+        rc = start(job, &err);
     if (rc == 0)
         rc = read_inputs(job, paths, count, &err);
     if (rc == 0)
         rc = close_output(job, &err);
     if (rc == -EINVAL && !job->adapt)
         return tk_cmd_usage(job->cmd, "%s", err.msg);
-    if (rc < 0)
+    if (rc < 0) {
+        /* Of a folder that was made for nothing, nothing is left. */
+        tk_out_release(&job->out);
+        if (*job->made)
+            (void)rmdir(job->made);
         return tk_cmd_fail(job->cmd, &err);
+    }
     show(job);
     const struct tk_adapt_stats *stats = tk_adapt_stats(job->adapt);
     return stats->rows == 0 && stats->bad > 0 ? TK_EXIT_FAILED : TK_EXIT_OK;
@@ -470,17 +528,6 @@ static void release(struct job *job)
     tk_fd_close(&job->dirfd);
     tk_run_writer_free(job->writer);
     tk_buf_release(&job->text);
-}
-
-static int unknown_format(const struct tk_cmd *cmd, const char *name)
-{
-    const char *names[16];
-    size_t count = 0;
-    for (const struct tk_ingest *const *ingest = tk_ingests; *ingest; ingest++)
-        names[count++] = (*ingest)->name;
-    const char *meant = tk_nearest_find(name, names, count);
-    return tk_cmd_usage(cmd, "'%s' is none of nginx, envoy, json, csv, jobs%s%s%s", name,
-                        meant ? ": did you mean '" : "", meant ? meant : "", meant ? "'?" : "");
 }
 
 /* An option that the format would not obey is an error, not ignored. */
@@ -517,17 +564,14 @@ static int run(const struct tk_cmd *cmd, int argc, char **argv)
 {
     struct adapt_opts opts = {0};
     struct tk_err err;
-    int first;
-    int status;
-    if (!tk_cmd_parse(cmd, &opts, argc, argv, &first, &status))
-        return status;
-    if (first == argc)
-        return tk_cmd_usage(cmd, "expected a format: nginx, envoy, json, csv, jobs");
+    int first = tk_cmd_begin(cmd, &opts, argc, argv);
+    if (first <= 0)
+        return -first;
     const struct tk_ingest *ingest = tk_ingest_find(argv[first]);
     if (!ingest)
-        return unknown_format(cmd, argv[first]);
+        return tk_cmd_refuse(cmd, argv[first]);
     first++;
-    status = check(cmd, &opts, ingest, first < argc || opts.inputs.count > 0);
+    int status = check(cmd, &opts, ingest, first < argc || opts.inputs.count > 0);
     if (status != TK_EXIT_OK)
         return status;
     struct job job = {.cmd = cmd, .opts = &opts, .ingest = ingest, .dirfd = -1, .out = TK_OUT_NONE};
@@ -546,6 +590,7 @@ static const char *const formats[] = {"nginx", "envoy", "json", "csv", "jobs", N
 const struct tk_cmd tk_cmd_adapt = {
     .name = "adapt",
     .args = "nginx|envoy|json|csv|jobs [FILE...]",
+    .missing = "expected a format: nginx, envoy, json, csv, jobs",
     .help = "turn access logs and job exports into invocations of a run",
     .about = "Every line that cannot be read is counted, and the first ones are told.\n"
              "\n"

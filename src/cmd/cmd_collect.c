@@ -561,10 +561,9 @@ static int run_verb_named(const struct tk_cmd *cmd, const char *verb, int argc, 
                                 .pss_budget_ns = 10 * TK_NS_PER_MS,
                                 .interval_ns = TK_NS_PER_S,
                                 .host_interval_ns = TK_NS_PER_S};
-    int first;
-    int status;
-    if (!tk_cmd_parse(cmd, &opts, argc, argv, &first, &status))
-        return status;
+    int first = tk_cmd_begin(cmd, &opts, argc, argv);
+    if (first <= 0)
+        return -first;
     if (first < argc)
         return tk_cmd_usage(cmd, "'%s' is one argument too many", argv[first]);
     struct collecting collecting = {.cmd = cmd, .opts = &opts, .dirfd = -1};
@@ -580,12 +579,11 @@ static int run(const struct tk_cmd *cmd, int argc, char **argv)
     if (argc < 2)
         return tk_cmd_usage(cmd, "expected start, stop, status or run");
     if (argv[1][0] == '-') {
-        int first;
-        int status = TK_EXIT_USAGE;
         struct collect_opts unused = {0};
-        if (tk_cmd_parse(cmd, &unused, argc, argv, &first, &status))
-            return tk_cmd_usage(cmd, "expected start, stop, status or run before the options");
-        return status;
+        int first = tk_cmd_begin(cmd, &unused, argc, argv);
+        if (first <= 0)
+            return -first;
+        return tk_cmd_usage(cmd, "expected start, stop, status or run before the options");
     }
     return run_verb_named(cmd, argv[1], argc - 1, argv + 1);
 }

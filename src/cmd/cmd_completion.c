@@ -11,7 +11,8 @@ static const struct tk_opt options[] = {{0}};
 
 static const char *const shells[] = {"bash", "zsh", "fish", NULL};
 
-/* What an argument is, told by its placeholder in the help: "[RUN...]" holds the word RUN. */
+/* What an argument is, told by its placeholder in the help: "[RUN...]" holds the word RUN. COMMAND
+ * is one of ours as an argument, any as the value of an option. */
 enum hint { HINT_NONE, HINT_FILE, HINT_FOLDER, HINT_RUN, HINT_PROGRAM, HINT_COMMAND, HINT_TABLE };
 
 static const struct {
@@ -185,6 +186,7 @@ static void put_bash_value(struct tk_buf *out, const struct tk_cmd *cmd,
         [HINT_FOLDER] = "_tracekit_paths -d",
         [HINT_RUN] = "_tracekit_runs",
         [HINT_PROGRAM] = "_tracekit_fill compgen -c",
+        [HINT_COMMAND] = "_tracekit_fill compgen -c",
         [HINT_TABLE] = NULL,
     };
     const char *action = actions[find_hint(option->arg)];
@@ -270,6 +272,8 @@ static const char *const zsh_actions[] = {
     [HINT_FOLDER] = "_files -/",
     [HINT_RUN] = "_tracekit_runs",
     [HINT_PROGRAM] = "_command_names -e",
+    [HINT_COMMAND] = "_command_names -e",
+    [HINT_TABLE] = " ",
 };
 
 static void put_zsh_option(struct tk_buf *out, const struct tk_opt *option)
@@ -380,6 +384,8 @@ static const char *const fish_actions[] = {
     [HINT_FOLDER] = " -xa '(__fish_complete_directories)'",
     [HINT_RUN] = " -xa '(__tracekit_runs)'",
     [HINT_PROGRAM] = " -xa '(__fish_complete_command)'",
+    [HINT_COMMAND] = " -xa '(__fish_complete_command)'",
+    [HINT_TABLE] = " -x",
 };
 
 static void put_fish_option(struct tk_buf *out, const struct tk_cmd *cmd,
@@ -476,17 +482,16 @@ static int run(const struct tk_cmd *cmd, int argc, char **argv)
 {
     static void (*const writers[])(struct tk_buf * out) = {put_bash, put_zsh, put_fish};
     struct tk_err err;
-    int first;
-    int status;
-    if (!tk_cmd_parse(cmd, NULL, argc, argv, &first, &status))
-        return status;
+    int first = tk_cmd_begin(cmd, NULL, argc, argv);
+    if (first <= 0)
+        return -first;
     if (argc - first != 1)
         return tk_cmd_usage(cmd, "name one shell: bash, zsh or fish");
     size_t i = 0;
     while (shells[i] && strcmp(shells[i], argv[first]) != 0)
         i++;
     if (!shells[i])
-        return tk_cmd_usage(cmd, "'%s' is none of bash, zsh, fish", argv[first]);
+        return tk_cmd_refuse(cmd, argv[first]);
 
     TK_CLEANUP(tk_buf_release) struct tk_buf out;
     tk_buf_init(&out, 1 << 20);

@@ -156,12 +156,9 @@ static int examine(bool json, struct tk_buf *out, struct tk_err *err)
 static int run(const struct tk_cmd *cmd, int argc, char **argv)
 {
     struct doctor_opts opts = {0};
-    int first;
-    int status;
-    if (!tk_cmd_parse(cmd, &opts, argc, argv, &first, &status))
-        return status;
-    if (first < argc)
-        return tk_cmd_usage(cmd, "'%s' is one argument too many", argv[first]);
+    int first = tk_cmd_begin(cmd, &opts, argc, argv);
+    if (first <= 0)
+        return -first;
     struct tk_err err;
     TK_CLEANUP(tk_buf_release) struct tk_buf out;
     tk_buf_init(&out, OUT_MAX);

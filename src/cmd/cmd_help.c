@@ -18,10 +18,9 @@ static void show_commands(void)
 
 static int run(const struct tk_cmd *cmd, int argc, char **argv)
 {
-    int first = 1;
-    int status;
-    if (!tk_cmd_parse(cmd, NULL, argc, argv, &first, &status))
-        return status;
+    int first = tk_cmd_begin(cmd, NULL, argc, argv);
+    if (first <= 0)
+        return -first;
     if (first == argc) {
         show_commands();
         return TK_EXIT_OK;

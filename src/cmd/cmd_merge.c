@@ -10,21 +10,35 @@
 #include "cmd/cmd.h"
 #include "cmd/member.h"
 #include "cmd/runs.h"
+#include "cmd/tkz_file.h"
 #include "run/merge.h"
 #include "run/run.h"
 
 #define DEFAULT_FOLDER "unified_cctf"
 #define JSON_MAX       ((size_t)4 << 20)
 
+/* Files of generation 2. */
+#define DEFAULT_INVOCATIONS  "invocations_merged.jsonl"
+#define DEFAULT_PROC_METRICS "proc_metrics_merged.jsonl"
+
+enum what { WHAT_FOLDER, WHAT_INVOCATIONS, WHAT_PROC_METRICS, WHAT_BOTH };
+
+static const char *const whats[] = {"folder", "invocations", "proc_metrics", "both", NULL};
+
 struct merge_opts {
     const char *output;
     const char *reference;
-    bool align, no_align, force, json;
+    const char *base;
+    const char *proc_output;
+    int what;
+    bool align, no_align, force, json, validate;
 };
 
 static const struct tk_opt options[] = {
     {"output", TK_OPT_STRING, offsetof(struct merge_opts, output), "OUT",
-     "the merged run (default unified_cctf/RUN)", .letter = 'o'},
+     "the merged run (default unified_cctf/RUN), the file of invocations "
+     "(default " DEFAULT_INVOCATIONS "), or that of traces",
+     .letter = 'o'},
     {"reference", TK_OPT_STRING, offsetof(struct merge_opts, reference), "NODE",
      "shift times to the clock of this node (default the first)"},
     {"align", TK_OPT_FLAG, offsetof(struct merge_opts, align), NULL,
@@ -33,6 +47,16 @@ static const struct tk_opt options[] = {
      "leave all times as they are"},
     {"force", TK_OPT_FLAG, offsetof(struct merge_opts, force), NULL,
      "shift times by more than a second too"},
+    {"what", TK_OPT_CHOICE, offsetof(struct merge_opts, what), "WHAT",
+     "folder = all tables (default); invocations, proc_metrics, both = one file each, as "
+     "generation 2 made them",
+     .choices = whats},
+    {"base-dir", TK_OPT_STRING, offsetof(struct merge_opts, base), "DIR",
+     "the same as the argument DIR, and --what both unless that says otherwise"},
+    {"proc-output", TK_OPT_STRING, offsetof(struct merge_opts, proc_output), "FILE",
+     "file of processes (default " DEFAULT_PROC_METRICS ")"},
+    {"validate", TK_OPT_FLAG, offsetof(struct merge_opts, validate), NULL,
+     "check the merged rows as verify cctf does; fail where they break a rule"},
     {"json", TK_OPT_FLAG, offsetof(struct merge_opts, json), NULL,
      "one JSON object instead of the report", .letter = 'j'},
     {0},
@@ -71,6 +95,11 @@ static void show(const char *to, const struct tk_merge_report *report)
     }
     if (*before == ',')
         puts("");
+    if (report->errors + report->warnings > 0) {
+        printf("  %llu error%s, %llu warning%s of verify cctf\n",
+               (unsigned long long)report->errors, tk_count_ending((int64_t)report->errors),
+               (unsigned long long)report->warnings, tk_count_ending((int64_t)report->warnings));
+    }
     if (report->duplicates > 0) {
         printf("  dropped %s rows that two runs of one node both have\n",
                tk_count_format((int64_t)report->duplicates, count));
@@ -124,6 +153,8 @@ static void put_report(struct tk_buf *out, const char *to, const struct tk_merge
     tk_member_put_i64(out, "violations", (int64_t)report->violations);
     tk_member_put_i64(out, "duplicates", (int64_t)report->duplicates);
     tk_member_put_i64(out, "bad_rows", (int64_t)report->bad_rows);
+    tk_member_put_i64(out, "errors", (int64_t)report->errors);
+    tk_member_put_i64(out, "warnings", (int64_t)report->warnings);
     tk_buf_lit(out, "}\n");
 }
 
@@ -135,11 +166,50 @@ static void say(void *context, const char *line)
     (void)fprintf(stderr, "tracekit %s: %s\n", (*cmd)->name, line);
 }
 
+static int print(const struct merge_opts *opts, const char *to,
+                 const struct tk_merge_report *report, struct tk_err *err)
+{
+    if (!opts->json) {
+        show(to, report);
+        return 0;
+    }
+    TK_CLEANUP(tk_buf_release) struct tk_buf out;
+    tk_buf_init(&out, JSON_MAX);
+    put_report(&out, to, report);
+    int rc = tk_buf_check(&out, "report", err);
+    if (rc == 0)
+        (void)fwrite(out.p, 1, out.n, stdout);
+    return rc;
+}
+
+/* Where to: the folder, or the files with a comma between. */
+static void find_target(const struct merge_opts *opts, const struct tk_runs *runs,
+                        struct tk_merge_files *ret_files, char ret_to[PATH_MAX])
+{
+    char name[TK_MERGE_NAME_MAX];
+    if (opts->what == WHAT_FOLDER) {
+        tk_merge_run_name(runs->paths[0], name);
+        (void)snprintf(ret_to, PATH_MAX, "%s%s", opts->output ? opts->output : DEFAULT_FOLDER "/",
+                       opts->output ? "" : name);
+        return;
+    }
+    if (opts->what != WHAT_PROC_METRICS)
+        ret_files->invocations = opts->output ? opts->output : DEFAULT_INVOCATIONS;
+    if (opts->what != WHAT_INVOCATIONS)
+        ret_files->proc_metrics = opts->proc_output ? opts->proc_output : DEFAULT_PROC_METRICS;
+    (void)snprintf(ret_to, PATH_MAX, "%s%s%s", ret_files->invocations ? ret_files->invocations : "",
+                   opts->what == WHAT_BOTH ? ", " : "",
+                   ret_files->proc_metrics ? ret_files->proc_metrics : "");
+}
+
 static int merge(const struct tk_cmd *cmd, const struct merge_opts *opts,
-                 const struct tk_runs *runs, const char *to)
+                 const struct tk_runs *runs)
 {
     struct tk_merge_report report = {0};
+    struct tk_merge_files files = {0};
     struct tk_err err;
+    char to[PATH_MAX];
+    find_target(opts, runs, &files, to);
     const struct tk_merge_options merging = {
         .folders = runs->paths,
         .folder_count = runs->count,
@@ -148,56 +218,73 @@ static int merge(const struct tk_cmd *cmd, const struct merge_opts *opts,
         .no_align = opts->no_align,
         .must_align = opts->align,
         .force = opts->force,
+        .validate = opts->validate,
         .say = say,
         .context = &cmd,
     };
-    int rc = tk_merge(&merging, &report, &err);
-    if (rc == 0 && opts->json) {
-        TK_CLEANUP(tk_buf_release) struct tk_buf out;
-        tk_buf_init(&out, JSON_MAX);
-        put_report(&out, to, &report);
-        rc = tk_buf_check(&out, "report", &err);
-        if (rc == 0)
-            (void)fwrite(out.p, 1, out.n, stdout);
-    } else if (rc == 0) {
-        show(to, &report);
-    }
+    int rc = opts->what == WHAT_FOLDER ? tk_merge(&merging, &report, &err)
+                                       : tk_merge_to_files(&merging, &files, &report, &err);
+    rc = rc < 0 ? rc : print(opts, to, &report, &err);
+    bool is_broken = report.errors > 0;
     tk_merge_report_release(&report);
-    return rc < 0 ? tk_cmd_fail(cmd, &err) : TK_EXIT_OK;
+    if (rc < 0)
+        return tk_cmd_fail(cmd, &err);
+    return is_broken ? TK_EXIT_FAILED : TK_EXIT_OK;
+}
+
+/* What is contradictory or missing, as an exit status. */
+static int check(const struct tk_cmd *cmd, struct merge_opts *opts, bool has_folders)
+{
+    if (!has_folders && !opts->base)
+        return tk_cmd_usage(cmd, "expected the folders of the nodes of a run");
+    if (opts->no_align && (opts->align || opts->reference || opts->force))
+        return tk_cmd_usage(cmd, "--no-align excludes --align, --reference and --force");
+    if (opts->what < 0)
+        opts->what = opts->base || opts->proc_output ? WHAT_BOTH : WHAT_FOLDER;
+    if (opts->proc_output && opts->what == WHAT_FOLDER)
+        return tk_cmd_usage(cmd, "--proc-output is of no use for --what folder");
+    if (opts->proc_output && opts->what == WHAT_INVOCATIONS)
+        return tk_cmd_usage(cmd, "--proc-output is of no use for --what invocations");
+    if (opts->output && opts->what == WHAT_PROC_METRICS)
+        return tk_cmd_usage(cmd, "--output is of no use for --what proc_metrics: --proc-output is");
+    return TK_EXIT_OK;
 }
 
 static int run(const struct tk_cmd *cmd, int argc, char **argv)
 {
-    struct merge_opts opts = {0};
+    struct merge_opts opts = {.what = -1}; /* not given */
     struct tk_err err;
-    int first;
-    int status;
-    if (!tk_cmd_parse(cmd, &opts, argc, argv, &first, &status))
+    int first = tk_cmd_begin(cmd, &opts, argc, argv);
+    if (first <= 0)
+        return -first;
+    if (first < argc && tk_tkz_detect(argv[first]))
+        return tk_tkz_merge(cmd, opts.output, argc - first, argv + first);
+    int status = check(cmd, &opts, first < argc);
+    if (status != TK_EXIT_OK)
         return status;
-    if (first == argc)
-        return tk_cmd_usage(cmd, "expected the folders of the nodes of a run");
-    if (opts.no_align && (opts.align || opts.reference || opts.force))
-        return tk_cmd_usage(cmd, "--no-align excludes --align, --reference and --force");
+    char base[PATH_MAX];
+    char *given[] = {base};
+    (void)snprintf(base, sizeof(base), "%s", opts.base ? opts.base : "");
+    if (opts.base && first < argc)
+        return tk_cmd_usage(cmd, "'%s': the folder is given by --base-dir already", argv[first]);
     TK_CLEANUP(tk_runs_release) struct tk_runs runs = {0};
-    if (tk_runs_find(&runs, argc - first, argv + first, &err) < 0)
-        return tk_cmd_fail(cmd, &err);
-    char to[PATH_MAX];
-    char name[TK_MERGE_NAME_MAX];
-    tk_merge_run_name(runs.paths[0], name);
-    (void)snprintf(to, sizeof(to), DEFAULT_FOLDER "/%s", name);
-    return merge(cmd, &opts, &runs, opts.output ? opts.output : to);
+    int rc = opts.base ? tk_runs_find(&runs, 1, given, &err)
+                       : tk_runs_find(&runs, argc - first, argv + first, &err);
+    return rc < 0 ? tk_cmd_fail(cmd, &err) : merge(cmd, &opts, &runs);
 }
 
 const struct tk_cmd tk_cmd_merge = {
     .name = "merge",
-    .args = "DIR...",
-    .help = "join the nodes of one run into one CCTF folder",
+    .args = "DIR...|FILE.tkz...",
+    .help = "join the nodes of one run into one CCTF folder, or files of traces into one",
     .about = "DIR is a run folder, or one that holds several; RUN names RUN(c0), RUN(c1), ...\n"
              "The merged run can be shown, checked and exported like any other.\n"
+             "Files of compressed traces (.tkz) become one, block by block, by time.\n"
              "\n"
              "  tracekit merge logs/night-web logs/night-db -o night\n"
              "  tracekit show night --node db\n"
-             "  tracekit verify cctf night",
+             "  tracekit verify cctf night\n"
+             "  tracekit merge monday.tkz tuesday.tkz -o days.tkz",
     .options = options,
     .mixed = true,
     .run = run,

@@ -202,40 +202,54 @@ static int show_head(struct input *input, const struct parquet_opts *opts, bool 
 
 /* The footer ------------------------------------------------------------------------------- */
 
-static int show_schema(struct input *input, const struct parquet_opts *opts, bool first,
+static int put_schema(struct input *input, bool json, const struct tk_look *look,
+                      struct tk_buf *out, struct tk_err *err)
+{
+    (void)err;
+    if (json) {
+        tk_parquet_view_schema_json(input->file, input->path, out);
+    } else {
+        tk_parquet_view_schema(input->file, look, out);
+    }
+    return 0;
+}
+
+static int put_meta(struct input *input, bool json, const struct tk_look *look, struct tk_buf *out,
+                    struct tk_err *err)
+{
+    if (!json)
+        return tk_parquet_view_meta(input->file, input->path, input->bytes, look, out, err);
+    tk_parquet_view_meta_json(input->file, input->path, input->bytes, out);
+    return 0;
+}
+
+typedef int put_footer(struct input *input, bool json, const struct tk_look *look,
+                       struct tk_buf *out, struct tk_err *err);
+
+static int show_footer(struct input *input, const struct parquet_opts *opts, put_footer *put,
                        struct tk_err *err)
 {
-    (void)first;
     TK_CLEANUP(tk_look_release) struct tk_look look;
     TK_CLEANUP(tk_buf_release) struct tk_buf out;
     tk_look_init(&look, STDOUT_FILENO);
     tk_buf_init(&out, OUT_MAX);
-    if (opts->json) {
-        tk_parquet_view_schema_json(input->file, input->path, &out);
-    } else {
-        tk_parquet_view_schema(input->file, &look, &out);
-    }
-    int rc = tk_buf_check(&out, input->path, err);
+    int rc = put(input, opts->json, &look, &out, err);
+    rc = rc < 0 ? rc : tk_buf_check(&out, input->path, err);
     return rc < 0 ? rc : flush(&out, 1, err);
+}
+
+static int show_schema(struct input *input, const struct parquet_opts *opts, bool first,
+                       struct tk_err *err)
+{
+    (void)first;
+    return show_footer(input, opts, put_schema, err);
 }
 
 static int show_meta(struct input *input, const struct parquet_opts *opts, bool first,
                      struct tk_err *err)
 {
     (void)first;
-    TK_CLEANUP(tk_look_release) struct tk_look look;
-    TK_CLEANUP(tk_buf_release) struct tk_buf out;
-    tk_look_init(&look, STDOUT_FILENO);
-    tk_buf_init(&out, OUT_MAX);
-    int rc = 0;
-    if (opts->json) {
-        tk_parquet_view_meta_json(input->file, input->path, input->bytes, &out);
-    } else {
-        rc = tk_parquet_view_meta(input->file, input->path, input->bytes, &look, &out, err);
-    }
-    if (rc == 0)
-        rc = tk_buf_check(&out, input->path, err);
-    return rc < 0 ? rc : flush(&out, 1, err);
+    return show_footer(input, opts, put_meta, err);
 }
 
 /* The command ------------------------------------------------------------------------------ */
@@ -258,20 +272,17 @@ static int run(const struct tk_cmd *cmd, int argc, char **argv)
 {
     struct parquet_opts opts = {0};
     struct tk_err err;
-    int first;
-    int status;
-    if (!tk_cmd_parse(cmd, &opts, argc, argv, &first, &status))
-        return status;
-    if (first == argc)
-        return tk_cmd_usage(cmd, "expected what to do: head, cat, schema or meta");
+    int first = tk_cmd_begin(cmd, &opts, argc, argv);
+    if (first <= 0)
+        return -first;
     size_t verb = 0;
     while (verbs[verb] && strcmp(verbs[verb], argv[first]) != 0)
         verb++;
     if (!verbs[verb])
-        return tk_cmd_usage(cmd, "'%s' is none of head, cat, schema, meta", argv[first]);
+        return tk_cmd_refuse(cmd, argv[first]);
     if (first + 1 == argc)
         return tk_cmd_usage(cmd, "expected a file");
-    status = TK_EXIT_OK;
+    int status = TK_EXIT_OK;
     for (int i = first + 1; i < argc; i++) {
         if (show_file(argv[i], verb, &opts, i == first + 1, &err) < 0)
             status = tk_cmd_fail(cmd, &err);
@@ -282,6 +293,7 @@ static int run(const struct tk_cmd *cmd, int argc, char **argv)
 const struct tk_cmd tk_cmd_parquet = {
     .name = "parquet",
     .args = "head|cat|schema|meta FILE...",
+    .missing = "expected what to do: head, cat, schema or meta",
     .help = "look into Parquet files of any origin",
     .about = "head and cat print rows, schema the columns, meta row groups with encodings,\n"
              "sizes and statistics.\n"

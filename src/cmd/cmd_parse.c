@@ -113,16 +113,15 @@ static int compare_runs(const void *a, const void *b)
 static int run(const struct tk_cmd *cmd, int argc, char **argv)
 {
     struct parse_opts opts = {0};
-    int first;
-    int status;
-    if (!tk_cmd_parse(cmd, &opts, argc, argv, &first, &status))
-        return status;
+    int first = tk_cmd_begin(cmd, &opts, argc, argv);
+    if (first <= 0)
+        return -first;
     if (opts.output && argc - first > 1)
         return tk_cmd_usage(cmd, "--output takes one run, not %d", argc - first);
     if (first == argc)
         return parse_named(cmd, &opts, 0, NULL);
 
-    status = TK_EXIT_OK;
+    int status = TK_EXIT_OK;
     qsort(argv + first, (size_t)(argc - first), sizeof(*argv), compare_runs);
     for (; first < argc; first++) {
         int one = parse_named(cmd, &opts, 1, argv + first);

@@ -71,6 +71,7 @@ struct recording {
     const struct tk_cmd *cmd;
     const struct record_opts *opts;
     struct tk_identity identity;
+    struct tk_child_context trace;
     struct tk_recorder *recorder;
     struct tk_invocation *invocation;
     struct tk_launch_result result;
@@ -152,6 +153,7 @@ static int start_command(struct recording *recording, char **command, struct tk_
             .identity = &recording->identity,
             .kernel = tk_recorder_kernel(recording->recorder),
             .argv = command,
+            .trace = &recording->trace,
             .max_fds = recording->max_fds,
             .on_fork = follow_tree,
             .context = recording->recorder,
@@ -211,6 +213,8 @@ static int record(struct recording *recording, char **command)
         return tk_invocation_status(rc);
     }
     recording->max_fds = tk_fd_limit_raise(TK_RECORDER_FDS);
+    tk_child_context_make(NULL, &recording->trace);
+    tk_child_context_set(&recording->trace);
     if (start_recorder(recording, command, &err) < 0)
         return tk_cmd_fail(recording->cmd, &err);
     rc = start_command(recording, command, &err);
@@ -236,19 +240,16 @@ static int run(const struct tk_cmd *cmd, int argc, char **argv)
                                .pss_budget_ns = 10 * TK_NS_PER_MS,
                                .host_interval_ns = 250 * TK_NS_PER_MS};
     struct tk_err err;
-    int first;
-    int status;
-    if (!tk_cmd_parse(cmd, &opts, argc, argv, &first, &status))
-        return status;
-    if (first == argc)
-        return tk_cmd_usage(cmd, "the command to record is missing");
+    int first = tk_cmd_begin(cmd, &opts, argc, argv);
+    if (first <= 0)
+        return -first;
     struct recording recording = {.cmd = cmd, .opts = &opts};
     if (tk_identity_resolve(
             &(struct tk_identity_options){opts.run_id, opts.output, opts.node, opts.stage},
             &recording.identity, &err) < 0)
         return tk_cmd_usage(cmd, "%s", err.msg);
 
-    status = record(&recording, argv + first);
+    int status = record(&recording, argv + first);
     tk_invocation_free(recording.invocation);
     tk_recorder_free(recording.recorder);
     return status ? status : tk_exit_as(&recording.result);
@@ -257,6 +258,7 @@ static int run(const struct tk_cmd *cmd, int argc, char **argv)
 const struct tk_cmd tk_cmd_record = {
     .name = "record",
     .args = "[--] CMD [ARG...]",
+    .missing = "the command to record is missing",
     .help = "run a command, record the machine and the command's processes, report",
     .about = "Terminal, signals, standard descriptors and exit status are the command's own;\n"
              "the report goes to stderr.\n"

@@ -270,10 +270,9 @@ static int run(const struct tk_cmd *cmd, int argc, char **argv)
     struct schema_opts opts = {0};
     struct tk_err err;
     bool wanted[TABLES];
-    int first;
-    int status;
-    if (!tk_cmd_parse(cmd, &opts, argc, argv, &first, &status))
-        return status;
+    int first = tk_cmd_begin(cmd, &opts, argc, argv);
+    if (first <= 0)
+        return -first;
     size_t count = choose_tables(cmd, argc - first, argv + first, wanted);
     if (count == 0)
         return TK_EXIT_USAGE;

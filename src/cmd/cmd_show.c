@@ -67,10 +67,9 @@ static int show(const struct tk_runs *runs, const struct show_opts *opts, struct
 static int run(const struct tk_cmd *cmd, int argc, char **argv)
 {
     struct show_opts opts = {0};
-    int first;
-    int status;
-    if (!tk_cmd_parse(cmd, &opts, argc, argv, &first, &status))
-        return status;
+    int first = tk_cmd_begin(cmd, &opts, argc, argv);
+    if (first <= 0)
+        return -first;
     TK_CLEANUP(tk_runs_release) struct tk_runs runs = {0};
     struct tk_err err;
     int rc = tk_runs_find(&runs, argc - first, argv + first, &err);

@@ -102,12 +102,9 @@ static int end_by(int number)
 static int run(const struct tk_cmd *cmd, int argc, char **argv)
 {
     struct top_opts opts = {.interval_ns = TK_NS_PER_S, .limit = DEFAULT_LIMIT};
-    int first;
-    int status;
-    if (!tk_cmd_parse(cmd, &opts, argc, argv, &first, &status))
-        return status;
-    if (first < argc)
-        return tk_cmd_usage(cmd, "'%s' is one argument too many", argv[first]);
+    int first = tk_cmd_begin(cmd, &opts, argc, argv);
+    if (first <= 0)
+        return -first;
     bool prints = opts.batch || opts.json;
     if (!prints && (isatty(STDOUT_FILENO) != 1 || isatty(STDIN_FILENO) != 1))
         return tk_cmd_usage(cmd, "there is no terminal: use --batch or --json");

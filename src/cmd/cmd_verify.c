@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/human.h"
 #include "cmd/cmd.h"
 #include "cmd/member.h"
 #include "cmd/runs.h"
@@ -34,22 +35,17 @@ static const struct tk_opt options[] = {
 
 static const char *const verbs[] = {"cctf", "opendc", NULL};
 
-/* Where the findings of one run go. */
-struct telling {
-    const char *folder;
-    struct tk_buf *json; /* NULL = lines on stdout */
-};
-
-static const char *level(enum tk_verify_rule rule)
+const char *tk_verify_level(bool is_error)
 {
-    return tk_verify_rules[rule].is_error ? "error" : "warning";
+    return is_error ? "error" : "warning";
 }
 
 static void put_finding(struct tk_buf *out, const struct tk_verify_finding *finding)
 {
     tk_element_open(out, '{');
     tk_member_put_text(out, "rule", tk_str_from(tk_verify_rules[finding->rule].name));
-    tk_member_put_text(out, "level", tk_str_from(level(finding->rule)));
+    tk_member_put_text(out, "level",
+                       tk_str_from(tk_verify_level(tk_verify_rules[finding->rule].is_error)));
     tk_member_put_text(out, "file", tk_str_from(finding->file));
     tk_member_put_i64(out, "line", finding->line > 0 ? (int64_t)finding->line : -1);
     tk_member_put_text(out, "text", tk_str_from(finding->text));
@@ -58,7 +54,7 @@ static void put_finding(struct tk_buf *out, const struct tk_verify_finding *find
 
 static void found(void *context, const struct tk_verify_finding *finding)
 {
-    const struct telling *telling = context;
+    const struct tk_verify_telling *telling = context;
     if (telling->json) {
         put_finding(telling->json, finding);
         return;
@@ -66,22 +62,18 @@ static void found(void *context, const struct tk_verify_finding *finding)
     char line[32] = "";
     if (finding->line > 0)
         (void)snprintf(line, sizeof(line), ":%llu", (unsigned long long)finding->line);
-    printf("%s/%s%s: %s: %s: %s\n", telling->folder, finding->file, line, level(finding->rule),
+    printf("%s/%s%s: %s: %s: %s\n", telling->folder, finding->file, line,
+           tk_verify_level(tk_verify_rules[finding->rule].is_error),
            tk_verify_rules[finding->rule].name, finding->text);
-}
-
-static const char *plural(uint64_t count)
-{
-    return count == 1 ? "" : "s";
 }
 
 static void show_sum(const char *folder, const struct tk_verify_result *result, bool ok)
 {
     printf("%s: %s: %llu error%s, %llu warning%s in %llu file%s, %llu rows%s\n", folder,
-           ok ? "ok" : "broken", (unsigned long long)result->errors, plural(result->errors),
-           (unsigned long long)result->warnings, plural(result->warnings),
-           (unsigned long long)result->files, plural(result->files),
-           (unsigned long long)result->rows,
+           ok ? "ok" : "broken", (unsigned long long)result->errors,
+           tk_count_ending((int64_t)result->errors), (unsigned long long)result->warnings,
+           tk_count_ending((int64_t)result->warnings), (unsigned long long)result->files,
+           tk_count_ending((int64_t)result->files), (unsigned long long)result->rows,
            result->report_written ? " (cctf/audit_report.md written)" : "");
 }
 
@@ -105,7 +97,7 @@ static int verify_one(const char *folder, const struct tk_verify_opts *opts, boo
 {
     TK_CLEANUP(tk_buf_release) struct tk_buf json;
     tk_buf_init(&json, JSON_MAX);
-    struct telling telling = {folder, opts->json ? &json : NULL};
+    struct tk_verify_telling telling = {folder, opts->json ? &json : NULL};
     tk_buf_putc(&json, '{');
     tk_member_put_text(&json, "folder", tk_str_from(folder));
     tk_member_open(&json, "findings", '[');
@@ -154,12 +146,9 @@ static int run(const struct tk_cmd *cmd, int argc, char **argv)
 {
     struct tk_verify_opts opts = {.profile = -1};
     struct tk_err err;
-    int first;
-    int status;
-    if (!tk_cmd_parse(cmd, &opts, argc, argv, &first, &status))
-        return status;
-    if (first == argc)
-        return tk_cmd_usage(cmd, "expected what to verify: cctf or opendc");
+    int first = tk_cmd_begin(cmd, &opts, argc, argv);
+    if (first <= 0)
+        return -first;
     const char *what = argv[first++];
     if (strcmp(what, verbs[1]) == 0) {
         if (first == argc)
@@ -168,7 +157,7 @@ static int run(const struct tk_cmd *cmd, int argc, char **argv)
                           tk_verify_opendc);
     }
     if (strcmp(what, verbs[0]) != 0)
-        return tk_cmd_usage(cmd, "'%s' is none of cctf, opendc", what);
+        return tk_cmd_refuse(cmd, what);
     TK_CLEANUP(tk_runs_release) struct tk_runs runs = {0};
     if (tk_runs_find(&runs, argc - first, argv + first, &err) < 0)
         return tk_cmd_fail(cmd, &err);
@@ -178,6 +167,7 @@ static int run(const struct tk_cmd *cmd, int argc, char **argv)
 const struct tk_cmd tk_cmd_verify = {
     .name = "verify",
     .args = "cctf [RUN...] | opendc DIR...",
+    .missing = "expected what to verify: cctf or opendc",
     .help = "check a run, or what was exported to OpenDC",
     .about = "Prints FILE:LINE: LEVEL: RULE: TEXT for each finding and one line per run. The\n"
              "status is 1 when a run has an error; warnings tell what a sound run lacks.\n"

@@ -7,12 +7,9 @@ static const struct tk_opt options[] = {{0}};
 
 static int run(const struct tk_cmd *cmd, int argc, char **argv)
 {
-    int first;
-    int status;
-    if (!tk_cmd_parse(cmd, NULL, argc, argv, &first, &status))
-        return status;
-    if (first < argc)
-        return tk_cmd_usage(cmd, "'%s' is one argument too many", argv[first]);
+    int first = tk_cmd_begin(cmd, NULL, argc, argv);
+    if (first <= 0)
+        return -first;
     puts("tracekit " TK_VERSION);
     return TK_EXIT_OK;
 }

@@ -191,12 +191,9 @@ static int run(const struct tk_cmd *cmd, int argc, char **argv)
 {
     struct wrap_opts opts = {0};
     struct tk_err err;
-    int first;
-    int status;
-    if (!tk_cmd_parse(cmd, &opts, argc, argv, &first, &status))
-        return status;
-    if (first == argc)
-        return tk_cmd_usage(cmd, "the command to run is missing");
+    int first = tk_cmd_begin(cmd, &opts, argc, argv);
+    if (first <= 0)
+        return -first;
     struct tk_identity identity;
     if (tk_identity_resolve(
             &(struct tk_identity_options){opts.run_id, opts.output, opts.node, opts.stage},
@@ -212,6 +209,9 @@ static int run(const struct tk_cmd *cmd, int argc, char **argv)
     if (tk_kernel_open(&kernel, "/", &err) < 0)
         return tk_cmd_fail(cmd, &err);
 
+    struct tk_child_context trace;
+    tk_child_context_make(opts.trace_id, &trace);
+    tk_child_context_set(&trace);
     struct tk_launch_result result = {0};
     struct tk_invocation_options wanted = {
         .command = cmd->name,
@@ -219,18 +219,20 @@ static int run(const struct tk_cmd *cmd, int argc, char **argv)
         .kernel = &kernel,
         .argv = argv + first,
         .trace_id = opts.trace_id,
+        .trace = &trace,
         .enqueue_ms = opts.enqueued_ms,
         .unit = opts.unit,
         .limits = {opts.cpu_quota, opts.cpu_weight, opts.cpuset},
         .must_limit = opts.must_limit,
     };
-    status = wrap(cmd, &wanted, &result);
+    int status = wrap(cmd, &wanted, &result);
     return status ? status : tk_exit_as(&result);
 }
 
 const struct tk_cmd tk_cmd_wrap = {
     .name = "wrap",
     .args = "[--] CMD [ARG...]",
+    .missing = "the command to run is missing",
     .help = "run a command and append one invocation with its exact cost to a run",
     .about = "Terminal, signals, standard descriptors and exit status are the command's own.\n"
              "\n"

@@ -18,15 +18,33 @@ const struct tk_cmd *const tk_commands[] = {
     &tk_cmd_start_collect,
     &tk_cmd_stop_collect,
     &tk_cmd_wrap,
+    &tk_cmd_exec,
+    &tk_cmd_step,
     &tk_cmd_adapt,
+    &tk_cmd_serve,
     &tk_cmd_parse_run,
     &tk_cmd_import,
     &tk_cmd_merge,
+    &tk_cmd_join,
     &tk_cmd_show,
+    &tk_cmd_spans,
+    &tk_cmd_trace,
     &tk_cmd_top,
     &tk_cmd_export,
+    &tk_cmd_fetch_jaeger,
+    &tk_cmd_translate,
+    &tk_cmd_compress,
+    &tk_cmd_expand,
+    &tk_cmd_truncate,
+    &tk_cmd_tkz,
+    &tk_cmd_model,
+    &tk_cmd_replay,
     &tk_cmd_verify,
     &tk_cmd_compare,
+    &tk_cmd_calibrate,
+    &tk_cmd_fidelity,
+    &tk_cmd_lab,
+    &tk_cmd_report,
     &tk_cmd_doctor,
     &tk_cmd_schema,
     &tk_cmd_parquet,
@@ -60,26 +78,25 @@ int tk_cmd_unknown(const char *name)
     return TK_EXIT_USAGE;
 }
 
-bool tk_cmd_parse(const struct tk_cmd *cmd, void *opts, int argc, char **argv, int *ret_first,
-                  int *ret_status)
+int tk_cmd_begin(const struct tk_cmd *cmd, void *opts, int argc, char **argv)
 {
+    int first;
     struct tk_err err;
-    if (cmd->reads_run_env && tk_run_env_load(&err) < 0) {
-        *ret_status = tk_cmd_fail(cmd, &err);
-        return false;
-    }
-    int rc = cmd->mixed ? tk_opt_parse_mixed(cmd->options, opts, argc, argv, ret_first, &err)
-                        : tk_opt_parse(cmd->options, opts, argc, argv, ret_first, &err);
-    if (rc < 0) {
-        *ret_status = tk_cmd_usage(cmd, "%s", err.msg);
-        return false;
-    }
+    if (cmd->reads_run_env && tk_run_env_load(&err) < 0)
+        return -tk_cmd_fail(cmd, &err);
+    int rc = cmd->mixed ? tk_opt_parse_mixed(cmd->options, opts, argc, argv, &first, &err)
+                        : tk_opt_parse(cmd->options, opts, argc, argv, &first, &err);
+    if (rc < 0)
+        return -tk_cmd_usage(cmd, "%s", err.msg);
     if (rc > 0) {
         tk_cmd_show_help(cmd);
-        *ret_status = TK_EXIT_OK;
-        return false;
+        return -TK_EXIT_OK;
     }
-    return true;
+    if (first == argc && cmd->missing)
+        return -tk_cmd_usage(cmd, "%s", cmd->missing);
+    if (first < argc && *cmd->args == '\0')
+        return -tk_cmd_usage(cmd, "'%s' is one argument too many", argv[first]);
+    return first;
 }
 
 int tk_cmd_usage(const struct tk_cmd *cmd, const char *fmt, ...)
@@ -91,6 +108,18 @@ int tk_cmd_usage(const struct tk_cmd *cmd, const char *fmt, ...)
     va_end(args);
     (void)fprintf(stderr, " (see tracekit %s --help)\n", cmd->name);
     return TK_EXIT_USAGE;
+}
+
+int tk_cmd_refuse(const struct tk_cmd *cmd, const char *word)
+{
+    TK_CLEANUP(tk_buf_release) struct tk_buf list;
+    tk_buf_init(&list, 4096);
+    size_t count = 0;
+    for (; cmd->verbs[count]; count++)
+        tk_buf_printf(&list, "%s%s", count > 0 ? ", " : "", cmd->verbs[count]);
+    const char *meant = tk_nearest_find(word, cmd->verbs, count);
+    return tk_cmd_usage(cmd, "'%s' is none of %.*s%s%s%s", word, TK_STR_ARG(tk_buf_str(&list)),
+                        meant ? ": did you mean '" : "", meant ? meant : "", meant ? "'?" : "");
 }
 
 int tk_cmd_fail(const struct tk_cmd *cmd, const struct tk_err *err)

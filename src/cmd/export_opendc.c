@@ -62,15 +62,26 @@ static struct tk_opendc_options options_of(const struct tk_export_opts *opts,
         .startup_ms = opts->startup_ns / TK_NS_PER_MS,
         .shift_ms = opts->shift_ms,
         .headroom = opts->headroom,
+        .core_speed = opts->core_speed,
+        .cpu_ratio = opts->cpu_ratio,
         .per_node = opts->per_node,
         .no_estimate = opts->no_estimate,
         .anonymise = opts->anonymise,
         .top = opts->top,
+        .environment =
+            {[TK_ENVIRONMENT_CARBON] = opts->carbon, [TK_ENVIRONMENT_FAILURES] = opts->failures},
         .say = say,
     };
     if (options.compat == TK_COMPAT_GEN2 && options.workload.assumed_mhz <= 0)
         options.workload.assumed_mhz = assumed_by_gen2;
     return options;
+}
+
+static int take_codec(const struct tk_export_opts *opts, struct tk_opendc_options *options,
+                      struct tk_err *err)
+{
+    const char *name = opts->compression ? opts->compression : "snappy";
+    return tk_parquet_codec_parse(tk_str_from(name), &options->codec, err);
 }
 
 static int run(const struct tk_export_format *format, const struct tk_export_opts *opts,
@@ -79,8 +90,12 @@ static int run(const struct tk_export_format *format, const struct tk_export_opt
     (void)format;
     struct tk_opendc_options options = options_of(opts, folders, count);
     struct tk_opendc_report report = {0};
-    int rc = tk_parquet_codec_parse(tk_str_from(opts->compression ? opts->compression : "snappy"),
-                                    &options.codec, err);
+    TK_CLEANUP(tk_calibration_release) struct tk_calibration calibration = {0};
+    int rc = take_codec(opts, &options, err);
+    if (rc == 0 && opts->calibration) {
+        rc = tk_calibration_read(opts->calibration, &calibration, err);
+        options.calibration = &calibration;
+    }
     rc = rc < 0 ? rc : tk_opendc_export(&options, &report, err);
     if (rc == 0)
         show(opts->output, &report);
@@ -98,9 +113,10 @@ static const struct tk_simulator *simulator_of(const struct tk_export_format *fo
 static int run_simulator(const struct tk_export_format *format, const struct tk_export_opts *opts,
                          const char *const *folders, size_t count, struct tk_err *err)
 {
-    const struct tk_opendc_options options = options_of(opts, folders, count);
+    struct tk_opendc_options options = options_of(opts, folders, count);
     struct tk_opendc_report report = {0};
-    int rc = tk_simulator_export(simulator_of(format), &options, &report, err);
+    int rc = take_codec(opts, &options, err);
+    rc = rc < 0 ? rc : tk_simulator_export(simulator_of(format), &options, &report, err);
     if (rc < 0)
         return rc;
     printf("%s: %lld task%s, %.3f s of CPU time\n", opts->output, (long long)report.tasks,
@@ -125,7 +141,17 @@ const struct tk_export_format tk_export_opendc = {
 /* NOLINTEND(bugprone-macro-parentheses) */
 
 SIMULATOR(batsim);
-SIMULATOR(chrome);
+SIMULATOR(planetlab);
 SIMULATOR(simgrid);
 SIMULATOR(swf);
+SIMULATOR(usage);
 SIMULATOR(wfformat);
+SIMULATOR(wta);
+
+const struct tk_export_format tk_export_chrome = {
+    .name = "chrome",
+    .has_spans = true,
+    .spans_instead = true,
+    .spans = &tk_span_encoder_chrome,
+    .run = run_simulator,
+};

@@ -91,6 +91,16 @@ static bool is_file(const char *path, int64_t *ret_bytes)
     return true;
 }
 
+/* The argument before it announces a secret: this is no file, whatever it looks like. */
+static bool is_secret(char *const *argv, size_t i)
+{
+    TK_CLEANUP(tk_buf_release) struct tk_buf unused;
+    tk_buf_init(&unused, ROW_TEXT_MAX);
+    bool carry = false;
+    tk_redact_arg(tk_str_from(argv[i - 1]), &carry, &unused);
+    return carry;
+}
+
 /* The argument after -i, else the first that is a file. */
 static void find_input(struct tk_invocation *invocation)
 {
@@ -104,7 +114,7 @@ static void find_input(struct tk_invocation *invocation)
         return;
     }
     for (size_t i = 1; argv[i] && !invocation->input; i++) {
-        if (is_file(argv[i], &invocation->input_bytes))
+        if (!is_secret(argv, i) && is_file(argv[i], &invocation->input_bytes))
             invocation->input = argv[i];
     }
 }
@@ -114,7 +124,7 @@ static void find_output(struct tk_invocation *invocation)
 {
     char *const *argv = invocation->options.argv;
     for (size_t i = 1; argv[i]; i++) {
-        if (argv[i][0] != '-')
+        if (argv[i][0] != '-' && !is_secret(argv, i))
             invocation->output = argv[i];
     }
     if (invocation->output && strpbrk(invocation->output, " \t\n"))
@@ -342,6 +352,21 @@ static void set_names(const struct tk_invocation *invocation, struct tk_batch *r
         tk_batch_set_text(row, TK_INVOCATIONS_CPUSET, tk_str_from(cpuset));
 }
 
+/* Its place in a trace: where it is told one, its span is that which the command knows. */
+static void set_context(const struct tk_invocation *invocation, struct tk_batch *row)
+{
+    char trace_id[33];
+    char span_id[17];
+    char parent_id[17];
+    if (!invocation->options.trace)
+        return;
+    tk_child_context_format(invocation->options.trace, trace_id, span_id, parent_id);
+    tk_batch_set_text(row, TK_INVOCATIONS_W3C_TRACE_ID, tk_str_from(trace_id));
+    tk_batch_set_text(row, TK_INVOCATIONS_W3C_SPAN_ID, tk_str_from(span_id));
+    if (parent_id[0])
+        tk_batch_set_text(row, TK_INVOCATIONS_PARENT_ID, tk_str_from(parent_id));
+}
+
 static void set_times(const struct tk_invocation *invocation, struct tk_batch *row)
 {
     const struct tk_kernel *kernel = invocation->options.kernel;
@@ -429,6 +454,7 @@ int tk_invocation_finish(struct tk_invocation *invocation, struct tk_procs *proc
         return rc;
     tk_batch_begin(row);
     set_names(invocation, row);
+    set_context(invocation, row);
     set_times(invocation, row);
     set_costs(invocation, procs, &group, row);
     set_sizes(invocation, row);

@@ -13,6 +13,7 @@
 #ifndef TK_CMD_INVOCATION_H
 #define TK_CMD_INVOCATION_H
 
+#include "cmd/child_context.h"
 #include "cmd/identity.h"
 #include "collect/collect.h"
 
@@ -21,9 +22,10 @@ struct tk_invocation_options {
     const struct tk_identity *identity;
     const struct tk_kernel *kernel;
     char *const *argv;
-    const char *trace_id; /* NULL = a new one */
-    int64_t enqueue_ms;   /* epoch; 0 = the start */
-    const char *unit;     /* name of the control group; NULL = a name of ours */
+    const char *trace_id;                 /* NULL = a new one */
+    const struct tk_child_context *trace; /* its place in one; borrowed; NULL = none */
+    int64_t enqueue_ms;                   /* epoch; 0 = the start */
+    const char *unit;                     /* name of the control group; NULL = a name of ours */
     struct tk_cgroup_limits limits;
     bool must_limit;  /* fail where unit, quota or weight cannot be had, instead of telling it */
     uint64_t max_fds; /* the command's soft limit of open files; 0 = ours */

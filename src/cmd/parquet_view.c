@@ -223,8 +223,8 @@ static int put_group(const struct tk_parquet_file *file, size_t index, const str
     int rc = tk_grid_new(look, &options, &grid, err);
     if (rc < 0)
         return rc;
-    tk_buf_printf(out, "\nrow group %zu: %s rows, %s raw", index,
-                  tk_count_format(group->num_rows, count),
+    tk_buf_printf(out, "\nrow group %zu: %s row%s, %s raw", index,
+                  tk_count_format(group->num_rows, count), tk_count_ending(group->num_rows),
                   tk_bytes_format((double)group->total_byte_size, raw));
     put_sorting(file, group, out);
     tk_buf_putc(out, '\n');
@@ -242,8 +242,10 @@ int tk_parquet_view_meta(const struct tk_parquet_file *file, const char *name, u
     size_t n;
     (void)tk_parquet_file_leaves(file, &n);
     tk_style_printf(out, look, TK_STYLE_TITLE, "%s", name);
-    tk_buf_printf(out, ": %s rows, %zu columns, %zu row groups, %s, by ",
-                  tk_count_format(meta->num_rows, rows), n, meta->row_group_count,
+    tk_buf_printf(out, ": %s row%s, %zu column%s, %zu row group%s, %s, by ",
+                  tk_count_format(meta->num_rows, rows), tk_count_ending(meta->num_rows), n,
+                  tk_count_ending((int64_t)n), meta->row_group_count,
+                  tk_count_ending((int64_t)meta->row_group_count),
                   tk_bytes_format((double)file_bytes, bytes));
     tk_text_put_clean(out, look, meta->created_by.n > 0 ? meta->created_by : TK_STR("unknown"));
     tk_buf_putc(out, '\n');

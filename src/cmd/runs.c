@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cmd/tkz_file.h"
 #include "run/run.h"
 
 void tk_runs_release(struct tk_runs *runs)
@@ -29,9 +30,7 @@ static int add(struct tk_runs *runs, const char *path, struct tk_err *err)
 
 static tk_str base_name(const char *path)
 {
-    tk_str text = tk_str_from(path);
-    size_t slash = tk_str_find_last(text, '/');
-    return slash < text.n ? (tk_str){text.p + slash + 1, text.n - slash - 1} : text;
+    return tk_str_base_name(tk_str_from(path));
 }
 
 static int compare_paths(const void *a, const void *b)
@@ -87,7 +86,10 @@ static int add_nodes(struct tk_runs *runs, const char *given, struct tk_err *err
 static int add_given(struct tk_runs *runs, const char *given, struct tk_err *err)
 {
     char path[PATH_MAX];
-    int rc = tk_run_path_resolve(given, path, sizeof(path), err);
+    int rc = tk_tkz_refuse_as_run(given, err);
+    if (rc < 0)
+        return rc;
+    rc = tk_run_path_resolve(given, path, sizeof(path), err);
     if (rc == 0)
         return add(runs, path, err);
     if (rc != -ENOENT || !given)

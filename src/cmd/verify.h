@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 
 struct tk_verify_opts {
@@ -15,6 +16,15 @@ struct tk_verify_opts {
     int profile; /* index in tk_opendc_profiles; -1 = by the files */
     const char *topology;
 };
+
+/* Where the findings of one folder go. */
+struct tk_verify_telling {
+    const char *folder;
+    struct tk_buf *json; /* NULL = lines on stdout */
+};
+
+/* "error" or "warning". */
+const char *tk_verify_level(bool is_error);
 
 /* Check one folder that OpenDC is to load and tell on stdout; *ret_ok says whether it passed. */
 TK_MUST_USE int tk_verify_opendc(const char *folder, const struct tk_verify_opts *opts,

@@ -11,22 +11,12 @@
 #define EXAMPLES 5
 #define JSON_MAX ((size_t)256 << 20)
 
-/* Where the findings of one folder go. */
-struct telling {
-    const char *folder;
-    struct tk_buf *json; /* NULL = lines on stdout */
-};
-
-static const char *level(enum tk_check_rule rule)
-{
-    return tk_check_rules[rule].is_error ? "error" : "warning";
-}
-
 static void put_finding(struct tk_buf *out, const struct tk_check_finding *finding)
 {
     tk_element_open(out, '{');
     tk_member_put_text(out, "rule", tk_str_from(tk_check_rules[finding->rule].code));
-    tk_member_put_text(out, "level", tk_str_from(level(finding->rule)));
+    tk_member_put_text(out, "level",
+                       tk_str_from(tk_verify_level(tk_check_rules[finding->rule].is_error)));
     tk_member_put_text(out, "file", tk_str_from(finding->file));
     tk_member_put_text(out, "column", tk_str_from(finding->column));
     tk_member_put_i64(out, "row", finding->row);
@@ -37,7 +27,7 @@ static void put_finding(struct tk_buf *out, const struct tk_check_finding *findi
 /* FILE: row N, column C: LEVEL: CODE: TEXT. */
 static void found(void *context, const struct tk_check_finding *finding)
 {
-    const struct telling *telling = context;
+    const struct tk_verify_telling *telling = context;
     if (telling->json) {
         put_finding(telling->json, finding);
         return;
@@ -47,7 +37,8 @@ static void found(void *context, const struct tk_check_finding *finding)
         printf("row %lld, ", (long long)finding->row);
     if (finding->column)
         printf("column %s: ", finding->column);
-    printf("%s: %s: %s\n", level(finding->rule), tk_check_rules[finding->rule].code, finding->text);
+    printf("%s: %s: %s\n", tk_verify_level(tk_check_rules[finding->rule].is_error),
+           tk_check_rules[finding->rule].code, finding->text);
 }
 
 static void show_table(const struct tk_check_result *result)
@@ -140,7 +131,7 @@ int tk_verify_opendc(const char *folder, const struct tk_verify_opts *opts, bool
     tk_buf_putc(&json, '{');
     tk_member_put_text(&json, "folder", tk_str_from(folder));
     tk_member_open(&json, "findings", '[');
-    struct telling telling = {folder, opts->json ? &json : NULL};
+    struct tk_verify_telling telling = {folder, opts->json ? &json : NULL};
     const struct tk_check_options check = {
         .folder = folder,
         .profile = opts->profile,

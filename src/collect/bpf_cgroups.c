@@ -94,6 +94,14 @@ static int open_walk(void *context, const int32_t *numbers, uint32_t count, stru
     return 0;
 }
 
+/* Version 2, the last hierarchy, has its root alone, as where version 1 is in use: what would be
+ * flushed is of groups below it. */
+static bool is_bare(const struct tk_bpf_groups *shared, const struct tk_group_walk *walk)
+{
+    uint32_t v2 = shared->hierarchy_count - 1;
+    return !walk->left_out && (walk->count < 2 || walk->groups[walk->count - 2].hierarchy != v2);
+}
+
 static int walk(void *context, struct tk_group_walk *ret_walk)
 {
     struct tk_bpf *bpf = context;
@@ -101,7 +109,8 @@ static int walk(void *context, struct tk_group_walk *ret_walk)
     shared->number++;
     shared->count = shared->left_out = 0;
     shared->set = 0;
-    int rc = bpf->flush ? tk_bpf_iterate(bpf->flush) : 0;
+    bool flushes = bpf->flush && !bpf->is_bare;
+    int rc = flushes ? tk_bpf_iterate(bpf->flush) : 0;
     if (rc == 0)
         rc = tk_bpf_run(bpf->programs->progs.walk_groups);
     *ret_walk = (struct tk_group_walk){
@@ -109,9 +118,10 @@ static int walk(void *context, struct tk_group_walk *ret_walk)
         .count = shared->count < bpf->group_room ? shared->count : bpf->group_room,
         .number = shared->number,
         .left_out = shared->left_out,
-        .syscalls = WALK_SYSCALLS + (bpf->flush ? FLUSH_SYSCALLS : 0),
+        .syscalls = WALK_SYSCALLS + (flushes ? FLUSH_SYSCALLS : 0),
         .set = shared->set,
     };
+    bpf->is_bare = rc == 0 && is_bare(shared, ret_walk);
     return rc;
 }
 

@@ -45,6 +45,7 @@ struct tk_bpf {
     struct tk_bpf_group *groups; /* mapped for reading, [group_room]; NULL = not asked for */
     uint32_t group_room;
     struct bpf_link *flush; /* an iterator over the root of version 2; NULL = none */
+    bool is_bare;           /* that root was alone at the last walk */
 };
 
 /* Run a program of SEC("syscall"), 1 system call. 0 or a negative errno. */

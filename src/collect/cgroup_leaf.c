@@ -21,36 +21,17 @@
 
 #include "base/file.h"
 #include "collect/cgroup_folders.h"
-#include "collect/cgroups_internal.h"
+#include "collect/cgroup_leaf_internal.h"
 
 enum {
-    NAME_CAP = 128,
-    FILE_CAP = 256, /* "NAME/file" */
+    NAME_CAP = TK_CGROUP_LEAF_NAME,
+    FILE_CAP = TK_CGROUP_LEAF_FILE,
     PERIOD_US = 100000,
-};
-
-/* A folder of the leaf in one hierarchy. */
-struct place {
-    int hierarchy;
-    int parent; /* our own group, open */
-    int procs;  /* its cgroup.procs, open for writing */
-};
-
-struct tk_cgroup_leaf {
-    int rootfd;
-    struct tk_cgroup_mounts mounts;
-    struct tk_cgroup_devices stacked;
-    struct place places[TK_CGROUP_HIERARCHIES];
-    size_t count;
-    char name[NAME_CAP];
-    char path[TK_CGROUP_PATH_MAX]; /* as /proc/PID/cgroup shows it */
-    struct tk_cgroup_step step;    /* within our group of version 2 */
 };
 
 /* Making ----------------------------------------------------------------------------- */
 
-/* The folder that is, or is mounted together with (cpu,cpuacct), a hierarchy; NULL = none. */
-static const struct place *find_place(const struct tk_cgroup_leaf *leaf, int hierarchy)
+const struct tk_cgroup_place *tk_cgroup_leaf_place(const struct tk_cgroup_leaf *leaf, int hierarchy)
 {
     const struct tk_cgroup_mount *mounts = leaf->mounts.mounts;
     for (size_t i = 0; i < leaf->count; i++) {
@@ -77,7 +58,7 @@ static int add_place(struct tk_cgroup_leaf *leaf, int hierarchy, struct tk_err *
 {
     static const char *const wanted[] = {"memory", "cpu", "io", "pids", "cpuset", NULL};
     char path[TK_CGROUP_PATH_MAX];
-    if (find_place(leaf, hierarchy))
+    if (tk_cgroup_leaf_place(leaf, hierarchy))
         return 0;
     int rc = tk_cgroup_file_path(&leaf->mounts, hierarchy, leaf->mounts.own[hierarchy], "", path,
                                  sizeof(path));
@@ -97,9 +78,9 @@ static int add_place(struct tk_cgroup_leaf *leaf, int hierarchy, struct tk_err *
     if (rc == 0) {
         char procs[FILE_CAP];
         (void)snprintf(procs, sizeof(procs), "%s/cgroup.procs", leaf->name);
-        struct place *place = &leaf->places[leaf->count];
-        *place = (struct place){.hierarchy = hierarchy,
-                                .procs = openat(parent, procs, O_WRONLY | O_CLOEXEC)};
+        struct tk_cgroup_place *place = &leaf->places[leaf->count];
+        *place = (struct tk_cgroup_place){.hierarchy = hierarchy,
+                                          .procs = openat(parent, procs, O_WRONLY | O_CLOEXEC)};
         if (place->procs >= 0) {
             place->parent = tk_fd_take(&parent);
             leaf->count++;
@@ -157,7 +138,7 @@ void tk_cgroup_leaf_free(struct tk_cgroup_leaf *leaf)
     if (!leaf)
         return;
     for (size_t i = leaf->count; i-- > 0;) {
-        struct place *place = &leaf->places[i];
+        struct tk_cgroup_place *place = &leaf->places[i];
         tk_fd_close(&place->procs);
         (void)tk_cgroup_remove(place->parent, leaf->name);
         if (place->hierarchy == TK_CGROUP_V2)
@@ -184,8 +165,8 @@ const char *tk_cgroup_leaf_path(const struct tk_cgroup_leaf *leaf)
     return leaf->path;
 }
 
-/* Path of a file of the leaf, below its parent. */
-static void leaf_file(const struct tk_cgroup_leaf *leaf, const char *file, char ret[FILE_CAP])
+void tk_cgroup_leaf_file(const struct tk_cgroup_leaf *leaf, const char *file,
+                         char ret[TK_CGROUP_LEAF_FILE])
 {
     (void)snprintf(ret, FILE_CAP, "%s/%s", leaf->name, file);
 }
@@ -209,11 +190,11 @@ int tk_cgroup_leaf_read(struct tk_cgroup_leaf *leaf, struct tk_cgroup_reading *r
     char buf[TK_CGROUP_FILE_MAX];
     for (size_t i = 0; i < TK_CGROUP_FILE_COUNT; i++) {
         const struct tk_cgroup_file *file = &tk_cgroup_files[i];
-        const struct place *place = find_place(leaf, file->hierarchy);
+        const struct tk_cgroup_place *place = tk_cgroup_leaf_place(leaf, file->hierarchy);
         char path[FILE_CAP];
         tk_str text;
         struct tk_err missing;
-        leaf_file(leaf, file->name, path);
+        tk_cgroup_leaf_file(leaf, file->name, path);
         if (!place || tk_file_read(place->parent, path, buf, sizeof(buf), &text, &missing) < 0)
             continue;
         if (!tk_cgroup_file_parse(file, text, &leaf->stacked, &reading))
@@ -233,7 +214,7 @@ static int set_file(struct tk_cgroup_leaf *leaf, const char *file, const char *v
                     struct tk_err *err)
 {
     char path[FILE_CAP];
-    leaf_file(leaf, file, path);
+    tk_cgroup_leaf_file(leaf, file, path);
     int rc = -ENOENT;
     for (size_t i = 0; i < leaf->count && rc == -ENOENT; i++)
         rc = tk_cgroup_write(leaf->places[i].parent, path, value);
@@ -255,7 +236,7 @@ struct knob {
 
 static void drop_place(struct tk_cgroup_leaf *leaf)
 {
-    struct place *place = &leaf->places[--leaf->count];
+    struct tk_cgroup_place *place = &leaf->places[--leaf->count];
     tk_fd_close(&place->procs);
     (void)unlinkat(place->parent, leaf->name, AT_REMOVEDIR);
     tk_fd_close(&place->parent);

@@ -108,8 +108,35 @@ const char *tk_cgroup_leaf_path(const struct tk_cgroup_leaf *leaf);
 TK_MUST_USE int tk_cgroup_leaf_read(struct tk_cgroup_leaf *leaf, struct tk_cgroup_reading *ret,
                                     struct tk_err *err);
 
-/* Remove the leaf (processes left in it move to our own group first) and free. Takes up to 1 s for
- * processes that are dying just then. Accepts NULL. */
+/* Memory of a leaf by kind, and what went wrong with it; -1 = this host does not give it. */
+struct tk_cgroup_memory {
+    int64_t anon_bytes, file_bytes, swap_bytes; /* now */
+    int64_t major_faults, refaults;             /* since it was made; pages read again from disk */
+    int64_t oom_kills;
+};
+
+/* Of the hierarchy that counts memory. */
+void tk_cgroup_leaf_read_memory(const struct tk_cgroup_leaf *leaf, struct tk_cgroup_memory *ret);
+
+/* Move another process in, with what it starts from then on. 0 or a negative errno. */
+TK_MUST_USE int tk_cgroup_leaf_take(const struct tk_cgroup_leaf *leaf, pid_t pid);
+
+/* Kill all processes in it. */
+void tk_cgroup_leaf_kill(const struct tk_cgroup_leaf *leaf);
+
+/* Append where it is, for tk_cgroup_leaf_reopen() in another process. */
+void tk_cgroup_leaf_describe(const struct tk_cgroup_leaf *leaf, struct tk_buf *out);
+
+/* A leaf that another process made and left. Fails with -EBADMSG when `described` is not what
+ * tk_cgroup_leaf_describe() writes, -ENOENT when it is gone. */
+TK_MUST_USE int tk_cgroup_leaf_reopen(const struct tk_kernel *kernel, tk_str described,
+                                      struct tk_cgroup_leaf **ret_leaf, struct tk_err *err);
+
+/* Free without removing it. Accepts NULL. */
+void tk_cgroup_leaf_leave(struct tk_cgroup_leaf *leaf);
+
+/* Remove the leaf (processes left in it move to the group that it was made in first) and free.
+ * Takes up to 1 s for processes that are dying just then. Accepts NULL. */
 void tk_cgroup_leaf_free(struct tk_cgroup_leaf *leaf);
 
 #endif

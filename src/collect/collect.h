@@ -4,6 +4,7 @@
  *   kernel.h       the outside world: root folder, clocks
  *   node.h         facts of the node
  *   host.h         CPU, memory, disks, links, pressure
+ *   host_view.h    the same as counters of one moment
  *   gpu.h          GPUs by NVML
  *   procs.h        processes: their set, the sweep, exits
  *   procs_match.h  which processes
@@ -24,6 +25,7 @@
 #include "collect/container.h"
 #include "collect/gpu.h"
 #include "collect/host.h"
+#include "collect/host_view.h"
 #include "collect/kernel.h"
 #include "collect/launch.h"
 #include "collect/node.h"

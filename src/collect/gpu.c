@@ -363,13 +363,11 @@ int tk_gpu_new(const struct tk_kernel *kernel, const struct tk_gpu_options *opti
 {
     const char *library = options->library ? options->library : LIBRARY;
     struct tk_nvml nvml;
-    if (!tk_nvml_load(library, &nvml))
+    if (tk_nvml_load(library, &nvml, err) < 0)
         return tk_fail(err, -ENOENT, "%s: not installed", library);
     struct tk_gpu *gpu = calloc(1, sizeof(*gpu));
-    if (!gpu) {
-        tk_nvml_unload(&nvml);
+    if (!gpu)
         return tk_fail(err, -ENOMEM, "GPUs: out of memory");
-    }
     gpu->kernel = kernel;
     gpu->options = *options;
     gpu->nvml = nvml;
@@ -421,6 +419,5 @@ void tk_gpu_free(struct tk_gpu *gpu)
         return;
     (void)pthread_cond_destroy(&gpu->wake);
     (void)pthread_mutex_destroy(&gpu->mutex);
-    tk_nvml_unload(&gpu->nvml);
     free(gpu);
 }

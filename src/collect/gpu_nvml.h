@@ -4,7 +4,8 @@
 #ifndef TK_COLLECT_GPU_NVML_H
 #define TK_COLLECT_GPU_NVML_H
 
-#include <stdbool.h>
+#include "base/compiler.h"
+#include "base/err.h"
 
 enum {
     TK_NVML_OK = 0,
@@ -55,12 +56,10 @@ struct tk_nvml {
     int (*graphics_processes)(tk_nvml_device device, unsigned *count, struct tk_nvml_process *ret);
     int (*process_utilization)(tk_nvml_device device, struct tk_nvml_sample *ret, unsigned *count,
                                unsigned long long since_us);
-    void *library; /* of dlopen() */
 };
 
-/* Load a library and find its functions. False when it cannot be loaded, or lacks one of those
- * that nothing works without. */
-bool tk_nvml_load(const char *path, struct tk_nvml *ret);
-void tk_nvml_unload(struct tk_nvml *nvml);
+/* Load a library and find its functions; it stays until the process ends. -ENOENT when it cannot be
+ * loaded, or lacks one of those that nothing works without. */
+TK_MUST_USE int tk_nvml_load(const char *path, struct tk_nvml *ret, struct tk_err *err);
 
 #endif

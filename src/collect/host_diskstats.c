@@ -11,6 +11,8 @@
 enum {
     NUMBERS_OLD_PARTITION = 4,
     NUMBERS = 11,
+    NUMBERS_DISCARD = 15,
+    NUMBERS_FLUSH = 17,
 };
 
 static bool take_name(tk_str *line, tk_str *ret_name)
@@ -20,7 +22,7 @@ static bool take_name(tk_str *line, tk_str *ret_name)
            ret_name->n < TK_HOST_DISK_NAME;
 }
 
-static void take_numbers(struct tk_host_disk *disk, const int64_t n[NUMBERS])
+static void take_numbers(struct tk_host_disk *disk, const int64_t n[NUMBERS_FLUSH], size_t count)
 {
     disk->rd_ios = n[0];
     disk->rd_sectors = n[2];
@@ -30,6 +32,11 @@ static void take_numbers(struct tk_host_disk *disk, const int64_t n[NUMBERS])
     disk->wr_ms = n[7];
     disk->in_flight = n[8];
     disk->busy_ms = n[9];
+    disk->queue_ms = n[10];
+    disk->discards = count >= NUMBERS_DISCARD ? n[11] : TK_HOST_ABSENT;
+    disk->discard_sectors = count >= NUMBERS_DISCARD ? n[13] : TK_HOST_ABSENT;
+    disk->flushes = count >= NUMBERS_FLUSH ? n[15] : TK_HOST_ABSENT;
+    disk->flush_ms = count >= NUMBERS_FLUSH ? n[16] : TK_HOST_ABSENT;
 }
 
 int tk_host_diskstats_parse(tk_str text, size_t index, struct tk_host_reading *reading,
@@ -43,10 +50,10 @@ int tk_host_diskstats_parse(tk_str text, size_t index, struct tk_host_reading *r
     tk_str line;
     for (size_t i = 1; tk_str_take_line(&text, &line); i++) {
         tk_str name;
-        int64_t numbers[NUMBERS];
+        int64_t numbers[NUMBERS_FLUSH];
         if (!take_name(&line, &name))
             return tk_fail(err, -EBADMSG, "line %zu: expected major, minor and a name", i);
-        size_t n = tk_scan_counters(&line, numbers, NUMBERS);
+        size_t n = tk_scan_counters(&line, numbers, NUMBERS_FLUSH);
         if (n == NUMBERS_OLD_PARTITION && tk_scan_at_end(line))
             continue;
         if (n < NUMBERS) {
@@ -60,7 +67,7 @@ int tk_host_diskstats_parse(tk_str text, size_t index, struct tk_host_reading *r
         struct tk_host_disk *disk = &disks->items[disks->count++];
         memcpy(disk->name, name.p, name.n);
         disk->name[name.n] = '\0';
-        take_numbers(disk, numbers);
+        take_numbers(disk, numbers, n);
     }
     return 0;
 }

@@ -66,6 +66,9 @@ struct tk_host_disk {
     int64_t rd_ios, rd_sectors, rd_ms;
     int64_t wr_ios, wr_sectors, wr_ms;
     int64_t in_flight, busy_ms;
+    int64_t queue_ms;                  /* time of requests in flight, added up */
+    int64_t discards, discard_sectors; /* TK_HOST_ABSENT before Linux 4.18 */
+    int64_t flushes, flush_ms;         /* TK_HOST_ABSENT before Linux 5.5 */
 };
 
 struct tk_host_disks {

@@ -31,6 +31,10 @@ struct tk_kernel {
     /* CPU time of a process: all threads, live and dead, in ns. 0, or -ESRCH when it is gone.
      * NULL = this kernel has no such clock, or its pids are not those of our /proc (tier P0). */
     int (*cpu_clock)(void *world, pid_t pid, int64_t *ret_ns);
+
+    /* Memory of a process: exactly `n` bytes. 0, or -EFAULT where there is none, -EPERM, -ESRCH.
+     * NULL = our pids are not those of our /proc. */
+    int (*read_memory)(void *world, pid_t pid, uint64_t address, void *to, size_t n);
     void *world;
 };
 

@@ -11,7 +11,8 @@ const struct tk_privilege tk_privileges[] = {
     {"CAP_NET_ADMIN", "exit records and fork events of all processes", CAP_NET_ADMIN, true},
     {"CAP_BPF", "all processes read at once, in the kernel", CAP_BPF, true},
     {"CAP_PERFMON", "the same", CAP_PERFMON, true},
-    {"CAP_SYS_PTRACE", "I/O counters of other users' processes", CAP_SYS_PTRACE, false},
+    {"CAP_SYS_PTRACE", "I/O counters and trace context of other users' processes", CAP_SYS_PTRACE,
+     false},
     {"CAP_DAC_READ_SEARCH", "energy counters, names of containers", CAP_DAC_READ_SEARCH, false},
     {0},
 };

@@ -154,6 +154,28 @@ static void probe_other_io(const struct tk_prober *prober, struct tk_finding *fi
     set_missing(finding, "CAP_SYS_PTRACE");
 }
 
+/* Reading an environment asks for the right to look at a process, reading its memory for that to
+ * attach to it, which the Yama module may keep to ancestors. */
+static void probe_contexts(const struct tk_prober *prober, struct tk_finding *finding)
+{
+    char buf[32];
+    tk_str text;
+    struct tk_err ignored;
+    int procfd = prober->kernel->procfd;
+    if (have_privilege(TK_STR("CAP_SYS_PTRACE"))) {
+        set(finding, TK_PROBE_YES, "%s", "");
+        return;
+    }
+    bool is_kept = tk_file_read(procfd, "sys/kernel/yama/ptrace_scope", buf, sizeof(buf), &text,
+                                &ignored) == 0 &&
+                   !tk_str_starts_with(text, TK_STR("0"));
+    set(finding, TK_PROBE_PARTLY,
+        is_kept ? "TRACEPARENT of our own user's processes, published Resources of the recorded "
+                  "command's only"
+                : "of our own user's processes only");
+    set_missing(finding, "CAP_SYS_PTRACE");
+}
+
 static void probe_delays(const struct tk_prober *prober, struct tk_finding *finding)
 {
     char buf[32];
@@ -355,6 +377,8 @@ const struct tk_capability tk_capabilities[] = {
      probe_other_processes},
     {"other_io", "I/O of other users' processes", "bytes read and written of every process",
      probe_other_io},
+    {"contexts", "trace context of processes",
+     "spans find the processes that served them: TRACEPARENT, published Resource", probe_contexts},
     {"io_delays", "block I/O delays", "how long each process that ended waited for disks",
      probe_delays},
     {"energy", "energy counters", "joules of the CPU packages", probe_energy},

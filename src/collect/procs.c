@@ -195,6 +195,7 @@ int tk_procs_new(const struct tk_kernel *kernel, const struct tk_procs_options *
     procs->first_forks = procs->last_forks = -1;
     tk_exit_sums_init(&procs->sums);
     tk_procs_follow_boot_clock(procs);
+    tk_procs_contexts_init(&procs->contexts);
     tk_procs_probe_fds(procs);
     procs->set.has_memory = options->pss_budget_ns > 0;
     procs->set.has_extra = options->net || options->exact;
@@ -228,6 +229,7 @@ void tk_procs_free(struct tk_procs *procs)
     tk_proc_files_release(&procs->files);
     tk_proc_set_release(&procs->set);
     tk_thread_set_release(&procs->threads.set);
+    tk_procs_contexts_release(&procs->contexts);
     tk_fd_close(&procs->pid_dir_fd);
     tk_fd_close(&procs->loadavg_fd);
     tk_fd_close(&procs->dir_fd);
@@ -281,6 +283,7 @@ void tk_procs_tick(struct tk_procs *procs, int64_t forks, struct tk_rows *rows)
         tk_procs_read_pid_dir(procs, rows);
     tk_procs_sweep(procs, rows, procs->options.every_tick);
     tk_procs_read_pss(procs);
+    tk_procs_read_contexts(procs, rows);
 }
 
 int64_t tk_procs_drain_interval_ns(const struct tk_procs *procs)
@@ -299,6 +302,7 @@ void tk_procs_finish(struct tk_procs *procs, struct tk_rows *rows)
     tk_procs_end_late(procs, rows, INT64_MAX);
     tk_procs_read_pss(procs);
     tk_procs_sweep(procs, rows, true);
+    tk_procs_read_contexts(procs, rows);
 }
 
 /* Asking ------------------------------------------------------------------------------- */
@@ -351,6 +355,8 @@ void tk_procs_read_stats(const struct tk_procs *procs, struct tk_procs_stats *re
         .sweep_ns = procs->sweep_ns,
         .pss_left_out = procs->pss.left_out,
         .threads_left_out = procs->threads.left_out,
+        .contexts_refused = procs->contexts.refused,
+        .contexts_left_out = procs->contexts.left_out,
         .detail_ticks = procs->detail_ticks,
         .syscalls = procs->sweep_syscalls,
         .all_syscalls = procs->syscalls + procs->files.syscalls + procs->sources.syscalls,

@@ -50,10 +50,11 @@ struct tk_procs_options {
     bool tree_only;          /* nobody else is */
     uint32_t bpf_parts;      /* enum tk_bpf_part: to load with the walk, for tk_procs_bpf() */
     enum tk_tier tier;       /* P without CPU clocks becomes P0, AUTO is the best there is */
-    bool exact;   /* CPU times of running processes to the moment of the tick, where the scheduler
-                     credits them every few ms: tier B2 or B1 alone can, others are an error */
-    bool net;     /* bytes that processes send and receive; likewise */
-    bool threads; /* rows of the threads of processes that have several */
+    bool exact;    /* CPU times of running processes to the moment of the tick, where the scheduler
+                      credits them every few ms: tier B2 or B1 alone can, others are an error */
+    bool net;      /* bytes that processes send and receive; likewise */
+    bool threads;  /* rows of the threads of processes that have several */
+    bool contexts; /* rows of the trace, container and service that processes belong to */
     const struct tk_walker *walker; /* that the tier B2 or B1 uses; copied; NULL = BPF is loaded */
     bool no_events;                 /* do without proc connector and taskstats: rung C */
     const struct tk_pace *pace; /* of the turn of idle processes; borrowed; NULL = as specified */
@@ -148,8 +149,10 @@ struct tk_procs_stats {
     int64_t pss_left_out;     /* readings of PSS that had no room in the budget */
     int64_t threads_left_out; /* readings of threads that came later: a tick had no room */
     int64_t sweep_ns;         /* length of the last sweep, first clock to last */
-    int64_t detail_ticks;     /* user and system time, faults and I/O of a process that runs all the
-                                 time are up to so many ticks old, less one; 0 = nobody ran */
+    int64_t contexts_refused; /* processes whose environment and memory may not be read */
+    int64_t contexts_left_out; /* that had ended before they were read, or were too many */
+    int64_t detail_ticks; /* user and system time, faults and I/O of a process that runs all the
+                             time are up to so many ticks old, less one; 0 = nobody ran */
     int64_t syscalls;     /* of all sweeps so far; what following forks and exits takes is not in
                              it, since that follows the machine */
     int64_t all_syscalls; /* of everything so far, following forks and exits included */

@@ -138,8 +138,11 @@ static void on_exec(struct tk_procs *procs, struct tk_rows *rows, const struct t
     tk_procs_judge(procs, i);
     if (facts->birth_ns != 0)
         tell_birth(procs, rows, i);
-    if (clock->flags & TK_PROC_MEMBER)
-        tk_procs_put_event(procs, rows, TK_EVENT_EXEC, i, event->mono_ns, -1);
+    if (!(clock->flags & TK_PROC_MEMBER))
+        return;
+    tk_procs_put_event(procs, rows, TK_EVENT_EXEC, i, event->mono_ns, -1);
+    if (!(clock->flags & TK_PROC_FRESH)) /* else its first row asks */
+        tk_procs_await_context(procs, i);
 }
 
 /* Exits -------------------------------------------------------------------------------- */

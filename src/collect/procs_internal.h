@@ -5,6 +5,7 @@
  *   procs_sweep.c   the tick: clocks of all, files of those that ran (hot)
  *   procs_walk.c    the tick of tiers B2 and B1: all from one walk in the kernel (hot)
  *   procs_slow.c    what is read once in a while: open files, PSS
+ *   procs_context.c where a process belongs: trace, container, published Resource
  *   procs_threads.c threads, on request: told by a walk, or read of those that ran
  *   procs_scan.c    who is there: /proc listed, or the pids given since the last look
  *   procs_events.c  who came and went: events and exit records by netlink
@@ -55,6 +56,28 @@ struct tk_procs_threads {
     pid_t resume_pid;   /* ... of which the quota ended in the midst; 0 = of none */
     uint32_t resume_at; /* threads of it that were read */
     int64_t left_out;   /* readings that had no room in their tick */
+};
+
+/* Who is to be looked at for its context, in the order of time. */
+#define TK_CONTEXT_LOOKS 4
+
+struct tk_context_due {
+    pid_t pid;
+    int64_t start_ticks;
+    int64_t due_ns; /* monotonic */
+};
+
+struct tk_context_queue {
+    struct tk_context_due *items; /* [cap], owned; a ring */
+    uint32_t head, count, cap;
+};
+
+struct tk_procs_contexts {
+    struct tk_context_queue queues[TK_CONTEXT_LOOKS]; /* of the first look, the second, ... */
+    struct tk_buf text;                               /* of the file or memory at hand */
+    struct tk_buf resource;                           /* JSON */
+    int64_t refused;                                  /* processes that may not be read */
+    int64_t left_out; /* that ended, or came in too large numbers, before they were */
 };
 
 /* Where births, execs and ends come from. To add one: a constant of this kind, its line in
@@ -135,6 +158,7 @@ struct tk_procs {
     int32_t fd_limits[256]; /* that were met, from place 1 on; 0 = a free place */
     struct tk_procs_pss pss;
     struct tk_procs_threads threads;
+    struct tk_procs_contexts contexts;
 
     /* Counts */
     int64_t first_forks; /* of /proc/stat at the first tick; -1 = not known */
@@ -143,7 +167,8 @@ struct tk_procs {
     int64_t fork_events;   /* events of processes and threads since the first tick */
     int64_t births;        /* processes that ever were members */
     int64_t births_walked; /* of them, at the last walk */
-    bool wants_whole;      /* the next walk is to meet everybody */
+    int64_t walked_ns;     /* when it began */
+    bool had_new;          /* ... and it had to meet new members */
     int64_t exits_seen, lost_records, unreadable;
     int64_t syscalls;                  /* without those of `files` */
     int64_t sweep_syscalls;            /* with those, of sweeps alone */
@@ -296,6 +321,19 @@ void tk_procs_read_pss(struct tk_procs *procs);
 /* What was added up of a process that ends, beside the walks. Its identity has to be known. */
 void tk_procs_take_extra(struct tk_procs *procs, uint32_t i);
 
+/* procs_context.c --------------------------------------------------------------------- */
+
+void tk_procs_contexts_init(struct tk_procs_contexts *contexts);
+void tk_procs_contexts_release(struct tk_procs_contexts *contexts);
+
+/* A process has its first row, or executes another program: look where it belongs, soon and some
+ * times more. Does nothing unless asked for. */
+void tk_procs_await_context(struct tk_procs *procs, uint32_t i);
+
+/* Look at those whose time has come, as far as the budget of a tick goes, and write rows of what is
+ * known. */
+void tk_procs_read_contexts(struct tk_procs *procs, struct tk_rows *rows);
+
 /* procs_rows.c ------------------------------------------------------------------------ */
 
 void tk_procs_put_metrics(struct tk_procs *procs, struct tk_rows *rows, uint32_t i,
@@ -311,6 +349,18 @@ void tk_procs_put_event(struct tk_procs *procs, struct tk_rows *rows, enum tk_ev
 /* `cpu_ns` is the total of the process. */
 void tk_procs_put_exit(struct tk_procs *procs, struct tk_rows *rows, uint32_t i,
                        const struct tk_end *end, int64_t cpu_ns);
+
+/* Where a process belongs; empty = not known. */
+struct tk_proc_context {
+    tk_str traceparent;
+    tk_str container_id;
+    tk_str pod_uid;
+    tk_str resource; /* JSON */
+};
+
+/* Of process `i`. */
+void tk_procs_put_context(struct tk_procs *procs, struct tk_rows *rows, uint32_t i,
+                          const struct tk_proc_context *context, int64_t stamp_ns);
 
 /* What is told of a thread. Times are ns; -1 = not told. */
 struct tk_thread_reading {

@@ -5,6 +5,7 @@
 #include <limits.h>
 
 #include "base/number.h"
+#include "collect/kernel_text.h"
 
 /* Fields of /proc/PID/stat as proc_pid_stat(5) counts them, from 1. */
 enum {
@@ -13,8 +14,11 @@ enum {
     STAT_SESSION = 6,
     STAT_MINFLT = 10,
     STAT_MAJFLT = 12,
+    STAT_CMAJFLT = 13,
     STAT_UTIME = 14,
     STAT_STIME = 15,
+    STAT_CUTIME = 16,
+    STAT_CSTIME = 17,
     STAT_THREADS = 20,
     STAT_START = 22,
     STAT_RSS = 24,
@@ -78,6 +82,9 @@ int tk_pid_stat_parse(tk_str text, struct tk_pid_stat *ret)
         .majflt = field[STAT_MAJFLT],
         .utime_ticks = field[STAT_UTIME],
         .stime_ticks = field[STAT_STIME],
+        .cmajflt = field[STAT_CMAJFLT],
+        .cutime_ticks = field[STAT_CUTIME],
+        .cstime_ticks = field[STAT_CSTIME],
         .threads = field[STAT_THREADS],
         .start_ticks = field[STAT_START],
         .rss_pages = i > STAT_RSS ? field[STAT_RSS] : -1,
@@ -112,6 +119,22 @@ int tk_pid_io_parse(tk_str text, struct tk_pid_io *ret)
             (void)take_line(line, TK_STR("write_bytes"), &io.wr_bytes);
     }
     if (io.rd_bytes < 0 || io.wr_bytes < 0)
+        return -EBADMSG;
+    *ret = io;
+    return 0;
+}
+
+int tk_pid_io_all_parse(tk_str text, struct tk_pid_io_all *ret)
+{
+    static const struct tk_scan_key keys[] = {
+        TK_SCAN_KEY("rchar: ", struct tk_pid_io_all, rd_chars),
+        TK_SCAN_KEY("wchar: ", struct tk_pid_io_all, wr_chars),
+        TK_SCAN_KEY("read_bytes: ", struct tk_pid_io_all, rd_bytes),
+        TK_SCAN_KEY("write_bytes: ", struct tk_pid_io_all, wr_bytes),
+        TK_SCAN_KEY("cancelled_write_bytes: ", struct tk_pid_io_all, cancelled_bytes),
+    };
+    struct tk_pid_io_all io;
+    if (tk_scan_keys(text, keys, TK_COUNTOF(keys), &io) < TK_COUNTOF(keys))
         return -EBADMSG;
     *ret = io;
     return 0;

@@ -23,7 +23,8 @@ struct tk_pid_stat {
     char comm[TK_COMM_MAX];
     char state;
     int64_t minflt, majflt;
-    int64_t utime_ticks, stime_ticks; /* all threads, live and dead */
+    int64_t utime_ticks, stime_ticks;            /* all threads, live and dead */
+    int64_t cmajflt, cutime_ticks, cstime_ticks; /* of children that it waited for, and theirs */
     int64_t threads;
     int64_t start_ticks; /* since boot */
     int64_t rss_pages;   /* near: since Linux 6.2 a sum of per-CPU counters that may lag */
@@ -40,6 +41,14 @@ struct tk_pid_io {
     int64_t rd_bytes, wr_bytes;
 };
 TK_MUST_USE int tk_pid_io_parse(tk_str text, struct tk_pid_io *ret);
+
+/* All of it that is bytes. Those of children that it waited for are in it. */
+struct tk_pid_io_all {
+    int64_t rd_chars, wr_chars; /* by read() and write() calls */
+    int64_t rd_bytes, wr_bytes; /* from and to block devices, when the pages were made dirty */
+    int64_t cancelled_bytes;    /* of the latter, dropped again before they were written */
+};
+TK_MUST_USE int tk_pid_io_all_parse(tk_str text, struct tk_pid_io_all *ret);
 
 /* /proc/PID/status: the numbers of the main thread; -1 = the line is missing. */
 struct tk_pid_status {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rows of proc_metrics, thread_metrics, proc_events and proc_exit. */
+/* Rows of proc_metrics, thread_metrics, proc_context, proc_events and proc_exit. */
 #include <sys/wait.h>
 
 #include "base/clock.h"
@@ -133,6 +133,37 @@ void tk_procs_put_thread(struct tk_procs *procs, struct tk_rows *rows, uint32_t 
     if (reading->run_delay_ns >= 0) {
         tk_batch_set_i64(batch, TK_THREAD_METRICS_RUN_DELAY_US,
                          reading->run_delay_ns / TK_NS_PER_US);
+    }
+}
+
+/* Proc_context ---------------------------------------------------------------------- */
+
+void tk_procs_put_context(struct tk_procs *procs, struct tk_rows *rows, uint32_t i,
+                          const struct tk_proc_context *context, int64_t stamp_ns)
+{
+    struct tk_batch *batch = tk_rows_begin(rows, TK_TABLE_PROC_CONTEXT);
+    int64_t us = epoch_us(procs, stamp_ns);
+    int64_t birth_ns = tk_procs_birth_ns(procs, i);
+    const struct {
+        size_t column;
+        tk_str text;
+    } texts[] = {
+        {TK_PROC_CONTEXT_NODE, tk_str_from(procs->options.node)},
+        {TK_PROC_CONTEXT_HOST, tk_str_from(procs->options.host)},
+        {TK_PROC_CONTEXT_TRACEPARENT, context->traceparent},
+        {TK_PROC_CONTEXT_CONTAINER_ID, context->container_id},
+        {TK_PROC_CONTEXT_POD_UID, context->pod_uid},
+        {TK_PROC_CONTEXT_RESOURCE, context->resource},
+    };
+    tk_batch_set_i64(batch, TK_PROC_CONTEXT_TS_MS, us / 1000);
+    tk_batch_set_i64(batch, TK_PROC_CONTEXT_TS_US, us);
+    tk_batch_set_i64(batch, TK_PROC_CONTEXT_PID, procs->set.clocks[i].pid);
+    set_known(batch, TK_PROC_CONTEXT_START_TICKS, procs->set.facts[i].start_ticks);
+    if (birth_ns != 0)
+        tk_batch_set_i64(batch, TK_PROC_CONTEXT_START_US, epoch_us(procs, birth_ns));
+    for (size_t n = 0; n < TK_COUNTOF(texts); n++) {
+        if (texts[n].text.n > 0)
+            tk_batch_set_text(batch, texts[n].column, texts[n].text);
     }
 }
 

@@ -357,6 +357,8 @@ void tk_procs_take_reading(struct tk_procs *procs, uint32_t i, int64_t cpu_ns)
     facts->delta_us = delta_us < UINT32_MAX ? (uint32_t)delta_us : UINT32_MAX;
     facts->row_tick = procs->tick;
     clock->cpu_ns = cpu_ns;
+    if (clock->flags & TK_PROC_FRESH)
+        tk_procs_await_context(procs, i);
     clock->flags &= ~(uint32_t)TK_PROC_FRESH;
 }
 

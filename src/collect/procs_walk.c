@@ -71,14 +71,25 @@ void tk_procs_take_extra(struct tk_procs *procs, uint32_t i)
     apply_extra(procs, i, &told);
 }
 
+/* What is told now and then only. */
+static void apply_whole(struct tk_procs *procs, uint32_t i, const struct tk_bpf_task *task)
+{
+    struct tk_proc_facts *facts = &procs->set.facts[i];
+    facts->ppid = task->ppid;
+    facts->ns_pid = task->ns_pid;
+    facts->uid = task->uid <= INT32_MAX ? (int32_t)task->uid : -1;
+    if (task->fds >= 0)
+        facts->fds = task->fds;
+    tk_procs_set_fd_limit(procs, i, task->fd_limit);
+}
+
 static void apply(struct tk_procs *procs, uint32_t i, const struct tk_bpf_task *task)
 {
     struct tk_proc_facts *facts = &procs->set.facts[i];
     tk_procs_name(procs, i, task->comm);
     split_cpu(facts, task);
-    facts->ppid = task->ppid;
-    facts->ns_pid = task->ns_pid;
-    facts->uid = task->uid <= INT32_MAX ? (int32_t)task->uid : -1;
+    if (task->is_whole)
+        apply_whole(procs, i, task);
     facts->state = tk_procs_state_letter(task->state, task->exit_state);
     facts->threads = task->threads;
     facts->minflt = (int64_t)task->minflt;
@@ -89,9 +100,6 @@ static void apply(struct tk_procs *procs, uint32_t i, const struct tk_bpf_task *
     facts->rd_bytes = (int64_t)task->rd_bytes;
     facts->wr_bytes = (int64_t)task->wr_bytes;
     facts->io_age = tk_procs_age(procs->sweep_start_ns);
-    if (task->fds >= 0)
-        facts->fds = task->fds;
-    tk_procs_set_fd_limit(procs, i, task->fd_limit);
     if (procs->walker.rss_exact)
         facts->rss_pages = task->rss_pages < INT32_MAX ? (int32_t)task->rss_pages : INT32_MAX;
     if (procs->set.extra) {
@@ -146,6 +154,10 @@ static uint32_t resolve(struct tk_procs *procs, struct tk_rows *rows,
     }
     if (tk_procs_has_events(procs) && (task->exit_state & EXIT_ANY))
         return TK_PROC_NONE;
+    if (!task->is_whole) { /* it was told of whole before we lost it */
+        tk_procs_check(procs, rows, task->pid);
+        return tk_proc_set_find(&procs->set, task->pid);
+    }
     i = tk_procs_add(procs, task->pid);
     if (i == TK_PROC_NONE) {
         procs->unreadable++;
@@ -255,6 +267,8 @@ static void take(struct tk_procs *procs, struct tk_rows *rows, const struct look
     bool is_told = ran(procs, i, task) || is_fresh ||
                    tk_bpf_in_turn((uint32_t)task->pid, look->turn_from, look->turn_width);
     if (look->is_silent || !is_told) {
+        if (task->is_whole) /* it is not told again */
+            apply_whole(procs, i, task);
         procs->set.facts[i].io_age = tk_procs_age(procs->sweep_start_ns);
         return;
     }
@@ -332,14 +346,21 @@ static int64_t walk_all(struct tk_procs *procs, struct tk_rows *rows, const stru
     return walk.end_ns;
 }
 
+/* Whether the walk before is over for it: it was told of, or was there and was not. */
+static bool was_walked(const struct tk_procs *procs, uint32_t i)
+{
+    const struct tk_proc_facts *facts = &procs->set.facts[i];
+    return facts->birth_ns != 0 ? facts->birth_ns < procs->walked_ns : facts->group_mark != 0;
+}
+
 /* A process may have come into the set after a walk has told of it, and sleep since: the next walk
- * has to meet it all the same. `was_met`: look at those alone that a walk has met already. */
-static bool lacks_first_row(const struct tk_procs *procs, bool was_met)
+ * has to meet it all the same. Those that were born since the last one it meets anyway. */
+static bool lacks_first_row(const struct tk_procs *procs)
 {
     const uint32_t asked = TK_PROC_MEMBER | TK_PROC_FRESH | TK_PROC_GONE | TK_PROC_UNMET;
     for (uint32_t i = 0; i < procs->set.count; i++) {
         if ((procs->set.clocks[i].flags & asked) == (TK_PROC_MEMBER | TK_PROC_FRESH) &&
-            (!was_met || procs->set.facts[i].group_mark != 0))
+            was_walked(procs, i))
             return true;
     }
     return false;
@@ -380,11 +401,12 @@ int64_t tk_procs_walk(struct tk_procs *procs, struct tk_rows *rows, uint32_t tur
     const struct look look = {
         .turn_from = turn_from,
         .turn_width = turn_width,
-        .is_whole = procs->wants_whole || (has_new && lacks_first_row(procs, true)),
+        .is_whole = (has_new || procs->had_new) && lacks_first_row(procs),
     };
     int64_t end_ns = walk_all(procs, rows, &look, &met);
-    procs->wants_whole = has_new && lacks_first_row(procs, false);
+    procs->had_new = has_new;
     procs->births_walked = procs->births;
+    procs->walked_ns = procs->sweep_start_ns;
     if (tk_procs_has_walk(procs))
         look_for_gone(procs, rows, met);
     return end_ns > procs->sweep_start_ns ? end_ns : procs->sweep_start_ns;

@@ -388,6 +388,7 @@ static int open_sources(struct tk_recorder *recorder, struct tk_err *err)
         options->procs.node = options->node.node;
         options->procs.host = recorder->host_name;
         options->procs.pace = &recorder->budget.pace;
+        options->procs.contexts = true;
         options->procs.bpf_parts |= TK_BPF_ALL_CGROUPS;
         rc = tk_procs_new(&recorder->kernel, &options->procs, &recorder->procs, err);
     }
@@ -426,8 +427,8 @@ static int start_sampler(struct tk_recorder *recorder, struct tk_err *err)
 
 static void set_texts(struct tk_recorder *recorder)
 {
-    tk_texts_add_own_argv(&recorder->argv);
-    tk_texts_add_argv(&recorder->command, recorder->options.command);
+    tk_recorder_texts_add_own_argv(&recorder->argv);
+    tk_recorder_texts_add_argv(&recorder->command, recorder->options.command);
     recorder->privilege_count = tk_privileges_read(recorder->privileges, TK_PRIVILEGES_MAX);
 }
 
@@ -668,7 +669,7 @@ void tk_recorder_set_leaf(struct tk_recorder *recorder)
 
 void tk_recorder_add_notice(struct tk_recorder *recorder, const char *notice)
 {
-    tk_texts_add(&recorder->notices, tk_str_from(notice));
+    tk_recorder_texts_add(&recorder->notices, tk_str_from(notice));
 }
 
 const struct tk_kernel *tk_recorder_kernel(const struct tk_recorder *recorder)

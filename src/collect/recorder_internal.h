@@ -14,7 +14,7 @@
 #define TK_PRIVILEGES_MAX 8
 
 /* Texts for a list of run.json, one after the other in `bytes`. */
-struct tk_texts {
+struct tk_recorder_texts {
     struct tk_buf bytes;
     size_t ends[TK_TEXTS_MAX];
     size_t n;
@@ -53,7 +53,7 @@ struct tk_recorder {
     struct tk_prober prober;
     int lock_fd;
     int status_fd; /* /proc/self/status */
-    struct tk_texts argv, command, notices;
+    struct tk_recorder_texts argv, command, notices;
     tk_str privileges[TK_PRIVILEGES_MAX]; /* at the start */
     size_t privilege_count;
     bool rss_exact;
@@ -78,11 +78,11 @@ struct tk_recorder {
 };
 
 /* Append a text; over TK_TEXTS_MAX they are counted. */
-void tk_texts_add(struct tk_texts *texts, tk_str text);
+void tk_recorder_texts_add(struct tk_recorder_texts *texts, tk_str text);
 
 /* Append a command line, redacted: one given (NULL = none), and that of this process. */
-void tk_texts_add_argv(struct tk_texts *texts, char *const *argv);
-void tk_texts_add_own_argv(struct tk_texts *texts);
+void tk_recorder_texts_add_argv(struct tk_recorder_texts *texts, char *const *argv);
+void tk_recorder_texts_add_own_argv(struct tk_recorder_texts *texts);
 
 /* Find out what the header states about this kernel. */
 void tk_recorder_probe(struct tk_recorder *recorder);

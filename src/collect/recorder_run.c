@@ -22,7 +22,7 @@
 /* In exact mode it is brought up to date when it is read. */
 #define GOOD_EXACT_MS 1
 
-void tk_texts_add(struct tk_texts *texts, tk_str text)
+void tk_recorder_texts_add(struct tk_recorder_texts *texts, tk_str text)
 {
     if (texts->n == TK_TEXTS_MAX) {
         texts->left_out++;
@@ -32,22 +32,22 @@ void tk_texts_add(struct tk_texts *texts, tk_str text)
     texts->ends[texts->n++] = texts->bytes.n;
 }
 
-static void add_redacted(struct tk_texts *texts, tk_str arg, bool *carry)
+static void add_redacted(struct tk_recorder_texts *texts, tk_str arg, bool *carry)
 {
     TK_CLEANUP(tk_buf_release) struct tk_buf word;
     tk_buf_init(&word, ROW_TEXT_MAX);
     tk_redact_arg(arg, carry, &word);
-    tk_texts_add(texts, tk_buf_str(&word));
+    tk_recorder_texts_add(texts, tk_buf_str(&word));
 }
 
-void tk_texts_add_argv(struct tk_texts *texts, char *const *argv)
+void tk_recorder_texts_add_argv(struct tk_recorder_texts *texts, char *const *argv)
 {
     bool carry = false;
     for (; argv && *argv; argv++)
         add_redacted(texts, tk_str_from(*argv), &carry);
 }
 
-void tk_texts_add_own_argv(struct tk_texts *texts)
+void tk_recorder_texts_add_own_argv(struct tk_recorder_texts *texts)
 {
     TK_CLEANUP(tk_buf_release) struct tk_buf text;
     tk_buf_init(&text, ARGV_MAX);
@@ -62,7 +62,7 @@ void tk_texts_add_own_argv(struct tk_texts *texts)
 }
 
 /* `last` may be NULL. */
-static void set_texts(struct tk_batch *row, size_t column, const struct tk_texts *texts,
+static void set_texts(struct tk_batch *row, size_t column, const struct tk_recorder_texts *texts,
                       const char *last)
 {
     tk_str items[TK_TEXTS_MAX + 2];
@@ -246,6 +246,8 @@ static void set_procs(const struct tk_recorder *recorder, struct tk_batch *row)
     tk_batch_set_bool(row, TK_RUN_THREADS, recorder->options.procs.threads);
     if (recorder->options.procs.threads)
         tk_batch_set_i64(row, TK_RUN_THREADS_LEFT_OUT, stats.threads_left_out);
+    tk_batch_set_i64(row, TK_RUN_CONTEXTS_REFUSED, stats.contexts_refused);
+    tk_batch_set_i64(row, TK_RUN_CONTEXTS_LEFT_OUT, stats.contexts_left_out);
     tk_batch_set_i64(row, TK_RUN_SWEEP_US, stats.sweep_ns / TK_NS_PER_US);
 }
 

@@ -58,9 +58,10 @@ struct tk_check_finding {
 
 struct tk_check_options {
     const char *folder;
-    int profile;           /* enum tk_opendc_profile; -1 = by the files */
-    const char *topology;  /* NULL = topology.json in the folder, if it is there */
-    uint64_t max_examples; /* told per rule, all are counted; 0 = all */
+    int profile;            /* enum tk_opendc_profile; -1 = by the files */
+    const char *topology;   /* NULL = topology.json in the folder, if it is there */
+    uint64_t max_examples;  /* told per rule, all are counted; 0 = all */
+    int64_t most_fragments; /* more are W07; 0 = 5 * 10^7 */
 
     /* Told each finding as it comes; NULL = nobody. */
     void (*found)(void *context, const struct tk_check_finding *finding);

@@ -7,12 +7,15 @@
 
 #include "base/clock.h"
 #include "opendc/check_internal.h"
+#include "opendc/stats.h"
 
 #define MOST_FRAGMENTS   50000000
 #define CLASSES_PER_FOLD 64
 #define FIRST_FOLD       (-20) /* usage of 2^-20 MHz is in class 0 */
 #define TOLERANCE        1e-9
 #define CONSTANT_SHARE   0.5
+#define COURSE_FROM_MS   5000 /* a task of one fragment that is shorter may not have been sampled */
+#define IDLE_SHARE       0.01 /* of its capacity: a task that uses less has no course to show */
 
 enum { ID, DURATION, USAGE, WANTS };
 
@@ -46,17 +49,20 @@ static void check_length(struct tk_check *check, const struct tk_check_place *pl
                          const struct tk_check_task *task, int64_t duration_ms, double mhz)
 {
     double work = mhz * (double)duration_ms;
+    double supply = task->last_mhz;
     long long id = (long long)task->id;
+    if (check->hosts.is_there && supply > check->hosts.most_mhz)
+        supply = check->hosts.most_mhz;
     if (mhz == 0) {
         tk_check_found(check, TK_CHECK_W02, place, "task %lld: zero usage takes no time", id);
     } else if (work < 1) {
         tk_check_found(check, TK_CHECK_W02, place,
                        "task %lld: work of %g MHz ms vanishes from v2.4g on", id, work);
-    } else if (task->fragments > 0 && work < task->last_mhz) {
+    } else if (task->fragments > 0 && work < supply) {
         tk_check_found(check, TK_CHECK_W02, place,
                        "task %lld: vanishes in v2.4f: its work of %g MHz ms is less than the usage "
                        "before, %g MHz, does in 1 ms",
-                       id, work, task->last_mhz);
+                       id, work, supply);
     } else if ((int64_t)(work / mhz) < duration_ms) {
         tk_check_found(check, TK_CHECK_W02, place,
                        "task %lld: loses 1 ms to the rounding of work / usage", id);
@@ -75,6 +81,12 @@ static void check_usage(struct tk_check *check, const struct tk_check_place *pla
     }
 }
 
+/* A file could not be read to its end: that rows miss others is no finding of its own. */
+static bool is_unread(const struct tk_check *check)
+{
+    return check->result->counts[TK_CHECK_E01] > 0;
+}
+
 /* Go to the task of an id; TK_NONE when there is none. */
 static void turn_to(struct walk *walk, int64_t id, const struct tk_check_place *place)
 {
@@ -86,14 +98,31 @@ static void turn_to(struct walk *walk, int64_t id, const struct tk_check_place *
     walk->id = id;
     if (!tk_map_find(&check->by_id, (uint64_t)id, &walk->task)) {
         walk->task = TK_NONE;
-        tk_check_found(check, TK_CHECK_E07, place, "fragment of %lld, which is no task",
-                       (long long)id);
+        if (!is_unread(check)) {
+            tk_check_found(check, TK_CHECK_E07, place, "fragment of %lld, which is no task",
+                           (long long)id);
+        }
         return;
     }
     if (check->tasks[walk->task].is_closed) {
         tk_check_found(check, TK_CHECK_W08, place,
                        "fragments of task %lld go on after those of another", (long long)id);
     }
+}
+
+/* A null, and so no figure, in a column that is there. */
+static bool has_null(const struct walk *walk, const struct tk_frame *frame, size_t row)
+{
+    bool found = false;
+    for (size_t i = 0; i < WANTS; i++) {
+        if (!frame->columns[i].is_there || frame->columns[i].has[row])
+            continue;
+        const struct tk_check_place place = {walk->check->profile->fragments_name, wants[i].path,
+                                             (int64_t)(frame->first_row + row)};
+        tk_check_found(walk->check, TK_CHECK_E04, &place, "null");
+        found = true;
+    }
+    return found;
 }
 
 static void take_fragment(struct walk *walk, const struct tk_frame *frame, size_t row, bool is_text)
@@ -105,6 +134,8 @@ static void take_fragment(struct walk *walk, const struct tk_frame *frame, size_
     int64_t duration_ms = frame->columns[DURATION].i64[row];
     double mhz = frame->columns[USAGE].f64[row];
     check->result->fragments++;
+    if (has_null(walk, frame, row))
+        return;
     note_usage(check, mhz);
     turn_to(walk, id, &place);
     place.column = "duration";
@@ -173,20 +204,13 @@ void tk_check_fragments(struct tk_check *check)
 
 /* Sums ----------------------------------------------------------------------------------------- */
 
-static int compare_f64(const void *a, const void *b)
-{
-    double first = *(const double *)a;
-    double second = *(const double *)b;
-    return (first > second) - (first < second);
-}
-
 static struct tk_spread spread_of(const struct tk_check *check, double *values,
                                   double (*get)(const struct tk_check_task *task))
 {
     size_t n = check->task_count;
     for (size_t i = 0; i < n; i++)
         values[i] = get(&check->tasks[i]);
-    qsort(values, n, sizeof(*values), compare_f64);
+    tk_stats_sort(values, n);
     return (struct tk_spread){values[0], (values[(n - 1) / 2] + values[n / 2]) / 2, values[n - 1]};
 }
 
@@ -241,6 +265,8 @@ static void set_spreads(struct tk_check *check)
 static void check_task_sums(struct tk_check *check, const struct tk_check_task *task)
 {
     const struct tk_check_place place = {check->profile->tasks_name, "duration", task->row};
+    if (is_unread(check))
+        return;
     if (task->fragments == 0) {
         tk_check_found(check, TK_CHECK_E07, &place,
                        "task %lld has no fragment: OpenDC drops it silently", (long long)task->id);
@@ -254,19 +280,32 @@ static void check_task_sums(struct tk_check *check, const struct tk_check_task *
     }
 }
 
-/* Tasks of several fragments whose usage never changes are synthetic, most likely; those of one are
- * short. */
+/* A task of which a measurement would show a course: neither shorter than a sample or two, nor
+ * idle. */
+static bool shows_course(const struct tk_check_task *task)
+{
+    bool is_long = task->fragments > 1 || task->length_ms >= COURSE_FROM_MS;
+    bool is_idle = task->is_constant && task->first_mhz <= IDLE_SHARE * task->capacity_mhz;
+    return task->fragments > 0 && is_long && !is_idle;
+}
+
+/* Tasks whose usage never changes, though it could, are made up, most likely. */
 static void check_shares(struct tk_check *check)
 {
     int64_t constant = 0;
-    for (uint32_t i = 0; i < check->task_count; i++)
-        constant += check->tasks[i].is_constant && check->tasks[i].fragments > 0;
-    const struct tk_check_place place = {check->profile->fragments_name, "cpu_usage", -1};
-    if ((double)constant > CONSTANT_SHARE * check->task_count) {
-        tk_check_found(check, TK_CHECK_W06, &place, "%lld of %u tasks have one constant usage",
-                       (long long)constant, check->task_count);
+    int64_t count = 0;
+    for (uint32_t i = 0; i < check->task_count; i++) {
+        count += shows_course(&check->tasks[i]);
+        constant += shows_course(&check->tasks[i]) && check->tasks[i].is_constant;
     }
-    if (check->result->fragments > MOST_FRAGMENTS) {
+    const struct tk_check_place place = {check->profile->fragments_name, "cpu_usage", -1};
+    if ((double)constant > CONSTANT_SHARE * (double)count) {
+        tk_check_found(check, TK_CHECK_W06, &place,
+                       "%lld of %lld tasks that are neither short nor idle have one constant usage",
+                       (long long)constant, (long long)count);
+    }
+    int64_t most = check->options->most_fragments;
+    if (check->result->fragments > (most > 0 ? most : MOST_FRAGMENTS)) {
         tk_check_found(check, TK_CHECK_W07, &place, "%lld fragments, which OpenDC holds in memory",
                        (long long)check->result->fragments);
     }

@@ -130,8 +130,17 @@ static void check_codecs(struct tk_check *check, const struct tk_parquet_file *f
     }
 }
 
-void tk_check_schema(struct tk_check *check, const struct tk_parquet_file *file, const char *name,
-                     const struct tk_parquet_node *nodes, size_t node_count)
+/* A column of a file beside what is asked for under its path; NULL = nothing is. */
+struct column {
+    const char *path;
+    const struct tk_parquet_node *node, *asked;
+};
+
+/* Go through the columns of a file until `see` fails. */
+static int each_column(const struct tk_parquet_file *file, const struct tk_parquet_node *nodes,
+                       size_t node_count,
+                       int (*see)(void *context, const struct column *column, struct tk_err *err),
+                       void *context, struct tk_err *err)
 {
     TK_CLEANUP(tk_buf_release) struct tk_buf path;
     tk_buf_init(&path, 4096);
@@ -140,12 +149,37 @@ void tk_check_schema(struct tk_check *check, const struct tk_parquet_file *file,
     size_t count;
     const struct tk_parquet_node *there = tk_parquet_file_nodes(file, &count);
     bool is_tasks = is_task_file(nodes, node_count);
-    for (size_t i = 0; i < leaf_count; i++) {
-        const char *column = path_of(file, i, &path);
-        const struct tk_check_place place = {name, column, -1};
-        check_column(check, &place, &there[leaves[i].node],
-                     find_asked(nodes, node_count, is_tasks, tk_str_from(column)));
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < leaf_count; i++) {
+        struct column column = {.path = path_of(file, i, &path), .node = &there[leaves[i].node]};
+        column.asked = find_asked(nodes, node_count, is_tasks, tk_str_from(column.path));
+        rc = see(context, &column, err);
     }
+    return rc;
+}
+
+struct checking {
+    struct tk_check *check;
+    const char *file;
+};
+
+static int see_checked(void *context, const struct column *column, struct tk_err *err)
+{
+    (void)err;
+    const struct checking *checking = context;
+    const struct tk_check_place place = {checking->file, column->path, -1};
+    check_column(checking->check, &place, column->node, column->asked);
+    return 0;
+}
+
+void tk_check_schema(struct tk_check *check, const struct tk_parquet_file *file, const char *name,
+                     const struct tk_parquet_node *nodes, size_t node_count)
+{
+    struct checking checking = {check, name};
+    struct tk_err unused;
+    (void)each_column(file, nodes, node_count, see_checked, &checking, &unused);
+    size_t leaf_count;
+    (void)tk_parquet_file_leaves(file, &leaf_count);
     for (size_t i = 0; i < node_count; i++) {
         bool is_needed = nodes[i].repetition == TK_PARQUET_REQUIRED;
         if (!is_needed || tk_parquet_file_find(file, tk_str_from(nodes[i].name)) < leaf_count)
@@ -158,34 +192,31 @@ void tk_check_schema(struct tk_check *check, const struct tk_parquet_file *file,
 
 /* The loader ----------------------------------------------------------------------------------- */
 
+static int see_accepted(void *context, const struct column *column, struct tk_err *err)
+{
+    const char *file = context;
+    const struct tk_parquet_node *node = column->node;
+    const struct tk_parquet_node *asked = column->asked;
+    bool is_wrong_list = !asked && is_list(tk_str_from(column->path));
+    if (!asked && !is_wrong_list)
+        return 0;
+    bool is_stricter = asked && asked->repetition == TK_PARQUET_REQUIRED &&
+                       node->repetition != TK_PARQUET_REQUIRED;
+    if (!is_wrong_list && !is_stricter && node->type == asked->type)
+        return 0;
+    return tk_fail(err, -EBADMSG,
+                   "%s: the requested schema is not compatible with the file schema: %s %s %s in "
+                   "the file",
+                   file, repetition_name(node->repetition),
+                   tk_parquet_type_name((int32_t)node->type), column->path);
+}
+
 static int accept_schema(const struct tk_parquet_file *file, const char *name,
                          const struct tk_parquet_node *nodes, size_t node_count, struct tk_err *err)
 {
-    TK_CLEANUP(tk_buf_release) struct tk_buf path;
-    tk_buf_init(&path, 4096);
-    size_t leaf_count;
-    const struct tk_parquet_leaf *leaves = tk_parquet_file_leaves(file, &leaf_count);
-    size_t count;
-    const struct tk_parquet_node *there = tk_parquet_file_nodes(file, &count);
-    for (size_t i = 0; i < leaf_count; i++) {
-        const struct tk_parquet_node *node = &there[leaves[i].node];
-        const char *column = path_of(file, i, &path);
-        const struct tk_parquet_node *asked =
-            find_asked(nodes, node_count, is_task_file(nodes, node_count), tk_str_from(column));
-        bool is_wrong_list = !asked && is_list(tk_str_from(column));
-        if (!asked && !is_wrong_list)
-            continue;
-        bool is_stricter = asked && asked->repetition == TK_PARQUET_REQUIRED &&
-                           node->repetition != TK_PARQUET_REQUIRED;
-        if (is_wrong_list || is_stricter || node->type != asked->type) {
-            return tk_fail(err, -EBADMSG,
-                           "%s: the requested schema is not compatible with the file schema: %s %s "
-                           "%s in the file",
-                           name, repetition_name(node->repetition),
-                           tk_parquet_type_name((int32_t)node->type), column);
-        }
-    }
-    return 0;
+    char context[64];
+    (void)snprintf(context, sizeof(context), "%s", name);
+    return each_column(file, nodes, node_count, see_accepted, context, err);
 }
 
 static bool is_there(const struct tk_frame *frame, const char *column)

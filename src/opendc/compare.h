@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What OpenDC computed against what was measured (opendc.md sections 12 and 14): waits, completions
- * and run times of tasks, joined by task_map.jsonl of the export. Each side begins at its first
- * submission. Of the simulated tasks those that were completed count; the others are counted. One
- * thread at a time. */
+/* What OpenDC computed against what was measured (opendc.md sections 12 and 14): waits,
+ * completions, run times and CPU usage of tasks, and, where the run itself is at hand, load and
+ * power of hosts. Each side begins at its first submission. Of the simulated tasks those that were
+ * completed count; the others are counted. One thread at a time. */
 #ifndef TK_OPENDC_COMPARE_H
 #define TK_OPENDC_COMPARE_H
 
@@ -12,6 +12,7 @@
 
 #include "base/compiler.h"
 #include "base/err.h"
+#include "opendc/workload.h"
 
 /* Largest errors that pass. Zero is no default: see tk_compare_defaults. */
 struct tk_compare_limits {
@@ -20,12 +21,16 @@ struct tk_compare_limits {
     double completions_percent;                   /* RMSE of cumulative counts */
     double makespan_percent;
     double makespan_ms; /* instead, where the measured one is below ten minutes */
+    double cpu_smape_percent, cpu_pearson, cpu_rmse_percent; /* of tasks and of hosts */
+    double power_pearson, power_segment_pearson;             /* at least */
 };
 extern const struct tk_compare_limits tk_compare_defaults;
 
 struct tk_compare_options {
-    const char *measured;  /* folder of the export, with task_map.jsonl */
+    const char *measured;  /* folder of an export, or the run itself */
     const char *simulated; /* folder with task.parquet, or one that holds such a folder */
+    const char *node;      /* only this node, against its own replay; NULL = all */
+    struct tk_workload_options workload; /* of a run; its folders are set here */
     struct tk_compare_limits limits;
 };
 
@@ -41,7 +46,8 @@ struct tk_compare_line {
     enum tk_verdict verdict;
 };
 
-#define TK_COMPARE_LINES_MAX 16
+#define TK_COMPARE_LINES_MAX 24
+#define TK_COMPARE_NOTES_MAX 8
 
 struct tk_compare_result {
     char simulated[4096]; /* folder that was read */
@@ -51,13 +57,15 @@ struct tk_compare_result {
     struct tk_compare_line lines[TK_COMPARE_LINES_MAX];
     size_t line_count;
     bool passed;
+    char notes[TK_COMPARE_NOTES_MAX][300]; /* what could not be compared, and why */
+    size_t note_count;
     /* Cumulative completions in bins of a minute, from the first submission; owned. */
     double *measured_done, *simulated_done;
     size_t bin_count;
 };
 
-/* Compare. -ENOENT when one of the files is missing, -EBADMSG when one is broken, -ENODATA when no
- * task was both measured and completed. */
+/* Compare. -ENOENT when one of the files is missing, -EBADMSG when one is broken, lacks a column or
+ * is of other tasks, -ENODATA when no task was both measured and completed. */
 TK_MUST_USE int tk_opendc_compare(const struct tk_compare_options *options,
                                   struct tk_compare_result *ret_result, struct tk_err *err);
 

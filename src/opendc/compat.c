@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "opendc/stats.h"
 
 #define FLOOR_MHZ    0.1
 #define CAP_MHZ      2400.0
@@ -151,13 +152,6 @@ static int add_fragments(struct tk_fragments *fragments, const struct tk_task *t
     return rc;
 }
 
-static int compare_f64(const void *a, const void *b)
-{
-    double first = *(const double *)a;
-    double second = *(const double *)b;
-    return (first > second) - (first < second);
-}
-
 /* Linear interpolation at 0.95 (n - 1), whatever the durations. */
 static int percentile(const struct tk_fragments *fragments, double *ret, struct tk_err *err)
 {
@@ -166,11 +160,8 @@ static int percentile(const struct tk_fragments *fragments, double *ret, struct 
         return tk_fail(err, -ENOMEM, "out of memory for %zu fragments", fragments->count);
     for (size_t i = 0; i < fragments->count; i++)
         sorted[i] = fragments->items[i].mhz;
-    qsort(sorted, fragments->count, sizeof(*sorted), compare_f64);
-    double at = PERCENTILE * (double)(fragments->count - 1);
-    size_t low = (size_t)at;
-    size_t high = low + 1 < fragments->count ? low + 1 : low;
-    *ret = sorted[low] + (sorted[high] - sorted[low]) * (at - (double)low);
+    tk_stats_sort(sorted, fragments->count);
+    *ret = tk_stats_quantile(sorted, fragments->count, PERCENTILE);
     free(sorted);
     return 0;
 }

@@ -12,6 +12,7 @@
 #include "base/map.h"
 #include "opendc/export_internal.h"
 #include "opendc/names.h"
+#include "opendc/warnings.h"
 
 void tk_export_warn(struct tk_export *export, const char *fmt, ...)
 {
@@ -103,36 +104,9 @@ static int set_ids_by_pid(struct tk_export *export, struct tk_opendc_options *op
 
 /* Warnings ----------------------------------------------------------------------------------- */
 
-static void warn_of_reading(struct tk_export *export)
+static void warn(void *context, const char *line)
 {
-    const struct tk_workload *workload = export->workload;
-    const struct tk_workload_counts *counts = &workload->counts;
-    static const char *const modes[] = {"", "", "process", "", "node, with all its load"};
-    if (workload->mode_was_chosen)
-        tk_export_warn(export, "no invocations in the run: one task per %s", modes[workload->mode]);
-    if (counts->bad_rows > 0) {
-        tk_export_warn(export, "%lld rows did not parse and were left out",
-                       (long long)counts->bad_rows);
-    }
-    if (counts->no_times + counts->negative > 0) {
-        tk_export_warn(export, "%lld invocations were left out, the first: %s",
-                       (long long)counts->no_times + (long long)counts->negative,
-                       export->options->anonymise ? "not told" : counts->first_skipped);
-    }
-    if (counts->duplicates > 0) {
-        tk_export_warn(export, "%lld invocations were told twice and count once",
-                       (long long)counts->duplicates);
-    }
-    if (counts->late_enqueue > 0) {
-        tk_export_warn(export,
-                       "%lld invocations began before they were enqueued: taken as "
-                       "enqueued at their start",
-                       (long long)counts->late_enqueue);
-    }
-    if (counts->unknown_node > 0) {
-        tk_export_warn(export, "%lld rows are of nodes that the run does not know, left out",
-                       (long long)counts->unknown_node);
-    }
+    tk_export_warn(context, "%s", line);
 }
 
 static void warn_of_tasks(struct tk_export *export)
@@ -156,6 +130,18 @@ static void warn_of_tasks(struct tk_export *export)
 
 /* The whole ----------------------------------------------------------------------------------- */
 
+/* First of all: a file of others may be bad. */
+static int write_environment(struct tk_export *export, struct tk_err *err)
+{
+    int rc = 0;
+    for (enum tk_environment kind = 0; rc == 0 && kind < TK_ENVIRONMENT_COUNT; kind++) {
+        const char *path = export->options->environment[kind];
+        if (path)
+            rc = tk_environment_convert(kind, path, export->dirfd, export->options->codec, err);
+    }
+    return rc;
+}
+
 static int write_folder(struct tk_export *export, const char *path, struct tk_err *err)
 {
     int rc = tk_dir_make(AT_FDCWD, path, err);
@@ -164,13 +150,14 @@ static int write_folder(struct tk_export *export, const char *path, struct tk_er
     if (rc < 0)
         return rc;
     export->dirfd = dirfd;
-    rc = tk_export_write_trace(export, err);
+    rc = write_environment(export, err);
+    rc = rc < 0 ? rc : tk_export_write_trace(export, err);
     rc = rc < 0 ? rc : tk_export_write_topology(export, err);
     rc = rc < 0 ? rc : tk_export_write_experiment(export, err);
+    rc = rc < 0 ? rc : tk_export_write_map(export, err);
     if (rc == 0 && export->only_node == TK_NONE) {
         warn_of_tasks(export);
-        rc = tk_export_write_map(export, err);
-        rc = rc < 0 ? rc : tk_export_write_manifest(export, err);
+        rc = tk_export_write_manifest(export, err);
     }
     return rc < 0 ? tk_err_prefix(err, "%s", path) : 0;
 }
@@ -215,11 +202,23 @@ static int export_workload(struct tk_export *export, struct tk_opendc_options *o
     set_order(export);
     for (uint32_t i = 0; i < workload->task_count; i++)
         workload->tasks[i].submission_ms += options->shift_ms;
-    warn_of_reading(export);
+    tk_workload_warn(workload, options->anonymise, &(struct tk_listener){warn, export});
     rc = write_folder(export, options->to, err);
     export->report.counts = workload->counts;
     export->report.mode = workload->mode;
     return rc == 0 && options->per_node ? write_nodes(export, err) : rc;
+}
+
+static void calibrate(struct tk_opendc_options *options)
+{
+    const struct tk_calibration *calibration = options->calibration;
+    if (!calibration)
+        return;
+    options->core_speed *= calibration->core_speed;
+    options->scale_cpu *= calibration->scale_cpu;
+    options->scale_duration *= calibration->scale_duration;
+    options->startup_ms += calibration->startup_ms;
+    options->shift_ms += calibration->shift_ms;
 }
 
 int tk_opendc_export(const struct tk_opendc_options *options, struct tk_opendc_report *ret_report,
@@ -227,6 +226,8 @@ int tk_opendc_export(const struct tk_opendc_options *options, struct tk_opendc_r
 {
     struct tk_opendc_options chosen = *options;
     struct tk_export export = {.options = &chosen, .only_node = TK_NONE, .dirfd = -1};
+    chosen.workload.takes_digests = true;
+    calibrate(&chosen);
     chosen.workload.pid_joins = options->compat != TK_COMPAT_OFF && options->exact_compat;
     int rc = tk_workload_new(&chosen.workload, &export.workload, err);
     rc = rc < 0 ? rc : export_workload(&export, &chosen, err);

@@ -7,8 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/digest.h"
 #include "base/file.h"
+#include "base/file_digest.h"
 #include "base/json.h"
 #include "base/number.h"
 #include "opendc/export_internal.h"
@@ -82,28 +82,15 @@ int tk_export_write_map(struct tk_export *export, struct tk_err *err)
 
 /* Manifest ----------------------------------------------------------------------------------- */
 
-static void put_i64(struct tk_buf *out, const char *key, int64_t value)
+/* Of a file that was given, its name: null = none. */
+static void put_path(struct tk_buf *out, const char *key, const char *path)
 {
     tk_json_put_key(out, key);
-    tk_buf_put_i64(out, value);
-}
-
-static void put_f64(struct tk_buf *out, const char *key, double value)
-{
-    tk_json_put_key(out, key);
-    tk_buf_put_f64(out, value, TK_SHORTEST);
-}
-
-static void put_str(struct tk_buf *out, const char *key, tk_str value)
-{
-    tk_json_put_key(out, key);
-    tk_json_put_str(out, value);
-}
-
-static void put_bool(struct tk_buf *out, const char *key, bool value)
-{
-    tk_json_put_key(out, key);
-    tk_buf_puts(out, value ? "true" : "false");
+    if (!path) {
+        tk_buf_lit(out, "null");
+        return;
+    }
+    tk_json_put_str(out, tk_str_base_name(tk_str_from(path)));
 }
 
 static void open(struct tk_buf *out, const char *key, char bracket)
@@ -121,26 +108,44 @@ static void put_parameters(struct tk_buf *out, const struct tk_export *export)
     static const char *const methods[] = {"request, else p95", "p95", "max", "request", "gen1"};
     const struct tk_opendc_options *options = export->options;
     open(out, "parameters", '{');
-    put_str(out, "profile", tk_str_from(tk_opendc_profiles[options->profile]));
-    put_str(out, "compat", tk_str_from(compats[options->compat]));
-    put_bool(out, "exact", options->exact_compat);
-    put_str(out, "service_mode", tk_str_from(modes[export->workload->mode]));
-    put_str(out, "task_id_mode", tk_str_from(ids[options->ids]));
-    put_str(out, "cpu_count_method", tk_str_from(methods[options->count_method]));
-    put_str(out, "cpu_unit", tk_str_from(units[options->workload.cpu_unit]));
-    put_f64(out, "reference_mhz", options->workload.reference_mhz);
-    put_f64(out, "smt_factor", options->workload.smt_factor);
-    put_f64(out, "idle_floor_mhz", options->floor_mhz);
-    put_f64(out, "epsilon_cores", TK_EPSILON);
-    put_f64(out, "scale_cpu", options->scale_cpu);
-    put_f64(out, "scale_duration", options->scale_duration);
-    put_i64(out, "startup_overhead_ms", options->startup_ms);
-    put_i64(out, "shift_ms", options->shift_ms);
-    put_f64(out, "mem_headroom", options->headroom);
-    put_i64(out, "top", options->top);
-    put_bool(out, "no_estimate", options->no_estimate);
-    put_bool(out, "anonymise", options->anonymise);
-    put_str(out, "compression", tk_str_from(tk_parquet_codec_name((int32_t)options->codec)));
+    tk_json_put_member_str(out, "profile", tk_str_from(tk_opendc_profiles[options->profile]));
+    tk_json_put_member_str(out, "compat", tk_str_from(compats[options->compat]));
+    tk_json_put_member_bool(out, "exact", options->exact_compat);
+    tk_json_put_member_str(out, "service_mode", tk_str_from(modes[export->workload->mode]));
+    tk_json_put_member_str(out, "task_id_mode", tk_str_from(ids[options->ids]));
+    tk_json_put_member_str(out, "cpu_count_method", tk_str_from(methods[options->count_method]));
+    tk_json_put_member_str(out, "cpu_unit", tk_str_from(units[options->workload.cpu_unit]));
+    tk_json_put_member_f64(out, "reference_mhz", options->workload.reference_mhz);
+    tk_json_put_member_f64(out, "smt_factor", options->workload.smt_factor);
+    tk_json_put_member_f64(out, "idle_floor_mhz", options->floor_mhz);
+    tk_json_put_member_f64(out, "epsilon_cores", TK_EPSILON);
+    tk_json_put_member_f64(out, "scale_cpu", options->scale_cpu);
+    tk_json_put_member_f64(out, "scale_duration", options->scale_duration);
+    tk_json_put_member_i64(out, "startup_overhead_ms", options->startup_ms);
+    tk_json_put_member_i64(out, "shift_ms", options->shift_ms);
+    tk_json_put_member_f64(out, "mem_headroom", options->headroom);
+    tk_json_put_member_f64(out, "core_speed_factor", options->core_speed);
+    tk_json_put_member_f64(out, "allocation_ratio", options->cpu_ratio);
+    tk_json_put_member_i64(out, "top", options->top);
+    tk_json_put_member_bool(out, "no_estimate", options->no_estimate);
+    tk_json_put_member_bool(out, "anonymise", options->anonymise);
+    put_path(out, "carbon", options->environment[TK_ENVIRONMENT_CARBON]);
+    put_path(out, "failures", options->environment[TK_ENVIRONMENT_FAILURES]);
+    tk_json_put_member_str(out, "compression",
+                           tk_str_from(tk_parquet_codec_name((int32_t)options->codec)));
+    tk_buf_putc(out, '}');
+}
+
+static void put_calibration(struct tk_buf *out, const struct tk_opendc_options *options)
+{
+    if (!options->calibration)
+        return;
+    open(out, "calibration", '{');
+    if (options->calibration_json.n > 0) {
+        tk_buf_put(out, options->calibration_json);
+    } else {
+        tk_calibration_put(out, options->calibration);
+    }
     tk_buf_putc(out, '}');
 }
 
@@ -149,26 +154,26 @@ static void put_counts(struct tk_buf *out, const struct tk_export *export)
     const struct tk_opendc_report *report = &export->report;
     const struct tk_workload_counts *counts = &export->workload->counts;
     open(out, "counts", '{');
-    put_i64(out, "tasks", report->tasks);
-    put_i64(out, "fragments", report->fragments);
-    put_i64(out, "invocations", counts->invocations);
-    put_i64(out, "invocations_without_times", counts->no_times);
-    put_i64(out, "invocations_of_negative_duration", counts->negative);
-    put_i64(out, "invocations_told_twice", counts->duplicates);
-    put_i64(out, "invocations_enqueued_after_start", counts->late_enqueue);
-    put_i64(out, "processes", counts->processes);
-    put_i64(out, "samples", counts->samples);
-    put_i64(out, "samples_out_of_order", counts->backward);
-    put_i64(out, "rows_of_unknown_node", counts->unknown_node);
-    put_i64(out, "bad_rows", counts->bad_rows);
-    put_i64(out, "edges", counts->edges);
-    put_i64(out, "submissions_moved_to_parent", counts->moved);
-    put_i64(out, "tasks_left_out_without_samples", report->dropped);
+    tk_json_put_member_i64(out, "tasks", report->tasks);
+    tk_json_put_member_i64(out, "fragments", report->fragments);
+    tk_json_put_member_i64(out, "invocations", counts->invocations);
+    tk_json_put_member_i64(out, "invocations_without_times", counts->no_times);
+    tk_json_put_member_i64(out, "invocations_of_negative_duration", counts->negative);
+    tk_json_put_member_i64(out, "invocations_told_twice", counts->duplicates);
+    tk_json_put_member_i64(out, "invocations_enqueued_after_start", counts->late_enqueue);
+    tk_json_put_member_i64(out, "processes", counts->processes);
+    tk_json_put_member_i64(out, "samples", counts->samples);
+    tk_json_put_member_i64(out, "samples_out_of_order", counts->backward);
+    tk_json_put_member_i64(out, "rows_of_unknown_node", counts->unknown_node);
+    tk_json_put_member_i64(out, "bad_rows", counts->bad_rows);
+    tk_json_put_member_i64(out, "edges", counts->edges);
+    tk_json_put_member_i64(out, "submissions_moved_to_parent", counts->moved);
+    tk_json_put_member_i64(out, "tasks_left_out_without_samples", report->dropped);
     tk_buf_putc(out, '}');
     open(out, "estimates", '{');
-    put_i64(out, "tasks_at_half_a_core", report->estimated);
-    put_i64(out, "tasks_with_even_course", report->even);
-    put_i64(out, "tasks_with_assumed_memory", report->mem_estimated);
+    tk_json_put_member_i64(out, "tasks_at_half_a_core", report->estimated);
+    tk_json_put_member_i64(out, "tasks_with_even_course", report->even);
+    tk_json_put_member_i64(out, "tasks_with_assumed_memory", report->mem_estimated);
     tk_buf_putc(out, '}');
 }
 
@@ -176,16 +181,16 @@ static void put_sums(struct tk_buf *out, const struct tk_export *export)
 {
     const struct tk_fragment_sums *sums = &export->report.sums;
     open(out, "sums", '{');
-    put_i64(out, "cpu_ns", export->report.cpu_ns);
-    put_i64(out, "unattributed_cpu_ns", export->workload->counts.unattributed_ns);
-    put_i64(out, "clamped_fragments", sums->clamped);
-    put_i64(out, "clamped_cpu_ns", sums->clamped_ns);
-    put_i64(out, "joined_fragments", sums->joined);
-    put_i64(out, "split_fragments", sums->split);
-    put_i64(out, "floored_fragments", sums->floored);
-    put_f64(out, "floor_mhz_ms", sums->floor_mhz_ms);
-    put_i64(out, "nudged_fragments", sums->nudged);
-    put_f64(out, "nudge_mhz_ms", sums->nudge_mhz_ms);
+    tk_json_put_member_i64(out, "cpu_ns", export->report.cpu_ns);
+    tk_json_put_member_i64(out, "unattributed_cpu_ns", export->workload->counts.unattributed_ns);
+    tk_json_put_member_i64(out, "clamped_fragments", sums->clamped);
+    tk_json_put_member_i64(out, "clamped_cpu_ns", sums->clamped_ns);
+    tk_json_put_member_i64(out, "joined_fragments", sums->joined);
+    tk_json_put_member_i64(out, "split_fragments", sums->split);
+    tk_json_put_member_i64(out, "floored_fragments", sums->floored);
+    tk_json_put_member_f64(out, "floor_mhz_ms", sums->floor_mhz_ms);
+    tk_json_put_member_i64(out, "nudged_fragments", sums->nudged);
+    tk_json_put_member_f64(out, "nudge_mhz_ms", sums->nudge_mhz_ms);
     tk_buf_putc(out, '}');
 }
 
@@ -196,9 +201,9 @@ static void put_nodes(struct tk_buf *out, const struct tk_export *export)
         const struct tk_node *node = &export->workload->nodes[i];
         tk_json_put_comma(out);
         tk_buf_putc(out, '{');
-        put_str(out, "name", tk_str_from(export->node_names[i]));
-        put_i64(out, "cores", node->cores);
-        put_f64(out, "mhz", node->mhz);
+        tk_json_put_member_str(out, "name", tk_str_from(export->node_names[i]));
+        tk_json_put_member_i64(out, "cores", node->cores);
+        tk_json_put_member_f64(out, "mhz", node->mhz);
         tk_buf_putc(out, '}');
     }
     tk_buf_putc(out, ']');
@@ -222,23 +227,24 @@ static int put_input(struct tk_buf *out, const struct tk_export *export,
     uint64_t bytes;
     const char *file = file_of(workload, input, name);
     const struct tk_folder *folder = &workload->folders[input->folder];
-    int rc = tk_digest_file(folder->dirfd, file, hex, &bytes, err);
+    int rc = input->digest ? tk_file_digest_read(input->digest, hex, &bytes, err)
+                           : tk_digest_file(folder->dirfd, file, hex, &bytes, err);
     if (rc < 0)
         return rc;
     tk_json_put_comma(out);
     tk_buf_putc(out, '{');
-    put_str(out, "folder", folder->path);
+    tk_json_put_member_str(out, "folder", folder->path);
     /* Files of events are named after programs. */
     bool is_named =
         export->options->anonymise && tk_str_starts_with(input->name, TK_STR("events."));
-    put_str(out, "table", is_named ? TK_STR("events") : input->name);
-    put_str(out, "file", is_named ? TK_STR("events") : tk_str_from(file));
-    put_str(out, "sha256", tk_str_from(hex));
-    put_i64(out, "bytes", (int64_t)bytes);
-    put_i64(out, "rows", (int64_t)input->rows);
-    put_i64(out, "bad_rows", (int64_t)input->bad_rows);
+    tk_json_put_member_str(out, "table", is_named ? TK_STR("events") : input->name);
+    tk_json_put_member_str(out, "file", is_named ? TK_STR("events") : tk_str_from(file));
+    tk_json_put_member_str(out, "sha256", tk_str_from(hex));
+    tk_json_put_member_i64(out, "bytes", (int64_t)bytes);
+    tk_json_put_member_i64(out, "rows", (int64_t)input->rows);
+    tk_json_put_member_i64(out, "bad_rows", (int64_t)input->bad_rows);
     if (input->first_bad.n > 0)
-        put_str(out, "first_bad", input->first_bad);
+        tk_json_put_member_str(out, "first_bad", input->first_bad);
     tk_buf_putc(out, '}');
     return 0;
 }
@@ -259,9 +265,10 @@ int tk_export_write_manifest(struct tk_export *export, struct tk_err *err)
     TK_CLEANUP(tk_buf_release) struct tk_buf out;
     tk_buf_init(&out, MANIFEST_MAX);
     tk_buf_putc(&out, '{');
-    put_str(&out, "format", TK_STR("opendc"));
-    put_str(&out, "tool_version", TK_STR(TK_VERSION));
+    tk_json_put_member_str(&out, "format", TK_STR("opendc"));
+    tk_json_put_member_str(&out, "tool_version", TK_STR(TK_VERSION));
     put_parameters(&out, export);
+    put_calibration(&out, export->options);
     put_counts(&out, export);
     put_sums(&out, export);
     put_nodes(&out, export);

@@ -19,11 +19,19 @@
 struct dialect {
     const char *file;
     const char *memory_size;
+    const char *model_type;
+    const char *carbon; /* behind the hosts, where there is a trace of the grid */
 };
 
-static const struct dialect legacy = {"topology.json", "memorySize"};
-static const struct dialect sdk = {"topology.sdk.json", "size"};
-static const struct dialect gen2 = {"small_datacenter.json", "memorySize"};
+/* Written beside the topology: the runner's working folder, or that of the experiment. */
+#define GRID ",\"powerSource\":{\"name\":\"grid\","
+
+static const struct dialect legacy = {"topology.json", "memorySize", "modelType",
+                                      GRID "\"carbonTracePath\":\"carbon.parquet\"}"};
+static const struct dialect sdk = {"topology.sdk.json", "size", "type",
+                                   GRID
+                                   "\"carbon\":{\"type\":\"named\",\"name\":\"carbon.parquet\"}}"};
+static const struct dialect gen2 = {"small_datacenter.json", "memorySize", "modelType", ""};
 
 /* Hosts of one kind. */
 struct kind {
@@ -32,6 +40,7 @@ struct kind {
     double mhz;
     int64_t mem_mib;
     int64_t count;
+    const struct tk_power_model *power; /* NULL = OpenDC's default */
 };
 
 static int64_t mem_mib_of(struct tk_export *export, const struct tk_node *node)
@@ -56,27 +65,54 @@ static int compare_kinds(const void *a, const void *b)
         return first->cores < second->cores ? -1 : 1;
     if (first->mhz != second->mhz)
         return first->mhz < second->mhz ? -1 : 1;
-    return (first->mem_mib > second->mem_mib) - (first->mem_mib < second->mem_mib);
+    if (first->mem_mib != second->mem_mib)
+        return first->mem_mib < second->mem_mib ? -1 : 1;
+    return (first->power > second->power) - (first->power < second->power);
 }
 
-static void put_host(struct tk_buf *out, const struct kind *kind, const char *memory_size)
+static void put_figure(struct tk_buf *out, const char *key, double value, const char *unit)
+{
+    tk_json_put_key(out, key);
+    tk_buf_puts(out, *unit ? "\"" : "");
+    tk_buf_put_f64(out, value, TK_SHORTEST);
+    tk_buf_printf(out, *unit ? " %s\"" : "%s", unit);
+}
+
+static void put_power(struct tk_buf *out, const struct tk_power_model *power, const char *type)
+{
+    tk_json_put_key(out, "cpuPowerModel");
+    tk_buf_putc(out, '{');
+    tk_json_put_member_str(out, type, tk_str_from(tk_power_kinds[power->kind]));
+    put_figure(out, "idlePower", power->idle_watt, "Watts");
+    put_figure(out, "maxPower", power->max_watt, "Watts");
+    if (power->kind == TK_POWER_MSE)
+        put_figure(out, "calibrationFactor", power->shape, "");
+    if (power->kind == TK_POWER_ASYMPTOTIC) {
+        put_figure(out, "asymUtil", power->shape, "");
+        tk_json_put_key(out, "dvfs");
+        tk_buf_puts(out, power->dvfs ? "true" : "false");
+    }
+    tk_buf_putc(out, '}');
+}
+
+static void put_host(struct tk_buf *out, const struct kind *kind, const struct dialect *dialect)
 {
     tk_json_put_comma(out);
     tk_buf_putc(out, '{');
-    tk_json_put_key(out, "name");
-    tk_json_put_str(out, tk_str_from(kind->name));
-    tk_json_put_key(out, "count");
-    tk_buf_put_i64(out, kind->count);
+    tk_json_put_member_str(out, "name", tk_str_from(kind->name));
+    tk_json_put_member_i64(out, "count", kind->count);
     tk_json_put_key(out, "cpu");
     tk_buf_lit(out, "{\"coreCount\":");
     tk_buf_put_i64(out, kind->cores);
-    tk_buf_lit(out, ",\"coreSpeed\":\"");
-    tk_buf_put_f64(out, kind->mhz, TK_SHORTEST);
-    tk_buf_lit(out, " MHz\"}");
+    put_figure(out, "coreSpeed", kind->mhz, "MHz");
+    tk_buf_putc(out, '}');
     tk_json_put_key(out, "memory");
     tk_buf_putc(out, '{');
-    tk_json_put_key(out, memory_size);
-    tk_buf_printf(out, "\"%lld MiB\"}}", (long long)kind->mem_mib);
+    tk_json_put_key(out, dialect->memory_size);
+    tk_buf_printf(out, "\"%lld MiB\"}", (long long)kind->mem_mib);
+    if (kind->power)
+        put_power(out, kind->power, dialect->model_type);
+    tk_buf_putc(out, '}');
 }
 
 static int write_dialect(struct tk_export *export, const struct dialect *dialect,
@@ -86,8 +122,11 @@ static int write_dialect(struct tk_export *export, const struct dialect *dialect
     tk_buf_init(&out, FILE_MAX);
     tk_buf_lit(&out, "{\"clusters\":[{\"name\":\"C01\",\"hosts\":[");
     for (size_t i = 0; i < count; i++)
-        put_host(&out, &kinds[i], dialect->memory_size);
-    tk_buf_lit(&out, "]}]}\n");
+        put_host(&out, &kinds[i], dialect);
+    tk_buf_putc(&out, ']');
+    if (export->options->environment[TK_ENVIRONMENT_CARBON])
+        tk_buf_puts(&out, dialect->carbon);
+    tk_buf_lit(&out, "}]}\n");
     int rc = tk_buf_check(&out, dialect->file, err);
     return rc < 0 ? rc : tk_file_write(export->dirfd, dialect->file, tk_buf_str(&out), 0644, err);
 }
@@ -114,13 +153,28 @@ static int write_kinds(struct tk_export *export, struct kind *kinds, char (*name
                        struct tk_err *err)
 {
     const struct tk_workload *workload = export->workload;
+    const struct tk_calibration *calibration = export->options->calibration;
     size_t count = 0;
+    bool has_power = false;
     for (uint32_t i = 0; i < workload->node_count; i++) {
         const struct tk_node *node = &workload->nodes[i];
         if (tk_export_has_node(export, i)) {
-            kinds[count++] = (struct kind){export->node_names[i], node->cores, node->mhz,
-                                           mem_mib_of(export, node), 1};
+            const char *name = export->node_names[i];
+            kinds[count++] = (struct kind){
+                .name = name,
+                .cores = node->cores,
+                .mhz = node->mhz * export->options->core_speed,
+                .mem_mib = mem_mib_of(export, node),
+                .count = 1,
+                .power = calibration ? tk_calibration_find_power(calibration, name) : NULL};
+            has_power = has_power || kinds[count - 1].power;
         }
+    }
+    if (calibration && calibration->power_count > 0 && !has_power && export->only_node == TK_NONE) {
+        return tk_fail(err, -EBADMSG,
+                       "the calibration has power models of other hosts, such as %s: none is in "
+                       "the run",
+                       calibration->power[0].host);
     }
     if (count > HOSTS_APART)
         count = group(kinds, count, names);
@@ -147,23 +201,39 @@ int tk_export_write_topology(struct tk_export *export, struct tk_err *err)
 
 /* Experiment ------------------------------------------------------------------------------- */
 
-static const char legacy_experiment[] =
+static const char legacy_begin[] =
     ",\"topologies\":[{\"pathToFile\":\"topology.json\"}],\n"
     " \"workloads\":[{\"pathToFile\":\".\",\"type\":\"ComputeWorkload\","
     "\"scalingPolicy\":\"Perfect\"},\n"
     "              {\"pathToFile\":\".\",\"type\":\"ComputeWorkload\","
     "\"scalingPolicy\":\"NoDelay\"}],\n"
-    " \"allocationPolicies\":[{\"type\":\"prefab\",\"policyName\":\"Mem\"}],\n"
+    " \"allocationPolicies\":[";
+
+static const char legacy_policy[] = "{\"type\":\"prefab\",\"policyName\":\"Mem\"}";
+
+static const char legacy_failures[] =
+    " \"failureModels\":[{\"type\":\"trace-based\",\"pathToFile\":\"failures.parquet\","
+    "\"startPoint\":0,\"repeat\":false}],\n";
+
+static const char legacy_end[] =
     " \"exportModels\":[{\"exportInterval\":1,\"printFrequency\":99999,"
     "\"filesToExport\":[\"host\",\"task\",\"powerSource\",\"service\"]}]}\n";
 
-static const char sdk_experiment[] =
+static const char sdk_begin[] =
     ",\"topologies\":[{\"importFrom\":\"topology.sdk.json\"}],\n"
     " \"workloads\":[{\"type\":\"trace\",\"source\":{\"type\":\"named\",\"name\":\".\"},"
     "\"scalingPolicy\":\"Perfect\"},\n"
     "              {\"type\":\"trace\",\"source\":{\"type\":\"named\",\"name\":\".\"},"
     "\"scalingPolicy\":\"NoDelay\"}],\n"
-    " \"allocationPolicies\":[{\"type\":\"prefab\",\"prefabName\":\"Mem\"}],\n"
+    " \"allocationPolicies\":[";
+
+static const char sdk_policy[] = "{\"type\":\"prefab\",\"prefabName\":\"Mem\"}";
+
+static const char sdk_failures[] =
+    " \"failureModels\":[{\"type\":\"traceBased\",\"source\":{\"type\":\"named\",\"name\":"
+    "\"failures.parquet\"},\"startPoint\":0,\"repeat\":false}],\n";
+
+static const char sdk_end[] =
     " \"exportModels\":[{\"exportInterval\":\"1 seconds\",\"printFrequency\":null,"
     "\"filesToExport\":[\"host\",\"task\",\"powerSource\",\"service\"]}]}\n";
 
@@ -174,20 +244,67 @@ static tk_str experiment_name(const struct tk_export *export)
     return run_id.n > 0 ? run_id : TK_STR("tracekit");
 }
 
-static int write_experiment(struct tk_export *export, const char *file, const char *rest,
+/* Policy Mem, spelt out so that its ratio of cores can be another. */
+struct policy {
+    const char *file;
+    const char *begin, *prefab, *failures, *end;
+    const char *compute, *cpu, *ram, *weigher; /* names of the filters, and of the weigher */
+};
+
+static const struct policy legacy_parts = {"experiment.json",
+                                           legacy_begin,
+                                           legacy_policy,
+                                           legacy_failures,
+                                           legacy_end,
+                                           "Compute",
+                                           "VCpu",
+                                           "Ram",
+                                           "Ram"};
+static const struct policy sdk_parts = {"experiment.sdk.json",
+                                        sdk_begin,
+                                        sdk_policy,
+                                        sdk_failures,
+                                        sdk_end,
+                                        "compute",
+                                        "vcpu",
+                                        "ram",
+                                        "ram"};
+
+static void put_policy(struct tk_buf *out, const struct policy *policy, double cpu_ratio)
+{
+    if (cpu_ratio <= 0) {
+        tk_buf_puts(out, policy->prefab);
+        return;
+    }
+    tk_buf_printf(out, "{\"type\":\"filter\",\"filters\":[{\"type\":\"%s\"},{\"type\":\"%s\",",
+                  policy->compute, policy->cpu);
+    tk_buf_lit(out, "\"allocationRatio\":");
+    tk_buf_put_f64(out, cpu_ratio, TK_SHORTEST);
+    tk_buf_printf(out,
+                  "},{\"type\":\"%s\",\"allocationRatio\":1}],"
+                  "\"weighers\":[{\"type\":\"%s\",\"multiplier\":1}]}",
+                  policy->ram, policy->weigher);
+}
+
+static int write_experiment(struct tk_export *export, const struct policy *policy,
                             struct tk_err *err)
 {
     TK_CLEANUP(tk_buf_release) struct tk_buf out;
     tk_buf_init(&out, FILE_MAX);
     tk_buf_lit(&out, "{\"name\":");
     tk_json_put_str(&out, experiment_name(export));
-    tk_buf_puts(&out, rest);
-    int rc = tk_buf_check(&out, file, err);
-    return rc < 0 ? rc : tk_file_write(export->dirfd, file, tk_buf_str(&out), 0644, err);
+    tk_buf_puts(&out, policy->begin);
+    put_policy(&out, policy, export->options->cpu_ratio);
+    tk_buf_lit(&out, "],\n");
+    if (export->options->environment[TK_ENVIRONMENT_FAILURES])
+        tk_buf_puts(&out, policy->failures);
+    tk_buf_puts(&out, policy->end);
+    int rc = tk_buf_check(&out, policy->file, err);
+    return rc < 0 ? rc : tk_file_write(export->dirfd, policy->file, tk_buf_str(&out), 0644, err);
 }
 
 int tk_export_write_experiment(struct tk_export *export, struct tk_err *err)
 {
-    int rc = write_experiment(export, "experiment.json", legacy_experiment, err);
-    return rc < 0 ? rc : write_experiment(export, "experiment.sdk.json", sdk_experiment, err);
+    int rc = write_experiment(export, &legacy_parts, err);
+    return rc < 0 ? rc : write_experiment(export, &sdk_parts, err);
 }

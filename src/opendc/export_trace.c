@@ -11,66 +11,27 @@
 #include "base/number.h"
 #include "opendc/cutter.h"
 #include "opendc/export_internal.h"
+#include "opendc/parquet_out.h"
 #include "opendc/profiles.h"
-#include "run/out.h"
 
 #define ROWS_PER_WRITE 4096
-#define ROWS_PER_GROUP ((size_t)1 << 20)
-#define SINK_PIECE     ((size_t)8 << 20)
 #define ID_TEXT_MAX    12
 
 /* A file on its way ------------------------------------------------------------------------ */
 
-struct file {
-    struct tk_out out;
-    struct tk_parquet_writer *writer;
-};
-
-static int take_bytes(void *user, tk_str bytes, struct tk_err *err)
-{
-    struct file *file = user;
-    while (bytes.n > 0) {
-        size_t n = bytes.n < SINK_PIECE ? bytes.n : SINK_PIECE;
-        tk_out_put(&file->out, (tk_str){bytes.p, n});
-        bytes = (tk_str){bytes.p + n, bytes.n - n};
-    }
-    if (file->out.failure.code == 0)
-        return 0;
-    *err = file->out.failure;
-    return err->code;
-}
-
-static int file_open(struct file *file, const struct tk_export *export, const char *name,
+static int file_open(struct tk_parquet_out *file, const struct tk_export *export, const char *name,
                      const struct tk_parquet_node *nodes, size_t node_count, struct tk_err *err)
 {
-    int rc = tk_out_open(&file->out, export->dirfd, name, NULL, err);
+    const struct tk_parquet_layout layout = {name, nodes, node_count};
+    int rc = tk_parquet_out_open(file, export->dirfd, &layout, export->options->codec, err);
     if (rc < 0)
         return rc;
-    const struct tk_parquet_sink sink = {take_bytes, file};
-    const struct tk_parquet_opts opts = {
-        .codec = export->options->codec, .row_group_rows = ROWS_PER_GROUP, .classic = true};
-    rc = tk_parquet_writer_new(nodes, node_count, &opts, &sink, &file->writer, err);
-    if (rc < 0)
-        return rc;
-    tk_parquet_writer_add_pair(file->writer, "tracekit.version", TK_STR(TK_VERSION));
     tk_parquet_writer_add_pair(file->writer, "tracekit.profile",
                                tk_str_from(tk_opendc_profiles[export->options->profile]));
     tk_parquet_writer_add_pair(file->writer, "tracekit.units",
                                TK_STR("usage and capacity MHz, duration ms, submission_time epoch "
                                       "ms, mem_capacity kB"));
     return 0;
-}
-
-static int file_close(struct file *file, struct tk_err *err)
-{
-    int rc = tk_parquet_writer_close(file->writer, err);
-    return rc < 0 ? rc : tk_out_close(&file->out, err);
-}
-
-static void file_release(struct file *file)
-{
-    tk_parquet_writer_free(file->writer);
-    tk_out_release(&file->out);
 }
 
 /* Fragments -------------------------------------------------------------------------------- */
@@ -87,7 +48,7 @@ struct fragment_rows {
     double mhz[ROWS_PER_WRITE];
 };
 
-static int write_fragments(struct file *file, const struct tk_profile *profile,
+static int write_fragments(struct tk_parquet_out *file, const struct tk_profile *profile,
                            struct fragment_rows *rows, struct tk_err *err)
 {
     for (size_t i = 0; i < profile->fragment_column_count; i++) {
@@ -116,7 +77,7 @@ static int write_fragments(struct file *file, const struct tk_profile *profile,
     return tk_parquet_writer_write(file->writer, err);
 }
 
-static int add_fragments(struct file *file, const struct tk_profile *profile,
+static int add_fragments(struct tk_parquet_out *file, const struct tk_profile *profile,
                          struct fragment_rows *rows, const struct tk_task *task,
                          const struct tk_fragments *made, struct tk_err *err)
 {
@@ -270,7 +231,7 @@ static void add_flat(struct tk_parquet_writer *writer, size_t column, struct tas
 }
 
 /* Write the rows that wait; `columns` of the profile's, the lists at the end of it or not. */
-static int write_tasks(struct file *file, const struct tk_export *export, size_t columns,
+static int write_tasks(struct tk_parquet_out *file, const struct tk_export *export, size_t columns,
                        struct task_rows *rows, struct tk_err *err)
 {
     const enum tk_task_column *kinds = tk_profiles[export->options->profile].task_columns;
@@ -314,7 +275,7 @@ static int write_task_file(struct tk_export *export, const struct tk_profile *pr
     if (!rows)
         return tk_fail(err, -ENOMEM, "out of memory");
     rows->count = 0;
-    TK_CLEANUP(file_release) struct file file = {.out = TK_OUT_NONE};
+    TK_CLEANUP(tk_parquet_out_release) struct tk_parquet_out file = TK_PARQUET_OUT_NONE;
     int rc = file_open(&file, export, profile->tasks_name, profile->tasks, nodes, err);
     for (uint32_t i = 0; rc == 0 && i < export->workload->task_count; i++) {
         const struct tk_task *task = &export->workload->tasks[export->order[i]];
@@ -327,7 +288,7 @@ static int write_task_file(struct tk_export *export, const struct tk_profile *pr
     if (rc == 0 && rows->count > 0)
         rc = write_tasks(&file, export, columns, rows, err);
     free(rows);
-    return rc < 0 ? rc : file_close(&file, err);
+    return rc < 0 ? rc : tk_parquet_out_close(&file, err);
 }
 
 /* The whole --------------------------------------------------------------------------------- */
@@ -359,7 +320,7 @@ static int write_fragment_file(struct tk_export *export, struct tk_cutter *cutte
     if (!rows)
         return tk_fail(err, -ENOMEM, "out of memory");
     rows->count = 0;
-    TK_CLEANUP(file_release) struct file file = {.out = TK_OUT_NONE};
+    TK_CLEANUP(tk_parquet_out_release) struct tk_parquet_out file = TK_PARQUET_OUT_NONE;
     int rc = file_open(&file, export, profile->fragments_name, profile->fragments,
                        profile->fragment_column_count, err);
     int64_t left = export->options->top > 0 ? export->options->top : INT64_MAX;
@@ -379,7 +340,7 @@ static int write_fragment_file(struct tk_export *export, struct tk_cutter *cutte
     if (rc == 0 && rows->count > 0)
         rc = write_fragments(&file, profile, rows, err);
     free(rows);
-    return rc < 0 ? rc : file_close(&file, err);
+    return rc < 0 ? rc : tk_parquet_out_close(&file, err);
 }
 
 int tk_export_write_trace(struct tk_export *export, struct tk_err *err)

@@ -163,11 +163,57 @@ void tk_fragments_raise(struct tk_fragments *fragments, const struct tk_fragment
 
 /* Cores ----------------------------------------------------------------------------------- */
 
-static int compare_cores(const void *a, const void *b)
+/* Three parts of items[low, high): below the pivot, as it, above it. */
+struct parts {
+    size_t same, above; /* first of the second and of the third part */
+    double below_ms, same_ms;
+};
+
+static void exchange(struct tk_fragment *a, struct tk_fragment *b)
 {
-    double first = cores_of(a);
-    double second = cores_of(b);
-    return (first > second) - (first < second);
+    struct tk_fragment kept = *a;
+    *a = *b;
+    *b = kept;
+}
+
+static struct parts partition(struct tk_fragment *items, size_t low, size_t high)
+{
+    double pivot = cores_of(&items[low + (high - low) / 2]);
+    struct parts parts = {.same = low, .above = high};
+    for (size_t at = low; at < parts.above;) {
+        double cores = cores_of(&items[at]);
+        double duration_ms = (double)items[at].duration_ms;
+        if (cores > pivot) {
+            exchange(&items[at], &items[--parts.above]);
+            continue;
+        }
+        if (cores < pivot) {
+            parts.below_ms += duration_ms;
+            exchange(&items[at], &items[parts.same++]);
+        } else {
+            parts.same_ms += duration_ms;
+        }
+        at++;
+    }
+    return parts;
+}
+
+/* Quickselect by weight: of the parts, only the one that holds the quantile is looked at again. */
+static double select_cores(struct tk_fragment *items, size_t count, double share_ms)
+{
+    size_t low = 0;
+    size_t high = count;
+    for (;;) {
+        struct parts parts = partition(items, low, high);
+        if (parts.below_ms >= share_ms && parts.same > low) {
+            high = parts.same;
+        } else if (parts.below_ms + parts.same_ms >= share_ms || parts.above == high) {
+            return cores_of(&items[parts.same]);
+        } else {
+            share_ms -= parts.below_ms + parts.same_ms;
+            low = parts.above;
+        }
+    }
 }
 
 int tk_fragments_quantile(const struct tk_fragments *fragments, double share, double *ret_cores,
@@ -176,22 +222,14 @@ int tk_fragments_quantile(const struct tk_fragments *fragments, double share, do
     *ret_cores = 0;
     if (fragments->count == 0)
         return 0;
-    struct tk_fragment *sorted = malloc(fragments->count * sizeof(*sorted));
-    if (!sorted)
+    struct tk_fragment *items = malloc(fragments->count * sizeof(*items));
+    if (!items)
         return tk_fail(err, -ENOMEM, "out of memory for %zu fragments", fragments->count);
-    memcpy(sorted, fragments->items, fragments->count * sizeof(*sorted));
-    qsort(sorted, fragments->count, sizeof(*sorted), compare_cores);
-    double total = 0;
+    memcpy(items, fragments->items, fragments->count * sizeof(*items));
+    double total_ms = 0;
     for (size_t i = 0; i < fragments->count; i++)
-        total += (double)sorted[i].duration_ms;
-    double held = 0;
-    size_t at = 0;
-    for (; at < fragments->count; at++) {
-        held += (double)sorted[at].duration_ms;
-        if (held >= share * total)
-            break;
-    }
-    *ret_cores = cores_of(&sorted[at < fragments->count ? at : fragments->count - 1]);
-    free(sorted);
+        total_ms += (double)items[i].duration_ms;
+    *ret_cores = select_cores(items, fragments->count, share * total_ms);
+    free(items);
     return 0;
 }

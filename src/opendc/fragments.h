@@ -81,7 +81,7 @@ double tk_fragment_floor(int64_t duration_ms, double before_mhz, double floor_mh
 double tk_fragment_nudge(int64_t duration_ms, double mhz);
 
 /* The smallest number of cores such that fragments with no more hold `share` of the duration; 0
- * without fragments. Sorts a copy: -ENOMEM. */
+ * without fragments. Works on a copy: -ENOMEM. */
 TK_MUST_USE int tk_fragments_quantile(const struct tk_fragments *fragments, double share,
                                       double *ret_cores, struct tk_err *err);
 

@@ -6,6 +6,7 @@
  *   course.h     the CPU time of each task over its life
  *   fragments.h  that, cut into pieces of constant demand
  *   compat.h     the same by the formulas of the two old exporters
+ *   environment.h  carbon intensity and failures, as OpenDC reads them
  *   opendc.h     this page: the folder that OpenDC loads
  *
  * Export goes through the runs once, and then task by task: a task's fragments are made, written
@@ -19,7 +20,9 @@
 
 #include "base/compiler.h"
 #include "base/err.h"
+#include "opendc/calibration.h"
 #include "opendc/compat.h"
+#include "opendc/environment.h"
 #include "opendc/fragments.h"
 #include "opendc/workload.h"
 #include "table/parquet.h"
@@ -65,11 +68,18 @@ struct tk_opendc_options {
     int64_t startup_ms;    /* added to each task's first fragment */
     int64_t shift_ms;      /* added to each submission */
     double headroom;       /* of memory; 1 */
+    double core_speed;     /* factor of the speed of cores in the topology; 1 */
+    double cpu_ratio;      /* cores of tasks that a host takes, by its own; 0 = as OpenDC does */
+    /* Applied on top of these, borrowed; NULL = none. What the manifest says of it: members of a
+     * JSON object; empty = the calibration alone. */
+    const struct tk_calibration *calibration;
+    tk_str calibration_json;
     bool per_node;
     bool no_estimate; /* leave out tasks of whose CPU time nothing is known */
     bool anonymise;
     int64_t top; /* only so many, the earliest; 0 = all */
     enum tk_parquet_codec codec;
+    const char *environment[TK_ENVIRONMENT_COUNT]; /* files of others; NULL = none */
 
     /* Told what a user should know, one line each; NULL = nobody. */
     void (*say)(void *context, const char *line);

@@ -6,23 +6,18 @@
 #include "opendc/simulators.h"
 #include "run/out.h"
 
-static void put_f64(struct tk_buf *out, const char *key, double value)
-{
-    tk_json_put_key(out, key);
-    tk_buf_put_f64(out, value, TK_SHORTEST);
-}
-
 static void put_job(struct tk_buf *out, const struct tk_simulation *simulation,
                     const struct tk_task *task, bool is_first)
 {
     tk_buf_puts(out, is_first ? "\n" : ",\n");
     tk_buf_printf(out, "{\"id\":\"%d\"", task->id);
-    put_f64(out, "subtime", (double)(task->enqueue_ms - simulation->first_ms) / 1000);
+    tk_json_put_member_f64(out, "subtime",
+                           (double)(task->enqueue_ms - simulation->first_ms) / 1000);
     tk_buf_printf(out, ",\"res\":%d,\"profile\":\"p%d\"", task->cpu_count, task->id);
     tk_json_put_key(out, "extra_data");
     tk_buf_lit(out, "{\"name\":");
     tk_json_put_str(out, task->name);
-    put_f64(out, "runtime", (double)(task->end_ms - task->start_ms) / 1000);
+    tk_json_put_member_f64(out, "runtime", (double)(task->end_ms - task->start_ms) / 1000);
     tk_buf_lit(out, "}}");
 }
 
@@ -33,7 +28,7 @@ static void put_profile(struct tk_buf *out, const struct tk_simulation *simulati
     double flop = (double)task->cpu_ns / 1e9 * mhz * 1e6 / task->cpu_count;
     tk_buf_puts(out, is_first ? "\n" : ",\n");
     tk_buf_printf(out, "\"p%d\":{\"type\":\"parallel_homogeneous\"", task->id);
-    put_f64(out, "cpu", flop);
+    tk_json_put_member_f64(out, "cpu", flop);
     tk_buf_lit(out, ",\"com\":0}");
 }
 

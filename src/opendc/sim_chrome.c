@@ -26,8 +26,7 @@ static void begin(struct events *events, const char *phase, uint32_t node, int64
     events->has_any = true;
     tk_buf_printf(line, "{\"ph\":\"%s\",\"pid\":%u,\"tid\":%lld", phase, node + 1,
                   (long long)thread);
-    tk_json_put_key(line, "name");
-    tk_json_put_str(line, name);
+    tk_json_put_member_str(line, "name", name);
 }
 
 static void end(struct events *events)
@@ -38,8 +37,7 @@ static void end(struct events *events)
 
 static void put_i64(struct events *events, const char *key, int64_t value)
 {
-    tk_json_put_key(&events->line, key);
-    tk_buf_put_i64(&events->line, value);
+    tk_json_put_member_i64(&events->line, key, value);
 }
 
 /* What a person sees instead of a number. */
@@ -65,10 +63,8 @@ static void put_task(struct events *events, const struct tk_task *task)
     put_i64(events, "dur", (task->end_ms - task->start_ms) * 1000);
     tk_json_put_key(&events->line, "args");
     tk_buf_putc(&events->line, '{');
-    tk_json_put_key(&events->line, "trace_id");
-    tk_json_put_str(&events->line, task->trace);
-    tk_json_put_key(&events->line, "span_id");
-    tk_json_put_str(&events->line, task->span);
+    tk_json_put_member_str(&events->line, "trace_id", task->trace);
+    tk_json_put_member_str(&events->line, "span_id", task->span);
     put_i64(events, "cpu_us", task->cpu_ns / 1000);
     put_i64(events, "wait_us", (task->start_ms - task->enqueue_ms) * 1000);
     put_i64(events, "status", task->status);

@@ -21,24 +21,6 @@ struct order {
     uint32_t workflow, task;
 };
 
-static void put_str(struct tk_buf *out, const char *key, tk_str text)
-{
-    tk_json_put_key(out, key);
-    tk_json_put_str(out, text);
-}
-
-static void put_f64(struct tk_buf *out, const char *key, double value)
-{
-    tk_json_put_key(out, key);
-    tk_buf_put_f64(out, value, TK_SHORTEST);
-}
-
-static void put_i64(struct tk_buf *out, const char *key, int64_t value)
-{
-    tk_json_put_key(out, key);
-    tk_buf_put_i64(out, value);
-}
-
 static void put_time(struct tk_buf *out, const char *key, int64_t ms)
 {
     time_t seconds = (time_t)(ms / 1000);
@@ -46,7 +28,7 @@ static void put_time(struct tk_buf *out, const char *key, int64_t ms)
     char text[64] = "";
     if (gmtime_r(&seconds, &tm))
         (void)strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S+00:00", &tm);
-    put_str(out, key, tk_str_from(text));
+    tk_json_put_member_str(out, key, tk_str_from(text));
 }
 
 static void put_ids(struct tk_buf *out, const char *key, const struct tk_workload *workload,
@@ -92,7 +74,7 @@ static void put_specified(struct tk_buf *out, const struct tk_workload *workload
 {
     tk_json_put_comma(out);
     tk_buf_putc(out, '{');
-    put_str(out, "name", task->name);
+    tk_json_put_member_str(out, "name", task->name);
     tk_buf_printf(out, ",\"id\":\"t%d\"", task->id);
     put_ids(out, "parents", workload, task->parents, task->parent_count);
     put_ids(out, "children", workload, task->children, task->child_count);
@@ -107,19 +89,19 @@ static void put_executed(struct tk_buf *out, const struct tk_simulation *simulat
     double run_ms = (double)(task->end_ms - task->start_ms);
     tk_json_put_comma(out);
     tk_buf_printf(out, "{\"id\":\"t%d\"", task->id);
-    put_f64(out, "runtimeInSeconds", run_ms / 1000);
+    tk_json_put_member_f64(out, "runtimeInSeconds", run_ms / 1000);
     tk_json_put_key(out, "command");
     tk_buf_lit(out, "{\"program\":");
     tk_json_put_str(out, task->name);
     tk_buf_putc(out, '}');
-    put_i64(out, "coreCount", task->cpu_count);
-    put_f64(out, "avgCPU", 100 * (double)task->cpu_ns / 1e6 / run_ms);
+    tk_json_put_member_i64(out, "coreCount", task->cpu_count);
+    tk_json_put_member_f64(out, "avgCPU", 100 * (double)task->cpu_ns / 1e6 / run_ms);
     if (task->rd_bytes >= 0)
-        put_i64(out, "readBytes", task->rd_bytes);
+        tk_json_put_member_i64(out, "readBytes", task->rd_bytes);
     if (task->wr_bytes >= 0)
-        put_i64(out, "writtenBytes", task->wr_bytes);
+        tk_json_put_member_i64(out, "writtenBytes", task->wr_bytes);
     if (!task->mem_is_estimate)
-        put_i64(out, "memoryInBytes", task->mem_kb * 1024);
+        tk_json_put_member_i64(out, "memoryInBytes", task->mem_kb * 1024);
     tk_json_put_key(out, "machines");
     tk_buf_putc(out, '[');
     tk_json_put_str(out, tk_str_from(simulation->node_names[task->node]));
@@ -135,20 +117,20 @@ static void put_machines(struct tk_buf *out, const struct tk_simulation *simulat
         const struct tk_node *node = &workload->nodes[i];
         tk_json_put_comma(out);
         tk_buf_putc(out, '{');
-        put_str(out, "nodeName", tk_str_from(simulation->node_names[i]));
-        put_str(out, "system", TK_STR("linux"));
+        tk_json_put_member_str(out, "nodeName", tk_str_from(simulation->node_names[i]));
+        tk_json_put_member_str(out, "system", TK_STR("linux"));
         if (node->arch.n > 0)
-            put_str(out, "architecture", node->arch);
+            tk_json_put_member_str(out, "architecture", node->arch);
         if (node->kernel.n > 0)
-            put_str(out, "release", node->kernel);
+            tk_json_put_member_str(out, "release", node->kernel);
         if (node->mem_bytes > 0)
-            put_i64(out, "memoryInBytes", node->mem_bytes);
+            tk_json_put_member_i64(out, "memoryInBytes", node->mem_bytes);
         tk_json_put_key(out, "cpu");
         tk_buf_putc(out, '{');
-        put_i64(out, "coreCount", node->cores);
-        put_i64(out, "speedInMHz", (int64_t)node->mhz);
+        tk_json_put_member_i64(out, "coreCount", node->cores);
+        tk_json_put_member_i64(out, "speedInMHz", (int64_t)node->mhz);
         if (node->cpu_model.n > 0)
-            put_str(out, "vendor", node->cpu_model);
+            tk_json_put_member_str(out, "vendor", node->cpu_model);
         tk_buf_lit(out, "}}");
     }
     tk_buf_putc(out, ']');
@@ -171,7 +153,7 @@ static void put_files(struct tk_buf *out, const struct tk_workload *workload,
         tk_json_put_comma(out);
         tk_buf_lit(out, "{\"id\":");
         put_file_id(out, name);
-        put_i64(out, "sizeInBytes", bytes >= 0 ? bytes : 0);
+        tk_json_put_member_i64(out, "sizeInBytes", bytes >= 0 ? bytes : 0);
         tk_buf_putc(out, '}');
     }
     tk_buf_putc(out, ']');
@@ -188,8 +170,8 @@ static void put_workflow(struct tk_buf *out, const struct tk_simulation *simulat
         end_ms = task->end_ms > end_ms ? task->end_ms : end_ms;
     }
     tk_buf_putc(out, '{');
-    put_str(out, "name", first->trace.n > 0 ? first->trace : first->name);
-    put_str(out, "schemaVersion", TK_STR("1.5"));
+    tk_json_put_member_str(out, "name", first->trace.n > 0 ? first->trace : first->name);
+    tk_json_put_member_str(out, "schemaVersion", TK_STR("1.5"));
     put_time(out, "createdAt", first->enqueue_ms);
     tk_buf_lit(out, ",\"runtimeSystem\":{\"name\":\"tracekit\",\"version\":\"" TK_VERSION
                     "\",\"url\":\"https://github.com/tracekit\"}"
@@ -199,7 +181,7 @@ static void put_workflow(struct tk_buf *out, const struct tk_simulation *simulat
     tk_buf_putc(out, ']');
     put_files(out, workload, orders, count);
     tk_buf_lit(out, "},\"execution\":{");
-    put_f64(out, "makespanInSeconds", (double)(end_ms - first->enqueue_ms) / 1000);
+    tk_json_put_member_f64(out, "makespanInSeconds", (double)(end_ms - first->enqueue_ms) / 1000);
     put_time(out, "executedAt", first->enqueue_ms);
     tk_json_put_key(out, "tasks");
     tk_buf_putc(out, '[');

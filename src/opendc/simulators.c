@@ -8,15 +8,19 @@
 #include "base/file.h"
 #include "opendc/cutter.h"
 #include "opendc/names.h"
+#include "opendc/warnings.h"
 
 /* One format a line. */
 /* clang-format off */
 const struct tk_simulator *const tk_simulators[] = {
     &tk_simulator_batsim,
     &tk_simulator_chrome,
+    &tk_simulator_planetlab,
     &tk_simulator_simgrid,
     &tk_simulator_swf,
+    &tk_simulator_usage,
     &tk_simulator_wfformat,
+    &tk_simulator_wta,
     NULL,
 };
 /* clang-format on */
@@ -75,10 +79,13 @@ int tk_simulator_export(const struct tk_simulator *simulator,
     TK_CLEANUP(tk_workload_freep) struct tk_workload *workload = NULL;
     struct tk_opendc_report report = {0};
     const char **names = NULL;
-    int rc = tk_workload_new(&options->workload, &workload, err);
+    struct tk_workload_options wanted = options->workload;
+    if (simulator->mode != TK_MODE_AUTO)
+        wanted.mode = simulator->mode;
+    int rc = tk_workload_new(&wanted, &workload, err);
     if (rc < 0)
         return rc;
-    struct tk_simulation simulation = {.workload = workload, .dirfd = -1};
+    struct tk_simulation simulation = {.workload = workload, .options = options, .dirfd = -1};
     simulation.most_cores = calloc((size_t)workload->task_count + 1, sizeof(double));
     if (!simulation.most_cores)
         return tk_fail(err, -ENOMEM, "out of memory");
@@ -88,6 +95,8 @@ int tk_simulator_export(const struct tk_simulator *simulator,
     simulation.node_names = names;
     rc = rc < 0 ? rc : cut_all(&simulation, options, &report, err);
     rc = rc < 0 ? rc : write_folder(simulator, &simulation, options->to, err);
+    const struct tk_listener listener = {options->say, options->context};
+    tk_workload_warn(workload, options->anonymise, &listener);
     report.counts = workload->counts;
     report.mode = workload->mode;
     free(simulation.most_cores);

@@ -4,19 +4,23 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define KS_TERMS 100
+#include "base/number.h"
 
-static int compare_f64(const void *a, const void *b)
-{
-    double first = *(const double *)a;
-    double second = *(const double *)b;
-    return (first > second) - (first < second);
-}
+#define KS_TERMS 100
+#define FLAT     1e-9
 
 void tk_stats_sort(double *values, size_t count)
 {
     if (count > 1)
-        qsort(values, count, sizeof(*values), compare_f64);
+        qsort(values, count, sizeof(*values), tk_f64_cmp);
+}
+
+double tk_stats_mean(const double *values, size_t count)
+{
+    double sum = 0;
+    for (size_t i = 0; i < count; i++)
+        sum += values[i];
+    return count > 0 ? sum / (double)count : (double)NAN;
 }
 
 double tk_stats_quantile(const double *sorted, size_t count, double q)
@@ -102,7 +106,11 @@ double tk_stats_pearson(const double *a, const double *b, size_t count)
         square_a += (a[i] - mean_a) * (a[i] - mean_a);
         square_b += (b[i] - mean_b) * (b[i] - mean_b);
     }
-    return square_a > 0 && square_b > 0 ? both / sqrt(square_a * square_b) : (double)NAN;
+    /* What is left of a constant after rounding is no variation. */
+    double least_a = FLAT * FLAT * mean_a * mean_a * (double)count;
+    double least_b = FLAT * FLAT * mean_b * mean_b * (double)count;
+    return square_a > least_a && square_b > least_b ? both / sqrt(square_a * square_b)
+                                                    : (double)NAN;
 }
 
 double tk_stats_rmse(const double *a, const double *b, size_t count)
@@ -132,6 +140,40 @@ double tk_stats_rmse_lagged(const double *a, const double *b, size_t count, size
         double rmse = rmse_at(a, b, count, lag);
         if (rmse < best || isnan(best) || (rmse == best && llabs(lag) < llabs(*ret_lag))) {
             best = rmse;
+            *ret_lag = lag;
+        }
+    }
+    return best;
+}
+
+void tk_stats_smooth(const double *values, size_t count, size_t width, double *ret)
+{
+    size_t before = width / 2;
+    size_t from = 0;
+    size_t to = 0;
+    double sum = 0;
+    for (size_t i = 0; i < count; i++) {
+        size_t end = i - before + width < count ? i - before + width : count;
+        while (to < end)
+            sum += values[to++];
+        while (from + before < i)
+            sum -= values[from++];
+        ret[i] = sum / (double)(to - from);
+    }
+}
+
+double tk_stats_pearson_lagged(const double *a, const double *b, size_t count, size_t most,
+                               size_t least, int64_t *ret_lag)
+{
+    double best = (double)NAN;
+    for (int64_t lag = -(int64_t)most; lag <= (int64_t)most; lag++) {
+        size_t apart = (size_t)llabs(lag);
+        if (apart >= count || count - apart < least)
+            continue;
+        double r = lag < 0 ? tk_stats_pearson(a + apart, b, count - apart)
+                           : tk_stats_pearson(a, b + apart, count - apart);
+        if (r > best || (isnan(best) && !isnan(r)) || (r == best && llabs(lag) < llabs(*ret_lag))) {
+            best = r;
             *ret_lag = lag;
         }
     }

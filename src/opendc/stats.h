@@ -10,6 +10,9 @@
 /* Sort ascending. */
 void tk_stats_sort(double *values, size_t count);
 
+/* Arithmetic mean. */
+double tk_stats_mean(const double *values, size_t count);
+
 /* Quantile q, 0..1, of sorted values: linear between the two around q (n - 1). */
 double tk_stats_quantile(const double *sorted, size_t count, double q);
 
@@ -37,5 +40,13 @@ double tk_stats_rmse(const double *a, const double *b, size_t count);
  * beyond an end counts as its last value. */
 double tk_stats_rmse_lagged(const double *a, const double *b, size_t count, size_t most,
                             int64_t *ret_lag);
+
+/* Means of the `width` values around each, fewer at the ends. `ret` is [count] and not `values`. */
+void tk_stats_smooth(const double *values, size_t count, size_t width, double *ret);
+
+/* Pearson's correlation at the lag of b, within -most..most, at which it is largest, of the pairs
+ * that both sides have then: at least `least` of them. */
+double tk_stats_pearson_lagged(const double *a, const double *b, size_t count, size_t most,
+                               size_t least, int64_t *ret_lag);
 
 #endif

@@ -8,17 +8,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/checked.h"
 #include "base/file.h"
+#include "base/file_digest.h"
 #include "opendc/series.h"
 #include "opendc/workload_internal.h"
+#include "run/recording.h"
 
 #define DEPTH_MAX   3
 #define FOLDERS_MAX 10000
 #define TEXT_MAX    ((size_t)8 << 30) /* of address space, so below */
 #define POINTS_MAX  ((size_t)64 << 30)
+#define LARGE_BYTES (8 << 20) /* worth a thread */
 
 /* Small helpers ------------------------------------------------------------------------ */
 
@@ -82,14 +86,32 @@ uint32_t tk_loader_node(struct tk_loader *loader, const struct tk_batch *batch, 
 
 /* Reading --------------------------------------------------------------------------------- */
 
+/* The digest of a large file is taken by the thread that reads it ahead. Where that cannot be,
+ * whoever wants it takes it later. */
+static struct tk_file_digest *begin_digest(const struct tk_loader *loader, const char *name)
+{
+    struct tk_err ignored;
+    struct stat status;
+    struct tk_file_digest *digest;
+    int dirfd = loader->workload->folders[loader->folder].dirfd;
+    bool is_worth_it = loader->options->takes_digests && fstatat(dirfd, name, &status, 0) == 0 &&
+                       status.st_size >= LARGE_BYTES;
+    return is_worth_it && tk_file_digest_new(dirfd, name, true, &digest, &ignored) == 0 ? digest
+                                                                                        : NULL;
+}
+
+/* Takes the digest over. */
 static int note_input(struct tk_loader *loader, const char *name,
-                      const struct tk_decode_stats *stats, struct tk_err *err)
+                      const struct tk_decode_stats *stats, struct tk_file_digest *digest,
+                      struct tk_err *err)
 {
     struct tk_workload *workload = loader->workload;
     void *grown = tk_loader_grow(workload->inputs, workload->input_count, &loader->input_cap,
                                  sizeof(*workload->inputs));
-    if (!grown)
+    if (!grown) {
+        tk_file_digest_free(digest);
         return tk_fail(err, -ENOMEM, "out of memory");
+    }
     workload->inputs = grown;
     workload->inputs[workload->input_count++] = (struct tk_input){
         .folder = loader->folder,
@@ -97,6 +119,7 @@ static int note_input(struct tk_loader *loader, const char *name,
         .rows = stats->rows,
         .bad_rows = stats->bad_rows + stats->torn_rows,
         .first_bad = tk_loader_copy(loader, tk_str_from(stats->first_bad)),
+        .digest = digest,
     };
     workload->counts.bad_rows += (int64_t)(stats->bad_rows + stats->torn_rows);
     return 0;
@@ -112,15 +135,21 @@ int tk_loader_read(struct tk_loader *loader, const char *name, const struct tk_s
     int rc = tk_run_reader_new(folder->dirfd, name, schema, &reader, err);
     if (rc < 0)
         return rc == -ENOENT ? 1 : rc;
+    struct tk_file_digest *digest = begin_digest(loader, name);
     const struct tk_batch *batch;
+    if (digest)
+        tk_run_reader_read_from(reader, digest);
     while ((rc = tk_run_reader_next(reader, &batch, err)) == 0) {
         for (size_t row = 0; rc == 0 && row < batch->rows; row++)
             rc = take(loader, batch, row, err);
         if (rc < 0)
             break;
     }
-    if (rc >= 0)
-        rc = note_input(loader, name, tk_run_reader_stats(reader), err);
+    if (rc >= 0) {
+        rc = note_input(loader, name, tk_run_reader_stats(reader), digest, err);
+    } else {
+        tk_file_digest_free(digest);
+    }
     tk_run_reader_free(reader);
     return rc;
 }
@@ -246,8 +275,10 @@ static int find_below(struct tk_loader *loader, const char *path, int depth, str
     rc = list_folders(loader, dirfd, &names, &count, err);
     for (size_t i = 0; rc == 0 && i < count; i++) {
         char below[PATH_MAX];
-        (void)snprintf(below, sizeof(below), "%s/%.*s", path, TK_STR_ARG(names[i]));
-        rc = find_below(loader, below, depth + 1, err);
+        int n = snprintf(below, sizeof(below), "%s/%.*s", path, TK_STR_ARG(names[i]));
+        rc = n < (int)sizeof(below)
+                 ? find_below(loader, below, depth + 1, err)
+                 : tk_fail(err, -ENAMETOOLONG, "%s: too long a path below it", path);
     }
     free(names);
     return rc;
@@ -295,6 +326,23 @@ static int add_tasks_of(struct tk_loader *loader, enum tk_service_mode mode, str
     return rc;
 }
 
+/* What a compact recording has lost. Its rows are read as far as they are there. */
+static int check_recording(struct tk_loader *loader, struct tk_err *err)
+{
+    struct tk_workload_counts *counts = &loader->workload->counts;
+    const struct tk_folder *folder = &loader->workload->folders[loader->folder];
+    struct tk_recording_report report;
+    char trouble[TK_RECORDING_TROUBLE_MAX];
+    int rc = tk_recording_check(folder->dirfd, &report, err);
+    if (rc < 0 || !tk_recording_trouble_format(&report, trouble))
+        return rc == -ENOENT ? 0 : rc;
+    if (counts->damaged++ == 0) {
+        (void)snprintf(counts->first_damaged, sizeof(counts->first_damaged),
+                       "%.*s/" TK_RECORDING_FILE ": %s", TK_STR_ARG(folder->path), trouble);
+    }
+    return 0;
+}
+
 /* What a run offers decides, unless the caller did. */
 static int add_tasks(struct tk_loader *loader, struct tk_err *err)
 {
@@ -322,6 +370,7 @@ static int load(struct tk_loader *loader, struct tk_err *err)
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < options->folder_count; i++)
         rc = tk_loader_find(loader, options->folders[i], err);
+    rc = rc < 0 ? rc : each_folder(loader, check_recording, err);
     rc = rc < 0 ? rc : each_folder(loader, tk_loader_read_nodes, err);
     if (rc == 0 && options->mode != TK_MODE_SERVICE && options->mode != TK_MODE_NODE)
         rc = each_folder(loader, tk_loader_read_invocations, err);
@@ -364,6 +413,8 @@ void tk_workload_free(struct tk_workload *workload)
         tk_fd_close(&workload->folders[i].dirfd);
     for (uint32_t i = 0; i < workload->process_count; i++)
         tk_series_free(workload->processes[i].shared);
+    for (uint32_t i = 0; i < workload->input_count; i++)
+        tk_file_digest_free(workload->inputs[i].digest);
     free(workload->folders);
     free(workload->nodes);
     free(workload->processes);

@@ -42,6 +42,7 @@ struct tk_workload_options {
     double assumed_mhz;   /* of nodes that do not tell theirs; 0 = that is an error */
     double smt_factor;    /* capacity of a hardware thread beyond the first of its core; 0 = 1 */
     bool pid_joins;       /* join by the pid alone, as generations 1 and 2 did */
+    bool takes_digests;   /* of large files, on threads of their own while they are read */
 };
 
 /* A run folder. Texts are in tk_workload.text. */
@@ -85,6 +86,7 @@ struct tk_points {
     struct tk_point items[];
 };
 
+struct tk_file_digest;
 struct tk_series;
 
 struct tk_process {
@@ -161,7 +163,8 @@ struct tk_input {
     uint32_t folder;
     tk_str name;
     uint64_t rows, bad_rows;
-    tk_str first_bad; /* "" = none */
+    tk_str first_bad;              /* "" = none */
+    struct tk_file_digest *digest; /* of the file; owned; NULL = was not begun */
 };
 
 /* What was left out or guessed while reading. */
@@ -180,6 +183,8 @@ struct tk_workload_counts {
     int64_t edges;           /* between tasks */
     int64_t unattributed_ns; /* CPU time of processes of tasks while no task was active */
     int64_t bad_rows;
+    int64_t damaged;         /* recordings that have lost blocks, or end within one */
+    char first_damaged[400]; /* where, and what is lost; "" = none */
     char first_skipped[200]; /* the first invocation that was left out, and why; "" = none */
 };
 

@@ -18,12 +18,6 @@
 
 /* Invocations --------------------------------------------------------------------------- */
 
-static tk_str base_name(tk_str path)
-{
-    size_t slash = tk_str_find_last(path, '/');
-    return slash < path.n ? (tk_str){path.p + slash + 1, path.n - slash - 1} : path;
-}
-
 /* module/path, the path or the command: whatever there is of the two. */
 static tk_str name_of(struct tk_loader *loader, const struct tk_batch *batch, size_t row)
 {
@@ -31,7 +25,7 @@ static tk_str name_of(struct tk_loader *loader, const struct tk_batch *batch, si
     tk_str path = tk_batch_text(batch, row, TK_INVOCATIONS_PATH);
     bool is_cli = tk_str_eq(tk_batch_text(batch, row, TK_INVOCATIONS_METHOD), TK_STR("CLI"));
     if (is_cli && path.n > 0)
-        return tk_loader_copy(loader, base_name(path));
+        return tk_loader_copy(loader, tk_str_base_name(path));
     if (module.n == 0 || path.n == 0)
         return tk_loader_copy(loader, path.n > 0 ? path : module);
     char *to = tk_arena_alloc(&loader->workload->text, module.n + 1 + path.n);
@@ -215,16 +209,9 @@ static int take_invocation(struct tk_loader *loader, const struct tk_batch *batc
     return want(loader, task.node, task.pid, err);
 }
 
-static bool is_event_file(const char *name)
-{
-    tk_str text = tk_str_from(name);
-    return tk_str_starts_with(text, TK_STR("events.")) &&
-           tk_str_ends_with(text, TK_STR(".jsonl")) && text.n > strlen("events.jsonl");
-}
-
 static int is_wanted_entry(const struct dirent *entry)
 {
-    return is_event_file(entry->d_name);
+    return tk_run_is_events_file(tk_str_from(entry->d_name));
 }
 
 /* Every events.*.jsonl of the folder in the order of names; the number of files, or an error. */

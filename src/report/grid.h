@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tables of text, drawn by libsmartcols, which knows the width of every character and shrinks the
- * columns that may be cut until a row fits the terminal. One thread at a time. */
+/* Tables of text, drawn by libsmartcols, which knows the width of every character. Where a row
+ * would not fit the terminal, the widest of the columns that may be cut are, until it does. One
+ * thread at a time. */
 #ifndef TK_REPORT_GRID_H
 #define TK_REPORT_GRID_H
 

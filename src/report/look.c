@@ -9,24 +9,18 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/env.h"
+
 #define MIN_WIDTH     40
 #define MAX_WIDTH     400
 #define DEFAULT_WIDTH 80
-
-/* "" when it is unset: for every variable here empty means unset. */
-static const char *environment(const char *name)
-{
-    /* NOLINTNEXTLINE(concurrency-mt-unsafe): nothing in tracekit changes the environment */
-    const char *text = getenv(name);
-    return text ? text : "";
-}
 
 static bool locale_is_utf8(void)
 {
     static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
     for (size_t i = 0; i < TK_COUNTOF(names); i++) {
-        const char *text = environment(names[i]);
-        if (*text)
+        const char *text = tk_env_find(names[i]);
+        if (text)
             return strcasestr(text, "utf-8") || strcasestr(text, "utf8");
     }
     return false;
@@ -44,7 +38,8 @@ static int find_width(int fd)
     struct winsize size;
     if (ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
         return bounded(size.ws_col);
-    long columns = strtol(environment("COLUMNS"), NULL, 10);
+    const char *given = tk_env_find("COLUMNS");
+    long columns = given ? strtol(given, NULL, 10) : 0;
     return columns > 0 ? bounded(columns) : DEFAULT_WIDTH;
 }
 
@@ -58,10 +53,10 @@ void tk_look_init_plain(struct tk_look *look, bool utf8, int width)
 
 void tk_look_init(struct tk_look *look, int fd)
 {
-    const char *term = environment("TERM");
-    bool dumb = strcmp(term, "dumb") == 0;
+    const char *term = tk_env_find("TERM");
+    bool dumb = term && strcmp(term, "dumb") == 0;
     tk_look_init_plain(look, !dumb && locale_is_utf8(), find_width(fd));
-    look->colour = isatty(fd) == 1 && *term && !dumb && !*environment("NO_COLOR");
+    look->colour = isatty(fd) == 1 && term && !dumb && !tk_env_find("NO_COLOR");
 }
 
 void tk_look_release(struct tk_look *look)

@@ -12,9 +12,11 @@
 
 #include "base/file.h"
 #include "run/merge_internal.h"
+#include "run/verify.h"
 
 #define DOCUMENT_MAX ((size_t)1 << 20)
 #define REPORT       "audit_report.md" /* that verify leaves in the result */
+#define FINDINGS_MAX 5                 /* told per rule and file */
 
 void tk_merge_say(const struct tk_merge *merge, const char *fmt, ...)
 {
@@ -147,12 +149,44 @@ static void say_violations(const struct tk_merge *merge)
     }
 }
 
+static void say_finding(void *context, const struct tk_verify_finding *finding)
+{
+    const struct tk_verify_rule_about *rule = &tk_verify_rules[finding->rule];
+    tk_merge_say(context, "%s line %llu: %s: %s", finding->file, (unsigned long long)finding->line,
+                 rule->is_error ? "error" : "warning", finding->text);
+}
+
+static int validate(struct tk_merge *merge, struct tk_err *err)
+{
+    const struct tk_verify_options options = {.folder = merge->options->to,
+                                              .max_findings = FINDINGS_MAX,
+                                              .found = say_finding,
+                                              .context = merge};
+    struct tk_verify_result result;
+    if (!merge->options->validate)
+        return 0;
+    int rc = tk_verify(&options, &result, err);
+    if (rc < 0)
+        return rc;
+    merge->report->errors = result.errors;
+    merge->report->warnings = result.warnings;
+    return 0;
+}
+
 static int run_steps(struct tk_merge *merge, struct tk_err *err)
 {
     static int (*const steps[])(struct tk_merge * merge, struct tk_err * err) = {
-        open_result,    tk_merge_find_inputs,    tk_merge_find_nodes,   tk_merge_find_shifts,
-        remove_old,     tk_merge_write_nodes,    tk_merge_write_tables, tk_merge_write_run,
-        copy_documents, tk_merge_write_manifest,
+        open_result,
+        tk_merge_find_inputs,
+        tk_merge_find_nodes,
+        tk_merge_find_shifts,
+        remove_old,
+        tk_merge_write_nodes,
+        tk_merge_write_tables,
+        tk_merge_write_run,
+        copy_documents,
+        tk_merge_write_manifest,
+        validate,
     };
     for (size_t i = 0; i < TK_COUNTOF(steps); i++) {
         int rc = steps[i](merge, err);

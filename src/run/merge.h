@@ -32,6 +32,7 @@ struct tk_merge_options {
     bool no_align;         /* leave all times as they are */
     bool must_align;       /* fail where a node's offset is not known, or too large */
     bool force;            /* shift by more than a second too */
+    bool validate;         /* check the result; findings are told */
 
     /* Told what a user should know, one line each; NULL = nobody. */
     void (*say)(void *context, const char *line);
@@ -68,12 +69,26 @@ struct tk_merge_report {
     uint64_t duplicates; /* rows that two inputs of one node both had: dropped */
     uint64_t bad_rows;   /* that hold no object: dropped */
     uint64_t violations; /* of all pairs */
+    uint64_t errors;     /* rules of verify that the result breaks, when it was to be validated */
+    uint64_t warnings;
 };
 
 /* On failure nothing new is left. -ENOENT when a folder holds no run, -EEXIST when `to` holds
  * something else. Release the report also after a failure; it must be zeroed before. */
 TK_MUST_USE int tk_merge(const struct tk_merge_options *options, struct tk_merge_report *ret_report,
                          struct tk_err *err);
+
+/* Names of the files of a merge as generation 2 made it; NULL = not that one, but not both. */
+struct tk_merge_files {
+    const char *invocations;
+    const char *proc_metrics; /* CPU time and memory of processes, intervals of no length left out;
+                                 with the frequency of the node */
+};
+
+/* Merge into these files; options->to is not looked at. On failure neither is left half written. */
+TK_MUST_USE int tk_merge_to_files(const struct tk_merge_options *options,
+                                  const struct tk_merge_files *files,
+                                  struct tk_merge_report *ret_report, struct tk_err *err);
 
 /* Accepts a zeroed struct; for TK_CLEANUP. */
 void tk_merge_report_release(struct tk_merge_report *report);

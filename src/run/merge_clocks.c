@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Offsets between clocks (collect-and-cctf.md section 15). A pair row of clock.jsonl tells by how
- * much the clock of a peer is ahead of ours at a moment, and how wrong that may be. From the
- * reference on, each node whose offset to a known one was measured becomes known itself. */
+ * much the clock of a peer is ahead of ours at a moment, and how wrong that may be; or it has the
+ * four stamps of an exchange, as other tools note them. From the reference on, each node whose
+ * offset to a known one was measured becomes known itself. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 #define LIMIT_US    1000000 /* a shift beyond that is not made without being forced */
 #define PAIRS_MAX   65536
 #define SENSIBLE_US (INT64_MAX / 16)
+#define WINDOW_US   1000000 /* of the exchanges within it the best one counts */
 
 /* At `at_us` of node `from` the clock of node `to` was `offset_us` ahead. */
 struct pair {
@@ -51,22 +53,49 @@ static bool is_sensible(int64_t value)
     return value > -SENSIBLE_US && value < SENSIBLE_US;
 }
 
+static int64_t clock_at(const struct tk_batch *batch, size_t row, size_t column)
+{
+    int64_t value = tk_batch_i64(batch, row, column, INT64_MIN);
+    return is_sensible(value) ? value : INT64_MIN;
+}
+
+/* What the four stamps of an exchange say; false when they contradict each other. */
+static bool read_stamps(const struct tk_batch *batch, size_t row, struct pair *ret)
+{
+    int64_t t0 = clock_at(batch, row, TK_CLOCK_T0_US);
+    int64_t t1 = clock_at(batch, row, TK_CLOCK_T1_US);
+    int64_t t2 = clock_at(batch, row, TK_CLOCK_T2_US);
+    int64_t t3 = clock_at(batch, row, TK_CLOCK_T3_US);
+    if (t0 <= 0 || t1 <= 0 || t2 < t1 || t3 < t0 || t3 - t0 < t2 - t1)
+        return false;
+    ret->at_us = t0 + (t3 - t0) / 2;
+    ret->offset_us = ((t1 - t0) + (t2 - t3)) / 2;
+    ret->error_us = ((t3 - t0) - (t2 - t1) + 1) / 2;
+    return true;
+}
+
+/* The offset that the row tells, and its bound: without one, or a round trip, it may be of any
+ * size, and nobody can rely on it. */
+static bool read_offset(const struct tk_batch *batch, size_t row, struct pair *ret)
+{
+    int64_t rtt_us = clock_at(batch, row, TK_CLOCK_RTT_US);
+    ret->at_us = clock_at(batch, row, TK_CLOCK_REALTIME_US);
+    ret->offset_us = clock_at(batch, row, TK_CLOCK_OFFSET_US);
+    ret->error_us = clock_at(batch, row, TK_CLOCK_ERROR_US);
+    if (!tk_batch_has(batch, row, TK_CLOCK_ERROR_US) && rtt_us >= 0)
+        ret->error_us = (rtt_us + 1) / 2;
+    return ret->at_us > 0 && ret->offset_us != INT64_MIN && ret->error_us >= 0;
+}
+
 static void take_pair(const struct tk_merge *merge, size_t node, const struct tk_batch *batch,
                       size_t row, struct pairs *pairs)
 {
-    struct pair pair = {
-        .from = node,
-        .to = find_peer(merge, tk_batch_text(batch, row, TK_CLOCK_PEER_NODE),
-                        tk_batch_text(batch, row, TK_CLOCK_PEER_HOST)),
-        .at_us = tk_batch_i64(batch, row, TK_CLOCK_REALTIME_US, 0),
-        .offset_us = tk_batch_i64(batch, row, TK_CLOCK_OFFSET_US, 0),
-        .error_us = tk_batch_i64(batch, row, TK_CLOCK_ERROR_US,
-                                 tk_batch_i64(batch, row, TK_CLOCK_RTT_US, 0) / 2),
-    };
-    bool usable = pair.to < TK_MERGE_NODES_MAX && pair.to != node && pair.at_us > 0 &&
-                  is_sensible(pair.at_us) && is_sensible(pair.offset_us) &&
-                  is_sensible(pair.error_us) && pair.error_us >= 0;
-    if (!usable || pairs->count == PAIRS_MAX) {
+    struct pair pair = {.from = node};
+    bool usable = tk_batch_has(batch, row, TK_CLOCK_OFFSET_US) ? read_offset(batch, row, &pair)
+                                                               : read_stamps(batch, row, &pair);
+    pair.to = find_peer(merge, tk_batch_text(batch, row, TK_CLOCK_PEER_NODE),
+                        tk_batch_text(batch, row, TK_CLOCK_PEER_HOST));
+    if (!usable || pair.to == TK_MERGE_NODES_MAX || pair.to == node || pairs->count == PAIRS_MAX) {
         pairs->dropped++;
         return;
     }
@@ -84,7 +113,7 @@ static void take_row(const struct tk_merge *merge, const struct tk_merge_input *
     int64_t error_us = tk_batch_i64(batch, row, TK_CLOCK_ADJ_MAXERROR_US, -1);
     if (error_us > about->bound_us && is_sensible(error_us))
         about->bound_us = error_us;
-    if (tk_batch_has(batch, row, TK_CLOCK_OFFSET_US))
+    if (tk_batch_has(batch, row, TK_CLOCK_OFFSET_US) || tk_batch_has(batch, row, TK_CLOCK_T0_US))
         take_pair(merge, node, batch, row, pairs);
 }
 
@@ -124,6 +153,24 @@ static void thin(struct tk_merge_shift *shift)
         size_t other = i + 1 < shift->count ? i + 1 : i;
         bool first = shift->points[i].bound_us <= shift->points[other].bound_us;
         shift->points[kept++] = shift->points[first ? i : other];
+    }
+    shift->count = kept;
+}
+
+/* Of the exchanges within a window keep the one with the smallest bound. */
+static void keep_best(struct tk_merge_shift *shift)
+{
+    size_t kept = 0;
+    int64_t begin_us = 0;
+    qsort(shift->points, shift->count, sizeof(shift->points[0]), compare_points);
+    for (size_t i = 0; i < shift->count; i++) {
+        const struct tk_merge_point *point = &shift->points[i];
+        if (kept == 0 || point->at_us - begin_us >= WINDOW_US) {
+            begin_us = point->at_us;
+            shift->points[kept++] = *point;
+        } else if (point->bound_us < shift->points[kept - 1].bound_us) {
+            shift->points[kept - 1] = *point;
+        }
     }
     shift->count = kept;
 }
@@ -179,11 +226,13 @@ static struct tk_merge_shift *make_shift(const struct pairs *pairs, size_t node,
         if (!shift)
             return NULL;
         if (shift->count == TK_MERGE_POINTS_MAX)
+            keep_best(shift);
+        if (shift->count == TK_MERGE_POINTS_MAX)
             thin(shift);
         shift->points[shift->count++] = point_of(pair, node, known);
     }
     if (shift)
-        qsort(shift->points, shift->count, sizeof(shift->points[0]), compare_points);
+        keep_best(shift);
     return shift;
 }
 
@@ -293,9 +342,10 @@ static int align(struct tk_merge *merge, const struct pairs *pairs, struct tk_er
     if (rc == 0)
         rc = spread(merge, pairs, reference, err);
     if (rc == 0 && pairs->dropped > 0) {
-        tk_merge_say(
-            merge, "clock.jsonl: %llu exchanges with unknown peers, or beyond sense, are not used",
-            (unsigned long long)pairs->dropped);
+        tk_merge_say(merge,
+                     "clock.jsonl: %llu exchanges with unknown peers, without a bound or beyond "
+                     "sense, are not used",
+                     (unsigned long long)pairs->dropped);
     }
     for (size_t i = 0; i < merge->report->node_count && rc == 0; i++)
         rc = settle(merge, i, merge->report->nodes[reference].id, err);
@@ -305,7 +355,9 @@ static int align(struct tk_merge *merge, const struct pairs *pairs, struct tk_er
 int tk_merge_find_shifts(struct tk_merge *merge, struct tk_err *err)
 {
     struct pairs pairs = {.items = calloc(PAIRS_MAX, sizeof(struct pair))};
-    int rc = pairs.items ? 0 : tk_fail(err, -ENOMEM, "out of memory");
+    int rc = 0;
+    if (!pairs.items)
+        return tk_fail(err, -ENOMEM, "out of memory");
     for (size_t i = 0; i < merge->input_count && rc == 0; i++)
         rc = read_clocks(merge, &merge->inputs[i], &pairs, err);
     bool wanted = !merge->options->no_align &&

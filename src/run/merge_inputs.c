@@ -154,9 +154,10 @@ static int add_input(struct tk_merge *merge, const char *path, int dirfd, struct
     (void)snprintf(input->path, sizeof(input->path), "%s", real);
     (void)snprintf(input->name, sizeof(input->name), "%.*s", TK_STR_ARG(name));
     int rc = open_cctf(merge, input, dirfd, &input->cctf, err);
-    if (rc == 0)
-        merge->input_count++;
-    return rc;
+    if (rc < 0)
+        return tk_err_prefix(err, "%s", path);
+    merge->input_count++;
+    return 0;
 }
 
 /* Finding -------------------------------------------------------------------------------------- */

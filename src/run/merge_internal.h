@@ -2,6 +2,7 @@
 /* What the files of `merge` share: one merge on its way.
  *
  *   merge.c         the steps
+ *   merge_files.c   the result as two files instead of a folder
  *   merge_run.c     run.json of the whole, and merge.json, which tells how it came about
  *   merge_inputs.c  finds the runs and opens the CCTF folder of each, parsed if need be
  *   merge_nodes.c   who is who: nodes.json, links.json, new node ids

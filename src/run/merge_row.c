@@ -219,12 +219,10 @@ static void put_missing(const struct tk_merge_row *row, const struct tk_merge_no
     for (size_t i = 0; i < row->span_count; i++)
         has_host |= row->spans[i].role == TK_MERGE_HOST;
     if (!has_node) {
-        tk_json_put_key(out, "node");
-        tk_json_put_str(out, tk_str_from(node->id));
+        tk_json_put_member_str(out, "node", tk_str_from(node->id));
     }
     if (!has_host && node->host_known) {
-        tk_json_put_key(out, "host");
-        tk_json_put_str(out, tk_str_from(node->host));
+        tk_json_put_member_str(out, "host", tk_str_from(node->host));
     }
     tk_buf_putc(out, '}');
 }

@@ -202,18 +202,6 @@ int tk_merge_write_run(struct tk_merge *merge, struct tk_err *err)
 /* The manifest ------------------------------------------------------------------------------------
  */
 
-static void put_text(struct tk_buf *out, const char *key, const char *text)
-{
-    tk_json_put_key(out, key);
-    tk_json_put_str(out, tk_str_from(text));
-}
-
-static void put_i64(struct tk_buf *out, const char *key, int64_t value)
-{
-    tk_json_put_key(out, key);
-    tk_buf_put_i64(out, value);
-}
-
 static void put_inputs(const struct tk_merge *merge, struct tk_buf *out)
 {
     tk_json_put_key(out, "inputs");
@@ -221,7 +209,7 @@ static void put_inputs(const struct tk_merge *merge, struct tk_buf *out)
     for (size_t i = 0; i < merge->input_count; i++) {
         const struct tk_merge_input *input = &merge->inputs[i];
         tk_buf_puts(out, i > 0 ? ",\n{" : "\n{");
-        put_text(out, "folder", input->path);
+        tk_json_put_member_str(out, "folder", tk_str_from(input->path));
         tk_json_put_key(out, "nodes");
         tk_buf_putc(out, '[');
         for (size_t k = 0; k < input->node_count; k++) {
@@ -254,8 +242,8 @@ static void put_nodes(const struct tk_merge *merge, struct tk_buf *out)
     for (size_t i = 0; i < merge->report->node_count; i++) {
         const struct tk_merge_node *node = &merge->report->nodes[i];
         tk_buf_puts(out, i > 0 ? ",\n{" : "\n{");
-        put_text(out, "node_id", node->id);
-        put_text(out, "node_label", node->label);
+        tk_json_put_member_str(out, "node_id", tk_str_from(node->id));
+        tk_json_put_member_str(out, "node_label", tk_str_from(node->label));
         tk_json_put_key(out, "host");
         if (node->host_known) {
             tk_json_put_str(out, tk_str_from(node->host));
@@ -264,7 +252,7 @@ static void put_nodes(const struct tk_merge *merge, struct tk_buf *out)
         }
         tk_json_put_key(out, "shifted");
         tk_buf_puts(out, node->shifted ? "true" : "false");
-        put_i64(out, "shift_us", node->shift_us);
+        tk_json_put_member_i64(out, "shift_us", node->shift_us);
         tk_json_put_key(out, "bound_us");
         if (node->bound_us >= 0) {
             tk_buf_put_i64(out, node->bound_us);
@@ -285,11 +273,11 @@ static void put_pairs(const struct tk_merge_report *report, struct tk_buf *out)
     for (size_t i = 0; i < report->pair_count; i++) {
         const struct tk_merge_pair *pair = &report->pairs[i];
         tk_buf_puts(out, i > 0 ? ",\n{" : "\n{");
-        put_text(out, "parent", report->nodes[pair->parent].id);
-        put_text(out, "child", report->nodes[pair->child].id);
-        put_i64(out, "calls", (int64_t)pair->calls);
-        put_i64(out, "violations", (int64_t)pair->violations);
-        put_i64(out, "worst_us", pair->worst_us);
+        tk_json_put_member_str(out, "parent", tk_str_from(report->nodes[pair->parent].id));
+        tk_json_put_member_str(out, "child", tk_str_from(report->nodes[pair->child].id));
+        tk_json_put_member_i64(out, "calls", (int64_t)pair->calls);
+        tk_json_put_member_i64(out, "violations", (int64_t)pair->violations);
+        tk_json_put_member_i64(out, "worst_us", pair->worst_us);
         tk_buf_putc(out, '}');
     }
     tk_buf_lit(out, "]");
@@ -300,12 +288,12 @@ int tk_merge_write_manifest(struct tk_merge *merge, struct tk_err *err)
     TK_CLEANUP(tk_buf_release) struct tk_buf out;
     tk_buf_init(&out, MANIFEST_MAX);
     tk_buf_putc(&out, '{');
-    put_text(&out, "tool_version", TK_VERSION);
+    tk_json_put_member_str(&out, "tool_version", tk_str_from(TK_VERSION));
     put_inputs(merge, &out);
     put_nodes(merge, &out);
     put_pairs(merge->report, &out);
-    put_i64(&out, "duplicates", (int64_t)merge->report->duplicates);
-    put_i64(&out, "bad_rows", (int64_t)merge->report->bad_rows);
+    tk_json_put_member_i64(&out, "duplicates", (int64_t)merge->report->duplicates);
+    tk_json_put_member_i64(&out, "bad_rows", (int64_t)merge->report->bad_rows);
     tk_buf_lit(&out, "}\n");
     int rc = tk_buf_check(&out, TK_MERGE_MANIFEST, err);
     if (rc == 0)

@@ -31,6 +31,12 @@ bool tk_run_id_ok(tk_str id)
     return !tk_str_eq(id, TK_STR(".")) && !tk_str_eq(id, TK_STR(".."));
 }
 
+bool tk_run_is_events_file(tk_str name)
+{
+    return tk_str_starts_with(name, TK_STR("events.")) &&
+           tk_str_ends_with(name, TK_STR(".jsonl")) && name.n > sizeof("events.jsonl") - 1;
+}
+
 /* "RUN(c10)" is run "RUN", node number 10; without a number in parentheses it is the last. */
 struct folder_name {
     tk_str run;

@@ -132,6 +132,7 @@ static const enum tk_table copied[] = {
     TK_TABLE_PROC_EVENTS,
     TK_TABLE_PROC_EXIT,
     TK_TABLE_THREAD_METRICS,
+    TK_TABLE_PROC_CONTEXT,
     TK_TABLE_CLOCK,
     TK_TABLE_SELF,
     TK_TABLE_RUN_META,

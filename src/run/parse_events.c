@@ -49,12 +49,6 @@ static int add_file(struct event_files *files, const char *name, struct tk_err *
     return 0;
 }
 
-static bool is_event_file(tk_str name)
-{
-    return name.n > sizeof("events.") + sizeof("jsonl") - 1 &&
-           tk_str_starts_with(name, TK_STR("events.")) && tk_str_ends_with(name, TK_STR(".jsonl"));
-}
-
 static int compare_names(const void *a, const void *b)
 {
     return strcmp(((const struct event_file *)a)->name, ((const struct event_file *)b)->name);
@@ -73,7 +67,7 @@ static int list_event_files(int dirfd, struct event_files *files, struct tk_err 
     const struct dirent *entry;
     /* NOLINTNEXTLINE(concurrency-mt-unsafe): the stream is ours alone */
     while (rc == 0 && (entry = readdir(folder))) {
-        if (is_event_file(tk_str_from(entry->d_name)))
+        if (tk_run_is_events_file(tk_str_from(entry->d_name)))
             rc = add_file(files, entry->d_name, err);
     }
     (void)closedir(folder);

@@ -17,9 +17,10 @@
 struct tk_run_reader {
     int fd;
     char name[256];
-    bool at_end;        /* of the file */
-    bool skips;         /* the rest of an endless line */
-    struct tk_buf text; /* read, from `used` on not yet decoded */
+    bool at_end;                 /* of the file */
+    bool skips;                  /* the rest of an endless line */
+    struct tk_file_digest *from; /* who reads the file for us; borrowed; NULL = nobody */
+    struct tk_buf text;          /* read, from `used` on not yet decoded */
     size_t used;
     void *state;
     struct tk_batch *batch;
@@ -94,10 +95,27 @@ const struct tk_decode_stats *tk_run_reader_stats(const struct tk_run_reader *re
     return &reader->stats;
 }
 
+void tk_run_reader_read_from(struct tk_run_reader *reader, struct tk_file_digest *digest)
+{
+    reader->from = digest;
+}
+
+static int take_more(struct tk_run_reader *reader, struct tk_err *err)
+{
+    tk_str bytes;
+    int rc = tk_file_digest_next(reader->from, &bytes, err);
+    reader->at_end = rc == 1;
+    if (rc == 0)
+        tk_buf_put(&reader->text, bytes);
+    return rc < 0 ? rc : tk_buf_check(&reader->text, reader->name, err);
+}
+
 static int read_more(struct tk_run_reader *reader, struct tk_err *err)
 {
     tk_buf_consume(&reader->text, reader->used);
     reader->used = 0;
+    if (reader->from)
+        return take_more(reader, err);
     char *to = tk_buf_reserve(&reader->text, CHUNK);
     if (!to)
         return tk_buf_check(&reader->text, reader->name, err);
@@ -166,6 +184,23 @@ static int read_recording(struct tk_run_reader *reader, const struct tk_batch **
         return rc;
     reader->stats.rows += reader->batch->rows;
     *ret_batch = reader->batch;
+    return 0;
+}
+
+int tk_run_reader_open(int dirfd, enum tk_table table, struct tk_run_reader **ret_reader,
+                       struct tk_err *err)
+{
+    const struct tk_table_files *files = &tk_tables[table];
+    char below[128];
+    (void)snprintf(below, sizeof(below), "cctf/%s", files->cctf ? files->cctf : "");
+    const char *const names[] = {files->raw, files->cctf ? below : NULL, files->cctf};
+    *ret_reader = NULL;
+    for (size_t i = 0; i < TK_COUNTOF(names); i++) {
+        int rc =
+            names[i] ? tk_run_reader_new(dirfd, names[i], files->schema, ret_reader, err) : -ENOENT;
+        if (rc != -ENOENT)
+            return rc;
+    }
     return 0;
 }
 

@@ -21,6 +21,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/file_digest.h"
 #include "run/rows.h"
 #include "run/schemas.h"
 
@@ -30,6 +31,9 @@
 
 /* [A-Za-z0-9._()-]+, neither "." nor "..", shorter than TK_RUN_ID_MAX. */
 bool tk_run_id_ok(tk_str id);
+
+/* events.NAME.jsonl, where NAME is not empty: raw events of one program or process. */
+bool tk_run_is_events_file(tk_str name);
 
 /* Order of node folders of one run, as RUN(c0), RUN(c1), RUN(c10), RUN: by run, then the number in
  * parentheses, without number last, then by name. As strcmp. */
@@ -145,6 +149,15 @@ struct tk_run_reader;
  * recording there follow those of the file. -ENOENT when neither is there. */
 TK_MUST_USE int tk_run_reader_new(int dirfd, const char *name, const struct tk_schema *schema,
                                   struct tk_run_reader **ret_reader, struct tk_err *err);
+
+/* Take the bytes of the file from `digest`, which was opened for the same file to hand them over
+ * and outlives the reader. To be called before the first tk_run_reader_next(). */
+void tk_run_reader_read_from(struct tk_run_reader *reader, struct tk_file_digest *digest);
+
+/* Open a table wherever it is: in the run folder, in cctf/ below it, or in `dirfd` that is itself a
+ * cctf/. `*ret_reader` is NULL when it is nowhere. */
+TK_MUST_USE int tk_run_reader_open(int dirfd, enum tk_table table,
+                                   struct tk_run_reader **ret_reader, struct tk_err *err);
 
 /* The next rows in `*ret_batch`, borrowed until the next call: 0, or 1 at the end. */
 TK_MUST_USE int tk_run_reader_next(struct tk_run_reader *reader, const struct tk_batch **ret_batch,

@@ -19,6 +19,7 @@ const struct tk_table_files tk_tables[TK_TABLE_COUNT] = {
     [TK_TABLE_PROC_EXIT] = {&tk_schema_proc_exit, "proc_exit.jsonl", "proc_exit.jsonl"},
     [TK_TABLE_THREAD_METRICS] = {&tk_schema_thread_metrics, "thread_metrics.jsonl",
                                  "thread_metrics.jsonl"},
+    [TK_TABLE_PROC_CONTEXT] = {&tk_schema_proc_context, "proc_context.jsonl", "proc_context.jsonl"},
     [TK_TABLE_CLOCK] = {&tk_schema_clock, "clock.jsonl", "clock.jsonl"},
     [TK_TABLE_SELF] = {&tk_schema_self, "self.jsonl", "self.jsonl"},
     [TK_TABLE_INVOCATIONS] = {&tk_schema_invocations, "invocations.jsonl", "invocations.jsonl"},

@@ -180,6 +180,12 @@ static const struct tk_column run[TK_RUN_COUNT] = {
         {"threads_left_out", TK_I64, "",
          "readings of threads that had no room in their tick and came with a later one; absent = "
          "not asked for"},
+    [TK_RUN_CONTEXTS_REFUSED] =
+        {"contexts_refused", TK_I64, "",
+         "processes whose environment and process context may not be read, for proc_context"},
+    [TK_RUN_CONTEXTS_LEFT_OUT] = {"contexts_left_out", TK_I64, "",
+                                  "processes that ended, or came in too large numbers, before "
+                                  "their context was read"},
 };
 
 const struct tk_schema tk_schema_run = {
@@ -213,6 +219,11 @@ static const struct tk_column clock[TK_CLOCK_COUNT] = {
     [TK_CLOCK_OFFSET_US] = {"offset_us", TK_I64, "us", "clock of the peer minus ours"},
     [TK_CLOCK_ERROR_US] = {"error_us", TK_I64, "us", "bound of the error of the offset"},
     [TK_CLOCK_RTT_US] = {"rtt_us", TK_I64, "us", "round trip of the exchange"},
+    [TK_CLOCK_T0_US] = {"t0_us", TK_I64, "us",
+                        "of an exchange that others noted: question sent, by our clock, epoch"},
+    [TK_CLOCK_T1_US] = {"t1_us", TK_I64, "us", "received, by the clock of the peer"},
+    [TK_CLOCK_T2_US] = {"t2_us", TK_I64, "us", "answer sent, by the clock of the peer"},
+    [TK_CLOCK_T3_US] = {"t3_us", TK_I64, "us", "received, by our clock"},
     [TK_CLOCK_NODE] = {"node", TK_TEXT, "", "node label; absent in the run of one node"},
     [TK_CLOCK_HOST] = {"host", TK_TEXT, "", "host name; absent in the run of one node"},
 };

@@ -201,3 +201,29 @@ static const struct tk_column thread_metrics[TK_THREAD_METRICS_COUNT] = {
 const struct tk_schema tk_schema_thread_metrics = {
     "thread_metrics", "counters of one thread at a time, of processes with several", thread_metrics,
     TK_THREAD_METRICS_COUNT};
+
+static const struct tk_column proc_context[TK_PROC_CONTEXT_COUNT] = {
+    [TK_PROC_CONTEXT_TS_MS] = {"ts_ms", TK_I64, "ms", "time of the reading, epoch",
+                               TK_REQUIRED | TK_STAMP_MILLI},
+    [TK_PROC_CONTEXT_TS_US] = {"ts_us", TK_I64, "us", "time of the reading, epoch", TK_STAMP},
+    [TK_PROC_CONTEXT_NODE] = {"node", TK_TEXT, "", "node label"},
+    [TK_PROC_CONTEXT_HOST] = {"host", TK_TEXT, "", "host name"},
+    [TK_PROC_CONTEXT_PID] = {"pid", TK_I64, "", "process id on the host", TK_REQUIRED | TK_KEY},
+    [TK_PROC_CONTEXT_START_TICKS] =
+        {"start_ticks", TK_I64, "ticks",
+         "start since boot; with pid and boot id the identity of the process", TK_KEY},
+    [TK_PROC_CONTEXT_START_US] = {"start_us", TK_I64, "us", "birth, epoch"},
+    [TK_PROC_CONTEXT_TRACEPARENT] =
+        {"traceparent", TK_TEXT, "",
+         "TRACEPARENT of its environment: the span that it was started in (W3C Trace Context)"},
+    [TK_PROC_CONTEXT_CONTAINER_ID] = {"container_id", TK_TEXT, "",
+                                      "its container: 64 hexadecimal digits"},
+    [TK_PROC_CONTEXT_POD_UID] = {"pod_uid", TK_TEXT, "", "its pod"},
+    [TK_PROC_CONTEXT_RESOURCE] =
+        {"resource", TK_TEXT, "",
+         "the Resource that it publishes (OpenTelemetry process context), as a JSON object"},
+};
+
+const struct tk_schema tk_schema_proc_context = {
+    "proc_context", "to which trace, container and service a process belongs, read once or twice",
+    proc_context, TK_PROC_CONTEXT_COUNT};

@@ -54,20 +54,7 @@ void tk_summary_extend(struct tk_summary_maker *maker, int64_t stamp_ns, int64_t
 int tk_summary_open(const struct tk_summary_maker *maker, enum tk_table table,
                     struct tk_run_reader **ret_reader, struct tk_err *err)
 {
-    const struct tk_table_files *files = &tk_tables[table];
-    char below[128];
-    (void)snprintf(below, sizeof(below), "cctf/%s", files->cctf ? files->cctf : "");
-    /* In the run folder, below it, and in a folder that is itself a cctf/. */
-    const char *const names[] = {files->raw, files->cctf ? below : NULL, files->cctf};
-    *ret_reader = NULL;
-    for (size_t i = 0; i < TK_COUNTOF(names); i++) {
-        if (!names[i])
-            continue;
-        int rc = tk_run_reader_new(maker->dirfd, names[i], files->schema, ret_reader, err);
-        if (rc != -ENOENT)
-            return rc;
-    }
-    return 0;
+    return tk_run_reader_open(maker->dirfd, table, ret_reader, err);
 }
 
 void tk_summary_close(struct tk_summary_maker *maker, const char *name,

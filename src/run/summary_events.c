@@ -57,20 +57,14 @@ static int64_t quantile_ns(const struct events *events, double q)
     return -1;
 }
 
-static tk_str base_name(tk_str path)
-{
-    size_t slash = tk_str_find_last(path, '/');
-    return slash < path.n ? (tk_str){path.p + slash + 1, path.n - slash - 1} : path;
-}
-
 static bool is_command(const struct tk_summary_command *command, const struct tk_batch *batch,
                        size_t row)
 {
     if (command->argc == 0 ||
         !tk_str_eq(tk_batch_text(batch, row, TK_INVOCATIONS_METHOD), TK_STR("CLI")))
         return false;
-    return tk_str_eq(base_name(tk_batch_text(batch, row, TK_INVOCATIONS_PATH)),
-                     base_name(command->argv[0]));
+    return tk_str_eq(tk_str_base_name(tk_batch_text(batch, row, TK_INVOCATIONS_PATH)),
+                     tk_str_base_name(command->argv[0]));
 }
 
 static void set_command(struct tk_summary_maker *maker, const struct tk_batch *batch, size_t row)
@@ -153,13 +147,6 @@ static int take_file(struct events *events, const char *name, struct tk_err *err
     return rc < 0 ? rc : 0;
 }
 
-static bool is_event_file(const char *name)
-{
-    tk_str text = tk_str_from(name);
-    return tk_str_starts_with(text, TK_STR("events.")) &&
-           tk_str_ends_with(text, TK_STR(".jsonl")) && text.n > strlen("events.jsonl");
-}
-
 static void close_dir(DIR **dir)
 {
     if (*dir)
@@ -182,7 +169,7 @@ static int take_event_files(struct events *events, struct tk_err *err)
         const struct dirent *entry = readdir(dir);
         if (!entry)
             return files;
-        if (!is_event_file(entry->d_name))
+        if (!tk_run_is_events_file(tk_str_from(entry->d_name)))
             continue;
         int rc = take_file(events, entry->d_name, err);
         if (rc < 0)

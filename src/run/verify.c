@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "run/lines.h"
 #include "run/recording.h"
+#include "run/run.h"
 #include "run/split.h"
 #include "run/verify_internal.h"
 
@@ -300,9 +301,7 @@ static int check_file(struct tk_verify *verify, enum tk_table table, const char 
 
 static int is_events_file(const struct dirent *entry)
 {
-    tk_str name = tk_str_from(entry->d_name);
-    return tk_str_starts_with(name, TK_STR("events.")) &&
-           tk_str_ends_with(name, TK_STR(".jsonl")) && name.n > sizeof("events.jsonl") - 1;
+    return tk_run_is_events_file(tk_str_from(entry->d_name));
 }
 
 /* Raw events lie in one file per program or process. */
@@ -348,6 +347,7 @@ static const enum tk_table walk[] = {
     TK_TABLE_PROC_EVENTS,
     TK_TABLE_PROC_EXIT,
     TK_TABLE_THREAD_METRICS,
+    TK_TABLE_PROC_CONTEXT,
     TK_TABLE_PLACEMENT_EVENTS,
     TK_TABLE_SYSTEM_STATS,
     TK_TABLE_INVOCATIONS,

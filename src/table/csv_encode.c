@@ -35,7 +35,7 @@ static void put_content(struct tk_buf *out, tk_str text)
     }
 }
 
-static void put_text(struct tk_buf *out, tk_str text)
+void tk_csv_put_text(struct tk_buf *out, tk_str text)
 {
     bool quotes = needs_quotes(text);
     if (quotes)
@@ -52,7 +52,7 @@ static void put_list(struct tk_buf *out, const struct tk_column *column, struct 
     tk_list_put_json(&json, column, list);
     if (!tk_buf_ok(&json))
         out->failure = json.failure;
-    put_text(out, tk_buf_str(&json));
+    tk_csv_put_text(out, tk_buf_str(&json));
 }
 
 static void put_value(struct tk_buf *out, const struct tk_column *column,
@@ -69,7 +69,7 @@ static void put_value(struct tk_buf *out, const struct tk_column *column,
         tk_buf_puts(out, value->i64 ? "true" : "false");
         return;
     case TK_TEXT:
-        put_text(out, value->text);
+        tk_csv_put_text(out, value->text);
         return;
     case TK_F64_LIST:
     case TK_TEXT_LIST:
@@ -83,7 +83,7 @@ static void csv_head(const struct tk_schema *schema, struct tk_buf *out)
     for (size_t i = 0; i < schema->column_count; i++) {
         if (i > 0)
             tk_buf_putc(out, ',');
-        put_text(out, tk_str_from(schema->columns[i].name));
+        tk_csv_put_text(out, tk_str_from(schema->columns[i].name));
     }
     tk_buf_putc(out, '\n');
 }

@@ -59,4 +59,7 @@ extern const struct tk_decoder tk_decoder_jsonl;
 /* Takes LF and CRLF, a byte order mark, columns in any order, found by the header's names. */
 extern const struct tk_decoder tk_decoder_csv;
 
+/* Append a text as a cell of CSV, in quotes where it needs them. */
+void tk_csv_put_text(struct tk_buf *out, tk_str text);
+
 #endif

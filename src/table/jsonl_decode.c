@@ -99,7 +99,7 @@ static int decode_row(struct tk_decoding *in, struct tk_jsonl_state *state, stru
     const char *row_end = tk_jsonl_take_row(in, state);
     if (row_end) {
         in->stats->rows++;
-        tk_decoding_take(in, row_end);
+        in->p = row_end; /* a plain row holds no newline */
         return 0;
     }
     tk_batch_drop(out);

@@ -32,7 +32,8 @@ static inline size_t tk_jsonl_expected(const struct tk_jsonl_state *state, const
 void tk_jsonl_state_init(struct tk_jsonl_state *state, const struct tk_schema *schema);
 
 /* The hot path: read the object at in->p into the last row of the batch, which is empty so far.
- * Returns where it ends; NULL when it is anything but plain, and then the row is unspecified. */
+ * Returns where it ends, in the same line; NULL when it is anything but plain, and then the row is
+ * unspecified. */
 const char *tk_jsonl_take_row(const struct tk_decoding *in, struct tk_jsonl_state *state);
 
 /* Read a value of `column` into the last row; null makes it absent. */

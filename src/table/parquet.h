@@ -118,6 +118,7 @@ struct tk_parquet_node {
     uint32_t fixed_bytes;              /* of FIXED */
     int32_t precision, scale;          /* of DECIMAL */
     enum tk_parquet_encoding encoding; /* writer: one that the type has (-EINVAL) */
+    int level;  /* writer: of zstd, 1..19; 0 = the file's. Random ids gain nothing above 1 */
     bool bloom; /* writer: a Bloom filter; of STRING and I64 only (-EINVAL): others are unsafe */
     bool local; /* times are not UTC but of wherever one is */
 };
@@ -206,6 +207,27 @@ void tk_parquet_add_f64(struct tk_parquet_writer *writer, size_t column, const d
                         size_t n);
 void tk_parquet_add_texts(struct tk_parquet_writer *writer, size_t column, const tk_str *values,
                           size_t n);
+
+/* Append texts of one length, `each` bytes, that lie one after the other; otherwise as
+ * tk_parquet_add_levels() for a column of BYTES that is not repeated. For ids: costs a copy. */
+void tk_parquet_add_packed(struct tk_parquet_writer *writer, size_t column, const char *bytes,
+                           size_t each, const uint8_t *def, size_t n);
+
+/* Values as numbers of texts that the caller has. `get` gives the text of an id below `count`; the
+ * view stays valid until tk_parquet_add_ids() returns. */
+struct tk_parquet_ids {
+    tk_str (*get)(void *user, uint32_t id);
+    void *user;
+    uint32_t count;
+    const uint32_t *ids; /* those that are there */
+};
+
+/* As tk_parquet_add_levels(), for a column of BYTES whose values are numbers of texts. They become
+ * a dictionary where that pays, and then each text is looked at once, not each value: 2 to 3 ns a
+ * value however long the texts. One call with all rows of a row group is cheapest. */
+void tk_parquet_add_ids(struct tk_parquet_writer *writer, size_t column,
+                        const struct tk_parquet_ids *ids, const uint8_t *def, const uint8_t *rep,
+                        size_t n);
 
 /* Append `n` rows that have no value in this column, which is optional or below a node that is
  * (asserted): the outermost such node is null. */

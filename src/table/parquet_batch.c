@@ -70,8 +70,7 @@ static void add_description(struct tk_parquet_table *table, const char *key,
         const char *text = text_of(column);
         if (!text[0])
             continue;
-        tk_json_put_key(&out, column->name);
-        tk_json_put_str(&out, tk_str_from(text));
+        tk_json_put_member_str(&out, column->name, tk_str_from(text));
     }
     tk_buf_putc(&out, '}');
     tk_parquet_writer_add_pair(table->writer, key, tk_buf_str(&out));

@@ -12,7 +12,7 @@
 #include "table/parquet_internal.h"
 
 #define WORDS          8
-#define BLOCK_BYTES    32U
+#define BLOCK_BYTES    TK_BLOOM_BLOCK
 #define BITS_PER_VALUE 10.5 /* one wrong "maybe" in a hundred */
 #define BLOOM_MAX      (1U << 20)
 
@@ -86,13 +86,23 @@ size_t tk_bloom_put(const struct tk_buf *hashes, struct tk_buf *out)
     return out->n - at;
 }
 
-bool tk_bloom_has(tk_str bits, uint64_t hash)
+size_t tk_bloom_block(size_t n, uint64_t hash)
+{
+    return block_of(hash, n / BLOCK_BYTES) * BLOCK_BYTES;
+}
+
+bool tk_bloom_block_has(const char *bytes, uint64_t hash)
 {
     uint32_t block[WORDS];
-    memcpy(block, bits.p + block_of(hash, bits.n / BLOCK_BYTES) * BLOCK_BYTES, sizeof(block));
+    memcpy(block, bytes, sizeof(block));
     for (size_t w = 0; w < WORDS; w++) {
         if (!(block[w] & bit_of(hash, w)))
             return false;
     }
     return true;
+}
+
+bool tk_bloom_has(tk_str bits, uint64_t hash)
+{
+    return tk_bloom_block_has(bits.p + tk_bloom_block(bits.n, hash), hash);
 }

@@ -141,8 +141,14 @@ static void find_texts(const struct tk_parquet_node *node, const struct tk_parqu
         if (i == 0 || tk_str_cmp(text, max) > 0)
             max = text;
     }
-    ret->has = set_text_bounds(node, min, max, ret);
-    ret->lost = !ret->has;
+    tk_parquet_bounds_set(node, min, max, ret);
+}
+
+void tk_parquet_bounds_set(const struct tk_parquet_node *node, tk_str min, tk_str max,
+                           struct tk_parquet_bounds *ret_bounds)
+{
+    ret_bounds->has = set_text_bounds(node, min, max, ret_bounds);
+    ret_bounds->lost = !ret_bounds->has;
 }
 
 void tk_parquet_bounds_find(const struct tk_parquet_node *node,

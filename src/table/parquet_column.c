@@ -67,6 +67,7 @@ static void reset_page(struct tk_parquet_column *column)
     tk_buf_reset(&column->values);
     tk_buf_reset(&column->lengths);
     column->entries = column->count = column->rows = 0;
+    column->has_indices = false;
 }
 
 void tk_parquet_column_reset(struct tk_parquet_column *column)
@@ -99,6 +100,7 @@ static struct tk_parquet_values values_of(const struct tk_parquet_column *column
         .lengths = texts ? (const uint32_t *)(const void *)column->lengths.p : NULL,
         .text = texts ? column->values.p : NULL,
         .text_bytes = texts ? column->values.n : 0,
+        .indices = column->has_indices ? (const uint32_t *)(const void *)column->values.p : NULL,
         .n = column->count,
     };
 }
@@ -119,6 +121,7 @@ static bool pack(struct tk_parquet_column *column, const struct tk_buf *body, st
     if (column->err->code < 0 || body->n == 0 || column->codecs->codec == TK_PARQUET_UNCOMPRESSED)
         return column->err->code == 0;
     tk_buf_reset(packed);
+    column->codecs->page_level = column->node->level;
     if (tk_parquet_compress(column->codecs, *ret_stored, packed, column->err) < 0)
         return false;
     *ret_stored = tk_buf_str(packed);
@@ -137,7 +140,9 @@ static bool lay_out(struct tk_parquet_column *column, const struct tk_parquet_va
     if (coding) {
         coding->put(body, column->node, values);
     } else {
-        tk_dictionary_put(&column->dictionary, values->n, body);
+        const struct tk_dictionary *dictionary = &column->dictionary;
+        const uint32_t *found = (const uint32_t *)(const void *)dictionary->indices.p;
+        tk_dictionary_put(dictionary, values->indices ? values->indices : found, values->n, body);
     }
     ret_layout->encoding = coding ? coding->encoding : TK_PARQUET_ENC_RLE_DICTIONARY;
     ret_layout->raw_bytes = body->n;
@@ -222,6 +227,21 @@ static void store_page(struct tk_parquet_column *column, const struct layout *la
     column->page_counts[layout->encoding]++;
 }
 
+/* A page of indices: its dictionary is made already. */
+static void encode_indices(struct tk_parquet_column *column)
+{
+    struct tk_parquet_values values = values_of(column);
+    struct tk_parquet_bounds bounds;
+    struct layout layout;
+    if (!lay_out(column, &values, NULL, &layout))
+        return;
+    tk_dictionary_bounds(&column->dictionary, column->node, values.indices, values.n,
+                         &column->lengths, &bounds);
+    tk_parquet_bounds_add(column->node, &column->bounds, &bounds);
+    store_page(column, &layout, &bounds);
+    column->has_dictionary = false; /* what comes as texts is not looked for in it */
+}
+
 static void encode_page(struct tk_parquet_column *column)
 {
     struct tk_parquet_values values = values_of(column);
@@ -239,8 +259,6 @@ static void encode_page(struct tk_parquet_column *column)
     tk_parquet_bounds_find(column->node, &values, &bounds);
     tk_parquet_bounds_add(column->node, &column->bounds, &bounds);
     store_page(column, &layout, &bounds);
-    check_buf(column, &column->pages);
-    check_buf(column, &column->page_list);
 }
 
 size_t tk_parquet_column_put_dictionary(struct tk_parquet_column *column, struct tk_buf *out)
@@ -286,7 +304,13 @@ void tk_parquet_column_end_page(struct tk_parquet_column *column)
 {
     if (column->entries == 0 || column->err->code < 0)
         return;
-    encode_page(column);
+    if (column->has_indices) {
+        encode_indices(column);
+    } else {
+        encode_page(column);
+    }
+    check_buf(column, &column->pages);
+    check_buf(column, &column->page_list);
     column->chunk_entries += column->entries;
     column->chunk_nulls += column->entries - column->count;
     column->chunk_rows += column->rows;
@@ -347,7 +371,7 @@ static void add_level(struct tk_buf *buf, const uint8_t *levels, size_t n, uint8
     buf->n += n;
 }
 
-static size_t count_equal(const uint8_t *levels, size_t n, uint8_t level)
+size_t tk_parquet_count_level(const uint8_t *levels, size_t n, uint8_t level)
 {
     size_t count = 0;
     for (size_t i = 0; i < n; i++)
@@ -355,12 +379,12 @@ static size_t count_equal(const uint8_t *levels, size_t n, uint8_t level)
     return count;
 }
 
-/* How many of the entries to take before the next look at the size: whole rows. */
-static size_t slice_of(const struct tk_parquet_column *column, const uint8_t *rep, size_t n)
+/* How many of the entries to take before the next look at the size: whole rows, `most` at most
+ * unless a row has more. */
+static size_t slice_of(const struct tk_parquet_column *column, const uint8_t *rep, size_t n,
+                       size_t most)
 {
     size_t room = column->opts->page_rows - column->rows;
-    size_t most =
-        column->node->type == TK_PARQUET_BYTES || rep ? SLICE : column->opts->page_bytes / 16;
     size_t slice = room < most ? room : most;
     if (slice >= n)
         return n;
@@ -376,28 +400,88 @@ static bool page_is_full(const struct tk_parquet_column *column)
            column->values.n + column->lengths.n >= column->opts->page_bytes;
 }
 
+/* Make a page ready for entries: of values, or of indices. */
+static void begin_entries(struct tk_parquet_column *column, bool has_indices)
+{
+    if (page_is_full(column) || column->has_indices != has_indices)
+        tk_parquet_column_end_page(column);
+    column->has_indices = has_indices;
+}
+
+/* Entries whose values are in the page by now. */
+static void end_entries(struct tk_parquet_column *column, const uint8_t *def, const uint8_t *rep,
+                        size_t n)
+{
+    uint8_t max_def = column->leaf->max_def;
+    if (max_def > 0)
+        add_level(&column->def, def, n, max_def);
+    if (column->leaf->max_rep > 0)
+        add_level(&column->rep, rep, n, 0);
+    column->entries += n;
+    column->rows += rep ? tk_parquet_count_level(rep, n, 0) : n;
+    check_buf(column, &column->values);
+    check_buf(column, &column->lengths);
+    check_buf(column, &column->def);
+    check_buf(column, &column->rep);
+}
+
 void tk_parquet_column_add(struct tk_parquet_column *column, const void *values, const uint8_t *def,
                            const uint8_t *rep, size_t n)
 {
     const char *rest = values;
     uint8_t max_def = column->leaf->max_def;
+    bool is_text = column->node->type == TK_PARQUET_BYTES;
     while (n > 0 && column->err->code == 0) {
-        if (page_is_full(column))
-            tk_parquet_column_end_page(column);
-        size_t slice = slice_of(column, rep, n);
-        rest = add_values(column, rest, def ? count_equal(def, slice, max_def) : slice);
-        if (max_def > 0)
-            add_level(&column->def, def, slice, max_def);
-        if (column->leaf->max_rep > 0)
-            add_level(&column->rep, rep, slice, 0);
-        column->entries += slice;
-        column->rows += rep ? count_equal(rep, slice, 0) : slice;
+        begin_entries(column, false);
+        size_t slice =
+            slice_of(column, rep, n, is_text || rep ? SLICE : column->opts->page_bytes / 16);
+        rest = add_values(column, rest, def ? tk_parquet_count_level(def, slice, max_def) : slice);
+        end_entries(column, def, rep, slice);
         def = def ? def + slice : NULL;
         rep = rep ? rep + slice : NULL;
         n -= slice;
-        check_buf(column, &column->values);
-        check_buf(column, &column->lengths);
-        check_buf(column, &column->def);
-        check_buf(column, &column->rep);
+    }
+}
+
+void tk_parquet_column_add_indices(struct tk_parquet_column *column, const uint32_t *indices,
+                                   const uint8_t *def, const uint8_t *rep, size_t n)
+{
+    uint8_t max_def = column->leaf->max_def;
+    while (n > 0 && column->err->code == 0) {
+        begin_entries(column, true);
+        size_t slice = slice_of(column, rep, n, rep ? SLICE : column->opts->page_rows);
+        size_t values = def ? tk_parquet_count_level(def, slice, max_def) : slice;
+        if (values > 0)
+            tk_buf_put(&column->values, (tk_str){(const char *)indices, values * sizeof(*indices)});
+        indices += values;
+        column->count += values;
+        end_entries(column, def, rep, slice);
+        def = def ? def + slice : NULL;
+        rep = rep ? rep + slice : NULL;
+        n -= slice;
+    }
+}
+
+void tk_parquet_column_add_packed(struct tk_parquet_column *column, const char *bytes, size_t each,
+                                  const uint8_t *def, size_t n)
+{
+    uint8_t max_def = column->leaf->max_def;
+    size_t per_page = column->opts->page_bytes / (each + sizeof(uint32_t)) + 1;
+    while (n > 0 && column->err->code == 0) {
+        begin_entries(column, false);
+        size_t slice = slice_of(column, NULL, n, per_page);
+        size_t values = def ? tk_parquet_count_level(def, slice, max_def) : slice;
+        uint32_t *lengths =
+            (uint32_t *)(void *)tk_buf_reserve(&column->lengths, values * sizeof(*lengths));
+        for (size_t i = 0; lengths && i < values; i++)
+            lengths[i] = (uint32_t)each;
+        column->lengths.n += lengths ? values * sizeof(*lengths) : 0;
+        if (values > 0)
+            tk_buf_put(&column->values, (tk_str){bytes, values * each});
+        bytes += values * each;
+        column->count += values;
+        end_entries(column, def, NULL, slice);
+        def = def ? def + slice : NULL;
+        n -= slice;
     }
 }

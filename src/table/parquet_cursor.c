@@ -11,7 +11,7 @@
 
 #define SLICE          4096 /* entries handed out at once */
 #define WINDOW         ((size_t)256 << 10)
-#define HEADER_MAX     ((size_t)16 << 20)
+#define HEADER_MAX     ((size_t)16 << 20) /* as the arena of the file */
 #define HEADER_PEEK    512
 #define DICTIONARY_MAX (1U << 28) /* bytes of a dictionary's values in memory */
 
@@ -22,13 +22,14 @@ struct tk_parquet_cursor {
     const struct tk_parquet_column_meta *meta;
     uint64_t at;          /* in the file: the next page */
     uint64_t end;         /* of the chunk */
-    int64_t entries_left; /* in the chunk */
-    size_t page_left;     /* in the page */
+    int64_t entries_left; /* in the chunk; after a jump as many as there may be */
+    bool has_jumped;
+    bool wants_indices;
+    size_t page_left; /* in the page */
 
     struct tk_buf window; /* bytes of the file from window_at on */
     uint64_t window_at;
-    struct tk_arena headers;
-    struct tk_parquet_codecs codecs;
+    size_t window_bytes;           /* that are read at once */
     struct tk_buf page;            /* decompressed */
     struct tk_buf dictionary_page; /* likewise: texts of the dictionary lie in it */
     struct tk_buf dictionary;      /* values */
@@ -62,6 +63,7 @@ int tk_parquet_cursor_new(struct tk_parquet_file *file, size_t row_group, size_t
     cursor->at = (uint64_t)tk_parquet_chunk_start(cursor->meta);
     cursor->end = cursor->at + (uint64_t)cursor->meta->total_compressed_size;
     cursor->entries_left = cursor->meta->num_values;
+    cursor->window_bytes = WINDOW;
     tk_buf_init(&cursor->window, TK_PARQUET_PAGE_MAX + WINDOW);
     tk_buf_init(&cursor->page, TK_PARQUET_PAGE_MAX);
     tk_buf_init(&cursor->dictionary_page, TK_PARQUET_PAGE_MAX);
@@ -69,8 +71,6 @@ int tk_parquet_cursor_new(struct tk_parquet_file *file, size_t row_group, size_t
     tk_parquet_decoder_init(&cursor->decoder, cursor->node);
     cursor->values = calloc(SLICE, tk_parquet_memory_width(cursor->node));
     int rc = cursor->values ? 0 : tk_fail(err, -ENOMEM, "parquet: out of memory");
-    if (rc == 0)
-        rc = tk_arena_init(&cursor->headers, HEADER_MAX, err);
     if (rc == 0 && TK_PARQUET_HAS(chunk, 1))
         rc = tk_fail(err, -EOPNOTSUPP, "column %s lies in another file", cursor->node->name);
     if (rc == 0)
@@ -92,8 +92,6 @@ void tk_parquet_cursor_free(struct tk_parquet_cursor *cursor)
     tk_buf_release(&cursor->dictionary_page);
     tk_buf_release(&cursor->dictionary);
     tk_parquet_decoder_release(&cursor->decoder);
-    tk_parquet_codecs_release(&cursor->codecs);
-    tk_arena_release(&cursor->headers);
     free(cursor->values);
     free(cursor);
 }
@@ -112,7 +110,8 @@ static int peek(struct tk_parquet_cursor *cursor, size_t n, tk_str *ret, struct 
     n = n < left ? n : (size_t)left;
     uint64_t have_end = cursor->window_at + cursor->window.n;
     if (cursor->at < cursor->window_at || cursor->at + n > have_end) {
-        size_t more = n > WINDOW ? n : WINDOW;
+        size_t more = n > cursor->window_bytes ? n : cursor->window_bytes;
+        cursor->window_bytes = WINDOW;
         more = more < left ? more : (size_t)left;
         tk_buf_reset(&cursor->window);
         char *to = tk_buf_reserve(&cursor->window, more + 1);
@@ -139,8 +138,9 @@ static int read_header(struct tk_parquet_cursor *cursor, struct tk_parquet_page_
         if (rc < 0)
             return rc;
         size_t before = text.n;
-        tk_arena_reset(&cursor->headers);
-        rc = tk_thrift_decode(&tk_parquet_spec_page_header, &text, &cursor->headers, header, err);
+        tk_arena_reset(&cursor->file->headers);
+        rc = tk_thrift_decode(&tk_parquet_spec_page_header, &text, &cursor->file->headers, header,
+                              err);
         if (rc == 0) {
             cursor->at += before - text.n;
             break;
@@ -168,7 +168,8 @@ static int unpack(struct tk_parquet_cursor *cursor, tk_str stored, size_t n, str
     if (!room)
         return tk_buf_check(to, cursor->node->name, err);
     if (cursor->meta->codec != TK_PARQUET_UNCOMPRESSED) {
-        int rc = tk_parquet_decompress(&cursor->codecs, cursor->meta->codec, stored, room, n, err);
+        int rc =
+            tk_parquet_decompress(&cursor->file->codecs, cursor->meta->codec, stored, room, n, err);
         if (rc < 0) {
             return tk_err_prefix(err, "column %s, page at byte %llu", cursor->node->name,
                                  (unsigned long long)cursor->at);
@@ -303,35 +304,42 @@ static int read_page_v2(struct tk_parquet_cursor *cursor,
     return start_values(cursor, page->num_values, page->encoding, body, err);
 }
 
-/* Read pages up to one that holds entries: 0, or 1 when the chunk has no more. */
-static int next_page(struct tk_parquet_cursor *cursor, struct tk_err *err)
+/* Read the page at cursor->at, and stand behind it. */
+static int read_page(struct tk_parquet_cursor *cursor, struct tk_err *err)
 {
     struct tk_parquet_page_header header = {0};
     tk_str stored = {NULL, 0};
+    int rc = read_header(cursor, &header, err);
+    if (rc == 0)
+        rc = peek(cursor, (size_t)header.compressed_page_size, &stored, err);
+    if (rc < 0)
+        return rc;
+    if (TK_PARQUET_HAS(&header, 4) &&
+        libdeflate_crc32(0, stored.p, stored.n) != (uint32_t)header.crc)
+        return bad_page(cursor, "its checksum is wrong", err);
+    if (header.type == TK_PARQUET_PAGE_DICTIONARY) {
+        rc = read_dictionary(cursor, &header, stored, err);
+    } else if (header.type == TK_PARQUET_PAGE_DATA) {
+        rc = read_page_v1(cursor, &header, stored, err);
+    } else if (header.type == TK_PARQUET_PAGE_DATA_V2) {
+        rc = read_page_v2(cursor, &header, stored, err);
+    }
+    cursor->at += stored.n;
+    return rc;
+}
+
+/* Read pages up to one that holds entries: 0, or 1 when the chunk has no more. */
+static int next_page(struct tk_parquet_cursor *cursor, struct tk_err *err)
+{
     int rc = 0;
     while (rc == 0 && cursor->page_left == 0) {
-        if (cursor->entries_left == 0)
+        if (cursor->entries_left == 0 || (cursor->has_jumped && cursor->at == cursor->end))
             return 1;
         if (cursor->at == cursor->end) {
             return tk_fail(err, -EBADMSG, "column %s ends, %lld values are missing",
                            cursor->node->name, (long long)cursor->entries_left);
         }
-        rc = read_header(cursor, &header, err);
-        if (rc == 0)
-            rc = peek(cursor, (size_t)header.compressed_page_size, &stored, err);
-        if (rc < 0)
-            return rc;
-        if (TK_PARQUET_HAS(&header, 4) &&
-            libdeflate_crc32(0, stored.p, stored.n) != (uint32_t)header.crc)
-            return bad_page(cursor, "its checksum is wrong", err);
-        if (header.type == TK_PARQUET_PAGE_DICTIONARY) {
-            rc = read_dictionary(cursor, &header, stored, err);
-        } else if (header.type == TK_PARQUET_PAGE_DATA) {
-            rc = read_page_v1(cursor, &header, stored, err);
-        } else if (header.type == TK_PARQUET_PAGE_DATA_V2) {
-            rc = read_page_v2(cursor, &header, stored, err);
-        }
-        cursor->at += stored.n;
+        rc = read_page(cursor, err);
     }
     return rc;
 }
@@ -358,7 +366,12 @@ int tk_parquet_cursor_next(struct tk_parquet_cursor *cursor, struct tk_parquet_e
     size_t values = n;
     for (size_t i = 0; max_def > 0 && i < n; i++)
         values -= cursor->defs[i] != max_def;
-    rc = tk_parquet_decoder_take(&cursor->decoder, values, cursor->values, err);
+    const uint32_t *indices = NULL;
+    if (cursor->wants_indices && tk_parquet_decoder_has_indices(&cursor->decoder)) {
+        rc = tk_parquet_decoder_take_indices(&cursor->decoder, values, &indices, err);
+    } else {
+        rc = tk_parquet_decoder_take(&cursor->decoder, values, cursor->values, err);
+    }
     if (rc < 0)
         return rc;
     cursor->page_left -= n;
@@ -368,7 +381,59 @@ int tk_parquet_cursor_next(struct tk_parquet_cursor *cursor, struct tk_parquet_e
         .def = max_def > 0 ? cursor->defs : NULL,
         .rep = max_rep > 0 ? cursor->reps : NULL,
         .value_count = values,
-        .values = cursor->values,
+        .values = indices ? NULL : cursor->values,
+        .indices = indices,
     };
+    return 0;
+}
+
+/* Jumping ------------------------------------------------------------------------------------- */
+
+void tk_parquet_cursor_use_indices(struct tk_parquet_cursor *cursor)
+{
+    cursor->wants_indices = true;
+}
+
+/* Read the dictionary, unless that is done or there is none: it stands before all data. */
+static int load_dictionary(struct tk_parquet_cursor *cursor, struct tk_err *err)
+{
+    const struct tk_parquet_column_meta *meta = cursor->meta;
+    uint64_t start = (uint64_t)tk_parquet_chunk_start(meta);
+    if (cursor->decoder.dictionary || start == (uint64_t)meta->data_page_offset ||
+        cursor->at != start)
+        return 0;
+    if (cursor->window.n == 0) /* no more than the dictionary, for now */
+        cursor->window_bytes = (size_t)((uint64_t)meta->data_page_offset - start);
+    return read_page(cursor, err);
+}
+
+int tk_parquet_cursor_dictionary(struct tk_parquet_cursor *cursor, const void **ret_values,
+                                 size_t *ret_count, struct tk_err *err)
+{
+    int rc = load_dictionary(cursor, err);
+    if (rc < 0)
+        return rc;
+    *ret_values = cursor->decoder.dictionary;
+    *ret_count = cursor->decoder.dictionary_count;
+    return 0;
+}
+
+int tk_parquet_cursor_seek(struct tk_parquet_cursor *cursor,
+                           const struct tk_parquet_page_location *page, struct tk_err *err)
+{
+    int rc = load_dictionary(cursor, err);
+    if (rc < 0)
+        return rc;
+    if (page->offset < cursor->meta->data_page_offset || page->compressed_page_size < 0 ||
+        (uint64_t)page->offset > cursor->end ||
+        (uint64_t)page->compressed_page_size > cursor->end - (uint64_t)page->offset) {
+        return tk_fail(err, -EBADMSG, "column %s: a page at byte %lld lies outside of it",
+                       cursor->node->name, (long long)page->offset);
+    }
+    cursor->at = (uint64_t)page->offset;
+    cursor->window_bytes = (size_t)page->compressed_page_size;
+    cursor->page_left = 0;
+    cursor->entries_left = cursor->meta->num_values;
+    cursor->has_jumped = true;
     return 0;
 }

@@ -144,16 +144,23 @@ static bool start_dictionary(struct tk_parquet_decoder *decoder)
     return true;
 }
 
-static bool take_dictionary(struct tk_parquet_decoder *decoder, size_t n, void *to)
+/* Indices below the count of the dictionary; NULL when the page has not so many. */
+static const uint32_t *take_indices(struct tk_parquet_decoder *decoder, size_t n)
 {
-    size_t width = tk_parquet_memory_width(decoder->node);
     uint32_t *indices = scratch(decoder, n);
     if (!indices || !tk_hybrid_take_u32(&decoder->hybrid, indices, n))
-        return false;
+        return NULL;
     uint32_t most = 0;
     for (size_t i = 0; i < n; i++)
         most = indices[i] > most ? indices[i] : most;
-    if (n > 0 && most >= decoder->dictionary_count)
+    return n > 0 && most >= decoder->dictionary_count ? NULL : indices;
+}
+
+static bool take_dictionary(struct tk_parquet_decoder *decoder, size_t n, void *to)
+{
+    size_t width = tk_parquet_memory_width(decoder->node);
+    const uint32_t *indices = take_indices(decoder, n);
+    if (!indices)
         return false;
     const char *from = decoder->dictionary;
     char *at = to;
@@ -373,5 +380,22 @@ int tk_parquet_decoder_take(struct tk_parquet_decoder *decoder, size_t n, void *
     if (n > decoder->left || !decoder->decoding->take(decoder, n, to))
         return bad_values(decoder, err);
     decoder->left -= n;
+    return 0;
+}
+
+bool tk_parquet_decoder_has_indices(const struct tk_parquet_decoder *decoder)
+{
+    return decoder->encoding == TK_PARQUET_ENC_RLE_DICTIONARY ||
+           decoder->encoding == TK_PARQUET_ENC_PLAIN_DICTIONARY;
+}
+
+int tk_parquet_decoder_take_indices(struct tk_parquet_decoder *decoder, size_t n,
+                                    const uint32_t **ret_indices, struct tk_err *err)
+{
+    const uint32_t *indices = n <= decoder->left ? take_indices(decoder, n) : NULL;
+    if (!indices)
+        return bad_values(decoder, err);
+    decoder->left -= n;
+    *ret_indices = indices;
     return 0;
 }

@@ -15,8 +15,9 @@
 void tk_dictionary_init(struct tk_dictionary *dictionary)
 {
     *dictionary = (struct tk_dictionary){0};
-    tk_buf_init(&dictionary->plain, (size_t)2 * TK_DICTIONARY_BYTES);
-    tk_buf_init(&dictionary->texts, (TK_DICTIONARY_VALUES + 1) * sizeof(struct tk_dictionary_text));
+    tk_buf_init(&dictionary->plain, (size_t)2 * TK_IDS_BYTES);
+    tk_buf_init(&dictionary->texts,
+                TK_IDS_BYTES / sizeof(uint32_t) * sizeof(struct tk_dictionary_text));
     tk_buf_init(&dictionary->indices, INT32_MAX);
 }
 
@@ -111,17 +112,25 @@ static bool grow(enum kind kind, struct tk_dictionary *dictionary)
     return true;
 }
 
+/* How large a dictionary may become. */
+struct limits {
+    uint32_t values;
+    size_t bytes;
+};
+
+static const struct limits usual = {TK_DICTIONARY_VALUES, TK_DICTIONARY_BYTES};
+
 /* Append a value that is new; false when the dictionary is full. */
-static bool append(enum kind kind, const struct tk_parquet_node *node,
+static bool append(enum kind kind, bool has_length, struct limits limits,
                    struct tk_dictionary *dictionary, struct key key)
 {
-    if (dictionary->count >= TK_DICTIONARY_VALUES || dictionary->plain.n >= TK_DICTIONARY_BYTES)
+    if (dictionary->count >= limits.values || dictionary->plain.n >= limits.bytes)
         return false;
     if (kind != KIND_BYTES) {
         tk_buf_put(&dictionary->plain, (tk_str){(const char *)&key.number, kind == KIND_4 ? 4 : 8});
     } else {
         uint32_t n = (uint32_t)key.bytes.n;
-        if (node->type == TK_PARQUET_BYTES)
+        if (has_length)
             tk_buf_put(&dictionary->plain, (tk_str){(const char *)&n, sizeof(n)});
         struct tk_dictionary_text text = {(uint32_t)dictionary->plain.n, n};
         tk_buf_put(&dictionary->plain, key.bytes);
@@ -132,13 +141,13 @@ static bool append(enum kind kind, const struct tk_parquet_node *node,
 }
 
 /* The index of a value, which is made when it is new; -1 when the dictionary is full. */
-static inline int64_t index_of(enum kind kind, const struct tk_parquet_node *node,
+static inline int64_t index_of(enum kind kind, bool has_length, struct limits limits,
                                struct tk_dictionary *dictionary, struct key key)
 {
     size_t slot = find_slot(kind, dictionary, key);
     if (dictionary->slots[slot] != 0)
         return dictionary->slots[slot] - 1;
-    if (!append(kind, node, dictionary, key))
+    if (!append(kind, has_length, limits, dictionary, key))
         return -1;
     dictionary->slots[slot] = dictionary->count;
     int64_t index = dictionary->count - 1;
@@ -147,8 +156,8 @@ static inline int64_t index_of(enum kind kind, const struct tk_parquet_node *nod
     return index;
 }
 
-static inline bool add_numbers(enum kind kind, const struct tk_parquet_node *node,
-                               struct tk_dictionary *dictionary, const char *values, size_t n)
+static inline bool add_numbers(enum kind kind, struct tk_dictionary *dictionary, const char *values,
+                               size_t n)
 {
     size_t width = kind == KIND_4 ? 4 : 8;
     uint32_t *to = (uint32_t *)(void *)dictionary->indices.p;
@@ -157,7 +166,7 @@ static inline bool add_numbers(enum kind kind, const struct tk_parquet_node *nod
     for (size_t i = 0; i < n; i++) {
         uint64_t number = load(kind, values + i * width);
         if (number != before)
-            index = index_of(kind, node, dictionary, (struct key){.number = number});
+            index = index_of(kind, false, usual, dictionary, (struct key){.number = number});
         if (index < 0)
             return false;
         before = number;
@@ -173,7 +182,8 @@ static bool add_bytes(const struct tk_parquet_node *node, struct tk_dictionary *
     uint32_t *to = (uint32_t *)(void *)dictionary->indices.p;
     for (size_t i = 0; i < values->n; i++) {
         size_t n = values->fixed ? node->fixed_bytes : values->lengths[i];
-        int64_t index = index_of(KIND_BYTES, node, dictionary, (struct key){.bytes = {p, n}});
+        int64_t index =
+            index_of(KIND_BYTES, !values->fixed, usual, dictionary, (struct key){.bytes = {p, n}});
         if (index < 0)
             return false;
         to[i] = (uint32_t)index;
@@ -211,9 +221,9 @@ bool tk_dictionary_add(struct tk_dictionary *dictionary, const struct tk_parquet
     if (!added && kind == KIND_BYTES) {
         added = add_bytes(node, dictionary, values);
     } else if (!added && kind == KIND_4) {
-        added = add_numbers(KIND_4, node, dictionary, values->fixed, values->n);
+        added = add_numbers(KIND_4, dictionary, values->fixed, values->n);
     } else if (!added) {
-        added = add_numbers(KIND_8, node, dictionary, values->fixed, values->n);
+        added = add_numbers(KIND_8, dictionary, values->fixed, values->n);
     }
     if (!added)
         cut_back(kind, dictionary, count, bytes);
@@ -226,9 +236,57 @@ tk_str tk_dictionary_value(const struct tk_dictionary *dictionary, uint32_t i, b
                  : (tk_str){dictionary->plain.p + i * sizeof(int64_t), sizeof(int64_t)};
 }
 
-void tk_dictionary_put(const struct tk_dictionary *dictionary, size_t n, struct tk_buf *out)
+void tk_dictionary_put(const struct tk_dictionary *dictionary, const uint32_t *indices, size_t n,
+                       struct tk_buf *out)
 {
     unsigned width = tk_bit_width(dictionary->count > 0 ? dictionary->count - 1 : 0);
     tk_buf_putc(out, (char)width);
-    tk_hybrid_put_u32(out, (const uint32_t *)(const void *)dictionary->indices.p, n, width);
+    tk_hybrid_put_u32(out, indices, n, width);
+}
+
+/* Texts by number ------------------------------------------------------------------------- */
+
+int64_t tk_dictionary_add_text(struct tk_dictionary *dictionary, tk_str text, uint32_t max_count)
+{
+    if (!dictionary->slots && !grow(KIND_BYTES, dictionary))
+        return -1;
+    return index_of(KIND_BYTES, true, (struct limits){max_count, TK_IDS_BYTES}, dictionary,
+                    (struct key){.bytes = text});
+}
+
+struct tk_dictionary_mark tk_dictionary_mark(const struct tk_dictionary *dictionary)
+{
+    return (struct tk_dictionary_mark){dictionary->count, dictionary->plain.n};
+}
+
+void tk_dictionary_rewind(struct tk_dictionary *dictionary, struct tk_dictionary_mark mark)
+{
+    if (dictionary->slots)
+        cut_back(KIND_BYTES, dictionary, mark.count, mark.bytes);
+}
+
+void tk_dictionary_bounds(const struct tk_dictionary *dictionary,
+                          const struct tk_parquet_node *node, const uint32_t *indices, size_t n,
+                          struct tk_buf *seen, struct tk_parquet_bounds *ret_bounds)
+{
+    size_t bytes = dictionary->count;
+    *ret_bounds = (struct tk_parquet_bounds){0};
+    tk_buf_reset(seen);
+    char *marks = tk_buf_reserve(seen, bytes + 1);
+    if (!marks || n == 0)
+        return;
+    memset(marks, 0, bytes);
+    tk_str ends[2] = {{NULL, 0}, {NULL, 0}};
+    for (size_t i = 0; i < n; i++) {
+        uint32_t index = indices[i];
+        if (marks[index])
+            continue;
+        marks[index] = 1;
+        tk_str text = key_at(KIND_BYTES, dictionary, index).bytes;
+        if (i == 0 || tk_str_cmp(text, ends[0]) < 0)
+            ends[0] = text;
+        if (i == 0 || tk_str_cmp(text, ends[1]) > 0)
+            ends[1] = text;
+    }
+    tk_parquet_bounds_set(node, ends[0], ends[1], ret_bounds);
 }

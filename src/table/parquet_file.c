@@ -6,8 +6,9 @@
 #include "table/parquet_file_internal.h"
 
 #define FOOTER_MAX  ((size_t)256 << 20)
-#define ARENA_BYTES ((size_t)1 << 30) /* of address space */
-#define TAIL_BYTES  8                 /* length of the footer, magic */
+#define ARENA_BYTES ((size_t)1 << 30)  /* of address space */
+#define TAIL_BYTES  8                  /* length of the footer, magic */
+#define HEADER_MAX  ((size_t)16 << 20) /* of a page: address space */
 
 static int read_tail(struct tk_parquet_file *file, uint32_t *ret_bytes, struct tk_err *err)
 {
@@ -109,6 +110,8 @@ int tk_parquet_file_new(const struct tk_parquet_source *source, struct tk_parque
     file->source = *source;
     int rc = tk_arena_init(&file->arena, ARENA_BYTES, err);
     if (rc == 0)
+        rc = tk_arena_init(&file->headers, HEADER_MAX, err);
+    if (rc == 0)
         rc = read_footer(file, err);
     if (rc < 0) {
         tk_parquet_file_free(file);
@@ -123,6 +126,8 @@ void tk_parquet_file_free(struct tk_parquet_file *file)
     if (!file)
         return;
     tk_arena_release(&file->arena);
+    tk_arena_release(&file->headers);
+    tk_parquet_codecs_release(&file->codecs);
     free(file);
 }
 

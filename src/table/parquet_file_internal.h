@@ -12,6 +12,10 @@ struct tk_parquet_file {
     struct tk_parquet_file_meta meta;
     struct tk_parquet_schema schema;
     uint64_t footer_at;
+
+    /* Shared by all cursors. */
+    struct tk_arena headers; /* of the page at hand */
+    struct tk_parquet_codecs codecs;
 };
 
 /* Where the pages of a chunk begin. */

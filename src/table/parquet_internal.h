@@ -11,11 +11,13 @@
  *   parquet_dictionary.c  values to indices
  *   parquet_bloom.c   Bloom filters
  *   parquet_column.c  the writer's column: values to pages to a chunk
+ *   parquet_ids.c     values that come as numbers of texts
  *   parquet_writer.c  values to columns to row groups
  *   parquet_footer.c  row groups to a file
  *   parquet_decode.c  bytes to values
  *   parquet_cursor.c  the reader's column: pages to values and levels
- *   parquet_file.c    the reader's footer */
+ *   parquet_file.c    the reader's footer
+ *   parquet_index.c   what need not be read: page indexes, Bloom filters */
 #ifndef TK_TABLE_PARQUET_INTERNAL_H
 #define TK_TABLE_PARQUET_INTERNAL_H
 
@@ -37,11 +39,13 @@
  * first two; to be released. */
 struct tk_parquet_codecs {
     enum tk_parquet_codec codec;
-    int level;
+    int level;      /* of the file; 0 = the codec's usual one */
+    int page_level; /* of the page at hand, instead; 0 = none */
     struct ZSTD_CCtx_s *zstd_out;
     struct ZSTD_DCtx_s *zstd_in;
     struct libdeflate_compressor *gzip_out;
     struct libdeflate_decompressor *gzip_in;
+    struct tk_snappy *snappy;
 };
 
 void tk_parquet_codecs_release(struct tk_parquet_codecs *codecs);
@@ -196,6 +200,7 @@ struct tk_parquet_values {
     const char *text;        /* of BYTES: one after the other */
     size_t text_bytes;
     size_t n;
+    const uint32_t *indices; /* [n] of a page of indices: nothing else then; else NULL */
 };
 
 /* The bounds of some values. Types without an order (INTERVAL, I96) have none; NaN is passed over,
@@ -203,6 +208,10 @@ struct tk_parquet_values {
 void tk_parquet_bounds_find(const struct tk_parquet_node *node,
                             const struct tk_parquet_values *values,
                             struct tk_parquet_bounds *ret_bounds);
+
+/* The bounds of texts of which these are the least and the greatest. */
+void tk_parquet_bounds_set(const struct tk_parquet_node *node, tk_str min, tk_str max,
+                           struct tk_parquet_bounds *ret_bounds);
 
 /* Widen `into` by `more`. */
 void tk_parquet_bounds_add(const struct tk_parquet_node *node, struct tk_parquet_bounds *into,
@@ -234,6 +243,7 @@ bool tk_parquet_encoding_ok(const struct tk_parquet_node *node, bool classic);
 
 #define TK_DICTIONARY_VALUES 65536U
 #define TK_DICTIONARY_BYTES  (1U << 20)
+#define TK_IDS_BYTES         (32U << 20) /* of a dictionary that a caller's numbers make */
 
 struct tk_dictionary_text {
     uint32_t at, n; /* in `plain` */
@@ -260,8 +270,27 @@ bool tk_dictionary_add(struct tk_dictionary *dictionary, const struct tk_parquet
 /* Value `i` of a dictionary of texts, or of numbers of eight bytes; a view. */
 tk_str tk_dictionary_value(const struct tk_dictionary *dictionary, uint32_t i, bool texts);
 
-/* Append the first `n` of those indices as RLE_DICTIONARY. */
-void tk_dictionary_put(const struct tk_dictionary *dictionary, size_t n, struct tk_buf *out);
+/* The index of a text, which is added when it is new; -1 when the dictionary then held more than
+ * `max_count` texts or TK_IDS_BYTES. */
+int64_t tk_dictionary_add_text(struct tk_dictionary *dictionary, tk_str text, uint32_t max_count);
+
+/* Where a dictionary of texts stands, and back to there. */
+struct tk_dictionary_mark {
+    uint32_t count;
+    size_t bytes;
+};
+
+struct tk_dictionary_mark tk_dictionary_mark(const struct tk_dictionary *dictionary);
+void tk_dictionary_rewind(struct tk_dictionary *dictionary, struct tk_dictionary_mark mark);
+
+/* Append `n` indices into the dictionary as RLE_DICTIONARY. */
+void tk_dictionary_put(const struct tk_dictionary *dictionary, const uint32_t *indices, size_t n,
+                       struct tk_buf *out);
+
+/* The bounds of the texts that some indices stand for. `seen` is scratch. */
+void tk_dictionary_bounds(const struct tk_dictionary *dictionary,
+                          const struct tk_parquet_node *node, const uint32_t *indices, size_t n,
+                          struct tk_buf *seen, struct tk_parquet_bounds *ret_bounds);
 
 /* Values of a page, read some at a time. */
 struct tk_parquet_decoder {
@@ -296,12 +325,16 @@ TK_MUST_USE int tk_parquet_decoder_start(struct tk_parquet_decoder *decoder, int
 TK_MUST_USE int tk_parquet_decoder_take(struct tk_parquet_decoder *decoder, size_t n, void *to,
                                         struct tk_err *err);
 
+/* The page at hand has indices into the dictionary: take `n` of them, a view of scratch. */
+bool tk_parquet_decoder_has_indices(const struct tk_parquet_decoder *decoder);
+TK_MUST_USE int tk_parquet_decoder_take_indices(struct tk_parquet_decoder *decoder, size_t n,
+                                                const uint32_t **ret_indices, struct tk_err *err);
+
 /* Bloom filters -------------------------------------------------------------------------- */
 
 /* The node may have the filter that it asks for. */
 bool tk_bloom_ok(const struct tk_parquet_node *node);
 
-/* The hash of a value as PLAIN stores it, without a length. */
 uint64_t tk_bloom_hash(tk_str value);
 
 /* Append the hashes (uint64_t) of values that are BYTES or of eight bytes. */
@@ -309,6 +342,12 @@ void tk_bloom_add_values(struct tk_buf *hashes, const struct tk_parquet_values *
 
 /* Append the filter of these hashes with its header; returns the bytes, 0 without any hash. */
 size_t tk_bloom_put(const struct tk_buf *hashes, struct tk_buf *out);
+
+/* Where in the bits of a filter, `n` bytes, the block of a hash begins, and whether that block, 32
+ * bytes, says that a value of the hash may be there. */
+#define TK_BLOOM_BLOCK 32U
+size_t tk_bloom_block(size_t n, uint64_t hash);
+bool tk_bloom_block_has(const char *bytes, uint64_t hash);
 
 /* Whether a filter's bits say that a value of that hash may be there. */
 bool tk_bloom_has(tk_str bits, uint64_t hash);
@@ -335,6 +374,7 @@ struct tk_parquet_column {
     /* The page that fills: levels of entries, values as struct tk_parquet_values says. */
     struct tk_buf def, rep, values, lengths;
     size_t entries, count, rows;
+    bool has_indices; /* the values of this page are uint32_t into the dictionary */
 
     /* The chunk. */
     struct tk_buf pages;        /* data pages, with their headers */
@@ -360,6 +400,27 @@ void tk_parquet_column_release(struct tk_parquet_column *column);
 /* Append entries; see tk_parquet_add_levels(). */
 void tk_parquet_column_add(struct tk_parquet_column *column, const void *values, const uint8_t *def,
                            const uint8_t *rep, size_t n);
+
+/* Append entries whose values are indices into the column's dictionary, or texts of one length. */
+void tk_parquet_column_add_indices(struct tk_parquet_column *column, const uint32_t *indices,
+                                   const uint8_t *def, const uint8_t *rep, size_t n);
+void tk_parquet_column_add_packed(struct tk_parquet_column *column, const char *bytes, size_t each,
+                                  const uint8_t *def, size_t n);
+
+/* Append entries by number of text; see tk_parquet_add_ids(). `slots` is scratch that all columns
+ * of a writer share. */
+struct tk_parquet_slots {
+    struct tk_buf slots;   /* struct { uint32_t call, index; } by id */
+    struct tk_buf indices; /* of the values of a call */
+    uint32_t call;         /* slots of another call are empty */
+};
+
+void tk_parquet_column_add_ids(struct tk_parquet_column *column, struct tk_parquet_slots *slots,
+                               const struct tk_parquet_ids *ids, const uint8_t *def,
+                               const uint8_t *rep, size_t n);
+
+/* How many of `n` levels are `level`. */
+size_t tk_parquet_count_level(const uint8_t *levels, size_t n, uint8_t level);
 
 /* Encode the page that fills, if there is anything in it. */
 void tk_parquet_column_end_page(struct tk_parquet_column *column);

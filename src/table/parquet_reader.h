@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "table/parquet.h"
@@ -60,12 +61,14 @@ void tk_parquet_file_put_path(const struct tk_parquet_file *file, size_t column,
 
 /* Entries of a column that follow each other. */
 struct tk_parquet_entries {
-    size_t n;           /* 1 or more, nulls included */
-    const uint8_t *def; /* [n] definition levels; NULL when all are 0 */
-    const uint8_t *rep; /* [n] repetition levels; NULL when all are 0 */
-    size_t value_count; /* entries whose definition level is the greatest */
-    const void *values; /* [value_count] of the column's type: bool, int32_t, int64_t, float,
-                           double; tk_str of BYTES, FIXED and I96 */
+    size_t n;                /* 1 or more, nulls included */
+    const uint8_t *def;      /* [n] definition levels; NULL when all are 0 */
+    const uint8_t *rep;      /* [n] repetition levels; NULL when all are 0 */
+    size_t value_count;      /* entries whose definition level is the greatest */
+    const void *values;      /* [value_count] of the column's type: bool, int32_t, int64_t, float,
+                                double; tk_str of BYTES, FIXED and I96 */
+    const uint32_t *indices; /* [value_count] into the dictionary, with `values` NULL: of a cursor
+                                that was told to, where a page has them; else NULL */
 };
 
 struct tk_parquet_cursor;
@@ -78,10 +81,46 @@ TK_MUST_USE int tk_parquet_cursor_new(struct tk_parquet_file *file, size_t row_g
 TK_MUST_USE int tk_parquet_cursor_next(struct tk_parquet_cursor *cursor,
                                        struct tk_parquet_entries *ret_entries, struct tk_err *err);
 
+/* Give indices into the dictionary instead of values, where a page has them. */
+void tk_parquet_cursor_use_indices(struct tk_parquet_cursor *cursor);
+
+/* The dictionary of the row group: values as in struct tk_parquet_entries, borrowed as long as the
+ * cursor lives; none where the column has none. */
+TK_MUST_USE int tk_parquet_cursor_dictionary(struct tk_parquet_cursor *cursor,
+                                             const void **ret_values, size_t *ret_count,
+                                             struct tk_err *err);
+
+/* Stand at the beginning of a page (tk_parquet_file_pages()): pages between are not read. */
+TK_MUST_USE int tk_parquet_cursor_seek(struct tk_parquet_cursor *cursor,
+                                       const struct tk_parquet_page_location *page,
+                                       struct tk_err *err);
+
 /* Accepts NULL. */
 void tk_parquet_cursor_free(struct tk_parquet_cursor *cursor);
 
 /* For TK_CLEANUP. */
 void tk_parquet_cursor_freep(struct tk_parquet_cursor **cursor);
+
+/* Leaving out --------------------------------------------------------------------------- */
+
+struct tk_parquet_pages {
+    struct tk_parquet_offset_index offsets;
+    struct tk_parquet_column_index bounds;
+};
+
+/* Where the pages of a column lie, and the bounds of their values: into the arena. Without such an
+ * index the counts are 0; what is there fits together: as many bounds as pages, rows that rise. */
+TK_MUST_USE int tk_parquet_file_pages(struct tk_parquet_file *file, size_t row_group, size_t column,
+                                      struct tk_arena *arena, struct tk_parquet_pages *ret_pages,
+                                      struct tk_err *err);
+
+/* Whether a row group may hold a value of that hash (tk_parquet_hash()) in a column: true without a
+ * filter. */
+TK_MUST_USE int tk_parquet_file_may_have(struct tk_parquet_file *file, size_t row_group,
+                                         size_t column, uint64_t hash, bool *ret_may,
+                                         struct tk_err *err);
+
+/* The hash of a value as PLAIN stores it, without a length. */
+uint64_t tk_parquet_hash(tk_str value);
 
 #endif

@@ -9,6 +9,7 @@
 #include "table/parquet_writer_internal.h"
 
 #define ARENA_BYTES ((size_t)512 << 20) /* of address space */
+#define SLOTS_MAX   ((size_t)4 << 30)   /* eight bytes a text that the caller has by number */
 
 /* Making ------------------------------------------------------------------------------------ */
 
@@ -95,6 +96,8 @@ int tk_parquet_writer_new(const struct tk_parquet_node *nodes, size_t node_count
     tk_buf_init(&writer->offset_indexes, INT32_MAX);
     tk_buf_init(&writer->dictionary_page, TK_PARQUET_PAGE_MAX);
     tk_buf_init(&writer->blooms, TK_PARQUET_PAGE_MAX);
+    tk_buf_init(&writer->slots.slots, SLOTS_MAX);
+    tk_buf_init(&writer->slots.indices, SLOTS_MAX);
     int rc = tk_arena_init(&writer->arena, ARENA_BYTES, err);
     if (rc == 0)
         rc = tk_parquet_schema_init(&writer->schema, nodes, node_count, &writer->arena, err);
@@ -124,6 +127,8 @@ void tk_parquet_writer_free(struct tk_parquet_writer *writer)
     tk_buf_release(&writer->offset_indexes);
     tk_buf_release(&writer->dictionary_page);
     tk_buf_release(&writer->blooms);
+    tk_buf_release(&writer->slots.slots);
+    tk_buf_release(&writer->slots.indices);
     tk_arena_release(&writer->arena);
     free(writer);
 }
@@ -192,6 +197,23 @@ void tk_parquet_add_texts(struct tk_parquet_writer *writer, size_t column, const
     enum tk_parquet_type type = writer->columns[column].node->type;
     assert(type == TK_PARQUET_BYTES || type == TK_PARQUET_FIXED);
     tk_parquet_column_add(column_of(writer, column, type), values, NULL, NULL, n);
+}
+
+void tk_parquet_add_packed(struct tk_parquet_writer *writer, size_t column, const char *bytes,
+                           size_t each, const uint8_t *def, size_t n)
+{
+    tk_parquet_column_add_packed(column_of(writer, column, TK_PARQUET_BYTES), bytes, each, def, n);
+}
+
+void tk_parquet_add_ids(struct tk_parquet_writer *writer, size_t column,
+                        const struct tk_parquet_ids *ids, const uint8_t *def, const uint8_t *rep,
+                        size_t n)
+{
+    assert(column < writer->schema.leaf_count);
+    struct tk_parquet_column *to = &writer->columns[column];
+    assert(to->node->type == TK_PARQUET_BYTES);
+    assert((to->leaf->max_rep > 0) == (rep != NULL));
+    tk_parquet_column_add_ids(to, &writer->slots, ids, def, rep, n);
 }
 
 void tk_parquet_add_nulls(struct tk_parquet_writer *writer, size_t column, size_t n)

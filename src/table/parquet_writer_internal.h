@@ -19,10 +19,11 @@ struct tk_parquet_writer {
     struct tk_arena arena; /* what the footer will say */
     struct tk_parquet_codecs codecs;
     struct tk_parquet_column *columns; /* [schema.leaf_count] */
-    struct tk_parquet_path *paths;     /* of each column */
-    struct tk_buf row_groups;          /* struct tk_parquet_row_group[] */
-    struct tk_buf pairs;               /* struct tk_parquet_key_value[] */
-    struct tk_buf column_indexes;      /* encoded; chunks say where in here until the end */
+    struct tk_parquet_slots slots;
+    struct tk_parquet_path *paths; /* of each column */
+    struct tk_buf row_groups;      /* struct tk_parquet_row_group[] */
+    struct tk_buf pairs;           /* struct tk_parquet_key_value[] */
+    struct tk_buf column_indexes;  /* encoded; chunks say where in here until the end */
     struct tk_buf offset_indexes;
     struct tk_buf dictionary_page; /* of the chunk that is being written */
     struct tk_buf blooms;          /* of the row group that is being written */

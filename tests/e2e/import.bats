@@ -111,7 +111,7 @@ setup() {
     run -1 "$TK" import new -o again
     [ "$output" = "tracekit import: new: is a run of tracekit already (it has run.json)" ]
     run -2 "$TK" import
-    [ "${lines[0]}" = "tracekit import: expected the folder of an old run (see tracekit import --help)" ]
+    [ "${lines[0]}" = "tracekit import: expected files of spans, or the folder of an old run (see tracekit import --help)" ]
 }
 
 @test "the real run imports whole: four nodes, no bad line, one warning, sound" {

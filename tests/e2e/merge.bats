@@ -135,6 +135,78 @@ make_node() {
     [ "$(wc -l <out/proc_rss.jsonl)" = 800000 ]
 }
 
+# Two nodes of generation 2, whose rows tell their intervals.
+make_gen2() {
+    for node in a b; do
+        mkdir -p "old/$node"
+        echo "[{\"node_id\":\"$node\",\"stage\":\"s\",\"cpu_cores\":1,\"mem_mb\":1,\"cpu_freq_mhz\":2${node/a/4}00,\"host\":\"h$node\"}]" |
+            sed 's/2b00/1800/' >"old/$node/nodes.json"
+        echo "{\"trace_id\":\"t$node\",\"ts_enqueue\":1000,\"ts_start\":1001,\"ts_end\":1002,\"pid\":7,\"status\":0}" >"old/$node/invocations.jsonl"
+        printf '%s\n' '{"ts_ms":1000,"pid":7,"cpu_ms":0,"dt_ms":0}' '{"ts_ms":2000,"pid":7,"cpu_ms":250,"dt_ms":1000}' >"old/$node/proc_cpu.jsonl"
+        printf '%s\n' '{"ts_ms":1000,"pid":7,"rss_kb":100}' '{"ts_ms":2000,"pid":7,"rss_kb":200}' '{"ts_ms":3000,"pid":7,"rss_kb":300}' >"old/$node/proc_rss.jsonl"
+    done
+}
+
+@test "generation 2: one file of invocations and one of processes, by the flags of then" {
+    make_gen2
+    run -0 "$TK" merge --base-dir old --what both --output inv.jsonl --proc-output sub.jsonl
+    diff <(jq -c '[.trace_id, .node, .host, .ts_start]' inv.jsonl) - <<'JSON'
+["ta","a","ha",1001]
+["tb","b","hb",1001]
+JSON
+    # Intervals of no length are left out, and equal pids of two nodes stay apart.
+    diff sub.jsonl - <<'JSON'
+{"ts_ms":2000,"pid":7,"dt_ms":1000,"cpu_ms":250,"rss_kb":200,"cpu_freq_mhz":2400,"node":"a","host":"ha"}
+{"ts_ms":2000,"pid":7,"dt_ms":1000,"cpu_ms":250,"rss_kb":200,"cpu_freq_mhz":1800,"node":"b","host":"hb"}
+JSON
+    [ "$(find . -name '.merge*')" = "" ]
+    [ ! -e unified_cctf ]
+}
+
+@test "generation 2: names and kinds of files by default" {
+    make_gen2
+    "$TK" merge --base-dir old >/dev/null
+    [ "$(wc -l <invocations_merged.jsonl)" = 2 ]
+    [ "$(wc -l <proc_metrics_merged.jsonl)" = 2 ]
+    rm ./*.jsonl
+    "$TK" merge --what invocations old/a >/dev/null
+    [ "$(ls ./*.jsonl)" = ./invocations_merged.jsonl ]
+    rm ./*.jsonl
+    "$TK" merge --what proc_metrics old >/dev/null
+    [ "$(ls ./*.jsonl)" = ./proc_metrics_merged.jsonl ]
+    rm ./*.jsonl
+    "$TK" merge --base-dir old --what folder -o folder >/dev/null
+    [ -e folder/nodes.json ]
+    run -2 "$TK" merge --base-dir old old
+    run -2 "$TK" merge --what invocations --proc-output x old
+    run -2 "$TK" merge --what proc_metrics --output x old
+    run -2 "$TK" merge --what folder --proc-output x old
+    run -1 "$TK" merge --base-dir old --output nowhere/inv.jsonl
+    [[ $output == *"nowhere"*"No such file or directory" ]]
+    [ ! -e proc_metrics_merged.jsonl ]
+}
+
+@test "generation 2: of a run of our own the rows have CPU time, memory and frequency" {
+    "$TK" record -o r -- sh -c 'head -c 30000000 /dev/zero | md5sum; sleep 0.3' >/dev/null
+    "$TK" merge --what proc_metrics --proc-output out.jsonl r >/dev/null
+    [ "$(jq -s 'length > 0 and all(.dt_ms > 0 and .cpu_ms >= 0 and .node != null)' out.jsonl)" = true ]
+    [ "$(jq -s 'any(.rss_kb > 0)' out.jsonl)" = true ]
+    [ "$(jq -s 'map(.cpu_ms) | add' out.jsonl)" = "$("$TK" parse r >/dev/null && jq -s 'map(.cpu_ms) | add' r/cctf/proc_cpu.jsonl)" ]
+}
+
+@test "the result is validated where that is wanted: findings are told and the status is 1" {
+    make_gen2
+    run -0 "$TK" merge --validate --base-dir old --what folder -o good
+    echo '{"trace_id":"x","ts_enqueue":5000,"ts_start":4000,"ts_end":3000,"pid":7,"status":0}' >>old/b/invocations.jsonl
+    run -0 "$TK" merge --base-dir old --what folder -o bad
+    run -1 --separate-stderr "$TK" merge --validate --base-dir old --what folder -o bad
+    grep -q "invocations.jsonl line 3: error: " <<<"$stderr"
+    [[ $output == *"error"*" of verify cctf"* ]]
+    run -1 --separate-stderr "$TK" merge --validate --json --base-dir old --output i.jsonl --proc-output p.jsonl
+    [ "$(jq '.errors > 0' <<<"$output")" = true ]
+    [ "$(wc -l <i.jsonl)" = 3 ]
+}
+
 @test "the report can be had as JSON" {
     make_node a 3
     make_node b 2

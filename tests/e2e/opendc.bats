@@ -5,29 +5,15 @@
 
 bats_require_minimum_version 1.5.0
 
+load opendc_helpers
+
 setup_file() {
-    PYTHON=$("$BATS_TEST_DIRNAME/../peers/python-with-pyarrow") || PYTHON=
-    export PYTHON
+    find_pyarrow
 }
 
 setup() {
-    cd "$BATS_TEST_TMPDIR" || return 1
-    unset RUN_ID CPU_FREQ_MHZ
+    begin_empty
     peers=$BATS_TEST_DIRNAME/../peers
-}
-
-need_pyarrow() {
-    [ -n "$PYTHON" ] || skip "no pyarrow: neither installed nor to be had by pip"
-}
-
-# rows FILE COLUMN...: a line per row, by pyarrow.
-rows() {
-    "$PYTHON" - "$@" <<'PY'
-import sys
-import pyarrow.parquet as pq
-for row in pq.read_table(sys.argv[1], columns=sys.argv[2:]).to_pylist():
-    print(*(row[name] for name in sys.argv[2:]))
-PY
 }
 
 # The example of the specification, section 18, in folder $1.
@@ -208,6 +194,28 @@ PY
     [ "$(rows out/nodes/cloud0/tasks.parquet id | wc -l)" = 42 ]
 }
 
+@test "a merged run gives the tasks and the work of its nodes, and verifies" {
+    need_pyarrow
+    two_nodes runs
+    "$TK" merge "runs/RUN(c0)" "runs/RUN(c1)" -o merged >/dev/null 2>&1
+    [ "$(jq -c '[.[].node_id]' merged/nodes.json)" = '["cloud0","cloud1"]' ]
+    "$TK" export opendc merged -o out
+    "$TK" export opendc runs -o apart
+    run -0 "$TK" verify opendc out --json
+    [ "$(jq -c '[.ok, .errors, .tasks, .counts.W01, .counts.W02]' <<<"$output")" = '[true,0,82,0,0]' ]
+    "$PYTHON" "$peers/check_opendc.py" out
+    # Node by node what the nodes give apart, but for the ids.
+    for table in tasks fragments; do
+        columns="duration cpu_usage"
+        [ $table = fragments ] || columns="name submission_time duration cpu_count cpu_capacity mem_capacity"
+        # shellcheck disable=SC2086
+        diff <(rows out/$table.parquet $columns | sort) <(rows apart/$table.parquet $columns | sort)
+    done
+    diff <(jq -r '[.host, .pid, .trace_id] | @tsv' out/task_map.jsonl | sort) \
+        <(jq -r '[.host, .pid, .trace_id] | @tsv' apart/task_map.jsonl | sort)
+    [ "$(jq -c '[.clusters[0].hosts[] | [.name, .cpu.coreCount]]' out/topology.json)" = '[["cloud0",2],["cloud1",3]]' ]
+}
+
 @test "ids by pid: collisions are an error that names both, auto goes on" {
     need_pyarrow
     two_nodes runs
@@ -265,7 +273,7 @@ PY
 @test "an anonymous export tells no name, and the same hash for the same name" {
     two_nodes runs
     run -0 "$TK" export opendc runs -o out --anonymise
-    ! grep -rqaE 'svc|cloud0|vm0|"d1"|ffmpeg|runs/' out
+    run ! grep -rqaE 'svc|cloud0|vm0|"d1"|ffmpeg|runs/' out
     [ "$(jq -r .node out/task_map.jsonl | sort -u | wc -l)" = 1 ]
 }
 
@@ -279,6 +287,16 @@ PY
             "$PYTHON" "$peers/check_opendc.py" "out$how"
         fi
     done
+}
+
+@test "what a compact recording has lost is told, and kept in the manifest" {
+    "$TK" record -q --compact -i 20ms -o run -- sleep 0.3
+    truncate -s -100 run/recording.tkr
+    for format in opendc swf; do
+        CPU_FREQ_MHZ=2000 run -0 --separate-stderr "$TK" export "$format" run -o "out-$format"
+        [[ $stderr == *"1 recordings are damaged, the first: run/recording.tkr: "*"the last block is cut short"* ]]
+    done
+    grep -q 'run/recording.tkr: ' out-opendc/manifest.json
 }
 
 @test "the old runs of four nodes that all call themselves vm0 are exported" {

@@ -76,7 +76,7 @@ optional group struct
 
 @test "meta tells row groups, encodings, sizes and bounds" {
     run -0 env COLUMNS=200 "$TK" parquet meta "$files/delta"
-    [[ ${lines[0]} == *"delta: 40 rows, 12 columns, 1 row groups, "*", by parquet-cpp-arrow version "* ]]
+    [[ ${lines[0]} == *"delta: 40 rows, 12 columns, 1 row group, "*", by parquet-cpp-arrow version "* ]]
     [[ $output =~ "i8 "+"int32 "+"none "+"RLE, DELTA_BINARY_PACKED "+"40 "+"0 ".*" -128 "+"-89" ]]
     run -0 "$TK" parquet meta --json "$files/delta"
     jq -e '.rows == 40 and .row_groups[0].columns[3].encodings[1] == "DELTA_BINARY_PACKED"' <<<"$output"

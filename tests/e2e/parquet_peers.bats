@@ -10,37 +10,26 @@ peers=$BATS_TEST_DIRNAME/../peers/parquet
 samples=$(dirname "$TK")/parquet_sample
 
 setup_file() {
-    local wanted
-    wanted=$(cat "$peers"/requirements.txt "$peers"/package-lock.json | sha256sum | cut -c1-12)
-    export CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/tracekit-peers/$wanted
-    export FILES=$BATS_FILE_TMPDIR TK_SCRATCH=$BATS_FILE_TMPDIR TK_PEERS=$CACHE/npm
-    mkdir -p "$CACHE" "$FILES/ours" "$FILES/pyarrow" "$FILES/duckdb"
-    [ -x "$samples" ] && "$samples" "$FILES/ours"
-    if [ ! -e "$CACHE/venv.done" ]; then
-        timeout 100 python3 -m venv "$CACHE/venv" &&
-            timeout 100 "$CACHE/venv/bin/pip" install -q -r "$peers/requirements.txt" &&
-            touch "$CACHE/venv.done"
-    fi >"$FILES/pip.log" 2>&1
-    if [ ! -e "$CACHE/npm.done" ]; then
-        mkdir -p "$CACHE/npm" && cp "$peers"/package*.json "$CACHE/npm/" &&
-            (cd "$CACHE/npm" && timeout 100 npm install --no-audit --no-fund) &&
-            touch "$CACHE/npm.done"
-    fi >"$FILES/npm.log" 2>&1
-    return 0
+    load peers
+    peers_cache "$peers/requirements.txt" "$peers/package-lock.json"
+    peers_pip "$peers/requirements.txt"
+    peers_npm "$peers"
+    export FILES=$BATS_FILE_TMPDIR TK_SCRATCH=$BATS_FILE_TMPDIR
+    mkdir -p "$FILES/ours" "$FILES/pyarrow" "$FILES/duckdb"
+    [ ! -x "$samples" ] || "$samples" "$FILES/ours"
 }
 
 setup() {
+    load peers
     [ -x "$samples" ] || skip "there is no $samples: built without tests"
 }
 
 pyarrow() {
-    [ -e "$CACHE/venv.done" ] || skip "pyarrow cannot be had: $(tail -n 1 "$FILES/pip.log")"
-    "$CACHE/venv/bin/python" "$peers/pyarrow_peer.py" "$@"
+    peers_python pyarrow "$peers/pyarrow_peer.py" "$@"
 }
 
 duckdb() {
-    [ -e "$CACHE/npm.done" ] || skip "DuckDB cannot be had: $(tail -n 1 "$FILES/npm.log")"
-    node "$peers/duckdb_peer.mjs" "$@"
+    peers_node DuckDB "$peers/duckdb_peer.mjs" "$@"
 }
 
 @test "pyarrow sees the rows that we wrote" {

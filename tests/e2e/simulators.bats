@@ -85,9 +85,54 @@ EOF
     [ "$(jq -c '[.workflow.execution.machines[].nodeName]' out/workflow-1.json)" = '["n0","n1"]' ]
 }
 
+@test "what was left out of a damaged run is told in every format" {
+    echo '{"trace_id":"x","span_id":"back","ts_start":1758000003600,"ts_end":1758000000100}' >>run/events.x.jsonl
+    printf '{"ts_ms":1758000003000,"pid":7,"utime":NaN}\n{"ts_ms":17580000' >>run/proc_metrics.jsonl
+    for format in batsim chrome simgrid swf wfformat; do
+        run -0 --separate-stderr "$TK" export "$format" run -o "$format"
+        # shellcheck disable=SC2154
+        [[ $stderr == *"2 rows did not parse and were left out"* ]]
+        [[ $stderr == *"1 invocations were left out, the first: trace x, span back, pid -1: ts_end is before ts_start"* ]]
+    done
+}
+
+# A node that is busy at 25 % for five minutes, at 50 % for the next four, then at 100 % for one.
+make_load() {
+    mkdir load
+    cp run/node_meta.json load/
+    for i in $(seq 1 600); do
+        echo "{\"ts_ms\":$((1758000000000 + i * 1000)),\"node\":\"n0\",\"stage\":\"cloud\",\"cpu_util\":$((i <= 300 ? 25 : i <= 540 ? 50 : 100)).00,\"dt_ms\":1000}"
+    done >load/resources.jsonl
+}
+
+@test "planetlab: a whole percentage per five minutes and node" {
+    make_load
+    "$TK" export planetlab load -o out
+    [ "$(ls out)" = n0 ]
+    # 4 min of 50 % and 1 min of 100 % are 60 %.
+    [ "$(tr '\n' ' ' <out/n0)" = "25 60 " ]
+    run -1 "$TK" export planetlab run -o none
+    [[ $output == "tracekit export: "*"no "* ]]
+}
+
+@test "usage: average, maximum and percentiles of a task" {
+    "$TK" export usage run -o out
+    # 1900 ms at 0.5, 600 ms at 0.75 and 1000 ms at 1 core.
+    [ "$("$TK" parquet cat --raw out/usage.parquet | jq -c '[.task_id, .name, .node, .start_time, .end_time, (.average_cores * 3500 | round),
+        .maximum_cores, .cores_percentiles, .cores_tail_percentiles[8], .maximum_memory_kb]')" = \
+        '[1,"ffmpeg","n0",1758000000100,1758000003600,2400,1,[0.5,0.5,0.5,0.5,0.5,0.5,0.75,0.75,1,1,1],1,50000]' ]
+}
+
+@test "usage: a task is cut at every five minutes from the first submission on" {
+    echo '{"trace_id":"t","span_id":"v","method":"CLI","path":"long","ts_enqueue":1758000299000,"ts_start":1758000299000,"ts_end":1758000901000,"status":0,"cpu_ns":602000000000}' >>run/events.ffmpeg.jsonl
+    "$TK" export usage run -o out
+    [ "$("$TK" parquet cat --raw out/usage.parquet | jq -c 'select(.name == "long") | [.start_time, .end_time, .average_cores]' | tr '\n' ' ')" = \
+        '[1758000299000,1758000300000,1] [1758000300000,1758000600000,1] [1758000600000,1758000900000,1] [1758000900000,1758000901000,1] ' ]
+}
+
 @test "names are hidden in every format" {
-    for format in swf chrome simgrid batsim wfformat; do
-        "$TK" export "$format" run -o "out-$format" --anonymise
+    for format in swf chrome simgrid batsim wfformat wta usage; do
+        "$TK" export "$format" run -o "out-$format" --anonymise --compression none
         run -1 grep -rE 'ffmpeg|n0|h0|mp4' "out-$format"
     done
 }

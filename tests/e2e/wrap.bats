@@ -68,7 +68,10 @@ END
 
 @test "no secret gets into the run folder" {
     "$TK" wrap -- echo --password hunter2 token=hunter2 >/dev/null
-    ! grep -r hunter2 logs
+    "$TK" wrap -- echo out.txt --password hunter2 >/dev/null # nor as the name of its output
+    touch hunter2
+    "$TK" wrap -- echo --password hunter2 >/dev/null # nor as that of its input
+    run ! grep -r hunter2 logs
 }
 
 @test "the sentinel is there before the command runs and gone after it" {

@@ -28,10 +28,21 @@ static void read_all_types(tk_str text)
     tk_arena_release(&scratch);
 }
 
+/* What is valid ends at the same byte when it is not read. */
+static bool unread_agrees(tk_str text)
+{
+    struct tk_err err;
+    struct tk_json read, unread;
+    tk_json_init(&read, text);
+    tk_json_init(&unread, text);
+    int rc = tk_json_skip_unread(&unread, &err);
+    return tk_json_skip(&read, NULL, &err) < 0 || (rc == 0 && read.p == unread.p);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     tk_str text = {(const char *)data, size};
-    if (!oracle_agrees(text))
+    if (!oracle_agrees(text) || !unread_agrees(text))
         abort();
     read_all_types(text);
     return 0;

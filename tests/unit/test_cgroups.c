@@ -62,7 +62,7 @@ static void groups_of_a_hybrid_host_make_the_golden_rows(void **state)
 /* A host of version 2 with one group. */
 static void write_group(struct tk_root *root, const char *group, int64_t cpu_us, int64_t memory)
 {
-    char path[128];
+    char path[320];
     char text[64];
     (void)snprintf(path, sizeof(path), "cg/%s/cpu.stat", group);
     (void)snprintf(text, sizeof(text), "usage_usec %lld\n", (long long)cpu_us);

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The rows of the table of OpenDC's reader (opendc.md sections 4 and 18), one variant of a base set
  * each, and the findings of verify. */
-#include "tk_test.h"
+#include "tk_folder.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/file.h"
@@ -16,34 +16,13 @@
 
 #define T0 1758000000000LL
 
-static char home[] = "/tmp/test_check_XXXXXX";
-
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
-static int make_home(void **state)
-{
-    (void)state;
-    memcpy(home + strlen(home) - 6, "XXXXXX", 6);
-    return mkdtemp(home) ? 0 : -1;
-}
-
-static int remove_home(void **state)
-{
-    (void)state;
-    return nftw(home, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
-}
+FOLDER_OF_EACH_TEST
 
 static void put(const char *name, tk_str text)
 {
-    char path[512];
+    char path[PATH_MAX + NAME_MAX];
     struct tk_err err;
-    (void)snprintf(path, sizeof(path), "%s/%s", home, name);
+    (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
     assert_int_equal(tk_file_write(AT_FDCWD, path, text, 0644, &err), 0);
 }
 
@@ -176,6 +155,24 @@ static void add_column(struct tk_parquet_writer *writer, size_t column, const st
         tk_parquet_add_texts(writer, column, texts, file->rows);
 }
 
+/* An optional column: NaN stands for null. */
+static void add_optional(struct tk_parquet_writer *writer, size_t column, const struct file *file,
+                         const struct tk_parquet_node *node)
+{
+    for (size_t i = 0; i < file->rows; i++) {
+        double f64 = value_of(file, node->name, i);
+        if (isnan(f64)) {
+            tk_parquet_add_nulls(writer, column, 1);
+        } else if (node->type == TK_PARQUET_F64) {
+            tk_parquet_add_f64(writer, column, &f64, 1);
+        } else if (node->type == TK_PARQUET_I64) {
+            tk_parquet_add_i64(writer, column, &(int64_t){(int64_t)f64}, 1);
+        } else {
+            tk_parquet_add_i32(writer, column, &(int32_t){(int32_t)f64}, 1);
+        }
+    }
+}
+
 /* The list of ids of a row is its digits: 23 = 2 and 3; 0 = none. */
 static void add_list(struct tk_parquet_writer *writer, size_t column, const struct file *file,
                      const char *name, enum tk_parquet_type type)
@@ -216,6 +213,8 @@ static void write_to(const struct file *file, const char *name)
         if (file->nodes[i].type == TK_PARQUET_GROUP) {
             add_list(writer, column++, file, file->nodes[i].name, file->nodes[i + 2].type);
             i += 2;
+        } else if (file->nodes[i].repetition == TK_PARQUET_OPTIONAL) {
+            add_optional(writer, column++, file, &file->nodes[i]);
         } else {
             add_column(writer, column++, file, &file->nodes[i]);
         }
@@ -237,7 +236,7 @@ static int accepts(int64_t tasks, int64_t fragments)
 {
     struct tk_opendc_loaded loaded = {0};
     struct tk_err err = {0};
-    int rc = tk_opendc_accepts(home, TK_PROFILE_OPENDC, &loaded, &err);
+    int rc = tk_opendc_accepts(folder, TK_PROFILE_OPENDC, &loaded, &err);
     if (rc == 0) {
         assert_int_equal(loaded.tasks, tasks);
         assert_int_equal(loaded.fragments, fragments);
@@ -245,11 +244,17 @@ static int accepts(int64_t tasks, int64_t fragments)
     return rc;
 }
 
-static void check(struct tk_check_result *ret)
+static void check_most(int64_t most_fragments, struct tk_check_result *ret)
 {
-    const struct tk_check_options options = {.folder = home, .profile = -1};
+    const struct tk_check_options options = {
+        .folder = folder, .profile = -1, .most_fragments = most_fragments};
     struct tk_err err;
     assert_int_equal(tk_opendc_check(&options, ret, &err), 0);
+}
+
+static void check(struct tk_check_result *ret)
+{
+    check_most(0, ret);
 }
 
 static void expect_rule(enum tk_check_rule rule, uint64_t count)
@@ -491,6 +496,10 @@ static void values_that_make_no_sense_are_found(void **state)
         {false, "cpu_capacity", HUGE_VAL, TK_CHECK_E09},
         {false, "cpu_count", 0, TK_CHECK_E09},
         {false, "mem_capacity", -1, TK_CHECK_E09},
+        {true, "cpu_usage", HUGE_VAL, TK_CHECK_E09},
+        {false, "cpu_capacity", -1, TK_CHECK_E09},
+        {false, "submission_time", 631151999999.0, TK_CHECK_E10},  /* 1989 */
+        {false, "submission_time", 4102444800001.0, TK_CHECK_E10}, /* 2100 */
         {false, "duration", 3100, TK_CHECK_W01},
         {true, "cpu_usage", 2500, TK_CHECK_W03},
     };
@@ -500,6 +509,159 @@ static void values_that_make_no_sense_are_found(void **state)
         write_both(&files[0], &files[1]);
         expect_rule(rows[i].rule, 1);
     }
+}
+
+static void a_null_where_a_value_is_required_is_found(void **state)
+{
+    (void)state;
+    static const struct {
+        bool in_fragments;
+        const char *column;
+    } rows[] = {{false, "id"},        {false, "submission_time"}, {false, "duration"},
+                {false, "cpu_count"}, {false, "cpu_capacity"},    {false, "mem_capacity"},
+                {true, "id"},         {true, "duration"},         {true, "cpu_usage"}};
+    for (size_t i = 0; i < TK_COUNTOF(rows); i++) {
+        struct file files[] = {tasks_file(), fragments_file()};
+        struct file *changed = &files[rows[i].in_fragments];
+        changed->nodes[find_node(changed, rows[i].column)].repetition = TK_PARQUET_OPTIONAL;
+        set_value(changed, rows[i].column, 1, (double)NAN);
+        write_both(&files[0], &files[1]);
+        expect_rule(TK_CHECK_E04, 2); /* the column, and its null */
+    }
+}
+
+static void columns_missing_from_the_fragments_are_found(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"id", "duration", "cpu_usage"};
+    for (size_t i = 0; i < TK_COUNTOF(names); i++) {
+        struct file tasks = tasks_file();
+        struct file fragments = fragments_file();
+        drop(&fragments, names[i]);
+        write_both(&tasks, &fragments);
+        expect_rule(TK_CHECK_E02, 1);
+    }
+}
+
+static void a_deadline_before_the_submission_is_found(void **state)
+{
+    (void)state;
+    static const struct {
+        double deadline;
+        uint64_t findings;
+    } rows[] = {{T0 + 9000, 0}, {T0, 0}, {-1, 0}, {T0 - 1, 1}, {0, 1}};
+    for (size_t i = 0; i < TK_COUNTOF(rows); i++) {
+        struct file tasks = tasks_file();
+        struct file fragments = fragments_file();
+        tasks.nodes[tasks.node_count++] =
+            (struct tk_parquet_node){"deadline", TK_PARQUET_I64, TK_PARQUET_OPTIONAL};
+        tasks.columns[6] = (struct column){"deadline", {rows[i].deadline, -1, T0 + 9000}};
+        write_both(&tasks, &fragments);
+        expect_rule(TK_CHECK_E12, rows[i].findings);
+    }
+}
+
+static void sums_may_differ_by_a_millisecond_and_no_more(void **state)
+{
+    (void)state;
+    static const struct {
+        double duration;
+        uint64_t findings;
+    } rows[] = {{3000, 0}, {3001, 0}, {2999, 0}, {3002, 1}, {2998, 1}};
+    for (size_t i = 0; i < TK_COUNTOF(rows); i++) {
+        struct file tasks = tasks_file();
+        struct file fragments = fragments_file();
+        set_value(&tasks, "duration", 0, rows[i].duration);
+        write_both(&tasks, &fragments);
+        expect_rule(TK_CHECK_W01, rows[i].findings);
+    }
+}
+
+/* Only task 1, with so many fragments of the base set's. */
+static void write_one_task(const double *durations, const double *usages, size_t count)
+{
+    struct file tasks = tasks_file();
+    struct file fragments = fragments_file();
+    tasks.rows = 1;
+    fragments.rows = count;
+    for (size_t row = 0; row < count; row++) {
+        set_value(&fragments, "id", row, 1);
+        set_value(&fragments, "duration", row, durations[row]);
+        set_value(&fragments, "cpu_usage", row, usages[row]);
+    }
+    write_both(&tasks, &fragments);
+}
+
+static void only_tasks_that_could_show_a_course_count_as_constant(void **state)
+{
+    (void)state;
+    static const struct {
+        double durations[2], usages[2];
+        size_t count;
+        uint64_t findings;
+    } rows[] = {
+        {{60000}, {1200}, 1, 1},             /* a long one */
+        {{4999}, {1200}, 1, 0},              /* shorter than a sample or two */
+        {{60000}, {24}, 1, 0},               /* idle */
+        {{1000, 1000}, {1200, 1200}, 2, 1},  /* cut, and yet the same */
+        {{60000, 1000}, {1200, 1300}, 2, 0}, /* it has a course */
+    };
+    for (size_t i = 0; i < TK_COUNTOF(rows); i++) {
+        write_one_task(rows[i].durations, rows[i].usages, rows[i].count);
+        expect_rule(TK_CHECK_W06, rows[i].findings);
+    }
+}
+
+static void more_fragments_than_fit_in_memory_are_found(void **state)
+{
+    (void)state;
+    struct file tasks = tasks_file();
+    struct file fragments = fragments_file();
+    struct tk_check_result result;
+    write_both(&tasks, &fragments);
+    check_most(5, &result);
+    assert_int_equal(result.counts[TK_CHECK_W07], 0);
+    check_most(4, &result);
+    assert_int_equal(result.counts[TK_CHECK_W07], 1);
+}
+
+static void order_and_ties_are_found(void **state)
+{
+    (void)state;
+    static const struct {
+        double submissions[TASK_ROWS], ids[FRAGMENT_ROWS];
+        uint64_t findings;
+    } rows[] = {
+        {{T0, T0 + 1, T0 + 2}, {1, 1, 2, 2, 3}, 0},
+        {{T0, T0 + 2, T0 + 1}, {1, 1, 2, 2, 3}, 1}, /* not sorted */
+        {{T0, T0, T0 + 1}, {1, 1, 2, 2, 3}, 1},     /* at once */
+        {{T0, T0 + 1, T0 + 2}, {1, 2, 1, 2, 3}, 2}, /* 1 goes on after 2, and 2 after 1 */
+    };
+    for (size_t i = 0; i < TK_COUNTOF(rows); i++) {
+        struct file tasks = tasks_file();
+        struct file fragments = fragments_file();
+        for (size_t row = 0; row < TASK_ROWS; row++)
+            set_value(&tasks, "submission_time", row, rows[i].submissions[row]);
+        for (size_t row = 0; row < FRAGMENT_ROWS; row++)
+            set_value(&fragments, "id", row, rows[i].ids[row]);
+        write_both(&tasks, &fragments);
+        expect_rule(TK_CHECK_W08, rows[i].findings);
+    }
+}
+
+static void a_codec_that_few_readers_have_is_a_warning(void **state)
+{
+    (void)state;
+    struct file tasks = tasks_file();
+    struct file fragments = fragments_file();
+    struct tk_err err;
+    enum tk_parquet_codec codec;
+    if (tk_parquet_codec_parse(TK_STR("lz4_raw"), &codec, &err) < 0)
+        skip(); /* built without it */
+    tasks.codec = codec;
+    write_both(&tasks, &fragments);
+    assert_int_equal(accepts(3, 5), 0);
+    expect_rule(TK_CHECK_W09, 1);
 }
 
 /* Specification, section 18, cases I to L: what vanishes under Perfect. */
@@ -513,21 +675,35 @@ static void fragments_that_vanish_or_shrink_are_found(void **state)
         {{2000, 1000, 2000}, {2400, 0.1, 1200}, 1}, {{2000, 1000, 2000}, {2400, 2.3, 1200}, 1},
         {{2000, 1000, 2000}, {2400, 2.4, 1200}, 0}, {{2000, 1000, 2000}, {2400, 2.41, 1200}, 1},
         {{2000, 20, 2000}, {2400, 119, 1200}, 1},   {{2000, 20, 2000}, {2400, 120, 1200}, 0},
-        {{2000, 2000, 2000}, {2400, 0, 1200}, 1},
+        {{2000, 2000, 2000}, {2400, 0, 1200}, 1},   {{5, 2000, 2000}, {0.1, 2400, 1200}, 1},
     };
     for (size_t i = 0; i < TK_COUNTOF(rows); i++) {
-        struct file tasks = tasks_file();
-        struct file fragments = fragments_file();
-        tasks.rows = 1;
-        fragments.rows = 3;
-        for (size_t row = 0; row < 3; row++) {
-            set_value(&fragments, "id", row, 1);
-            set_value(&fragments, "duration", row, rows[i].durations[row]);
-            set_value(&fragments, "cpu_usage", row, rows[i].usages[row]);
-        }
-        write_both(&tasks, &fragments);
+        write_one_task(rows[i].durations, rows[i].usages, 3);
         expect_rule(TK_CHECK_W02, rows[i].findings);
     }
+}
+
+/* Case L: what a fragment before can do in 1 ms is limited by the host. */
+static void the_largest_host_limits_what_vanishes(void **state)
+{
+    (void)state;
+    const double durations[] = {2000, 1000, 1000};
+    put("topology.json",
+        TK_STR("{\"clusters\":[{\"name\":\"C\",\"hosts\":[{\"name\":\"H\",\"cpu\":{\"coreCount\":4,"
+               "\"coreSpeed\":\"2400 MHz\"},\"memory\":{\"memorySize\":\"16 GiB\"}}]}]}"));
+    write_one_task(durations, (const double[]){20000, 9.5, 1200}, 3);
+    expect_rule(TK_CHECK_W02, 1);
+    write_one_task(durations, (const double[]){20000, 9.7, 1200}, 3);
+    expect_rule(TK_CHECK_W02, 0);
+}
+
+static void damage_first_page(const char *name)
+{
+    char path[PATH_MAX + NAME_MAX];
+    (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+    TK_CLEANUP(tk_fd_close) int fd = open(path, O_WRONLY | O_CLOEXEC);
+    static const char zeros[24] = {0};
+    assert_int_equal(pwrite(fd, zeros, sizeof(zeros), 4), sizeof(zeros));
 }
 
 static void empty_missing_and_broken_files_are_found(void **state)
@@ -545,6 +721,11 @@ static void empty_missing_and_broken_files_are_found(void **state)
     put("fragments.parquet", TK_STR("PAR1 this is no footer PAR1"));
     assert_true(accepts(0, 0) < 0);
     expect_rule(TK_CHECK_E01, 1);
+    /* The footer is whole, the first page is not. */
+    tasks.codec = TK_PARQUET_ZSTD;
+    write_both(&tasks, &fragments);
+    damage_first_page("tasks.parquet");
+    expect_rule(TK_CHECK_E01, 1);
 }
 
 static void a_folder_of_parts_is_one_file(void **state)
@@ -552,9 +733,9 @@ static void a_folder_of_parts_is_one_file(void **state)
     (void)state;
     struct file tasks = tasks_file();
     struct file fragments = fragments_file();
-    char path[512];
+    char path[PATH_MAX + NAME_MAX];
     struct tk_err err;
-    (void)snprintf(path, sizeof(path), "%s/tasks.parquet", home);
+    (void)snprintf(path, sizeof(path), "%s/tasks.parquet", folder);
     assert_int_equal(tk_dir_make(AT_FDCWD, path, &err), 0);
     tasks.rows = 2;
     write_to(&tasks, "tasks.parquet/part-0.parquet");
@@ -583,6 +764,8 @@ static void topologies_are_read_with_their_units(void **state)
          TK_CHECK_W03, 0},
         {TOPOLOGY("\"coreCount\":4,\"coreSpeed\":\"2399 MHz\"", "\"memorySize\":\"16 GiB\""),
          TK_CHECK_W03, 3}, /* per core */
+        {TOPOLOGY("\"coreCount\":1,\"coreSpeed\":\"2400 MHz\"", "\"memorySize\":\"16 GiB\""),
+         TK_CHECK_W03, 1}, /* usage of 4800 MHz on it */
         {TOPOLOGY("\"coreCount\":1,\"coreSpeed\":\"4800 MHz\"", "\"size\":\"16 GiB\""),
          TK_CHECK_W04, 1}, /* the task of two cores */
         {TOPOLOGY("\"coreCount\":4,\"coreSpeed\":\"2400 MHz\"", "\"size\":\"999 MiB\""),
@@ -607,7 +790,7 @@ static void topologies_are_read_with_their_units(void **state)
     }
 }
 
-#define test(name) cmocka_unit_test_setup_teardown(name, make_home, remove_home)
+#define test(name) cmocka_unit_test_setup_teardown(name, open_folder, remove_folder)
 
 int main(void)
 {
@@ -622,7 +805,16 @@ int main(void)
         test(edges_are_known_symmetric_and_without_circle),
         test(ids_join_as_the_loader_joins_them),
         test(values_that_make_no_sense_are_found),
+        test(a_null_where_a_value_is_required_is_found),
+        test(columns_missing_from_the_fragments_are_found),
+        test(a_deadline_before_the_submission_is_found),
+        test(sums_may_differ_by_a_millisecond_and_no_more),
+        test(only_tasks_that_could_show_a_course_count_as_constant),
+        test(more_fragments_than_fit_in_memory_are_found),
+        test(order_and_ties_are_found),
+        test(a_codec_that_few_readers_have_is_a_warning),
         test(fragments_that_vanish_or_shrink_are_found),
+        test(the_largest_host_limits_what_vanishes),
         test(empty_missing_and_broken_files_are_found),
         test(a_folder_of_parts_is_one_file),
         test(topologies_are_read_with_their_units),

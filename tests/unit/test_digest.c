@@ -40,11 +40,56 @@ static void a_file_gives_what_its_bytes_give(void **state)
     assert_int_equal(tk_digest_file(AT_FDCWD, path, hex, &bytes, &err), -ENOENT);
 }
 
+static void hmac_of_the_standard(void **state)
+{
+    (void)state;
+    /* RFC 4231, test case 2. */
+    unsigned char mac[TK_DIGEST_BYTES];
+    char hex[TK_DIGEST_MAX];
+    struct tk_err err;
+    struct tk_hasher hasher;
+    assert_int_equal(tk_hasher_init(&hasher, &err), 0);
+    assert_int_equal(
+        tk_hasher_hmac(&hasher, TK_STR("Jefe"), TK_STR("what do ya want for nothing?"), mac, &err),
+        0);
+    tk_hasher_release(&hasher);
+    tk_digest_format(mac, sizeof(mac), hex);
+    assert_string_equal(hex, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+}
+
+static void pieces_give_what_the_whole_gives_and_it_starts_anew(void **state)
+{
+    (void)state;
+    static const struct {
+        enum tk_digest_kind kind;
+        const char *of_abc;
+    } cases[] = {
+        {TK_DIGEST_SHA256, OF_ABC},
+        {TK_DIGEST_MD5, "900150983cd24fb0d6963f7d28e17f72"},
+    };
+    for (size_t i = 0; i < TK_COUNTOF(cases); i++) {
+        struct tk_digest digest;
+        char hex[TK_DIGEST_MAX];
+        struct tk_err err;
+        assert_int_equal(tk_digest_init(&digest, cases[i].kind, &err), 0);
+        for (int round = 0; round < 2; round++) {
+            tk_digest_add(&digest, TK_STR("a"));
+            tk_digest_add(&digest, TK_STR(""));
+            tk_digest_add(&digest, TK_STR("bc"));
+            tk_digest_take(&digest, hex);
+            assert_string_equal(hex, cases[i].of_abc);
+        }
+        tk_digest_release(&digest);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(texts_of_the_standard),
         cmocka_unit_test(a_file_gives_what_its_bytes_give),
+        cmocka_unit_test(hmac_of_the_standard),
+        cmocka_unit_test(pieces_give_what_the_whole_gives_and_it_starts_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -256,6 +256,53 @@ static void formulas_of_both_generations(void **state)
     }
 }
 
+static int compare_cpu(const void *a, const void *b)
+{
+    int64_t first = ((const struct tk_fragment *)a)->cpu_ns;
+    int64_t second = ((const struct tk_fragment *)b)->cpu_ns;
+    return (first > second) - (first < second);
+}
+
+/* Of fragments of equal length, so that their order is that of their CPU time. */
+static void quantiles_are_those_of_the_sorted_fragments(void **state)
+{
+    (void)state;
+    unsigned seed = 7;
+    struct tk_err err;
+    for (size_t count = 1; count < 200; count++) {
+        struct tk_fragment items[200];
+        for (size_t i = 0; i < count; i++)
+            items[i] = (struct tk_fragment){10, (int64_t)(rand_r(&seed) % 40) * MS, 0};
+        struct tk_fragments all = {.items = items, .count = count};
+        const double shares[] = {0.05, 0.5, 0.95, 1};
+        double found[TK_COUNTOF(shares)];
+        for (size_t i = 0; i < TK_COUNTOF(shares); i++)
+            assert_int_equal(tk_fragments_quantile(&all, shares[i], &found[i], &err), 0);
+        qsort(items, count, sizeof(items[0]), compare_cpu);
+        for (size_t i = 0; i < TK_COUNTOF(shares); i++) {
+            size_t rank = 0;
+            while ((double)(rank + 1) * 10 < shares[i] * (double)count * 10)
+                rank++;
+            assert_near(found[i], (double)items[rank].cpu_ns / (10 * MS), 1e-12);
+        }
+    }
+}
+
+static void a_quantile_is_weighted_by_time(void **state)
+{
+    (void)state;
+    struct tk_fragment items[] = {{900, 900 * MS, 0}, {40, 160 * MS, 0}, {60, 120 * MS, 0}};
+    const struct tk_fragments all = {.items = items, .count = TK_COUNTOF(items)};
+    struct tk_err err;
+    double cores;
+    assert_int_equal(tk_fragments_quantile(&all, 0.9, &cores, &err), 0);
+    assert_near(cores, 1, 1e-12);
+    assert_int_equal(tk_fragments_quantile(&all, 0.95, &cores, &err), 0);
+    assert_near(cores, 2, 1e-12);
+    assert_int_equal(tk_fragments_quantile(&all, 0.97, &cores, &err), 0);
+    assert_near(cores, 4, 1e-12);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -267,6 +314,8 @@ int main(void)
         cmocka_unit_test(long_fragments_are_split_without_loss),
         cmocka_unit_test(busy_and_idle_never_join),
         cmocka_unit_test(invariants_hold_on_random_courses),
+        cmocka_unit_test(quantiles_are_those_of_the_sorted_fragments),
+        cmocka_unit_test(a_quantile_is_weighted_by_time),
         cmocka_unit_test(formulas_of_both_generations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -55,9 +55,35 @@ static void a_table_too_wide_cuts_the_column_that_may_be_cut(void **state)
     tk_buf_init(&out, 4096);
     draw(&look, 1, &out);
     assert_str_equal(tk_buf_str(&out), " name                         cpu  note\n"
-                                       " a-process-with-a-very-l  61.20 s  heavy\n"
+                                       " a-process-with-a-very-…  61.20 s  heavy\n"
                                        " größe                     4.10 s\n"
                                        " as                        812 ms\n");
+    tk_look_release(&look);
+}
+
+static void of_two_columns_that_may_be_cut_the_wider_one_is(void **state)
+{
+    (void)state;
+    static const struct tk_grid_column two[] = {
+        {"service", .cut = true},
+        {"operation", .cut = true},
+        {"spans", .right = true},
+    };
+    struct tk_look look;
+    tk_look_init_plain(&look, true, 40);
+    struct tk_err err;
+    TK_CLEANUP(tk_grid_freep) struct tk_grid *grid = NULL;
+    const struct tk_grid_options options = {.columns = two, .column_count = TK_COUNTOF(two)};
+    assert_int_equal(tk_grid_new(&look, &options, &grid, &err), 0);
+    tk_grid_add(grid);
+    tk_grid_set(grid, 0, "checkoutservice");
+    tk_grid_set(grid, 1, "/shop.Checkout/PlaceOrderOfOneCustomer");
+    tk_grid_set(grid, 2, "116");
+    TK_CLEANUP(tk_buf_release) struct tk_buf out;
+    tk_buf_init(&out, 4096);
+    assert_int_equal(tk_grid_write(grid, &out, &err), 0);
+    assert_str_equal(tk_buf_str(&out), "service          operation         spans\n"
+                                       "checkoutservice  /shop.Checkout/…    116\n");
     tk_look_release(&look);
 }
 
@@ -123,6 +149,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_line_up_and_lines_have_no_blank_ends),
         cmocka_unit_test(a_table_too_wide_cuts_the_column_that_may_be_cut),
+        cmocka_unit_test(of_two_columns_that_may_be_cut_the_wider_one_is),
         cmocka_unit_test(a_column_of_fixed_width_keeps_it_also_under_a_long_heading),
         cmocka_unit_test(a_table_without_rows_draws_nothing),
         cmocka_unit_test(colours_wrap_the_cell_and_end_with_it),

@@ -90,6 +90,9 @@ static void counts_are_grouped_by_thousands(void **state)
     assert_string_equal(tk_count_format(1234567, buf), "1,234,567");
     assert_string_equal(tk_count_format(INT64_MAX, buf), "9,223,372,036,854,775,807");
     assert_string_equal(tk_count_format(-5, buf), "-");
+    assert_string_equal(tk_count_ending(0), "s");
+    assert_string_equal(tk_count_ending(1), "");
+    assert_string_equal(tk_count_ending(2), "s");
 }
 
 int main(void)

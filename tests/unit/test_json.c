@@ -133,6 +133,27 @@ static void what_the_rfc_allows_is_skipped_to_its_end(void **state)
     }
 }
 
+/* Brackets in strings count for nothing, and escaped quotes end none. */
+static void a_value_that_is_not_read_ends_where_it_does(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"{\"a]}\":[\"\\\"]\",{}]}",
+                                        "[[1.5,-2e9,null],[true,\"Y_y\"]]"};
+    for (size_t i = 0; i < TK_COUNTOF(good) + TK_COUNTOF(texts); i++) {
+        const char *text = i < TK_COUNTOF(good) ? good[i] : texts[i - TK_COUNTOF(good)];
+        struct tk_err err;
+        struct tk_json json;
+        tk_json_init(&json, tk_str_from(text));
+        assert_int_equal(tk_json_skip_unread(&json, &err), 0);
+        assert_int_equal(tk_json_expect_end(&json, &err), 0);
+    }
+    struct tk_err err = {0};
+    struct tk_json json;
+    tk_json_init(&json, TK_STR("[[1, 2, 3], {\"a\": \"]\"}"));
+    assert_int_equal(tk_json_skip_unread(&json, &err), -EBADMSG);
+    assert_string_equal(err.msg, "byte 22: expected the end of a container, not the end");
+}
+
 static void what_the_rfc_forbids_is_refused_with_the_byte(void **state)
 {
     (void)state;
@@ -174,7 +195,7 @@ static void nesting_has_a_limit(void **state)
         int rc = skip_copy((tk_str){text, (size_t)n}, &offset, &err);
         assert_int_equal(rc, depth <= TK_JSON_DEPTH ? 0 : -EMSGSIZE);
         if (rc < 0)
-            assert_string_equal(err.msg, "byte 64: nested deeper than 64");
+            assert_string_equal(err.msg, "byte 512: nested deeper than 512");
     }
 }
 
@@ -420,6 +441,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_the_rfc_allows_is_skipped_to_its_end),
+        cmocka_unit_test(a_value_that_is_not_read_ends_where_it_does),
         cmocka_unit_test(what_the_rfc_forbids_is_refused_with_the_byte),
         cmocka_unit_test(a_text_cut_off_fails_at_its_end),
         cmocka_unit_test(nesting_has_a_limit),

@@ -268,6 +268,85 @@ static void another_reference_shifts_the_other_way(void **state)
     tk_merge_report_release(&report);
 }
 
+/* The example of the specification: 1000, 1060, 1061, 1011 ms, so 55 ahead, give or take 5. */
+static void stamps_that_others_noted_give_offset_and_bound(void **state)
+{
+    (void)state;
+    struct tk_merge_report report = {0};
+    folder_put(folder, "a/nodes.json", NODE("a", "ha"));
+    folder_put(folder, "a/clock.jsonl",
+               "{\"peer_node\":\"b\",\"t0_us\":1000000,\"t1_us\":1060000,\"t2_us\":1061000,"
+               "\"t3_us\":1011000}\n");
+    folder_put(folder, "b/nodes.json", NODE("b", "hb"));
+    folder_put(folder, "b/proc_rss.jsonl",
+               "{\"ts_ms\":1055,\"pid\":1,\"rss_kb\":1,\"node\":\"b\"}\n");
+    merge(2, &report);
+    assert_file(folder, "out/proc_rss.jsonl",
+                "{\"ts_ms\":1000,\"pid\":1,\"rss_kb\":1,\"node\":\"b\",\"host\":\"hb\"}\n");
+    assert_int_equal(report.nodes[1].shift_us, -55000);
+    assert_int_equal(report.nodes[1].bound_us, 5000);
+    assert_string_equal(said, "");
+    tk_merge_report_release(&report);
+}
+
+static void of_exchanges_close_together_the_one_with_the_smallest_bound_counts(void **state)
+{
+    (void)state;
+    struct tk_merge_report report = {0};
+    folder_put(folder, "a/nodes.json", NODE("a", "ha"));
+    folder_put(
+        folder, "a/clock.jsonl",
+        "{\"realtime_us\":10000000,\"peer_node\":\"b\",\"offset_us\":90000,\"rtt_us\":80000}\n"
+        "{\"realtime_us\":10300000,\"peer_node\":\"b\",\"offset_us\":50000,\"rtt_us\":1999}\n"
+        "{\"realtime_us\":10600000,\"peer_node\":\"b\",\"offset_us\":10000,\"rtt_us\":90000}\n");
+    folder_put(folder, "b/nodes.json", NODE("b", "hb"));
+    folder_put(folder, "b/proc_rss.jsonl",
+               "{\"ts_ms\":10000,\"pid\":1,\"rss_kb\":1,\"node\":\"b\",\"host\":\"hb\"}\n"
+               "{\"ts_ms\":19000,\"pid\":1,\"rss_kb\":1,\"node\":\"b\",\"host\":\"hb\"}\n");
+    merge(2, &report);
+    assert_file(folder, "out/proc_rss.jsonl",
+                "{\"ts_ms\":9950,\"pid\":1,\"rss_kb\":1,\"node\":\"b\",\"host\":\"hb\"}\n"
+                "{\"ts_ms\":18950,\"pid\":1,\"rss_kb\":1,\"node\":\"b\",\"host\":\"hb\"}\n");
+    assert_int_equal(report.nodes[1].bound_us, 1000);
+    tk_merge_report_release(&report);
+}
+
+static void exchanges_that_say_nothing_sure_are_counted_and_not_used(void **state)
+{
+    (void)state;
+    static const char *const rows[] = {
+        /* neither a bound nor a round trip */
+        "\"realtime_us\":1000000,\"peer_node\":\"b\",\"offset_us\":5000",
+        "\"realtime_us\":1000000,\"peer_node\":\"b\",\"offset_us\":5000,\"error_us\":-1",
+        "\"realtime_us\":1000000,\"peer_node\":\"b\",\"offset_us\":5000,\"rtt_us\":-2",
+        "\"peer_node\":\"b\",\"offset_us\":5000,\"error_us\":1",
+        /* the way there and back took less than no time; a stamp is missing */
+        "\"peer_node\":\"b\",\"t0_us\":1000,\"t1_us\":2000,\"t2_us\":2100,\"t3_us\":1099",
+        "\"peer_node\":\"b\",\"t0_us\":1000,\"t1_us\":2000,\"t2_us\":1999,\"t3_us\":1100",
+        "\"peer_node\":\"b\",\"t0_us\":1000,\"t1_us\":2000,\"t3_us\":1100",
+        "\"peer_node\":\"b\",\"t0_us\":-9223372036854775807,\"t1_us\":1,\"t2_us\":1,\"t3_us\":9999",
+        /* nobody, and oneself */
+        "\"realtime_us\":1000000,\"peer_node\":\"x\",\"offset_us\":5000,\"error_us\":1",
+        "\"realtime_us\":1000000,\"peer_node\":\"a\",\"offset_us\":5000,\"error_us\":1",
+    };
+    for (size_t i = 0; i < TK_COUNTOF(rows); i++) {
+        struct tk_merge_report report = {0};
+        struct tk_err err = {0};
+        char text[400];
+        folder_put(folder, "a/nodes.json", NODE("a", "ha"));
+        folder_put(folder, "b/nodes.json", NODE("b", "hb"));
+        (void)snprintf(text, sizeof(text), "{%s}\n", rows[i]);
+        folder_put(folder, "a/clock.jsonl", text);
+        /* Only then are exchanges that cannot be used worth a word. */
+        assert_int_equal(merge_with((struct tk_merge_options){.reference = "a"}, 2, &report, &err),
+                         0);
+        assert_string_equal(said, "clock.jsonl: 1 exchanges with unknown peers, without a bound or "
+                                  "beyond sense, are not used\n");
+        assert_false(report.nodes[1].shifted);
+        tk_merge_report_release(&report);
+    }
+}
+
 static void nothing_is_shifted_when_that_is_not_wanted(void **state)
 {
     (void)state;
@@ -539,6 +618,9 @@ int main(void)
         TEST(bad_rows_are_left_out_counted_and_named),
         TEST(times_are_shifted_to_the_clock_of_the_reference),
         TEST(another_reference_shifts_the_other_way),
+        TEST(stamps_that_others_noted_give_offset_and_bound),
+        TEST(of_exchanges_close_together_the_one_with_the_smallest_bound_counts),
+        TEST(exchanges_that_say_nothing_sure_are_counted_and_not_used),
         TEST(nothing_is_shifted_when_that_is_not_wanted),
         TEST(a_large_offset_is_applied_only_by_force),
         TEST(clocks_that_were_never_compared_are_an_error_when_they_must_be),

@@ -339,6 +339,25 @@ static void a_number_that_fits_the_cap_exactly_is_no_failure(void **state)
     assert_int_equal(buf.failure, -EMSGSIZE);
 }
 
+static void hexadecimal_digits_have_their_value(void **state)
+{
+    (void)state;
+    for (int c = -128; c < 128; c++) {
+        static const char digits[] = "0123456789abcdef";
+        const char *at = c > 0 ? strchr(digits, c >= 'A' && c <= 'F' ? c + 32 : c) : NULL;
+        assert_int_equal(tk_hex_value((char)c), at ? at - digits : -1);
+    }
+}
+
+static void doubles_are_sorted(void **state)
+{
+    (void)state;
+    double values[] = {2, -1e300, 0.5, 1e300, 0.25};
+    const double sorted[] = {-1e300, 0.25, 0.5, 2, 1e300};
+    qsort(values, TK_COUNTOF(values), sizeof(*values), tk_f64_cmp);
+    assert_memory_equal(values, sorted, sizeof(sorted));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -353,6 +372,8 @@ int main(void)
         cmocka_unit_test(the_shortest_text_reads_back_as_the_same_double),
         cmocka_unit_test(the_locale_has_no_say),
         cmocka_unit_test(a_number_that_fits_the_cap_exactly_is_no_failure),
+        cmocka_unit_test(hexadecimal_digits_have_their_value),
+        cmocka_unit_test(doubles_are_sorted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -323,6 +323,8 @@ static void nested_rows_are_put_together(void **state)
 
 static const int32_t day = -719162;
 static const int64_t us = -1;
+static const int64_t first_ns = INT64_MIN;
+static const int64_t last_ns = INT64_MAX;
 static const int64_t cents = -5;
 static const float third = 1.0F / 3;
 static const double no_number = __builtin_nan("");
@@ -350,6 +352,16 @@ static const struct {
      "1969-12-31T23:59:59.999999",
      "\"1969-12-31T23:59:59.999999\"",
      "-1"},
+    {{"", TK_PARQUET_I64, .logical = TK_PARQUET_TIMESTAMP_NS},
+     &first_ns,
+     "1677-09-21T00:12:43.145224192Z",
+     "\"1677-09-21T00:12:43.145224192Z\"",
+     "-9223372036854775808"},
+    {{"", TK_PARQUET_I64, .logical = TK_PARQUET_TIMESTAMP_NS},
+     &last_ns,
+     "2262-04-11T23:47:16.854775807Z",
+     "\"2262-04-11T23:47:16.854775807Z\"",
+     "9223372036854775807"},
     {{"", TK_PARQUET_I64, .logical = TK_PARQUET_UINT64},
      &us,
      "18446744073709551615",
@@ -403,6 +415,39 @@ static void values_are_written_as_people_read_them(void **state)
     }
     tk_buf_putc(&expected, 0);
     assert_str_equal(tk_buf_str(&out), expected.p);
+}
+
+/* Differences of neighbours do not fit, and the first moment of a timestamp in ns has no opposite.
+ */
+static void the_ends_of_time_come_back(void **state)
+{
+    (void)state;
+    static const int64_t times[] = {INT64_MIN, INT64_MAX, -1, INT64_MIN, INT64_MIN + 1};
+    static const enum tk_parquet_encoding encodings[] = {
+        TK_PARQUET_ENCODE_AUTO, TK_PARQUET_ENCODE_PLAIN, TK_PARQUET_ENCODE_DICTIONARY,
+        TK_PARQUET_ENCODE_DELTA};
+    for (size_t i = 0; i < TK_COUNTOF(encodings); i++) {
+        const struct tk_parquet_node node = {
+            "at", TK_PARQUET_I64, .logical = TK_PARQUET_TIMESTAMP_NS, .encoding = encodings[i]};
+        struct memory_file file;
+        struct tk_err err;
+        memory_file_init(&file);
+        struct tk_parquet_writer *writer =
+            new_writer(&file, &node, 1, &(struct tk_parquet_opts){0});
+        tk_parquet_add_i64(writer, 0, times, TK_COUNTOF(times));
+        assert_int_equal(tk_parquet_writer_write(writer, &err), 0);
+        close_writer(writer);
+        assert_rows(&file, &(struct tk_parquet_rows_opts){.raw = true},
+                    "{\"at\":-9223372036854775808}\n{\"at\":9223372036854775807}\n{\"at\":-1}\n"
+                    "{\"at\":-9223372036854775808}\n{\"at\":-9223372036854775807}\n");
+        TK_CLEANUP(tk_parquet_file_freep) struct tk_parquet_file *read = NULL;
+        assert_int_equal(open_bytes(tk_buf_str(&file.bytes), &read, &err), 0);
+        const struct tk_parquet_statistics *statistics =
+            &tk_parquet_file_meta(read)->row_groups[0].columns[0].meta.statistics;
+        assert_memory_equal(statistics->min_value.p, (int64_t[]){INT64_MIN}, 8);
+        assert_memory_equal(statistics->max_value.p, (int64_t[]){INT64_MAX}, 8);
+        memory_file_release(&file);
+    }
 }
 
 /* Damage -------------------------------------------------------------------------------------- */
@@ -513,6 +558,7 @@ int main(void)
         cmocka_unit_test(a_dictionary_that_is_full_gives_way),
         cmocka_unit_test(nested_rows_are_put_together),
         cmocka_unit_test(values_are_written_as_people_read_them),
+        cmocka_unit_test(the_ends_of_time_come_back),
         cmocka_unit_test(a_file_that_is_cut_off_is_an_error),
         cmocka_unit_test(any_damage_is_an_error_or_other_rows),
         cmocka_unit_test(messages_name_what_is_wrong),

@@ -26,6 +26,7 @@ struct world {
     int64_t rss_pages[MAX_CLOCKS];
     pid_t parents[MAX_CLOCKS];
     uint64_t unmoved[MAX_CLOCKS];
+    int whole_walks; /* that were to meet everybody */
 };
 
 static struct world world;
@@ -150,6 +151,7 @@ static bool read_task(size_t at, struct tk_bpf_task *ret_task)
 static int world_walk(void *context, const struct tk_walk_order *order, struct tk_walk *ret)
 {
     struct world *w = context;
+    w->whole_walks += order->turn_width == UINT32_MAX;
     *ret = (struct tk_walk){.tasks = w->tasks,
                             .unmoved = w->unmoved,
                             .start_ns = w->root.now_ns,
@@ -164,6 +166,7 @@ static int world_walk(void *context, const struct tk_walk_order *order, struct t
         bool moved = w->rss_pages[i] != task->rss_pages || w->parents[i] != task->ppid;
         if (!due && !ran)
             continue;
+        task->is_whole = due || w->gates[i] < 0 || w->parents[i] != task->ppid;
         if (!ran && !moved && order->turn_width != UINT32_MAX) {
             w->unmoved[ret->unmoved_count++] = (uint64_t)task->pid;
             continue;
@@ -877,6 +880,39 @@ static void a_process_born_after_the_host_slept_is_itself(void **state)
     assert_rows(rows, "proc_events", "\"start_ticks\":460010,", 1);
 }
 
+static void a_birth_makes_no_walk_over_everybody(void **state)
+{
+    (void)state;
+    open_procs((struct tk_procs_options){0});
+    (void)tick(0);
+    pretend_events(true);
+    (void)tick(100);
+    int before = world.whole_walks;
+    put_process(53, 20, "child", 100010);
+    on_event(TK_EVENT_FORK, 53, 20, 1);
+    uint32_t i = tk_proc_set_find(&world.procs->set, 53);
+    world.procs->set.facts[i].group_mark = 1; /* the event has told it, as those of BPF do */
+    assert_rows(tick(100), "proc_metrics", "\"pid\":53,", 1);
+    (void)tick(100);
+    assert_int_equal(world.whole_walks, before);
+}
+
+/* A walk had told of it before we knew it, and it sleeps since. */
+static void who_was_told_too_early_is_met_by_a_walk_over_everybody(void **state)
+{
+    (void)state;
+    open_procs((struct tk_procs_options){0});
+    (void)tick(0);
+    pretend_events(true);
+    (void)tick(100);
+    put_process(53, 20, "child", 100010);
+    on_event(TK_EVENT_FORK, 53, 20, 1);
+    world.gates[world.clock_count - 1] = world.clocks[world.clock_count - 1].cpu_ns;
+    world.parents[world.clock_count - 1] = 20;
+    assert_rows(tick(100), "proc_metrics", "\"pid\":53,", 0);
+    assert_rows(tick(100), "proc_metrics", "\"pid\":53,", 1);
+}
+
 static void a_daemon_stays_in_the_tree_that_made_it(void **state)
 {
     (void)state;
@@ -1086,12 +1122,13 @@ static void visitors_see_the_last_reading(void **state)
 
 #define WORLD_TEST(name) cmocka_unit_test_setup_teardown(name, world_open, world_close)
 
-/* The same in tiers P and B2. */
-#define BOTH_TEST(name)                                                                            \
-    WORLD_TEST(name),                                                                              \
+#define WALKED_TEST(name)                                                                          \
     {                                                                                              \
         "walked_" #name, name, walked_open, world_close, NULL                                      \
     }
+
+/* The same in tiers P and B2. */
+#define BOTH_TEST(name) WORLD_TEST(name), WALKED_TEST(name)
 
 int main(void)
 {
@@ -1126,6 +1163,8 @@ int main(void)
         BOTH_TEST(orphans_of_a_tree_that_we_started_come_to_us),
         BOTH_TEST(a_life_between_two_ticks_is_told_in_full),
         BOTH_TEST(a_process_born_after_the_host_slept_is_itself),
+        WALKED_TEST(a_birth_makes_no_walk_over_everybody),
+        WALKED_TEST(who_was_told_too_early_is_met_by_a_walk_over_everybody),
         BOTH_TEST(a_daemon_stays_in_the_tree_that_made_it),
         BOTH_TEST(the_tail_after_a_pause_does_not_smear_over_it),
         BOTH_TEST(the_end_of_a_thread_is_not_that_of_its_process),

@@ -173,6 +173,7 @@ static void tell_process(struct tk_walk *walk, pid_t pid, enum tk_bpf_threads wa
     walk->processes++;
     world.tasks[walk->count++] = (struct tk_bpf_task){
         .pid = pid,
+        .is_whole = 1,
         .ppid = 1,
         .ns_pid = pid,
         .start_boot_ns = START_NS,

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From the files of a run to the courses of its tasks. */
-#include "tk_test.h"
+#include "tk_folder.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,41 +15,11 @@
 #define MS 1000000LL
 #define T0 1758000000000LL
 
-/* A folder for one test, and paths below it. */
-static char home[] = "/tmp/test_workload_XXXXXX";
+FOLDER_OF_EACH_TEST
 
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
-static int make_home(void **state)
-{
-    (void)state;
-    memcpy(home + strlen(home) - 6, "XXXXXX", 6);
-    return mkdtemp(home) ? 0 : -1;
-}
-
-static int remove_home(void **state)
-{
-    (void)state;
-    return nftw(home, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
-}
-
-/* Write a file below the home, with its folder. */
 static void put(const char *name, const char *text)
 {
-    char path[512];
-    struct tk_err err;
-    (void)snprintf(path, sizeof(path), "%s/%s", home, name);
-    char *slash = strrchr(path, '/');
-    *slash = 0;
-    assert_int_equal(tk_dir_make(AT_FDCWD, path, &err), 0);
-    *slash = '/';
-    assert_int_equal(tk_file_write(AT_FDCWD, path, tk_str_from(text), 0644, &err), 0);
+    folder_put(folder, name, text);
 }
 
 #define NODE                                                                                       \
@@ -59,7 +28,7 @@ static void put(const char *name, const char *text)
 
 static int load_as(struct tk_workload **ret, enum tk_service_mode mode, struct tk_err *err)
 {
-    const char *const folders[] = {home};
+    const char *const folders[] = {folder};
     const struct tk_workload_options options = {
         .folders = folders, .folder_count = 1, .mode = mode};
     return tk_workload_new(&options, ret, err);
@@ -501,7 +470,7 @@ static void a_child_needs_the_parent_that_had_ended_before(void **state)
     assert_int_equal(workload->counts.moved, 1);
 }
 
-#define test(name) cmocka_unit_test_setup_teardown(name, make_home, remove_home)
+#define test(name) cmocka_unit_test_setup_teardown(name, open_folder, remove_folder)
 
 int main(void)
 {

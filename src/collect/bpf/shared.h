@@ -11,10 +11,15 @@
 
 /* One process: sums over its live threads and of those that have ended. Times are ns. */
 struct tk_bpf_task {
-    int32_t pid;    /* of the thread group, in the namespace of the reader */
-    int32_t ppid;   /* 0 = outside of it */
-    int32_t ns_pid; /* in its innermost namespace */
-    uint32_t uid;   /* effective */
+    int32_t pid; /* of the thread group, in the namespace of the reader */
+    uint32_t
+        is_whole;     /* the next five are told: it is new, or due, or one of them may be another */
+    int32_t ppid;     /* 0 = outside of the namespace */
+    int32_t ns_pid;   /* in its innermost namespace */
+    uint32_t uid;     /* effective */
+    int32_t fds;      /* open files; -1 = they are too many to count */
+    int32_t fd_limit; /* ... that it may have; INT32_MAX = any number */
+    int32_t threads;
     uint64_t start_boot_ns;
     uint64_t runtime_ns;
     uint64_t utime_ns, stime_ns;           /* by tick, as raw as the kernel has them */
@@ -26,10 +31,6 @@ struct tk_bpf_task {
     uint64_t group;        /* stands for its control groups: changes when one of them does */
     uint32_t state;        /* of its main thread: task_struct.__state */
     uint32_t exit_state;
-    int32_t threads;
-    int32_t fds; /* open files; -1 = not counted: its turn has not come, or they are too many */
-    int32_t fd_limit; /* ... that it may have; INT32_MAX = any number */
-    uint32_t padding;
     uint64_t net_rx_bytes, net_tx_bytes; /* since they are followed; 0 when they are not */
     uint64_t io_wait_ns;                 /* likewise */
     char comm[TK_BPF_COMM_MAX];

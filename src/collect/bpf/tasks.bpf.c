@@ -13,13 +13,15 @@
 #define GATES       65536 /* pids that share a slot are written more often than needed */
 #define THREADS_MAX 512   /* of one process that tier B1 adds up */
 #define ROUTE_MAX   16384 /* processes that are fetched ahead */
-#define AHEAD       8
+#define AHEAD       4
 
 #define UNCREDITED_MAX_NS 2000000000 /* a CPU without ticks is looked after each second */
 
 /* include/linux/mm_types_task.h, kernel/bpf/task_iter.c */
 enum { RSS_FILE, RSS_ANON, RSS_SWAP, RSS_SHMEM, RSS_KINDS };
 enum { ALL_PROCESSES, ALL_THREADS, THREADS_OF_PROCESS };
+/* include/uapi/asm-generic/resource.h */
+enum { RLIMIT_NOFILE = 7 };
 
 /* A process as it was told of last. One that had a single thread runs only by this thread, so that
  * its clock alone shows whether it did: the process's sums lie in other cache lines. */
@@ -28,6 +30,7 @@ struct gate {
     uint32_t tick_single; /* of the walk that told of it, times 2; plus 1 if it had one thread */
     uint64_t clock_ns;    /* of the thread, or of the process when it had several */
     uint64_t mark;        /* mark_of() */
+    uint64_t origin;      /* origin_of() */
 };
 
 struct {
@@ -121,6 +124,36 @@ struct sums {
     uint64_t minflt, majflt, nvcsw, nivcsw;
     uint64_t rd_bytes, wr_bytes;
 };
+
+/* Memory ----------------------------------------------------------------------------- */
+
+/* Have it loaded, here and now. What is used later in many places is loaded once at the start, all
+ * lines at the same time: they were last used a walk ago, and lie in no cache. */
+static __always_inline void touch(uint64_t value)
+{
+    barrier_var(value);
+}
+
+/* What put() reads of each process. */
+static __always_inline void touch_process(struct task_struct *leader)
+{
+    const struct signal_struct *signal = leader->signal;
+    const struct mm_struct *mm = leader->mm;
+    touch(state_of(leader));
+    touch(leader->utime);
+    touch(leader->nvcsw);
+    touch(leader->sched_info.run_delay);
+    touch((uint64_t)leader->comm[0]);
+    touch((uint64_t)leader->cgroups);
+    if (bpf_core_field_exists(leader->ioac.read_bytes))
+        touch(leader->ioac.read_bytes);
+    touch((uint64_t)signal->nr_threads);
+    touch(signal->utime);
+    touch(signal->min_flt);
+    touch(signal->sum_sched_runtime);
+    if (!bpf_core_type_exists(struct mm_rss_stat___old))
+        touch((uint64_t)mm->rss_stat[0].count);
+}
 
 /* Pids ------------------------------------------------------------------------------- */
 
@@ -248,20 +281,20 @@ static __always_inline int64_t read_rss(struct mm_struct *mm)
 
 #define FD_WORDS_MAX 1024 /* of 64 files each; who has room for more is not counted */
 
-/* include/uapi/asm-generic/resource.h */
-enum { RLIMIT_NOFILE = 7 };
-
 static uint64_t open_fds_at; /* address of the bits that are counted */
+
+#define FD_WORDS_AT_ONCE 4 /* read by one call; what lies behind the last one is not counted */
 
 /* As sum_parts(), a function of its own. */
 __noinline int32_t count_bits(uint32_t words)
 {
     uint64_t at = open_fds_at;
     int32_t count = 0;
-    for (uint32_t i = 0; i < FD_WORDS_MAX && i < words; i++) {
-        uint64_t word = 0;
-        bpf_probe_read_kernel(&word, sizeof(word), (const void *)(at + i * sizeof(word)));
-        count += __builtin_popcountll(word);
+    for (uint32_t i = 0; i < FD_WORDS_MAX && i < words; i += FD_WORDS_AT_ONCE) {
+        uint64_t bits[FD_WORDS_AT_ONCE] = {0};
+        bpf_probe_read_kernel(bits, sizeof(bits), (const void *)(at + i * sizeof(bits[0])));
+        for (uint32_t k = 0; k < FD_WORDS_AT_ONCE; k++)
+            count += i + k < words ? __builtin_popcountll(bits[k]) : 0;
     }
     return count;
 }
@@ -350,28 +383,36 @@ static __always_inline bool all_idle(const struct gate *gate, int32_t pid, uint6
 }
 
 /* The verifier takes an address for a number when it comes from memory. */
-static volatile uint64_t group_address, parent_address;
+static volatile uint64_t group_address, parent_address, cred_address;
 
-/* Stands for all that changes of a process though it does not run: its resident set, control groups
- * and parent. */
+/* Stands for what changes of a process though it does not run: its resident set and its control
+ * groups. */
 static __always_inline uint64_t mark_of(const struct task_struct *leader, int64_t rss_pages)
 {
     group_address = (uint64_t)leader->cgroups;
-    parent_address = (uint64_t)leader->real_parent;
-    return (uint64_t)rss_pages * 0x9e3779b97f4a7c15ULL ^ group_address ^ parent_address << 20;
+    return (uint64_t)rss_pages * 0x9e3779b97f4a7c15ULL ^ group_address;
 }
 
-/* It is due, and nothing has changed since it was told of. Of who is on a CPU exact mode knows
- * better than its clock. */
-static __always_inline bool is_unmoved(const struct gate *gate, struct task_struct *leader,
-                                       int32_t pid, uint64_t runtime_ns)
+/* Stands for what a process seldom changes, and what lies in memory of its own for each: its parent
+ * and its user; and for which process it is. */
+static __always_inline uint64_t origin_of(const struct task_struct *leader)
 {
-    if (walk.turn_width == UINT32_MAX || gate->pid != (uint32_t)pid || (is_exact && leader->on_cpu))
+    parent_address = (uint64_t)leader->real_parent;
+    cred_address = (uint64_t)leader->cred;
+    return leader->start_boottime * 0x9e3779b97f4a7c15ULL ^ parent_address ^ cred_address << 20;
+}
+
+/* It is due, and nothing has changed since it was told of: not the clock, of the thread if it had a
+ * single one, nor what the marks stand for. Of who is on a CPU exact mode knows better than its
+ * clock. */
+static __always_inline bool is_unmoved(const struct gate *gate, struct task_struct *leader,
+                                       int32_t pid, bool single, uint64_t clock_ns)
+{
+    if (walk.turn_width == UINT32_MAX || gate->pid != (uint32_t)pid ||
+        (gate->tick_single & 1) != single || gate->clock_ns != clock_ns ||
+        (is_exact && leader->on_cpu))
         return false;
-    uint64_t clock_ns = runtime_ns;
-    if (gate->tick_single & 1)
-        clock_ns = leader->se.sum_exec_runtime;
-    return gate->clock_ns == clock_ns && gate->mark == mark_of(leader, read_rss(leader->mm));
+    return gate->origin == origin_of(leader) && gate->mark == mark_of(leader, read_rss(leader->mm));
 }
 
 static __always_inline void tell_unmoved(struct gate *gate, int32_t pid)
@@ -408,7 +449,6 @@ static __always_inline void fill(struct tk_bpf_task *record, struct task_struct 
                                  const struct sums *sums)
 {
     const struct signal_struct *signal = leader->signal;
-    record->uid = leader->cred->euid.val;
     record->start_boot_ns = leader->start_boottime;
     record->runtime_ns = sums->runtime_ns;
     record->utime_ns = sums->utime_ns;
@@ -442,6 +482,17 @@ static __always_inline void fill_extras(struct tk_bpf_task *record, int32_t pid)
     record->io_wait_ns = is_there ? extra->io_wait_ns : 0;
 }
 
+/* What is told of a process that is new, has changed it, or is due. */
+static __always_inline void fill_whole(struct tk_bpf_task *record, struct task_struct *leader,
+                                       int32_t pid)
+{
+    record->uid = leader->cred->euid.val;
+    record->ns_pid = innermost_pid_of(leader, pid);
+    record->ppid = pid_of(leader->real_parent->group_leader);
+    record->fds = count_fds(leader->files);
+    record->fd_limit = fd_limit_of(leader->signal);
+}
+
 static __always_inline void put(struct gate *gate, struct task_struct *leader, int32_t pid,
                                 struct sums *sums)
 {
@@ -452,11 +503,10 @@ static __always_inline void put(struct gate *gate, struct task_struct *leader, i
     fill(record, leader, sums);
     fill_extras(record, pid);
     record->pid = pid;
-    record->ns_pid = innermost_pid_of(leader, pid);
-    record->ppid = pid_of(leader->real_parent->group_leader);
-    bool is_new = gate->pid != (uint32_t)pid;
-    record->fds = is_new || is_in_turn(pid) ? count_fds(leader->files) : -1;
-    record->fd_limit = fd_limit_of(leader->signal);
+    uint64_t origin = origin_of(leader);
+    record->is_whole = gate->pid != (uint32_t)pid || gate->origin != origin || is_in_turn(pid);
+    if (record->is_whole)
+        fill_whole(record, leader, pid);
     gate->pid = (uint32_t)pid;
     bool is_single = record->threads == 1;
     gate->tick_single = walk.tick << 1 | is_single;
@@ -464,6 +514,7 @@ static __always_inline void put(struct gate *gate, struct task_struct *leader, i
     uint64_t clock_ns = BPF_CORE_READ(leader, se.sum_exec_runtime);
     gate->clock_ns = is_single ? clock_ns : sums->runtime_ns;
     gate->mark = mark_of(leader, record->rss_pages);
+    gate->origin = origin;
 }
 
 /* One thread ------------------------------------------------------------------------- */
@@ -578,6 +629,15 @@ __noinline uint64_t sum_threads(int32_t tgid, uint32_t wants_rest)
     return runtime_ns;
 }
 
+/* All that the process has used, its live threads included. */
+static __always_inline uint64_t runtime_of_process(struct task_struct *leader)
+{
+    uint64_t ended_ns = leader->signal->sum_sched_runtime;
+    if (leader->signal->nr_threads > 1)
+        return ended_ns + sum_threads(leader->tgid, false);
+    return ended_ns + runtime_of(leader);
+}
+
 __noinline int put_subject(int32_t pid)
 {
     struct task_struct *leader =
@@ -585,10 +645,19 @@ __noinline int put_subject(int32_t pid)
     struct gate *gate = gate_of(pid);
     if (!gate)
         return 0;
-    if (is_unmoved(gate, leader, pid, sums_of_subject.runtime_ns)) {
+    if (is_unmoved(gate, leader, pid, true, leader->se.sum_exec_runtime)) {
         tell_unmoved(gate, pid);
         return 0;
     }
+    touch_process(leader);
+    uint64_t runtime_ns = runtime_of_process(leader);
+    if (all_idle(gate, pid, runtime_ns))
+        return 0;
+    if (is_unmoved(gate, leader, pid, false, runtime_ns)) {
+        tell_unmoved(gate, pid);
+        return 0;
+    }
+    sums_of_subject = (struct sums){.runtime_ns = runtime_ns};
     if (leader->signal->nr_threads > 1) {
         sum_threads(leader->tgid, true);
     } else {
@@ -611,10 +680,11 @@ __noinline int fetch_ahead(void)
     at += AHEAD;
     slot = bpf_map_lookup_elem(&route, &at);
     if (slot && *slot != 0) {
-        uint64_t ignored;
-        bpf_probe_read_kernel(&ignored, sizeof(ignored),
-                              (const char *)*slot +
-                                  bpf_core_field_offset(struct task_struct, tasks));
+        const struct task_struct *later =
+            bpf_rdonly_cast((const void *)*slot, bpf_core_type_id_kernel(struct task_struct));
+        touch((uint64_t)later->tasks.next);
+        touch((uint64_t)later->tgid);
+        touch(later->se.sum_exec_runtime);
     }
     return 0;
 }
@@ -630,15 +700,6 @@ static __always_inline void walk_process(struct task_struct *leader)
     const struct gate *gate = gate_of(pid);
     if (!gate || is_idle(gate, leader, pid))
         return;
-    uint64_t runtime_ns = leader->signal->sum_sched_runtime;
-    if (leader->signal->nr_threads > 1) {
-        runtime_ns += sum_threads(leader->tgid, false);
-    } else {
-        runtime_ns += runtime_of(leader);
-    }
-    if (all_idle(gate, pid, runtime_ns))
-        return;
-    sums_of_subject = (struct sums){.runtime_ns = runtime_ns};
     put_subject(pid);
 }
 

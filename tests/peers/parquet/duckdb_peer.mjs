@@ -79,7 +79,11 @@ async function compareDuckdb(tk, file) {
 async function compareHyparquet(tk, file) {
   const { asyncBufferFromFile, parquetReadObjects } = await load('hyparquet');
   const { compressors } = await load('hyparquet-compressors');
-  const names = ['i32', 'i64', 'f64', 'flag', 'name'];
+  const plainTypes = ['INTEGER', 'BIGINT', 'DOUBLE', 'BOOLEAN', 'VARCHAR'];
+  const columns = await query(`DESCRIBE SELECT * FROM '${file}'`);
+  const notInJson = ['extreme', 'odd']; // JavaScript's JSON rounds the one and has no NaN
+  const names = columns.map((c) => c.column_name).filter(
+    (name, i) => plainTypes.includes(columns[i].column_type) && !notInJson.includes(name));
   const theirs = await parquetReadObjects({ file: await asyncBufferFromFile(file), compressors, columns: names });
   const ours = cat(tk, file, '--raw', '--columns', names.join(','));
   if (ours.length !== theirs.length) fail(`${file}: ${ours.length} rows, hyparquet has ${theirs.length}`);

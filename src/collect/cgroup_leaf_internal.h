@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What cgroup_leaf.c (making, reading, limits) and cgroup_leaf_shared.c (leaves that outlive their
+ * maker) share. */
+#ifndef TK_COLLECT_CGROUP_LEAF_INTERNAL_H
+#define TK_COLLECT_CGROUP_LEAF_INTERNAL_H
+
+#include "collect/cgroup_folders.h"
+#include "collect/cgroups_internal.h"
+
+enum {
+    TK_CGROUP_LEAF_NAME = 128,
+    TK_CGROUP_LEAF_FILE = 256, /* "NAME/file" */
+};
+
+/* A folder of the leaf in one hierarchy. */
+struct tk_cgroup_place {
+    int hierarchy;
+    int parent; /* the group that it was made in, open */
+    int procs;  /* its cgroup.procs, open for writing */
+};
+
+struct tk_cgroup_leaf {
+    int rootfd;
+    struct tk_cgroup_mounts mounts; /* `own` are the groups that it was made in */
+    struct tk_cgroup_devices stacked;
+    struct tk_cgroup_place places[TK_CGROUP_HIERARCHIES];
+    size_t count;
+    char name[TK_CGROUP_LEAF_NAME];
+    char path[TK_CGROUP_PATH_MAX]; /* as /proc/PID/cgroup shows it */
+    struct tk_cgroup_step step;    /* within our group of version 2 */
+};
+
+/* The folder that is, or is mounted together with (cpu,cpuacct), a hierarchy; NULL = none. */
+const struct tk_cgroup_place *tk_cgroup_leaf_place(const struct tk_cgroup_leaf *leaf,
+                                                   int hierarchy);
+
+/* Path of a file of the leaf, below its parent. */
+void tk_cgroup_leaf_file(const struct tk_cgroup_leaf *leaf, const char *file,
+                         char ret[TK_CGROUP_LEAF_FILE]);
+
+#endif

@@ -1,0 +1,199 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+
+load step_helpers
+
+setup() {
+    enter_build
+}
+
+teardown() {
+    rm -rf "$TELEMETRY_DIR" # ends the watcher
+    leave_build
+}
+
+@test "without a job a command is a job of its own, with one line on stderr" {
+    run -0 --separate-stderr "$TK" exec -- echo hello
+    [ "$output" = hello ]
+    [[ $stderr =~ ^telemetry:\ echo\ \ ok\ \ .*\ cores ]]
+    [ "$(wc -l <<<"$stderr")" -eq 1 ]
+    jq -e '.job == "build" and .version == "unknown" and .status == "success" and
+        (.steps | length) == 1 and .steps[0].name == "echo" and .steps[0].kind == "exec" and
+        .steps[0].exit_code == 0 and .steps[0].attempt == 1' "$(document)"
+    ! grep -q hello "$(document)" # arguments are not recorded
+}
+
+@test "within a job it is a step, and steps in it know it" {
+    in_shell 'telemetry_init build 2'
+    "$TK" exec -n outer --attr colour=red -- sh -c "'$TK' exec -n inner -- true; \
+        '$TK' step shell -- true; . '$SHELL_FUNCTIONS'; telemetry_step_start s; telemetry_step_end s"
+    in_shell telemetry_finalize
+    jq -e '[.steps[] | [.name, .id, .parent]] == [["outer", "s1", null], ["inner", "s2", "s1"],
+        ["shell", "s3", "s1"], ["s", "s4", "s1"]] and .steps[0].attrs == {"colour": "red"}' "$(document)"
+}
+
+@test "exit statuses are those of a shell" {
+    run -3 "$TK" exec -- sh -c 'exit 3'
+    run -127 "$TK" exec -- ./missing
+    [[ $output == *"cannot run './missing': No such file or directory"* ]]
+    : >file
+    run -126 "$TK" exec -- ./file
+    run -143 "$TK" exec -- sh -c 'kill $$'
+    run -2 "$TK" exec
+    [[ $output == "tracekit exec: the command to run is missing"* ]]
+    cat "$TELEMETRY_DIR"/*.json | jq -es 'map(.steps[0] | [.status, .exit_code, .signal]) | sort ==
+        ([["failed", 3, null], ["failed", 126, null], ["failed", 127, null], ["failed", 143, 15]] | sort)'
+}
+
+@test "T17: signals, stdin and process group are the command's" {
+    [ "$(printf 'in' | "$TK" exec -- cat 2>/dev/null)" = in ]
+    "$TK" exec -- sh -c "trap 'exit 9' TERM; : >ready; while :; do sleep 0.02; done" 2>/dev/null &
+    wrapper=$!
+    wait_until test -e ready
+    kill -TERM "$wrapper"
+    ends_with 9 "$wrapper"
+    [ "$("$TK" exec -- sh -c 'ps -o pgid= $$' 2>/dev/null)" = "$(sh -c 'ps -o pgid= $$')" ]
+}
+
+@test "T17: the terminal is the command's, and Ctrl-C reaches it once" {
+    cat >script <<END
+set timeout 20
+spawn $TK exec -- sh -c {trap 'echo got; exit 7' INT; tty; echo ready; while :; do sleep 0.05; done}
+expect /dev/pts
+expect ready
+send \003
+expect got
+expect eof
+exit [lindex [wait] 3]
+END
+    run -7 expect script
+    [ "$(tr -d '\r' <<<"$output" | grep -c 'got$')" -eq 1 ]
+}
+
+@test "T7: bytes are charged to the step that wrote them, not to the idle one after it" {
+    in_shell 'telemetry_init build'
+    "$TK" exec -n writer -- head -c 100000000 /dev/zero >big
+    "$TK" exec -n idle -- sh -c 'sleep 0.2; sync'
+    in_shell telemetry_finalize
+    jq -e '.steps[0].io.write_mb >= 95 and .steps[0].io.write_mb < 97 and
+        .steps[1].io.write_mb < 1' "$(document)"
+}
+
+@test "T8: a memory peak of a fraction of a second is seen" {
+    run -0 "$TK" exec -- sh -c 'head -c 200000000 /dev/zero | tail -c 200000000 >/dev/null'
+    jq -e '.steps[0].memory | .peak_mb >= 190 and .peak_mb < 400 and .largest_process_mb >= 190' \
+        "$(document)"
+}
+
+@test "T9: 200 short processes are accounted for" {
+    cat >work <<'END'
+n=0; while [ $n -lt 200 ]; do n=$((n + 1)); sh -c 'i=0; while [ $i -lt 2000 ]; do i=$((i + 1)); done'; done
+END
+    command time -f '%U %S' -o plain sh work
+    run -0 "$TK" exec -- sh work
+    plain=$(awk '{ print $1 + $2 }' plain)
+    jq -e --argjson plain "$plain" '.steps[0] | .cpu.total_s as $cpu | $cpu >= $plain * 0.6 and
+        $cpu <= $plain * 1.7 + 0.2 and .cpu.processes >= 201' "$(document)"
+}
+
+@test "T10: a daemonised grandchild is accounted for" {
+    run -0 "$TK" exec -- sh -c \
+        '(setsid sh -c "i=0; while [ \$i -lt 500000 ]; do i=\$((i + 1)); done; : >done" >/dev/null 2>&1 &)
+        while ! test -e done; do sleep 0.05; done'
+    jq -e '.steps[0] | .cpu.total_s >= 0.1 and .cpu.processes >= 3' "$(document)"
+}
+
+@test "T12: unprivileged it is a tree: rusage, I/O, memory of the largest process" {
+    enter_nobodys_folder
+    run -4 as_nobody env TELEMETRY_DIR="$PWD/t" ./tracekit exec -- sh -c \
+        'i=0; while [ $i -lt 200000 ]; do i=$((i + 1)); done; head -c 5000000 /dev/zero >file; exit 4'
+    jq -e '.tool.level == "L3" and .exit_code == 4 and (.steps[0] | .scope == "tree" and
+        .cpu.total_s > 0.02 and .io.write_chars_mb > 4.7 and .memory.peak_mb > 1 and
+        .memory.largest_process_mb == .memory.peak_mb)' t/*.json
+}
+
+@test "as root the programs that used most CPU are named" {
+    need_root "for exit records"
+    "$TK" exec -- sh -c 'for i in 1 2 3; do gzip -c /proc/kallsyms >/dev/null; done; sleep 0.05'
+    jq -e '.steps[0].top' "$(document)" >/dev/null || skip "no exit records here"
+    jq -e '.steps[0].top | length >= 2 and length <= 5 and .[0].comm == "gzip" and .[0].count == 3 and
+        .[0].cpu_s > 0 and .[0].rss_peak_mb > 0' "$(document)"
+}
+
+@test "a curve of cores in use is sampled" {
+    run -0 "$TK" exec -- sh -c 'i=0; while [ $i -lt 1500000 ]; do i=$((i + 1)); done'
+    jq -e '.steps[0] | select(.duration_s > 0.5) | (.samples.rows | length) >= 3 and
+        ([.samples.rows[][0]] | max) > 0.2 and .cpu.cores_peak >= .cpu.cores_avg' "$(document)"
+}
+
+@test "a command that takes too long is ended, and one that ignores that is killed" {
+    run -124 "$TK" exec -t 200ms -- sleep 10
+    [[ $output == *"sleep  timed out  "* ]]
+    jq -e '.steps[0] | .timed_out and .status == "failed" and .signal == 15 and
+        .duration_s < 3' "$(document)"
+}
+
+@test "what outlives the command is told, and killed on request alone" {
+    "$TK" exec -- sh -c 'sleep 30 >/dev/null 2>&1 & echo $! >pid' 2>/dev/null
+    kill -0 "$(cat pid)"
+    kill "$(cat pid)"
+    jq -e '.steps[0].left_running == 1' "$(document)"
+    "$TK" exec --kill-leftovers -- sh -c 'sleep 30 >/dev/null 2>&1 & echo $! >pid' 2>/dev/null
+    wait_until is_gone "$(cat pid)"
+}
+
+@test "arguments are recorded on request, without secrets" {
+    "$TK" exec --record-args -- echo --password hunter2 plain >/dev/null 2>&1
+    jq -e '.steps[0].argv[0] == "echo" and (.steps[0].argv | index("plain"))' "$(document)"
+    ! grep -r hunter2 "$TELEMETRY_DIR"
+}
+
+@test "a folder that cannot be used costs the record, not the command" {
+    : >file
+    TELEMETRY_DIR=$PWD/file run -3 "$TK" exec -- sh -c 'exit 3'
+    [ "${#lines[@]}" -eq 1 ]
+    [[ $output == "tracekit exec: "*"/file: "* ]]
+}
+
+@test "a wrapper that is killed leaves its step in the document" {
+    in_shell 'telemetry_init build'
+    "$TK" exec -n doomed -- sh -c ': >ready; sleep 0.4' 2>/dev/null &
+    wrapper=$!
+    wait_until test -e ready
+    kill -9 "$wrapper"
+    wait_until grep -q '"verb":"gone"' "$TELEMETRY_DIR"/*/journal
+    in_shell telemetry_finalize
+    jq -e '.steps[0] | .name == "doomed" and .status == "incomplete" and .duration_s < 5' "$(document)"
+}
+
+@test "a wrapper that is killed outside of a job leaves its document to the next command" {
+    "$TK" exec -n doomed -- sh -c 'echo $$ >pid; exec sleep 60' 2>/dev/null &
+    wrapper=$!
+    wait_until test -s pid
+    sleep 0.5
+    kill -9 "$wrapper"
+    kill "$(cat pid)" # it would go on alone
+    sleep 0.5
+    run ! ls "$TELEMETRY_DIR"/*.json
+    "$TK" report list >list
+    grep -q 'incomplete' list
+    jq -e '.status == "incomplete" and (.steps | length) == 1 and .steps[0].name == "doomed" and
+        .steps[0].status == "incomplete" and .steps[0].duration_s >= 0.3 and
+        .steps[0].duration_s < 0.9 and (.steps[0].samples.rows | length) >= 2' "$(document)"
+    "$TK" report list >again
+    cmp list again
+    [ -z "$(ls "$TELEMETRY_DIR/open")" ]
+}
+
+@test "64 commands side by side are all there" {
+    in_shell 'telemetry_init build'
+    for i in $(seq 64); do "$TK" exec -n "p$i" -- true 2>/dev/null & done
+    wait
+    in_shell telemetry_finalize
+    jq -e '([.steps[].name] | unique | length) == 64 and all(.steps[]; .status == "success")' "$(document)"
+}
+
+@test "no control group is left behind" {
+    "$TK" exec -- true 2>/dev/null
+    [ -z "$(find /sys/fs/cgroup -maxdepth 5 -name 'tracekit-exec-*' -newer "$TELEMETRY_DIR" 2>/dev/null)" ]
+}

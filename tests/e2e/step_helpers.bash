@@ -1,0 +1,28 @@
+# Shared by step.bats, step_packer.bats and exec.bats: a build in a folder of its own, whose telemetry lies in t/.
+
+load record_helpers
+
+enter_build() {
+    [ -x "${TK:-}" ] || { echo "\$TK names no program to test" >&2; return 1; }
+    enter_folder
+    SHELL_FUNCTIONS=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)/shell/telemetry.sh
+    export TELEMETRY_DIR=$PWD/t TRACEKIT=$TK
+    unset TRACEKIT_JOB TRACEKIT_SPAN TRACEKIT_VERBOSE TRACEKIT_STORE GITHUB_RUN_ID GITHUB_RUN_ATTEMPT \
+        GITHUB_JOB GITHUB_OUTPUT GITHUB_SHA GITHUB_REF GITHUB_RUN_NUMBER GITHUB_REF_NAME \
+        GITHUB_HEAD_REF GITHUB_ACTIONS CI_JOB_ID BUILD_TAG
+}
+
+leave_build() {
+    leave_folder
+}
+
+# Run lines of a shell script that has sourced the functions, in a shell of its own.
+in_shell() {
+    sh -c ". '$SHELL_FUNCTIONS'
+$1"
+}
+
+# Path of the document of the only job, once it is finalised.
+document() {
+    echo "$TELEMETRY_DIR"/*.json
+}

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The server over HTTP/1.1, by raw sockets: what no well-behaved client would send is here, too. */
+#include "served.h"
+
+#define POST_HEAD "POST /v1/traces HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+#define EMPTY     "{\"resourceSpans\":[]}"
+#define POST      POST_HEAD "Content-Length: 20\r\n\r\n" EMPTY
+#define OK        "HTTP/1.1 200 OK\r\n"
+
+/* Send `text` in pieces of so many bytes; what comes until `wanted` came so often goes to buf. */
+static bool talk(const struct served *served, const char *text, size_t piece, const char *wanted,
+                 int times, char *buf, size_t cap)
+{
+    int fd = served_connect(served, TK_PROTOCOL_HTTP);
+    size_t n = strlen(text);
+    for (size_t i = 0; i < n; i += piece)
+        served_send(fd, text + i, n - i < piece ? n - i : piece);
+    bool closed = served_read(fd, wanted, times, buf, cap);
+    (void)close(fd);
+    return closed;
+}
+
+static int count(const char *text, const char *what)
+{
+    int n = 0;
+    for (const char *at = text; (at = strstr(at, what)); at++)
+        n++;
+    return n;
+}
+
+static void requests_come_in_any_pieces_and_one_after_the_other(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        size_t piece;
+        int answers;
+    } cases[] = {
+        {POST, 1, 1},
+        {POST POST POST, 1000, 3}, /* pipelined */
+        {POST POST, 7, 2},
+        {POST_HEAD
+         "Transfer-Encoding: chunked\r\n\r\n5\r\n{\"res\r\nf\r\nourceSpans\":[]}\r\n0\r\n\r\n",
+         1000, 1},
+        {POST_HEAD
+         "Transfer-Encoding: chunked\r\n\r\n5\r\n{\"res\r\nf\r\nourceSpans\":[]}\r\n0\r\n\r\n" POST,
+         1, 2},
+    };
+    struct served served;
+    char buf[8192];
+    served_start(&served, (struct tk_server_options){.workers = 1});
+    for (size_t i = 0; i < TK_COUNTOF(cases); i++) {
+        (void)talk(&served, cases[i].text, cases[i].piece, "\r\n\r\n{}", cases[i].answers, buf,
+                   sizeof(buf));
+        assert_int_equal(count(buf, OK), cases[i].answers);
+    }
+    (void)served_stop(&served);
+}
+
+static void who_asks_first_is_told_to_go_on(void **state)
+{
+    (void)state;
+    struct served served;
+    char buf[8192];
+    served_start(&served, (struct tk_server_options){.workers = 1});
+    int fd = served_connect(&served, TK_PROTOCOL_HTTP);
+    const char head[] = POST_HEAD "Content-Length: 20\r\nExpect: 100-continue\r\n\r\n";
+    served_send(fd, head, sizeof(head) - 1);
+    (void)served_read(fd, "HTTP/1.1 100 Continue\r\n\r\n", 1, buf, sizeof(buf));
+    served_send(fd, EMPTY, 20);
+    (void)served_read(fd, "\r\n\r\n{}", 1, buf, sizeof(buf));
+    assert_int_equal(count(buf, OK), 1);
+    (void)close(fd);
+    (void)served_stop(&served);
+}
+
+/* Each with a request behind it that must never be answered: 400, or nothing, and the end. */
+static void smuggled_requests_are_never_answered(void **state)
+{
+    (void)state;
+    static const char *const heads[] = {
+        POST_HEAD "Content-Length: 20\r\nContent-Length: 5\r\n\r\n",
+        POST_HEAD "Content-Length: 5\r\nContent-Length: 20\r\n\r\n",
+        POST_HEAD "Content-Length: 20\r\nTransfer-Encoding: chunked\r\n\r\n",
+        POST_HEAD "Transfer-Encoding: chunked\r\nContent-Length: 20\r\n\r\n",
+        POST_HEAD "Transfer-Encoding: xchunked\r\n\r\n",
+        POST_HEAD "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n",
+        POST_HEAD "Transfer-Encoding: chunked, identity\r\n\r\n",
+        POST_HEAD "Content-Length: +20\r\n\r\n",
+        POST_HEAD "Content-Length: 20, 20\r\n\r\n",
+        POST_HEAD "Content-Length: 0x14\r\n\r\n",
+        POST_HEAD "Content-Length : 20\r\n\r\n",
+        POST_HEAD "Host: b\r\nContent-Length: 20\r\n\r\n",
+        "POST /v1/traces HTTP/1.1\r\nContent-Length: 20\r\n\r\n", /* no Host */
+        "POST /v1 /traces HTTP/1.1\r\nHost: a\r\nContent-Length: 20\r\n\r\n",
+    };
+    struct served served;
+    char text[1024], buf[8192];
+    served_start(&served, (struct tk_server_options){.workers = 1});
+    for (size_t i = 0; i < TK_COUNTOF(heads); i++) {
+        (void)snprintf(text, sizeof(text), "%s%s%s", heads[i], EMPTY,
+                       "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_true(talk(&served, text, 1000, NULL, 0, buf, sizeof(buf)));
+        assert_int_equal(count(buf, OK), 0);
+        assert_int_equal(count(buf, "HTTP/1.1 400 ") > 0, *buf != '\0');
+    }
+    (void)served_stop(&served);
+}
+
+static void damaged_chunks_end_the_connection(void **state)
+{
+    (void)state;
+    static const char *const bodies[] = {
+        "zz\r\n{}\r\n0\r\n\r\n",
+        "-2\r\n{}\r\n0\r\n\r\n",
+        "ffffffffffffffffff\r\n{}\r\n0\r\n\r\n",
+        "2\r\n{}XX0\r\n\r\n",
+    };
+    struct served served;
+    char text[1024], buf[8192];
+    served_start(&served, (struct tk_server_options){.workers = 1});
+    for (size_t i = 0; i < TK_COUNTOF(bodies); i++) {
+        (void)snprintf(text, sizeof(text), "%sTransfer-Encoding: chunked\r\n\r\n%s", POST_HEAD,
+                       bodies[i]);
+        assert_true(talk(&served, text, 1000, NULL, 0, buf, sizeof(buf)));
+        assert_int_equal(count(buf, OK), 0);
+    }
+    (void)served_stop(&served);
+}
+
+static void bodies_over_the_limit_are_refused(void **state)
+{
+    (void)state;
+    struct served served;
+    char buf[8192];
+    char *text = malloc(300000);
+    assert_non_null(text);
+    served_start(&served, (struct tk_server_options){.workers = 1, .max_body_bytes = 100000});
+
+    /* By its length, before it comes: the connection lives on when the rest can be read away. */
+    (void)talk(&served, POST_HEAD "Content-Length: 9000000\r\n\r\n", 1000, NULL, 0, buf,
+               sizeof(buf));
+    assert_int_equal(count(buf, "HTTP/1.1 413 "), 1);
+    assert_int_equal(count(buf, "{\"code\":8,"), 1);
+
+    /* In chunks, where only the end shows it. */
+    size_t n =
+        (size_t)snprintf(text, 300000, "%sTransfer-Encoding: chunked\r\n\r\n1d4c0\r\n", POST_HEAD);
+    memset(text + n, ' ', 120000);
+    (void)snprintf(text + n + 120000, 1000, "\r\n0\r\n\r\n%s", POST);
+    (void)talk(&served, text, 50000, "\r\n\r\n{}", 1, buf, sizeof(buf));
+    assert_int_equal(count(buf, "HTTP/1.1 413 "), 1);
+    assert_int_equal(count(buf, OK), 1);
+
+    struct tk_metrics metrics = served_stop(&served);
+    assert_int_equal(metrics.counts.requests[TK_PROTOCOL_HTTP][TK_OUTCOME_TOO_LARGE], 1);
+    free(text);
+}
+
+static void a_used_up_budget_is_overload(void **state)
+{
+    (void)state;
+    struct served served;
+    char buf[8192];
+    served_start(&served, (struct tk_server_options){
+                              .workers = 1, .max_body_bytes = 100000, .budget_bytes = 100000});
+    int fd = served_connect(&served, TK_PROTOCOL_HTTP);
+    const char head[] = POST_HEAD "Content-Length: 90000\r\n\r\n{";
+    served_send(fd, head, sizeof(head) - 1);
+    for (int i = 0; i < 1000 && count(buf, "429") == 0; i++)
+        (void)talk(&served, POST, 1000, "\r\n\r\n{", 1, buf, sizeof(buf));
+    assert_int_equal(count(buf, "HTTP/1.1 429 "), 1);
+    assert_int_equal(count(buf, "Retry-After: 1\r\n"), 1);
+    (void)close(fd);
+    do /* what the other one held is there again */
+        (void)talk(&served, POST, 1000, "\r\n\r\n{", 1, buf, sizeof(buf));
+    while (count(buf, "429") > 0);
+    assert_int_equal(count(buf, OK), 1);
+    (void)served_stop(&served);
+}
+
+static void who_is_too_slow_is_cut_off(void **state)
+{
+    (void)state;
+    static const char *const starts[] = {"", "POST /v1/tra", POST_HEAD,
+                                         POST_HEAD "Content-Length: 20\r\n\r\n{\"re"};
+    struct served served;
+    char buf[8192];
+    served_start(&served, (struct tk_server_options){.workers = 1,
+                                                     .head_ns = 100 * TK_NS_PER_MS,
+                                                     .body_ns = 200 * TK_NS_PER_MS});
+    for (size_t i = 0; i < TK_COUNTOF(starts); i++) {
+        int fd = served_connect(&served, TK_PROTOCOL_HTTP);
+        served_send(fd, starts[i], strlen(starts[i]));
+        assert_true(served_read(fd, NULL, 0, buf, sizeof(buf)));
+        assert_string_equal(buf, "");
+        (void)close(fd);
+    }
+    struct tk_metrics metrics = served_stop(&served);
+    assert_int_equal(metrics.counts.closed_slow, TK_COUNTOF(starts));
+}
+
+static void too_many_connections_are_told_so(void **state)
+{
+    (void)state;
+    struct served served;
+    char buf[8192];
+    served_start(&served, (struct tk_server_options){.workers = 1, .max_connections = 2});
+    int first = served_connect(&served, TK_PROTOCOL_HTTP);
+    int second = served_connect(&served, TK_PROTOCOL_HTTP);
+    int third = served_connect(&served, TK_PROTOCOL_HTTP);
+    assert_true(served_read(third, NULL, 0, buf, sizeof(buf)));
+    assert_int_equal(count(buf, "HTTP/1.1 503 "), 1);
+    (void)close(first);
+    (void)close(second);
+    (void)close(third);
+    struct tk_metrics metrics = served_stop(&served);
+    assert_int_equal(metrics.refused_connections, 1);
+}
+
+static void spans_are_counted_and_stored(void **state)
+{
+    (void)state;
+    struct served served;
+    char head[256], buf[8192];
+    served_start(&served, (struct tk_server_options){.workers = 2});
+    int n = snprintf(head, sizeof(head),
+                     "POST /v1/traces HTTP/1.1\r\nHost: a\r\nContent-Type: "
+                     "application/x-protobuf\r\nContent-Length: %zu\r\n\r\n",
+                     SERVED_SPAN_BYTES);
+    int fd = served_connect(&served, TK_PROTOCOL_HTTP);
+    served_send(fd, head, (size_t)n);
+    served_send(fd, served_span, SERVED_SPAN_BYTES);
+    (void)served_read(fd, "Content-Length: 0\r\n\r\n", 1, buf, sizeof(buf));
+    assert_int_equal(count(buf, OK), 1);
+    assert_int_equal(count(buf, "Content-Type: application/x-protobuf\r\n"), 1);
+    (void)close(fd);
+    struct tk_metrics metrics = served_stop(&served);
+    assert_int_equal(metrics.counts.spans.spans, 1);
+    assert_int_equal(metrics.segments.spans, 1);
+}
+
+static void a_request_under_way_is_answered_at_the_end(void **state)
+{
+    (void)state;
+    struct served served;
+    char buf[8192];
+    const char first[] = POST_HEAD "Content-Length: 20\r\nExpect: 100-continue\r\n\r\n";
+    uint64_t one = 1;
+    served_start(&served, (struct tk_server_options){.workers = 1});
+    int idle = served_connect(&served, TK_PROTOCOL_HTTP);
+    int fd = served_connect(&served, TK_PROTOCOL_HTTP);
+    served_send(fd, first, sizeof(first) - 1);
+    (void)served_read(fd, "HTTP/1.1 100 Continue\r\n\r\n", 1, buf, sizeof(buf));
+    assert_int_equal(write(served.stop_fd, &one, sizeof(one)), sizeof(one));
+    assert_true(served_read(idle, NULL, 0, buf, sizeof(buf)));
+    served_send(fd, EMPTY, 20);
+    assert_true(served_read(fd, NULL, 0, buf, sizeof(buf)));
+    assert_int_equal(count(buf, OK), 1);
+    assert_int_equal(count(buf, "Connection: close\r\n"), 1);
+    (void)close(fd);
+    (void)close(idle);
+    (void)served_stop(&served);
+}
+
+/* Suspended connections: many at once, each answered, whatever the others do. */
+static void answers_wait_for_the_disk(void **state)
+{
+    (void)state;
+    enum { CONNECTIONS = 64, ROUNDS = 10 };
+    struct served served;
+    int fds[CONNECTIONS];
+    char head[256], buf[8192];
+    served_start(&served, (struct tk_server_options){
+                              .workers = 2, .ack = TK_ACK_FSYNC, .sync_ns = TK_NS_PER_MS});
+    int n = snprintf(head, sizeof(head),
+                     "POST /v1/traces HTTP/1.1\r\nHost: a\r\nContent-Type: "
+                     "application/x-protobuf\r\nContent-Length: %zu\r\n\r\n",
+                     SERVED_SPAN_BYTES);
+    for (int i = 0; i < CONNECTIONS; i++)
+        fds[i] = served_connect(&served, TK_PROTOCOL_HTTP);
+    for (int round = 0; round < ROUNDS; round++) {
+        for (int i = 0; i < CONNECTIONS; i++) {
+            served_send(fds[i], head, (size_t)n);
+            served_send(fds[i], served_span, SERVED_SPAN_BYTES);
+        }
+        for (int i = 0; i < CONNECTIONS; i++) {
+            (void)served_read(fds[i], "Content-Length: 0\r\n\r\n", 1, buf, sizeof(buf));
+            assert_int_equal(count(buf, OK), 1);
+        }
+    }
+    for (int i = 0; i < CONNECTIONS; i++)
+        (void)close(fds[i]);
+    struct tk_metrics metrics = served_stop(&served);
+    assert_int_equal(metrics.counts.spans.spans, CONNECTIONS * ROUNDS);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(requests_come_in_any_pieces_and_one_after_the_other),
+        cmocka_unit_test(who_asks_first_is_told_to_go_on),
+        cmocka_unit_test(smuggled_requests_are_never_answered),
+        cmocka_unit_test(damaged_chunks_end_the_connection),
+        cmocka_unit_test(bodies_over_the_limit_are_refused),
+        cmocka_unit_test(a_used_up_budget_is_overload),
+        cmocka_unit_test(who_is_too_slow_is_cut_off),
+        cmocka_unit_test(too_many_connections_are_told_so),
+        cmocka_unit_test(spans_are_counted_and_stored),
+        cmocka_unit_test(a_request_under_way_is_answered_at_the_end),
+        cmocka_unit_test(answers_wait_for_the_disk),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
