@@ -15,12 +15,6 @@
 #define TK_ATTR_FORM_CAPITAL 5   /* A-Z */
 #define TK_ATTR_FORM_MAX     256 /* bytes */
 
-/* Values that fewer spans have leave generative output. */
-static inline uint32_t tk_attr_min_count(const struct tk_codec_options *options)
-{
-    return options->min_count > 0 ? options->min_count : 5;
-}
-
 /* Choose the class of every column, by its values and `uses`, how many spans have each (indexed as
  * model->values). A class that was chosen before stays (`is_chosen`). Ids are drawn unless `exact`.
  * Forms are texts of the model. -EMSGSIZE, -ENOMEM.

@@ -333,15 +333,7 @@ static uint32_t code_site_of(struct tk_attr_model *model, struct tk_coder *coder
     uint32_t above = node->parent == TK_FOREST_TOP ? 0 : model->node_sites[node->parent] + 1;
     uint32_t before = node->index > 0 ? model->node_sites[node->index - 1] + 1 : 0;
     uint64_t place = tk_draw_round(PLACE_SITE | node->symbol);
-    struct tk_guess choice = {
-        .place = place,
-        .set = tk_draw_round(place + 1),
-        .contexts = {tk_draw_round(place ^ (uint64_t)above << 32 ^ before),
-                     tk_draw_round(place ^ (uint64_t)above << 32 ^ UINT64_C(1) << 63),
-                     tk_draw_round(place + 2)},
-        .count = count,
-        .seen = count,
-    };
+    struct tk_guess choice = tk_guess_of_node(place, above, before, count);
     uint64_t from = tk_attr_position(coder);
     site = first + tk_code_guess(&model->choices, coder, &choice, site - first);
     model->template_bits += tk_attr_position(coder) - from;

@@ -109,6 +109,19 @@ static uint32_t code_unguessed(struct tk_guesser *choices, struct tk_coder *code
     return value < seen || seen == choice->count ? value : seen; /* above: of a damaged stream */
 }
 
+struct tk_guess tk_guess_of_node(uint64_t place, uint32_t above, uint32_t before, uint32_t count)
+{
+    return (struct tk_guess){
+        .place = place,
+        .set = tk_draw_round(place + 1),
+        .contexts = {tk_draw_round(place ^ (uint64_t)above << 32 ^ before),
+                     tk_draw_round(place ^ (uint64_t)above << 32 ^ UINT64_C(1) << 63),
+                     tk_draw_round(place + 2)},
+        .count = count,
+        .seen = count,
+    };
+}
+
 uint32_t tk_code_guess(struct tk_guesser *choices, struct tk_coder *coder,
                        const struct tk_guess *choice, uint32_t value)
 {

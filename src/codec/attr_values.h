@@ -52,6 +52,10 @@ struct tk_guess {
     uint32_t seen;                        /* of them have come before: [0, seen) */
 };
 
+/* Of a node's value, one of `count` that are known from the start: what the node above it and the
+ * one before it have says most. */
+struct tk_guess tk_guess_of_node(uint64_t place, uint32_t above, uint32_t before, uint32_t count);
+
 /* Code a value below count, at most `seen`. Also of a damaged stream no other comes. */
 uint32_t tk_code_guess(struct tk_guesser *choices, struct tk_coder *coder,
                        const struct tk_guess *choice, uint32_t value);

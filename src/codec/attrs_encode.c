@@ -260,9 +260,9 @@ static int gather_attrs(struct encoding *encoding, bool exact, struct tk_err *er
     struct tk_attr_model *model = &encoding->model;
     struct tk_attr_gather look = {0};
     struct tk_attr_gather_input input = {encoding->forest, encoding->batch, options, NULL};
-    uint32_t min_count = tk_attr_min_count(options);
+    uint32_t min_count = tk_codec_min_count(options);
     int rc = 0;
-    if (options->mode == TK_CODEC_GENERATIVE) {
+    if (min_count > 0) {
         rc = tk_attr_gather_run(&look, model, &input, err);
         rc = rc < 0 ? rc : tk_attr_choose_classes(model, look.value_uses, exact, err);
         if (rc == 0)

@@ -23,17 +23,8 @@ static int64_t find_end(const struct tk_span_rows *rows)
     return last;
 }
 
-/* The default of a count that the options leave open. */
-#define MIN_COUNT 5
-#define PLANES    4
-
-/* Spans that have to share what is told of them; 0 = all is told. */
-static uint32_t min_count_of(const struct tk_codec_options *options)
-{
-    if (options->mode != TK_CODEC_GENERATIVE)
-        return 0;
-    return options->min_count > 0 ? options->min_count : MIN_COUNT;
-}
+/* Planes (+ 1) where the options leave them open. */
+#define PLANES 4
 
 static void describe(const struct tk_codec_options *options, const struct tk_forest *forest,
                      const struct tk_span_rows *rows, struct tk_block_head *ret_head)
@@ -52,7 +43,7 @@ static void describe(const struct tk_codec_options *options, const struct tk_for
         .planes = is_generative                        ? 0
                   : options->mode == TK_CODEC_LOSSLESS ? 8
                                                        : planes,
-        .min_count = min_count_of(options),
+        .min_count = tk_codec_min_count(options),
         .kept_per_mille = options->mode == TK_CODEC_NEAR ? options->kept_per_mille : 0,
         .no_ids = options->mode == TK_CODEC_LOSSLESS && options->no_ids,
         .spans_in = rows->n,
@@ -79,7 +70,7 @@ int tk_block_encode(const struct tk_codec_options *options, const struct tk_span
 {
     struct tk_forest forest = {0};
     bool has_kept = options->mode == TK_CODEC_NEAR && options->kept_per_mille > 0;
-    int rc = tk_forest_build_common(&forest, rows, min_count_of(options), err);
+    int rc = tk_forest_build_common(&forest, rows, tk_codec_min_count(options), err);
     rc = rc < 0 ? rc : encode_layers(options, rows, &forest, set, err);
     if (rc == 0 && has_kept)
         rc = tk_block_put_kept(options, rows, &forest, &set->bytes[TK_SECTION_EXACT], err);

@@ -34,7 +34,8 @@ enum tk_codec_mode {
     TK_CODEC_LOSSLESS,   /* every field */
 };
 
-/* Which attributes are kept of traces that are not kept whole. */
+/* Which attributes are kept of traces that are not kept whole, in the order of files: each keeps
+ * less than the one before it. A budget takes the next one where bytes are short. */
 enum tk_codec_attrs {
     TK_CODEC_ATTRS_ALL = 0,
     TK_CODEC_ATTRS_GENT, /* the two strings and three integers of Gen-T's projection (15.6) */
@@ -65,6 +66,14 @@ struct tk_codec_options {
     uint32_t threads;          /* 0 = 1 */
     size_t max_spans;          /* held to make traces whole; 0 = 1 << 20 */
 };
+
+/* How many spans have to share a value for it to be told: 0, so any, but of generative output. */
+static inline uint32_t tk_codec_min_count(const struct tk_codec_options *options)
+{
+    if (options->mode != TK_CODEC_GENERATIVE)
+        return 0;
+    return options->min_count > 0 ? options->min_count : 5;
+}
 
 /* The relative error of a number, in per cent, that so many planes (+ 1, 1 to 8) leave: 57,
  * 23, 10.5, 5.0, 2.4, 1.2, 0.60, 0.30. */

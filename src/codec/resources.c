@@ -321,16 +321,15 @@ int tk_resources_gather(struct tk_resources *resources, const struct tk_forest *
         .batch = batch,
         .keep_attrs = options->attrs == TK_CODEC_ATTRS_ALL,
         .is_ordered = options->mode == TK_CODEC_LOSSLESS,
+        .min_count = tk_codec_min_count(options),
     };
     uint32_t *known = calloc((size_t)batch->scope_count + 1, sizeof(*known));
     tk_buf_init(&gathering.key, KEY_MAX);
     int rc = tk_texts_init(&gathering.keys, KEY_MAX, err);
     if (!known)
         rc = -ENOMEM;
-    if (rc == 0 && options->mode == TK_CODEC_GENERATIVE) {
-        gathering.min_count = tk_attr_min_count(options);
+    if (rc == 0 && gathering.min_count > 0)
         rc = count_uses(&gathering, forest);
-    }
     for (uint32_t i = 0; rc == 0 && i < forest->node_count; i++) {
         uint32_t scope = batch->scope_ids[forest->rows[i]];
         uint32_t place = 0;
@@ -488,15 +487,7 @@ uint32_t tk_resources_code_node(struct tk_resources *resources, struct tk_coder 
         uint32_t above = node->parent == TK_FOREST_TOP ? 0 : scopes[node->parent] + 1;
         uint32_t before = node->index > 0 ? scopes[node->index - 1] + 1 : 0;
         uint64_t place = tk_draw_round(node->symbol + 1);
-        struct tk_guess choice = {
-            .place = place,
-            .set = tk_draw_round(place + 1),
-            .contexts = {tk_draw_round(place ^ (uint64_t)above << 32 ^ before),
-                         tk_draw_round(place ^ (uint64_t)above << 32 ^ UINT64_C(1) << 63),
-                         tk_draw_round(place + 2)},
-            .count = count,
-            .seen = count,
-        };
+        struct tk_guess choice = tk_guess_of_node(place, above, before, count);
         for (uint32_t i = 0; coder->mode != TK_CODER_DECODE && i < count; i++)
             at = own[i] == scope ? i : at;
         uint64_t from = tk_attr_position(coder);

@@ -8,8 +8,6 @@
 #include "codec/timing_internal.h"
 
 /* What has a coder: the base level, planes, the rest. */
-#define MIN_COUNT 5
-
 enum { BASE = 0, REST = 1 + TK_TIME_PLANES, CODERS };
 
 static uint32_t section_of(unsigned coder)
@@ -69,8 +67,7 @@ int tk_timing_encode(const struct tk_forest *forest, const struct tk_codec_optio
     TK_CLEANUP(tk_time_models_freep) struct tk_time_models *models = NULL;
     if (options->mode == TK_CODEC_GENERATIVE) {
         struct tk_buf *out = &sections->bytes[TK_SECTION_TIME_TABLES];
-        uint32_t min_count = options->min_count > 0 ? options->min_count : MIN_COUNT;
-        int made = tk_time_tables_encode(forest, min_count, out, err);
+        int made = tk_time_tables_encode(forest, tk_codec_min_count(options), out, err);
         return made < 0 ? made : tk_buf_check(out, "timing", err);
     }
     unsigned count = count_coders(options);
