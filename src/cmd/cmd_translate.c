@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "base/hash.h"
 #include "base/human.h"
 #include "base/map.h"
 #include "cmd/gent_rows.h"
@@ -21,6 +20,7 @@
 #include "codec/assemble.h"
 #include "run/out.h"
 #include "span/span_format.h"
+#include "span/trace_id.h"
 #include "span/write_gent.h"
 #include "span/writing.h"
 
@@ -95,10 +95,8 @@ static int keep_new(struct translation *translation, const struct tk_span_rows *
 {
     *ret_kept = (struct tk_span_rows){.batch = rows->batch, .rows = translation->kept};
     for (size_t i = 0, n = 0; i < rows->n; i += n) {
-        uint64_t halves[2];
         uint32_t file = translation->file;
-        memcpy(halves, rows->batch->trace_ids[tk_span_rows_at(rows, i)], sizeof(halves));
-        uint64_t key = tk_hash_mix(halves[0], halves[1]);
+        uint64_t key = tk_trace_id_hash(rows->batch->trace_ids[tk_span_rows_at(rows, i)]);
         n = tk_span_rows_trace(&(struct tk_span_rows){rows->batch, rows->rows + i, rows->n - i}, 0);
         if (tk_map_find(&translation->seen, key, &file) && file != translation->file) {
             translation->repeated++;

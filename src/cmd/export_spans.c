@@ -11,12 +11,13 @@
 #include <time.h>
 
 #include "base/file.h"
-#include "base/hash.h"
 #include "base/human.h"
 #include "cmd/export.h"
 #include "run/out.h"
 #include "run/run.h"
 #include "segment/segment.h"
+#include "span/span_join.h"
+#include "span/trace_order.h"
 
 #define PASS_SPANS ((size_t)1 << 19) /* expected in memory; there is room for twice as many */
 #define CALL_SPANS ((size_t)4096)    /* that an encoder gets at once, when traces are no longer */
@@ -86,9 +87,7 @@ static int visit_traces(void *user, const struct tk_span_rows *rows, struct tk_e
     int rc = tk_span_copy_new(export->batch, rows->batch, &copy, err);
     for (size_t i = 0; i < rows->n && rc == 0; i++) {
         size_t row = tk_span_rows_at(rows, i);
-        uint64_t halves[2];
-        memcpy(halves, rows->batch->trace_ids[row], sizeof(halves));
-        if (tk_hash_mix(halves[0], halves[1]) % export->passes != export->pass)
+        if (tk_trace_part(rows->batch->trace_ids[row], export->passes) != export->pass)
             continue;
         rc = tk_span_copy_row(copy, row);
         if (rc == -ENOBUFS)
@@ -98,75 +97,32 @@ static int visit_traces(void *user, const struct tk_span_rows *rows, struct tk_e
     return rc;
 }
 
-static int by_trace(const void *a, const void *b, void *user)
-{
-    const struct tk_span_batch *batch = user;
-    uint32_t x = *(const uint32_t *)a;
-    uint32_t y = *(const uint32_t *)b;
-    int order = memcmp(batch->trace_ids[x], batch->trace_ids[y], sizeof(batch->trace_ids[x]));
-    if (order != 0)
-        return order;
-    if (batch->start_ns[x] != batch->start_ns[y])
-        return batch->start_ns[x] < batch->start_ns[y] ? -1 : 1;
-    return x < y ? -1 : x > y;
-}
-
-/* Rows of a trace in the sorted list. */
-struct group {
-    int64_t start_ns;
-    uint32_t first, n;
-};
-
-static int by_start(const void *a, const void *b)
-{
-    const struct group *x = a;
-    const struct group *y = b;
-    if (x->start_ns != y->start_ns)
-        return x->start_ns < y->start_ns ? -1 : 1;
-    return x->first < y->first ? -1 : x->first > y->first;
-}
-
-static size_t find_groups(const struct tk_span_batch *batch, const uint32_t *rows,
-                          struct group *groups)
-{
-    size_t count = 0;
-    for (uint32_t i = 0; i < batch->rows; i++) {
-        bool is_same = i > 0 && memcmp(batch->trace_ids[rows[i]], batch->trace_ids[rows[i - 1]],
-                                       sizeof(batch->trace_ids[0])) == 0;
-        if (!is_same)
-            groups[count++] = (struct group){batch->start_ns[rows[i]], i, 0};
-        groups[count - 1].n++;
-    }
-    qsort(groups, count, sizeof(*groups), by_start);
-    return count;
-}
-
 /* The traces of the batch, earliest first, to the encoder: whole ones, several at a time. */
 static int encode_traces(struct export *export, struct tk_err *err)
 {
     struct tk_span_batch *batch = export->batch;
     uint32_t *rows = calloc(batch->rows + 1, sizeof(*rows));
     uint32_t *ordered = calloc(batch->rows + 1, sizeof(*ordered));
-    struct group *groups = calloc(batch->rows + 1, sizeof(*groups));
+    struct tk_trace_place *traces = calloc(batch->rows + 1, sizeof(*traces));
     struct tk_span_rows part = {batch, ordered, 0};
-    bool ok = rows && ordered && groups;
+    bool ok = rows && ordered && traces;
     int rc = ok ? 0 : tk_fail(err, -ENOMEM, "out of memory");
     for (uint32_t i = 0; ok && i < batch->rows; i++)
         rows[i] = i;
     size_t count = 0;
     if (ok) {
-        qsort_r(rows, batch->rows, sizeof(*rows), by_trace, batch);
-        count = find_groups(batch, rows, groups);
+        tk_rows_sort_by_trace(batch, rows, batch->rows);
+        count = tk_rows_find_traces(batch, rows, batch->rows, traces);
     }
     for (size_t i = 0; ok && i < count && rc == 0; i++) {
-        memcpy(ordered + part.n, rows + groups[i].first, groups[i].n * sizeof(*rows));
-        part.n += groups[i].n;
+        memcpy(ordered + part.n, rows + traces[i].first, traces[i].n * sizeof(*rows));
+        part.n += traces[i].n;
         if (part.n < CALL_SPANS && i + 1 < count)
             continue;
         rc = encode(export, &part, err);
         part.n = 0;
     }
-    free(groups);
+    free(traces);
     free(ordered);
     free(rows);
     return rc;

@@ -22,6 +22,7 @@
 #include "run/run.h"
 #include "segment/segment.h"
 #include "span/dedupe.h"
+#include "span/trace_id.h"
 
 #define MAX_SAME_SECOND 100
 #define RECEIPT_MAX     ((size_t)1 << 16)
@@ -137,10 +138,8 @@ static int count_rows(struct tk_span_import *import, const struct tk_span_batch 
             : import->first_ns;
         import->last_ns = end > import->last_ns ? end : import->last_ns;
         if (memcmp(import->last_trace, batch->trace_ids[row], sizeof(import->last_trace)) != 0) {
-            uint64_t halves[2];
-            memcpy(halves, batch->trace_ids[row], sizeof(halves));
             memcpy(import->last_trace, batch->trace_ids[row], sizeof(import->last_trace));
-            rc = tk_map_add(&import->traces, tk_hash_mix(halves[0], halves[1]), 0);
+            rc = tk_map_add(&import->traces, tk_trace_id_hash(import->last_trace), 0);
         }
         if (rc == 0 && service != last_service && service != 0)
             rc = tk_map_add(&import->services, tk_hash_text(tk_span_service(batch, row)), 0);

@@ -19,6 +19,7 @@
 #include "lab/merge.h"
 #include "run/out.h"
 #include "span/span_format.h"
+#include "span/trace_order.h"
 
 #define MOST_ROWS  ((size_t)1 << 20) /* of both sets */
 #define PART_ROWS  ((size_t)1 << 16)
@@ -92,56 +93,12 @@ static int read_spans(struct merge *merge, const char *name, struct tk_err *err)
     return rc < 0 ? rc : 0;
 }
 
-static int by_trace(const void *a, const void *b, void *context)
-{
-    const struct tk_span_batch *batch = context;
-    uint32_t x = *(const uint32_t *)a;
-    uint32_t y = *(const uint32_t *)b;
-    int order = memcmp(batch->trace_ids[x], batch->trace_ids[y], 16);
-    if (order != 0)
-        return order;
-    if (batch->start_ns[x] != batch->start_ns[y])
-        return batch->start_ns[x] < batch->start_ns[y] ? -1 : 1;
-    return (x > y) - (x < y);
-}
-
-/* Where a trace stands in the rows that are sorted by trace. */
-struct place {
-    int64_t start_ns;
-    uint32_t begin, end;
-};
-
-static int by_start(const void *a, const void *b)
-{
-    const struct place *x = a;
-    const struct place *y = b;
-    if (x->start_ns != y->start_ns)
-        return x->start_ns < y->start_ns ? -1 : 1;
-    return (x->begin > y->begin) - (x->begin < y->begin);
-}
-
-/* The traces of sorted rows; `places` is [count]. */
-static uint32_t find_places(const struct tk_span_batch *batch, const uint32_t *rows, uint32_t count,
-                            struct place *places)
-{
-    uint32_t traces = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        bool is_new =
-            i == 0 || memcmp(batch->trace_ids[rows[i]], batch->trace_ids[rows[i - 1]], 16) != 0;
-        if (is_new)
-            places[traces++] = (struct place){.start_ns = batch->start_ns[rows[i]], .begin = i};
-        places[traces - 1].end = i + 1;
-    }
-    qsort(places, traces, sizeof(*places), by_start);
-    return traces;
-}
-
 /* Rows [begin, end) of the batch as a set. */
 static int arrange(struct tk_span_batch *batch, size_t begin, struct set *set, struct tk_err *err)
 {
     uint32_t count = (uint32_t)(batch->rows - begin);
     uint32_t *sorted = calloc(count + (size_t)1, sizeof(*sorted));
-    struct place *places = calloc(count + (size_t)1, sizeof(*places));
+    struct tk_trace_place *places = calloc(count + (size_t)1, sizeof(*places));
     set->rows = calloc(count + (size_t)1, sizeof(*set->rows));
     set->ends = calloc(count + (size_t)1, sizeof(*set->ends));
     set->starts_ns = calloc(count + (size_t)1, sizeof(*set->starts_ns));
@@ -149,12 +106,12 @@ static int arrange(struct tk_span_batch *batch, size_t begin, struct set *set, s
     for (uint32_t i = 0; whole && i < count; i++)
         sorted[i] = (uint32_t)begin + i;
     if (whole) {
-        qsort_r(sorted, count, sizeof(*sorted), by_trace, batch);
-        set->traces = find_places(batch, sorted, count, places);
+        tk_rows_sort_by_trace(batch, sorted, count);
+        set->traces = (uint32_t)tk_rows_find_traces(batch, sorted, count, places);
     }
     for (uint32_t t = 0; whole && t < set->traces; t++) {
-        uint32_t n = places[t].end - places[t].begin;
-        memcpy(set->rows + set->row_count, sorted + places[t].begin, n * sizeof(*sorted));
+        uint32_t n = places[t].n;
+        memcpy(set->rows + set->row_count, sorted + places[t].first, n * sizeof(*sorted));
         set->row_count += n;
         set->ends[t] = set->row_count;
         set->starts_ns[t] = places[t].start_ns;

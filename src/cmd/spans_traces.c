@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/hash.h"
 #include "base/human.h"
 #include "base/json.h"
 #include "base/map.h"
@@ -14,6 +13,7 @@
 #include "cmd/screen_internal.h"
 #include "cmd/spans.h"
 #include "segment/trace_walk.h"
+#include "span/trace_id.h"
 #include "span/trace_summary.h"
 
 #define BATCH_SPANS ((size_t)1 << 20)
@@ -35,10 +35,8 @@ struct extents {
 
 static struct extent *extent_of(struct extents *extents, const uint8_t id[16])
 {
-    uint64_t halves[2];
     uint32_t place;
-    memcpy(halves, id, sizeof(halves));
-    uint64_t key = tk_hash_mix(halves[0], halves[1]);
+    uint64_t key = tk_trace_id_hash(id);
     if (!tk_map_find(&extents->places, key, &place)) {
         struct extent made = {.start_ns = INT64_MAX};
         place = (uint32_t)(extents->items.n / sizeof(made));

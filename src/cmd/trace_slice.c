@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/hash.h"
+#include "span/trace_id.h"
 
 #define ROWS       ((size_t)1 << 16)
 #define TRACES_MAX ((size_t)1 << 31) /* bytes of what is known of traces */
@@ -18,9 +19,7 @@ struct start {
 
 static uint64_t hash_row(const struct tk_span_batch *batch, size_t row)
 {
-    uint64_t halves[2];
-    memcpy(halves, batch->trace_ids[row], sizeof(halves));
-    return tk_hash_mix(halves[0], halves[1]);
+    return tk_trace_id_hash(batch->trace_ids[row]);
 }
 
 static int note_row(const struct tk_span_batch *batch, size_t row, struct tk_map *places,

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/hash.h"
 #include "base/map.h"
+#include "span/trace_id.h"
 
 #define MAX_SPANS    ((size_t)1 << 20)
 #define BLOCK_TRACES 10000
@@ -126,18 +126,11 @@ static int read_spans(struct tk_assembly *assembly, const struct tk_span_source 
 /* Traces ----------------------------------------------------------------------------------------
  */
 
-static uint64_t hash_trace(const uint8_t id[16])
-{
-    uint64_t halves[2];
-    memcpy(halves, id, sizeof(halves));
-    return tk_hash_mix(halves[0], halves[1]);
-}
-
 /* The trace of a row, new when it is the first one. -ENOMEM. */
 static int find_trace(struct tk_assembly *assembly, uint32_t row, uint32_t *ret_trace)
 {
     const struct tk_span_batch *batch = assembly->batch;
-    uint64_t hash = hash_trace(batch->trace_ids[row]);
+    uint64_t hash = tk_trace_id_hash(batch->trace_ids[row]);
     uint32_t trace;
     /* Two ids of one hash: the second one takes the next number that is free. */
     while (tk_map_find(&assembly->traces_by_id, hash, &trace)) {
@@ -374,7 +367,7 @@ static int remember_traces(struct tk_assembly *assembly)
         bool is_same =
             i > 0 && memcmp(id, assembly->batch->trace_ids[assembly->order[i - 1]], 16) == 0;
         if (!is_same)
-            rc = tk_map_add(&assembly->gone, hash_trace(id), 0);
+            rc = tk_map_add(&assembly->gone, tk_trace_id_hash(id), 0);
     }
     return rc;
 }

@@ -5,9 +5,9 @@
 #define TK_FIDELITY_DRAWS_H
 
 #include <stdint.h>
-#include <string.h>
 
 #include "base/hash.h"
+#include "span/trace_id.h"
 
 /* The draw number `i` of a seed: all bits random. */
 static inline uint64_t tk_draw_bits(uint64_t seed, uint64_t i)
@@ -31,9 +31,7 @@ static inline uint64_t tk_draw_below(uint64_t seed, uint64_t i, uint64_t n)
 /* The draw of a trace: the same in whatever set it stands. */
 static inline double tk_draw_trace(uint64_t seed, const uint8_t id[16])
 {
-    uint64_t halves[2];
-    memcpy(halves, id, sizeof(halves));
-    return tk_draw_unit(seed, tk_hash_mix(halves[0], halves[1]));
+    return tk_draw_unit(seed, tk_trace_id_hash(id));
 }
 
 #endif

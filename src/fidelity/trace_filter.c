@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/hash.h"
 #include "base/map.h"
+#include "span/trace_id.h"
 
 #define BATCH_ROWS ((size_t)1 << 16)
 
@@ -20,13 +20,6 @@ struct tk_trace_filter {
     bool is_end;               /* the source has no more than `batch` */
 };
 
-static uint64_t hash_of(const uint8_t id[16])
-{
-    uint64_t halves[2];
-    memcpy(halves, id, sizeof(halves));
-    return tk_hash_mix(halves[0], halves[1]);
-}
-
 int tk_trace_filter_new(const struct tk_span_table *table, struct tk_span_source from,
                         struct tk_trace_filter **ret_filter, struct tk_err *err)
 {
@@ -37,7 +30,7 @@ int tk_trace_filter_new(const struct tk_span_table *table, struct tk_span_source
     filter->from = from;
     int rc = tk_span_batch_new(BATCH_ROWS, &filter->batch, err);
     for (uint32_t t = 0; rc == 0 && t < table->traces; t++) {
-        if (tk_map_add(&filter->traces, hash_of(table->trace_ids[t]), t) < 0)
+        if (tk_map_add(&filter->traces, tk_trace_id_hash(table->trace_ids[t]), t) < 0)
             rc = tk_fail(err, -ENOMEM, "out of memory");
     }
     if (rc < 0) {
@@ -61,7 +54,7 @@ void tk_trace_filter_free(struct tk_trace_filter *filter)
 uint32_t tk_trace_filter_find(const struct tk_trace_filter *filter, const uint8_t id[16])
 {
     uint32_t trace;
-    bool is_known = tk_map_find(&filter->traces, hash_of(id), &trace) &&
+    bool is_known = tk_map_find(&filter->traces, tk_trace_id_hash(id), &trace) &&
                     memcmp(filter->table->trace_ids[trace], id, 16) == 0;
     return is_known ? trace : UINT32_MAX;
 }

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
-#include "base/hash.h"
+#include "span/trace_id.h"
 
 #define ROWS_MIN    ((size_t)1 << 16) /* room in a batch for few spans with many attributes */
 #define ROWS_MAX    ((size_t)1 << 20)
@@ -110,13 +110,6 @@ static int decode(const struct tk_block_file *file, size_t room, struct tk_span_
     return 0;
 }
 
-static uint32_t hash_id(const uint8_t id[16])
-{
-    uint64_t words[2];
-    memcpy(words, id, sizeof(words));
-    return (uint32_t)tk_hash_mix(words[0], words[1]);
-}
-
 static int by_value(const void *a, const void *b)
 {
     uint32_t x = *(const uint32_t *)a;
@@ -136,7 +129,7 @@ static int note_traces(struct tk_block_file *file, const struct tk_span_batch *b
     n = 0;
     for (size_t row = 0; row < batch->rows; row++) {
         if (row == 0 || memcmp(batch->trace_ids[row], batch->trace_ids[row - 1], 16) != 0)
-            hashes[n++] = hash_id(batch->trace_ids[row]);
+            hashes[n++] = (uint32_t)tk_trace_id_hash(batch->trace_ids[row]);
     }
     qsort(hashes, n, sizeof(*hashes), by_value);
     file->traces = hashes;
@@ -187,7 +180,7 @@ int tk_block_file_load(struct tk_block_file *file, struct tk_err *err)
 static bool has_trace(const struct tk_block_file *file, const struct tk_span_query *query)
 {
     for (size_t i = 0; i < query->trace_id_count; i++) {
-        uint32_t hash = hash_id(query->trace_ids[i]);
+        uint32_t hash = (uint32_t)tk_trace_id_hash(query->trace_ids[i]);
         if (bsearch(&hash, file->traces, file->trace_count, sizeof(hash), by_value))
             return true;
     }

@@ -17,6 +17,7 @@
 #include "segment/operations.h"
 #include "segment/pick.h"
 #include "segment/segment_log.h"
+#include "span/trace_id.h"
 
 #define ARENA_BYTES   ((size_t)4 << 30) /* of address space */
 #define SCAN_ROWS     16384             /* handed to a visitor at once */
@@ -677,17 +678,10 @@ struct finding {
     bool is_full;         /* no memory */
 };
 
-static uint64_t hash_id(const uint8_t id[16])
-{
-    uint64_t words[2];
-    memcpy(words, id, sizeof(words));
-    return (words[0] ^ words[1] * 0x9E3779B97F4A7C15ULL) * 0xFF51AFD7ED558CCDULL;
-}
-
 static void note_trace(struct finding *finding, const uint8_t id[16], int64_t start_ns)
 {
     uint32_t at;
-    uint64_t hash = hash_id(id);
+    uint64_t hash = tk_trace_id_hash(id);
     while (tk_map_find(&finding->by_id, hash, &at)) {
         struct found_trace *known = &((struct found_trace *)(void *)finding->traces.p)[at];
         if (memcmp(known->id, id, 16) == 0) {
@@ -715,7 +709,7 @@ static void renumber(struct finding *finding)
     tk_map_reset(&finding->by_id);
     for (size_t i = 0; i < finding_count(finding); i++) {
         uint64_t hash =
-            hash_id(((const struct found_trace *)(const void *)finding->traces.p)[i].id);
+            tk_trace_id_hash(((const struct found_trace *)(const void *)finding->traces.p)[i].id);
         uint32_t at;
         while (tk_map_find(&finding->by_id, hash, &at))
             hash++;

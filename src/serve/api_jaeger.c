@@ -12,7 +12,9 @@
 #include "serve/api.h"
 #include "span/otlp.h"
 #include "span/span_format.h"
+#include "span/trace_order.h"
 #include "span/trace_summary.h"
+#include "span/writing.h"
 
 #define DEFAULT_LIMIT       100
 #define DEFAULT_LOOKBACK_NS (24 * 3600LL * TK_NS_PER_S)
@@ -323,20 +325,6 @@ static int handle_trace(struct tk_query_ctx *ctx, const struct tk_request *reque
 
 /* Transform --------------------------------------------------------------------------- */
 
-/* By trace, then by start. */
-static int by_trace(const void *a, const void *b, void *context)
-{
-    const struct tk_span_batch *batch = context;
-    uint32_t x = *(const uint32_t *)a;
-    uint32_t y = *(const uint32_t *)b;
-    int order = memcmp(batch->trace_ids[x], batch->trace_ids[y], 16);
-    if (order != 0)
-        return order;
-    if (batch->start_ns[x] != batch->start_ns[y])
-        return batch->start_ns[x] < batch->start_ns[y] ? -1 : 1;
-    return (x > y) - (x < y);
-}
-
 static int put_transformed(const struct tk_span_batch *batch, struct tk_arena *scratch,
                            struct tk_buf *out, struct tk_err *err)
 {
@@ -345,19 +333,13 @@ static int put_transformed(const struct tk_span_batch *batch, struct tk_arena *s
         return tk_fail(err, -EMSGSIZE, "more spans than can be transformed at once");
     for (size_t i = 0; i < batch->rows; i++)
         rows[i] = (uint32_t)i;
-    if (batch->rows > 1) {
-        struct tk_span_batch view = *batch; /* qsort_r() wants it writable */
-        qsort_r(rows, batch->rows, sizeof(*rows), by_trace, &view);
-    }
-    for (size_t first = 0; first < batch->rows;) {
-        size_t last = first + 1;
-        while (last < batch->rows &&
-               memcmp(batch->trace_ids[rows[first]], batch->trace_ids[rows[last]], 16) == 0)
-            last++;
+    tk_rows_sort_by_trace(batch, rows, batch->rows);
+    const struct tk_span_rows all = {batch, rows, batch->rows};
+    for (size_t first = 0, n = 0; first < all.n; first += n) {
+        n = tk_span_rows_trace(&all, first);
         if (first > 0)
             tk_buf_putc(out, ',');
-        tk_jaeger_put_trace(&(struct tk_span_rows){batch, rows + first, last - first}, out);
-        first = last;
+        tk_jaeger_put_trace(&(struct tk_span_rows){batch, rows + first, n}, out);
     }
     return 0;
 }

@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/number.h"
+#include "span/trace_id.h"
 #include "span/when.h"
 
 #define MEMBERS_MAX   (1U << 28)
@@ -215,11 +216,6 @@ static int narrow(struct tk_bill_matcher *matcher, uint32_t target, int64_t pid,
 
 /* Environment ------------------------------------------------------------------------- */
 
-static uint64_t trace_key(const uint8_t trace_id[16], uint64_t span_id)
-{
-    return tk_hash_mix(tk_hash_text((tk_str){(const char *)trace_id, 16}), span_id);
-}
-
 static bool is_same_trace(const struct tk_traceparent *a, const struct tk_traceparent *b)
 {
     return a->span_id == b->span_id && memcmp(a->trace_id, b->trace_id, sizeof(a->trace_id)) == 0;
@@ -243,7 +239,7 @@ static int make_environments(struct tk_bill_matcher *matcher, struct tk_err *err
 {
     for (uint32_t i = 0; i < matcher->processes->count; i++) {
         const struct tk_bill_process *process = &matcher->processes->items[i];
-        uint64_t key = trace_key(process->trace.trace_id, process->trace.span_id);
+        uint64_t key = tk_span_id_hash(process->trace.trace_id, process->trace.span_id);
         uint32_t target;
         if (!process->has_trace || tk_map_find(&matcher->by_trace, key, &target))
             continue;
@@ -260,7 +256,8 @@ static uint32_t started_in(const struct tk_bill_matcher *matcher, const uint8_t 
                            uint64_t span_id)
 {
     uint32_t target;
-    return span_id != 0 && tk_map_find(&matcher->by_trace, trace_key(trace_id, span_id), &target)
+    return span_id != 0 &&
+                   tk_map_find(&matcher->by_trace, tk_span_id_hash(trace_id, span_id), &target)
                ? target
                : TK_BILL_NONE;
 }

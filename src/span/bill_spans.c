@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/hash.h"
 #include "span/any_value.h"
+#include "span/trace_id.h"
 
 #define TEXTS_MAX   ((size_t)1 << 30)
 #define SCRATCH_MAX ((size_t)4 << 20)
@@ -194,13 +194,6 @@ static int compare_starts(const void *a, const void *b)
     return (first->start_ns > second->start_ns) - (first->start_ns < second->start_ns);
 }
 
-static uint64_t id_key(const uint8_t trace_id[16], uint64_t span_id)
-{
-    uint64_t words[2];
-    memcpy(words, trace_id, sizeof(words));
-    return tk_hash_mix(tk_hash_mix(words[0], words[1]), span_id);
-}
-
 /* Ids that differ but have the same 64-bit hash are taken for absent: one in 10^7 million spans. */
 static int find_parents(struct tk_bill_spans *spans, struct tk_err *err)
 {
@@ -208,7 +201,7 @@ static int find_parents(struct tk_bill_spans *spans, struct tk_err *err)
     int rc = 0;
     uint32_t found;
     for (uint32_t i = 0; rc == 0 && i < spans->count; i++) {
-        uint64_t key = id_key(spans->items[i].trace_id, spans->items[i].span_id);
+        uint64_t key = tk_span_id_hash(spans->items[i].trace_id, spans->items[i].span_id);
         if (tk_map_find(&by_id, key, &found)) {
             spans->duplicates++;
         } else {
@@ -219,8 +212,9 @@ static int find_parents(struct tk_bill_spans *spans, struct tk_err *err)
         struct tk_bill_span *span = &spans->items[i];
         if (span->parent_id == 0)
             continue;
-        bool is_there = tk_map_find(&by_id, id_key(span->trace_id, span->parent_id), &found) &&
-                        found != i && spans->items[found].span_id == span->parent_id;
+        bool is_there =
+            tk_map_find(&by_id, tk_span_id_hash(span->trace_id, span->parent_id), &found) &&
+            found != i && spans->items[found].span_id == span->parent_id;
         span->parent = is_there ? found : TK_BILL_NONE;
         spans->orphans += !is_there;
     }

@@ -3,12 +3,7 @@
 
 #include <stdlib.h>
 
-static uint64_t key_of(const uint8_t trace_id[16], uint64_t span_id)
-{
-    uint64_t halves[2];
-    memcpy(halves, trace_id, sizeof(halves));
-    return tk_hash_mix(tk_hash_mix(halves[0], halves[1]), span_id);
-}
+#include "span/trace_id.h"
 
 void tk_span_join_init(struct tk_span_join *join, size_t max_spans)
 {
@@ -39,7 +34,7 @@ static void add(struct tk_buf *to, const struct tk_span_batch *batch, size_t row
 void tk_span_join_add_parent(struct tk_span_join *join, const struct tk_span_batch *batch,
                              size_t row, uint32_t value, uint32_t flags)
 {
-    uint64_t key = key_of(batch->trace_ids[row], batch->span_ids[row]);
+    uint64_t key = tk_span_id_hash(batch->trace_ids[row], batch->span_ids[row]);
     add(&join->parents, batch, row,
         (struct tk_joined_span){.key = key, .value = value, .flags = flags});
 }
@@ -49,7 +44,7 @@ void tk_span_join_add_child(struct tk_span_join *join, const struct tk_span_batc
 {
     if (batch->parent_ids[row] == 0)
         return;
-    uint64_t key = key_of(batch->trace_ids[row], batch->parent_ids[row]);
+    uint64_t key = tk_span_id_hash(batch->trace_ids[row], batch->parent_ids[row]);
     add(&join->children, batch, row,
         (struct tk_joined_span){.key = key, .value = value, .flags = flags});
 }

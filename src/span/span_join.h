@@ -10,13 +10,12 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 
 #include "base/buf.h"
 #include "base/compiler.h"
 #include "base/err.h"
-#include "base/hash.h"
 #include "span/span_batch.h"
+#include "span/trace_id.h"
 
 #define TK_SPAN_JOIN_BYTES 64 /* of memory, a span */
 
@@ -36,9 +35,7 @@ struct tk_span_join {
 /* Which of `parts` parts the spans of a trace are in. */
 static inline uint32_t tk_trace_part(const uint8_t trace_id[16], uint32_t parts)
 {
-    uint64_t halves[2];
-    memcpy(halves, trace_id, sizeof(halves));
-    return (uint32_t)(tk_hash_mix(halves[0], halves[1]) % parts);
+    return (uint32_t)(tk_trace_id_hash(trace_id) % parts);
 }
 
 /* Room for `max_spans` spans; allocates nothing yet. */
