@@ -15,11 +15,11 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "base/hash.h"
 #include "base/map.h"
 #include "segment/folder.h"
 #include "segment/segment_log.h"
 #include "segment/segment_write.h"
+#include "span/trace_id.h"
 
 #define ROWS_USUAL   131072
 #define AGE_USUAL_NS (10 * INT64_C(1000000000))
@@ -110,12 +110,9 @@ static int job_write(struct tk_segment_sink *sink, const struct job *job, uint64
 {
     int rc = 0;
     *ret_bytes = 0;
-    if (job->batch->rows > 0 && sink->opts.compress) {
-        rc = tk_segment_write_block(sink->dirfd, job->number, job->batch, sink->opts.compress,
-                                    ret_bytes, err);
-    } else if (job->batch->rows > 0) {
-        rc = tk_segment_write(sink->dirfd, job->number, job->batch, &(struct tk_columns_opts){0},
-                              ret_bytes, err);
+    if (job->batch->rows > 0) {
+        rc = tk_segment_write_as(sink->dirfd, job->number, job->batch, sink->opts.compress,
+                                 ret_bytes, err);
     }
     if (rc == 0)
         tk_segment_remove(sink->dirfd, TK_SEGMENT_LOG, job->number);
@@ -270,9 +267,8 @@ struct tk_span_batch *tk_segment_sink_batch(struct tk_segment_sink *sink)
 static void count_traces(struct job *job)
 {
     for (; job->counted < job->batch->rows; job->counted++) {
-        uint64_t halves[2];
-        memcpy(halves, job->batch->trace_ids[job->counted], sizeof(halves));
-        if (tk_map_add(&job->traces, tk_hash_mix(halves[0], halves[1]), 0) < 0)
+        const uint8_t *id = job->batch->trace_ids[job->counted];
+        if (tk_map_add(&job->traces, tk_trace_id_hash(id), 0) < 0)
             break;
     }
 }

@@ -101,18 +101,27 @@ int tk_segment_write(int dirfd, uint32_t number, const struct tk_span_batch *bat
     return write_content(dirfd, number, &content, ret_bytes, err);
 }
 
-int tk_segment_write_block(int dirfd, uint32_t number, const struct tk_span_batch *batch,
-                           const struct tk_codec_options *options, uint64_t *ret_bytes,
-                           struct tk_err *err)
+static int write_block(int dirfd, uint32_t number, const struct tk_span_batch *batch,
+                       const struct tk_codec_options *compress, uint64_t *ret_bytes,
+                       struct tk_err *err)
 {
     /* Ids that are made up follow from the seed: those of two segments must not be the same. */
-    struct tk_codec_options own = *options;
+    struct tk_codec_options own = *compress;
     own.seed += number;
     const struct content content = {.batch = batch, .compress = &own};
-    int rc = write_content(dirfd, number, &content, ret_bytes, err);
-    if (rc == -EBADMSG || rc == -EMSGSIZE)
-        rc = tk_segment_write(dirfd, number, batch, &(struct tk_columns_opts){0}, ret_bytes, err);
-    return rc;
+    return write_content(dirfd, number, &content, ret_bytes, err);
+}
+
+int tk_segment_write_as(int dirfd, uint32_t number, const struct tk_span_batch *batch,
+                        const struct tk_codec_options *compress, uint64_t *ret_bytes,
+                        struct tk_err *err)
+{
+    if (compress) {
+        int rc = write_block(dirfd, number, batch, compress, ret_bytes, err);
+        if (rc != -EBADMSG && rc != -EMSGSIZE)
+            return rc;
+    }
+    return tk_segment_write(dirfd, number, batch, &(struct tk_columns_opts){0}, ret_bytes, err);
 }
 
 /* Recovery ------------------------------------------------------------------------------------- */
@@ -136,10 +145,7 @@ static int seal_log(struct recovery *recovery, uint32_t number, int fd, struct t
     if (rc == 0)
         rc = tk_segment_log_read(fd, batch, &mark, err);
     if (rc == 0 && batch->rows > 0) {
-        rc = recovery->compress ? tk_segment_write_block(recovery->dirfd, number, batch,
-                                                         recovery->compress, &bytes, err)
-                                : tk_segment_write(recovery->dirfd, number, batch,
-                                                   &(struct tk_columns_opts){0}, &bytes, err);
+        rc = tk_segment_write_as(recovery->dirfd, number, batch, recovery->compress, &bytes, err);
         recovery->sealed += rc == 0;
     }
     if (rc == 0)

@@ -7,17 +7,16 @@
 #include "codec/codec.h"
 #include "segment/columns.h"
 
-/* Write segment `number`. On failure nothing of it is left. `ret_bytes` is its size. */
+/* Write segment `number` as Parquet. On failure nothing of it is left. `ret_bytes` is its size. */
 TK_MUST_USE int tk_segment_write(int dirfd, uint32_t number, const struct tk_span_batch *batch,
                                  const struct tk_columns_opts *opts, uint64_t *ret_bytes,
                                  struct tk_err *err);
 
-/* The same as a compressed one; as Parquet all the same when no block can hold the rows, as with
- * times that lie centuries apart. */
-TK_MUST_USE int tk_segment_write_block(int dirfd, uint32_t number,
-                                       const struct tk_span_batch *batch,
-                                       const struct tk_codec_options *options, uint64_t *ret_bytes,
-                                       struct tk_err *err);
+/* The same as a compressed one; as Parquet all the same when `compress` is NULL, or when no block
+ * can hold the rows, as with times that lie centuries apart. */
+TK_MUST_USE int tk_segment_write_as(int dirfd, uint32_t number, const struct tk_span_batch *batch,
+                                    const struct tk_codec_options *compress, uint64_t *ret_bytes,
+                                    struct tk_err *err);
 
 /* Make segments of the logs that processes left which are gone (compressed ones where there are
  * options for it), and delete what else they left: temporary files, logs whose segment is there,

@@ -100,7 +100,7 @@ static void write_spans(const struct place *place, const struct made_span *spans
     uint64_t bytes;
     check(tk_span_batch_new(64, &batch, &err), &err);
     made_add(batch, spans, n);
-    check(tk_segment_write_block(place->fd, 1, batch, &lossless, &bytes, &err), &err);
+    check(tk_segment_write_as(place->fd, 1, batch, &lossless, &bytes, &err), &err);
     assert_true(bytes > 0);
     tk_span_batch_free(batch);
 }
