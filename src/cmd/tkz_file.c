@@ -128,6 +128,14 @@ bool tk_tkz_budget_parse(const char *text, struct tk_tkz_budget *ret_budget)
 /* What is told ----------------------------------------------------------------------------------
  */
 
+static void warn_no_index(const struct tk_cmd *cmd, const char *path)
+{
+    (void)fprintf(stderr,
+                  "tracekit %s: %s: has no index at its end: it was cut off, or is still being "
+                  "written\n",
+                  cmd->name, path);
+}
+
 void tk_tkz_warn(const struct tk_cmd *cmd, const char *path, const struct tk_codec_info *info)
 {
     if (info->damaged_bytes > 0) {
@@ -139,12 +147,8 @@ void tk_tkz_warn(const struct tk_cmd *cmd, const char *path, const struct tk_cod
                       path, (unsigned long long)info->damaged_sections,
                       info->damaged_sections == 1 ? " is" : "s are");
     }
-    if (!info->closed) {
-        (void)fprintf(stderr,
-                      "tracekit %s: %s: has no index at its end: it was cut off, or is still "
-                      "being written\n",
-                      cmd->name, path);
-    }
+    if (!info->closed)
+        warn_no_index(cmd, path);
 }
 
 void tk_tkz_receipt(const char *path, const struct tk_codec_info *info)
@@ -182,12 +186,8 @@ void tk_tkz_warn_losses(const struct tk_cmd *cmd, const char *path,
     uint64_t sections = 0;
     for (size_t i = 0; i < TK_SECTION_COUNT; i++)
         sections += losses->damaged_sections[i];
-    if (losses->cut) {
-        (void)fprintf(stderr,
-                      "tracekit %s: %s: has no index at its end: it was cut off, or is still "
-                      "being written\n",
-                      cmd->name, path);
-    }
+    if (losses->cut)
+        warn_no_index(cmd, path);
     if (!tk_codec_losses_any(losses))
         return;
     (void)fprintf(stderr,

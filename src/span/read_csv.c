@@ -205,15 +205,14 @@ static int read(void *state, struct tk_span_input *input, struct tk_span_batch *
     tk_reading_begin(reading, input, batch, tally);
     while (take_record(&rest, &record, &has_quotes)) {
         struct tk_span_mark mark = tk_span_batch_mark(batch);
-        int rc = 0;
         tk_arena_reset(&reading->scratch);
         reading->before = *tally;
         if (csv->columns == 0) {
-            rc = read_header(csv, record, has_quotes, err);
+            int rc = read_header(csv, record, has_quotes, err);
             if (rc < 0)
                 return rc;
         } else if (record.n > 0) {
-            rc = put_span(csv, record, has_quotes, err);
+            int rc = put_span(csv, record, has_quotes, err);
             tally->spans += rc == 0;
             if (rc < 0 && tk_reading_take_back(reading, &mark, rc, record.p, err->msg) < 0)
                 return 0;
