@@ -36,7 +36,7 @@ struct export
 
     /* Of formats by trace. */
     struct tk_span_batch *batch;
-    uint64_t passes, pass;
+    uint32_t passes, pass;
 
     struct tk_segment_sink *sink; /* of Parquet */
 };
@@ -132,7 +132,7 @@ static int export_traces(struct export *export, uint64_t spans, struct tk_err *e
 {
     const struct tk_span_query all = {0};
     size_t room = spans < PASS_SPANS ? (size_t)spans : 2 * PASS_SPANS;
-    export->passes = spans / PASS_SPANS + 1;
+    export->passes = (uint32_t)(spans / PASS_SPANS) + 1;
     int rc = tk_span_batch_new(room, &export->batch, err);
     for (export->pass = 0; export->pass < export->passes && rc == 0; export->pass++) {
         tk_span_batch_reset(export->batch);
