@@ -16,9 +16,8 @@ static const struct tk_opt options[] = {
     {"output", TK_OPT_STRING, offsetof(struct truncate_opts, output), "FILE",
      "where to write what stays; - is standard output", .letter = 'o'},
     {"quality", TK_OPT_PERCENT, offsetof(struct truncate_opts, quality), "PERCENT",
-     "largest error of times that is fine: 57, 23, 10.5, 5, 2.4, 1.2, 0.6 or 0.3; ids and details "
-     "of "
-     "lossless files go",
+     "largest error of times that is fine: 57, 23, 10.5, 5, 2.4, 1.2, 0.6 or 0.3; lossless files "
+     "become what compress --quality makes",
      .letter = 'q', .max = 100, .given = offsetof(struct truncate_opts, has_quality)},
     {"budget", TK_OPT_STRING, offsetof(struct truncate_opts, budget), "BYTES",
      "most bytes of the file: 10B/trace, 1.5B/span, 64kB, 2MiB", .letter = 'b'},

@@ -149,7 +149,8 @@ TK_MUST_USE int tk_codec_decode(const struct tk_codec_decoding *options, tk_str 
                                 const struct tk_span_sink *sink, struct tk_codec_losses *ret_losses,
                                 struct tk_err *err);
 
-/* Make a file smaller without decoding it: what is worth least goes. Zero = no limit. */
+/* Make a file smaller: what is worth least goes, without decoding; but lossless blocks are coded
+ * anew once their times are to lose digits. Zero = no limit. */
 struct tk_codec_ceiling {
     uint32_t planes;           /* + 1, at most; also drops ids and details of all */
     double trace_budget_bytes; /* of the file, a trace */

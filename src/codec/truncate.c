@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Fewer sections of each block: they stand in the order of their worth, so the last ones go. The
- * bytes of those that stay are what an encoder with that ceiling writes. */
+ * bytes of those that stay are what an encoder with that ceiling writes; lossless blocks, whose
+ * attributes are exact, are coded anew for that once their times are to lose digits. */
 #include <errno.h>
 
 #include "codec/block_budget.h"
 #include "codec/block_writer.h"
+#include "codec/recode.h"
+
+#define ALL_PLANES 8
 
 /* Whether a section is above the ceiling of planes: those of time, and what is exact of all. */
 static bool is_above(uint32_t type, uint32_t planes)
@@ -33,27 +37,81 @@ static size_t choose(uint32_t planes, const struct tk_block *block, struct tk_bl
     return count;
 }
 
+/* A block on its way: what stays of it. */
+struct cut {
+    struct tk_block_head head;
+    struct tk_section sections[TK_BLOCK_MAX_SECTIONS];
+    size_t count;
+    struct tk_section_set set; /* of sections that were coded anew */
+};
+
+/* Whether exact attributes are all that would stay of what is exact. */
+static bool is_inexact(const struct tk_block *block, const struct cut *cut)
+{
+    bool has_rest = false;
+    for (size_t i = 0; i < cut->count; i++)
+        has_rest |= cut->sections[i].type == TK_SECTION_TIME_REST;
+    return tk_block_find(block, TK_SECTION_TIME_REST) ? !has_rest : cut->head.planes < ALL_PLANES;
+}
+
+/* Sections of an exact block whose times are to lose digits: attributes lose what is theirs alone,
+ * too. What is damaged cannot be coded anew, and stays as it is. */
+static int recode(const struct tk_block *block, uint32_t planes, struct cut *cut,
+                  struct tk_err *err)
+{
+    struct tk_block_head head;
+    int rc = tk_block_recode(block, planes, &head, &cut->set, err);
+    if (rc < 0)
+        return rc == -EBADMSG ? 0 : rc;
+    cut->head = head;
+    cut->count = tk_section_set_list(&cut->set, cut->sections);
+    return 0;
+}
+
+/* Choose what stays below the ceiling, and then in the budget. */
+static int cut_block(const struct tk_codec_ceiling *ceiling, const struct tk_block *block,
+                     struct tk_block_budget *budget, struct cut *cut, struct tk_err *err)
+{
+    bool is_exact = tk_block_is_exact(block);
+    cut->head = block->head;
+    cut->count = choose(ceiling->planes, block, &cut->head, cut->sections);
+    uint64_t limit = tk_block_budget_open(budget, &cut->head);
+    struct cut tried = *cut;
+    uint64_t bytes;
+    bool fits = tk_block_budget_fit(limit, &tried.head, tried.sections, &tried.count, &bytes);
+    if (is_exact && (!fits || is_inexact(block, &tried))) {
+        uint32_t planes = ceiling->planes > 0 ? ceiling->planes : ALL_PLANES;
+        int rc = recode(block, planes, cut, err);
+        if (rc < 0)
+            return rc;
+    }
+    if (!tk_block_budget_fit(limit, &cut->head, cut->sections, &cut->count, &bytes)) {
+        return tk_fail(err, -EMSGSIZE,
+                       "block %llu: what cannot go takes %llu bytes for %u traces, and %llu "
+                       "are left for it",
+                       (unsigned long long)cut->head.number, (unsigned long long)bytes,
+                       cut->head.traces, (unsigned long long)limit);
+    }
+    tk_block_budget_pay(budget, bytes);
+    return 0;
+}
+
 static int truncate_block(const struct tk_codec_ceiling *ceiling, const struct tk_block *block,
                           struct tk_block_budget *budget, struct tk_block_writer *writer,
                           struct tk_err *err)
 {
-    struct tk_section sections[TK_BLOCK_MAX_SECTIONS];
-    struct tk_block_head head = block->head;
-    bool is_old = ceiling->before_ns == 0 || head.end_ns < ceiling->before_ns;
-    size_t count = choose(is_old ? ceiling->planes : 0, block, &head, sections);
+    struct cut cut = {.head = block->head};
+    bool is_old = ceiling->before_ns == 0 || block->head.end_ns < ceiling->before_ns;
+    tk_section_set_init(&cut.set);
+    int rc = 0;
     if (is_old) {
-        uint64_t limit = tk_block_budget_open(budget, &head);
-        uint64_t bytes;
-        if (!tk_block_budget_fit(limit, &head, sections, &count, &bytes)) {
-            return tk_fail(err, -EMSGSIZE,
-                           "block %llu: what cannot go takes %llu bytes for %u traces, and %llu "
-                           "are left for it",
-                           (unsigned long long)head.number, (unsigned long long)bytes, head.traces,
-                           (unsigned long long)limit);
-        }
-        tk_block_budget_pay(budget, bytes);
+        rc = cut_block(ceiling, block, budget, &cut, err);
+    } else {
+        cut.count = choose(0, block, &cut.head, cut.sections);
     }
-    return tk_block_writer_add(writer, &head, sections, count, err);
+    rc = rc < 0 ? rc : tk_block_writer_add(writer, &cut.head, cut.sections, cut.count, err);
+    tk_section_set_release(&cut.set);
+    return rc;
 }
 
 static int truncate_all(const struct tk_codec_ceiling *ceiling, tk_str file,

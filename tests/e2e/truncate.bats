@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# tracekit truncate: fewer bytes, nothing decoded.
+# tracekit truncate: fewer bytes.
 
 bats_require_minimum_version 1.5.0
 
