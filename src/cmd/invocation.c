@@ -227,20 +227,23 @@ static void on_fork(void *context, pid_t pid)
         invocation->options.on_fork(invocation->options.context, pid);
 }
 
-static int enter_leaf(void *context)
+static int enter_leaf(void *context, bool in_group)
 {
     const struct tk_invocation *invocation = context;
-    return invocation->leaf ? tk_cgroup_leaf_enter(invocation->leaf) : 0;
+    return invocation->leaf ? tk_cgroup_leaf_enter(invocation->leaf, in_group) : 0;
 }
 
 int tk_invocation_start(struct tk_invocation *invocation, struct tk_err *err)
 {
     const struct tk_invocation_options *options = &invocation->options;
+    TK_CLEANUP(tk_fd_close)
+    int group = invocation->leaf ? tk_cgroup_leaf_open(invocation->leaf) : -1;
     struct tk_launch_options launch = {
         .argv = options->argv,
         .cpuset = options->limits.cpuset,
         .max_fds = options->max_fds,
         .on_fork = on_fork,
+        .group_fd = group,
         .prepare = enter_leaf,
         .must_prepare = options->must_limit,
         .context = invocation,

@@ -82,17 +82,20 @@ static bool remove_tree(int parent, const char *name, int to, int depth)
 
 bool tk_cgroup_remove(int parent, const char *name)
 {
+    if (unlinkat(parent, name, AT_REMOVEDIR) == 0)
+        return true;
     return remove_tree(parent, name, parent, 0);
 }
 
-void tk_cgroup_remove_stale(int parent)
+bool tk_cgroup_remove_stale(int parent)
 {
     int fd = openat(parent, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *dir = fd < 0 ? NULL : fdopendir(fd);
     if (!dir) {
         tk_fd_close(&fd);
-        return;
+        return false;
     }
+    bool found = false;
     const struct dirent *entry;
     /* NOLINTNEXTLINE(concurrency-mt-unsafe): the stream is our own */
     while ((entry = readdir(dir))) {
@@ -102,10 +105,13 @@ void tk_cgroup_remove_stale(int parent)
             continue;
         size_t dash = tk_str_find_last(name, '-');
         if (tk_parse_i64((tk_str){name.p + dash + 1, name.n - dash - 1}, &pid) && pid > 0 &&
-            kill((pid_t)pid, 0) < 0 && errno == ESRCH)
+            kill((pid_t)pid, 0) < 0 && errno == ESRCH) {
             (void)unlinkat(parent, entry->d_name, AT_REMOVEDIR);
+            found = true;
+        }
     }
     closedir(dir);
+    return found;
 }
 
 /* Stepping aside --------------------------------------------------------------------- */

@@ -14,8 +14,9 @@ int tk_cgroup_write(int group, const char *name, const char *text);
 bool tk_cgroup_remove(int parent, const char *name);
 
 /* Remove folders that a killed recorder left below `parent`: "tracekit-...-PID" without such a
- * process. One that still has processes stays (rmdir refuses), so nothing that lives is touched. */
-void tk_cgroup_remove_stale(int parent);
+ * process. One that still has processes stays (rmdir refuses), so nothing that lives is touched.
+ * True when there was one. */
+bool tk_cgroup_remove_stale(int parent);
 
 /* In version 2 a group with processes of its own cannot hand controllers to its children ("no
  * internal processes", cgroup-v2.rst). When we are the only process of our group, as under

@@ -41,6 +41,14 @@ const struct tk_cgroup_place *tk_cgroup_leaf_place(const struct tk_cgroup_leaf *
     return NULL;
 }
 
+int tk_cgroup_leaf_open_entry(const struct tk_cgroup_leaf *leaf, int hierarchy, int parent)
+{
+    char path[FILE_CAP];
+    tk_cgroup_leaf_file(leaf, hierarchy == TK_CGROUP_V2 ? "cgroup.procs" : "tasks", path);
+    int fd = openat(parent, path, O_WRONLY | O_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
 /* Make the folder, or take over an empty one of the same name. */
 static int make_folder(int parent, const char *name)
 {
@@ -71,22 +79,22 @@ static int add_place(struct tk_cgroup_leaf *leaf, int hierarchy, struct tk_err *
     rc = tk_dir_open(leaf->rootfd, path, &parent, err);
     if (rc < 0)
         return rc;
-    tk_cgroup_remove_stale(parent);
+    /* The first folder is the last that a maker removes. */
+    if (leaf->count == 0 || leaf->had_stale)
+        leaf->had_stale = tk_cgroup_remove_stale(parent) || leaf->had_stale;
     if (hierarchy == TK_CGROUP_V2)
         tk_cgroup_step_aside(&leaf->step, parent, wanted);
     rc = make_folder(parent, leaf->name);
     if (rc == 0) {
-        char procs[FILE_CAP];
-        (void)snprintf(procs, sizeof(procs), "%s/cgroup.procs", leaf->name);
         struct tk_cgroup_place *place = &leaf->places[leaf->count];
-        *place = (struct tk_cgroup_place){.hierarchy = hierarchy,
-                                          .procs = openat(parent, procs, O_WRONLY | O_CLOEXEC)};
-        if (place->procs >= 0) {
+        *place = (struct tk_cgroup_place){
+            .hierarchy = hierarchy, .entry = tk_cgroup_leaf_open_entry(leaf, hierarchy, parent)};
+        if (place->entry >= 0) {
             place->parent = tk_fd_take(&parent);
             leaf->count++;
             return 0;
         }
-        rc = -errno;
+        rc = place->entry;
         (void)unlinkat(parent, leaf->name, AT_REMOVEDIR);
     }
     if (hierarchy == TK_CGROUP_V2)
@@ -127,7 +135,6 @@ int tk_cgroup_leaf_new(const struct tk_kernel *kernel, const char *name,
         tk_cgroup_leaf_free(leaf);
         return rc;
     }
-    tk_cgroup_devices_find(leaf->rootfd, &leaf->stacked);
     name_path(leaf);
     *ret_leaf = leaf;
     return 0;
@@ -139,7 +146,7 @@ void tk_cgroup_leaf_free(struct tk_cgroup_leaf *leaf)
         return;
     for (size_t i = leaf->count; i-- > 0;) {
         struct tk_cgroup_place *place = &leaf->places[i];
-        tk_fd_close(&place->procs);
+        tk_fd_close(&place->entry);
         (void)tk_cgroup_remove(place->parent, leaf->name);
         if (place->hierarchy == TK_CGROUP_V2)
             tk_cgroup_step_back(&leaf->step, place->parent);
@@ -150,11 +157,19 @@ void tk_cgroup_leaf_free(struct tk_cgroup_leaf *leaf)
 
 /* Using ------------------------------------------------------------------------------ */
 
-int tk_cgroup_leaf_enter(const struct tk_cgroup_leaf *leaf)
+int tk_cgroup_leaf_open(const struct tk_cgroup_leaf *leaf)
+{
+    const struct tk_cgroup_place *v2 = tk_cgroup_leaf_place(leaf, TK_CGROUP_V2);
+    return v2 ? openat(v2->parent, leaf->name, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+}
+
+int tk_cgroup_leaf_enter(const struct tk_cgroup_leaf *leaf, bool in_v2)
 {
     int rc = 0;
     for (size_t i = 0; i < leaf->count; i++) {
-        if (write(leaf->places[i].procs, "0", 1) != 1 && rc == 0)
+        if (in_v2 && leaf->places[i].hierarchy == TK_CGROUP_V2)
+            continue;
+        if (write(leaf->places[i].entry, "0", 1) != 1 && rc == 0)
             rc = -errno;
     }
     return rc;
@@ -197,6 +212,8 @@ int tk_cgroup_leaf_read(struct tk_cgroup_leaf *leaf, struct tk_cgroup_reading *r
         tk_cgroup_leaf_file(leaf, file->name, path);
         if (!place || tk_file_read(place->parent, path, buf, sizeof(buf), &text, &missing) < 0)
             continue;
+        if (file->by_device)
+            tk_cgroup_devices_find(leaf->rootfd, &leaf->stacked);
         if (!tk_cgroup_file_parse(file, text, &leaf->stacked, &reading))
             return tk_fail(err, -EBADMSG, "%s/%s does not parse", leaf->path, file->name);
     }
@@ -237,7 +254,7 @@ struct knob {
 static void drop_place(struct tk_cgroup_leaf *leaf)
 {
     struct tk_cgroup_place *place = &leaf->places[--leaf->count];
-    tk_fd_close(&place->procs);
+    tk_fd_close(&place->entry);
     (void)unlinkat(place->parent, leaf->name, AT_REMOVEDIR);
     tk_fd_close(&place->parent);
 }

@@ -16,13 +16,14 @@ enum {
 struct tk_cgroup_place {
     int hierarchy;
     int parent; /* the group that it was made in, open */
-    int procs;  /* its cgroup.procs, open for writing */
+    int entry;  /* the file that a process of one thread enters it by, open for writing */
 };
 
 struct tk_cgroup_leaf {
     int rootfd;
-    struct tk_cgroup_mounts mounts; /* `own` are the groups that it was made in */
-    struct tk_cgroup_devices stacked;
+    struct tk_cgroup_mounts mounts;   /* `own` are the groups that it was made in */
+    struct tk_cgroup_devices stacked; /* once something is told by device */
+    bool had_stale;                   /* an earlier maker died and left its folders */
     struct tk_cgroup_place places[TK_CGROUP_HIERARCHIES];
     size_t count;
     char name[TK_CGROUP_LEAF_NAME];
@@ -33,6 +34,11 @@ struct tk_cgroup_leaf {
 /* The folder that is, or is mounted together with (cpu,cpuacct), a hierarchy; NULL = none. */
 const struct tk_cgroup_place *tk_cgroup_leaf_place(const struct tk_cgroup_leaf *leaf,
                                                    int hierarchy);
+
+/* Open the entry of a folder of `hierarchy` below `parent`; a negative errno. In version 1 a
+ * process of one thread that writes to `tasks` spares itself the lock of cgroup.procs, for which
+ * the kernel waits until all its readers are through, some ms. */
+int tk_cgroup_leaf_open_entry(const struct tk_cgroup_leaf *leaf, int hierarchy, int parent);
 
 /* Path of a file of the leaf, below its parent. */
 void tk_cgroup_leaf_file(const struct tk_cgroup_leaf *leaf, const char *file,

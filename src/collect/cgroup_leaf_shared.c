@@ -39,7 +39,6 @@ void tk_cgroup_leaf_describe(const struct tk_cgroup_leaf *leaf, struct tk_buf *o
 static int reopen_place(struct tk_cgroup_leaf *leaf, tk_str word, struct tk_err *err)
 {
     char path[TK_CGROUP_PATH_MAX];
-    char file[TK_CGROUP_LEAF_FILE];
     tk_str name;
     int hierarchy = 0;
     if (!tk_str_take_until(&word, '=', &name))
@@ -56,12 +55,11 @@ static int reopen_place(struct tk_cgroup_leaf *leaf, tk_str word, struct tk_err 
     rc = rc < 0 ? rc : tk_dir_open(leaf->rootfd, path, &parent, err);
     if (rc < 0)
         return rc;
-    tk_cgroup_leaf_file(leaf, "cgroup.procs", file);
-    int procs = openat(parent, file, O_WRONLY | O_CLOEXEC);
-    if (procs < 0)
-        return -errno;
+    int entry = tk_cgroup_leaf_open_entry(leaf, hierarchy, parent);
+    if (entry < 0)
+        return entry;
     leaf->places[leaf->count++] =
-        (struct tk_cgroup_place){hierarchy, .parent = tk_fd_take(&parent), .procs = procs};
+        (struct tk_cgroup_place){hierarchy, .parent = tk_fd_take(&parent), .entry = entry};
     return 0;
 }
 
@@ -86,7 +84,6 @@ int tk_cgroup_leaf_reopen(const struct tk_kernel *kernel, tk_str described,
         tk_cgroup_leaf_leave(leaf);
         return tk_fail_code(err, rc, "control group '%.*s'", TK_STR_ARG(described));
     }
-    tk_cgroup_devices_find(leaf->rootfd, &leaf->stacked);
     (void)snprintf(leaf->path, sizeof(leaf->path), "%s", leaf->name);
     *ret_leaf = leaf;
     return 0;
@@ -97,7 +94,7 @@ void tk_cgroup_leaf_leave(struct tk_cgroup_leaf *leaf)
     if (!leaf)
         return;
     for (size_t i = 0; i < leaf->count; i++) {
-        tk_fd_close(&leaf->places[i].procs);
+        tk_fd_close(&leaf->places[i].entry);
         tk_fd_close(&leaf->places[i].parent);
     }
     free(leaf);
@@ -105,12 +102,14 @@ void tk_cgroup_leaf_leave(struct tk_cgroup_leaf *leaf)
 
 int tk_cgroup_leaf_take(const struct tk_cgroup_leaf *leaf, pid_t pid)
 {
-    char text[TK_I64_MAX];
-    size_t n = tk_i64_format(pid, text);
+    char text[TK_I64_MAX + 1];
+    char file[TK_CGROUP_LEAF_FILE];
     int rc = 0;
+    text[tk_i64_format(pid, text)] = '\0';
+    tk_cgroup_leaf_file(leaf, "cgroup.procs", file);
     for (size_t i = 0; i < leaf->count; i++) {
-        if (write(leaf->places[i].procs, text, n) != (ssize_t)n && rc == 0)
-            rc = -errno;
+        int one = tk_cgroup_write(leaf->places[i].parent, file, text);
+        rc = rc < 0 ? rc : one;
     }
     return rc;
 }

@@ -83,10 +83,15 @@ struct tk_cgroup_leaf;
 TK_MUST_USE int tk_cgroup_leaf_new(const struct tk_kernel *kernel, const char *name,
                                    struct tk_cgroup_leaf **ret_leaf, struct tk_err *err);
 
-/* Move the calling process in: to be called in the child between fork and exec, so it is
- * async-signal-safe. 0, or a negative errno when one of the hierarchies refuses: the leaf then
- * does not hold all of the command and its figures are of no use. */
-int tk_cgroup_leaf_enter(const struct tk_cgroup_leaf *leaf);
+/* The folder of version 2, for tk_launch_start(); -1 when the leaf has none. The caller closes it.
+ */
+int tk_cgroup_leaf_open(const struct tk_cgroup_leaf *leaf);
+
+/* Move the calling process of one thread in, `in_v2`: where it is already in the folder of version
+ * 2, into the others. To be called in the child between fork and exec, so it is async-signal-safe.
+ * 0, or a negative errno when one of the hierarchies refuses: the leaf then does not hold all of
+ * the command and its figures are of no use. */
+int tk_cgroup_leaf_enter(const struct tk_cgroup_leaf *leaf, bool in_v2);
 
 /* What a command may use; zero = not limited. */
 struct tk_cgroup_limits {

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/sched.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -18,6 +19,7 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -218,6 +220,7 @@ int tk_launch_check(const struct tk_launch_options *options, struct tk_err *err)
 struct child {
     const struct tk_launch_options *options;
     cpu_set_t cpus; /* none = ours */
+    bool in_group;  /* born in options.group_fd */
     int gate_fd;    /* one byte arrives when we may go on */
     int report_fd;
 };
@@ -255,7 +258,7 @@ static _Noreturn void child_run(const struct tk_launch *launch, const struct chi
     const struct tk_launch_options *options = child->options;
     struct report report = {0};
     if (options->prepare)
-        report.prepare_error = options->prepare(options->context);
+        report.prepare_error = options->prepare(options->context, child->in_group);
     report.cpuset_error = bind_to(&child->cpus);
     if (options->max_fds > 0)
         tk_fd_limit_write(options->max_fds);
@@ -299,6 +302,24 @@ static int check_report(const struct tk_launch_options *options, const struct re
     return 0;
 }
 
+/* fork(), into the control group where the kernel lets us. */
+static pid_t fork_into(struct child *child)
+{
+    struct clone_args args = {
+        .flags = CLONE_INTO_CGROUP,
+        .exit_signal = SIGCHLD,
+    };
+    if (child->options->group_fd > 0) {
+        args.cgroup = (unsigned)child->options->group_fd;
+        child->in_group = true; /* as the new process is to see it */
+        pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+        if (pid >= 0)
+            return pid;
+        child->in_group = false;
+    }
+    return fork();
+}
+
 static int fork_command(struct tk_launch *launch, struct child *child, struct tk_err *err)
 {
     int gate[2], told[2];
@@ -313,7 +334,7 @@ static int fork_command(struct tk_launch *launch, struct child *child, struct tk
 
     child->gate_fd = gate_out;
     child->report_fd = report_in;
-    launch->pid = fork();
+    launch->pid = fork_into(child);
     if (launch->pid < 0)
         return tk_fail_errno(err, "fork");
     if (launch->pid == 0) {

@@ -33,9 +33,14 @@ struct tk_launch_options {
      * begin to follow it. May be NULL. */
     void (*on_fork)(void *context, pid_t pid);
 
+    /* Folder of a control group of version 2 in which the command's process is to be born, which
+     * spares it a move (some ms of waiting for the kernel's readers); <= 0 = in ours. */
+    int group_fd;
+
     /* Called in the new process after that, to enter a control group and the like; 0 or a negative
-     * errno, async-signal-safe. May be NULL. */
-    int (*prepare)(void *context);
+     * errno, async-signal-safe. `in_group`: it was born in `group_fd`, as not each kernel and
+     * sandbox lets us. May be NULL. */
+    int (*prepare)(void *context, bool in_group);
     bool must_prepare; /* the command does not run when prepare fails */
 
     void *context; /* of both */

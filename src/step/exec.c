@@ -102,10 +102,10 @@ static void on_fork(void *context, pid_t pid)
         tk_tree_begin(exec->tree, pid);
 }
 
-static int enter_leaf(void *context)
+static int enter_leaf(void *context, bool in_group)
 {
     const struct exec *exec = context;
-    return exec->leaf ? tk_cgroup_leaf_enter(exec->leaf) : 0;
+    return exec->leaf ? tk_cgroup_leaf_enter(exec->leaf, in_group) : 0;
 }
 
 /* Samples ---------------------------------------------------------------------------- */
@@ -391,8 +391,14 @@ int tk_exec_run(const struct tk_exec_options *options, struct tk_exec_result *re
         if (tk_tree_new(&exec.session->kernel, &exec.tree, &ignored) < 0)
             exec.tree = NULL;
     }
+    TK_CLEANUP(tk_fd_close) int group = exec.leaf ? tk_cgroup_leaf_open(exec.leaf) : -1;
     const struct tk_launch_options launch = {
-        .argv = options->argv, .on_fork = on_fork, .prepare = enter_leaf, .context = &exec};
+        .argv = options->argv,
+        .on_fork = on_fork,
+        .group_fd = group,
+        .prepare = enter_leaf,
+        .context = &exec,
+    };
     int rc = tk_launch_start(&launch, &exec.launch, err);
     if (rc == 0) {
         run_to_end(&exec);

@@ -2,6 +2,7 @@
 /* On the groups of this machine; skipped where it gives us none. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include "base/file.h"
 #include "collect/cgroup_mounts.h"
 #include "collect/cgroups.h"
+#include "collect/launch.h"
 #include "tk_test.h"
 
 struct fixture {
@@ -88,7 +90,7 @@ static pid_t start(const struct tk_cgroup_leaf *leaf, bool (*work)(void), int *r
     assert_int_equal(pipe(ready), 0);
     pid_t child = fork();
     if (child == 0) {
-        char result = tk_cgroup_leaf_enter(leaf) == 0 ? 'y' : 'n';
+        char result = tk_cgroup_leaf_enter(leaf, false) == 0 ? 'y' : 'n';
         bool stay = work();
         (void)!write(ready[1], &result, 1);
         if (stay)
@@ -129,6 +131,51 @@ static bool work_in_a_tree(void)
 static bool work_nothing(void)
 {
     return true;
+}
+
+struct entering {
+    const struct tk_cgroup_leaf *leaf;
+};
+
+static int enter(void *context, bool in_group)
+{
+    const struct entering *entering = context;
+    return tk_cgroup_leaf_enter(entering->leaf, in_group);
+}
+
+/* How many folders of the leaf a command is in that is launched with `group_fd`. */
+static int launch_and_count(const struct fixture *fixture, const struct tk_cgroup_leaf *leaf,
+                            int group_fd)
+{
+    char script[128];
+    struct entering entering = {leaf};
+    struct tk_launch *launch;
+    struct tk_launch_result result;
+    struct tk_err err;
+    (void)snprintf(script, sizeof(script), "exit $(grep -c %s /proc/self/cgroup)", fixture->name);
+    char *const argv[] = {(char[]){"sh"}, (char[]){"-c"}, script, NULL};
+    const struct tk_launch_options options = {
+        .argv = argv, .group_fd = group_fd, .prepare = enter, .context = &entering};
+    assert_int_equal(tk_launch_start(&options, &launch, &err), 0);
+    while (tk_launch_step(launch) == 0)
+        (void)poll(&(struct pollfd){.fd = tk_launch_fd(launch), .events = POLLIN}, 1, -1);
+    tk_launch_read_result(launch, &result);
+    tk_launch_free(launch);
+    assert_int_equal(result.prepare_error, 0);
+    return result.exit_code;
+}
+
+static void a_command_is_in_all_folders_born_there_or_moved(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tk_cgroup_leaf *leaf = make_leaf(fixture);
+    if (!leaf)
+        return;
+    int group = tk_cgroup_leaf_open(leaf);
+    assert_int_equal(launch_and_count(fixture, leaf, group), count_folders(fixture));
+    assert_int_equal(launch_and_count(fixture, leaf, -1), count_folders(fixture));
+    tk_fd_close(&group);
+    tk_cgroup_leaf_free(leaf);
 }
 
 static void totals_hold_what_the_whole_tree_used(void **state)
@@ -312,6 +359,7 @@ static void limits_that_make_no_sense_are_refused_and_leave_no_trace(void **stat
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_command_is_in_all_folders_born_there_or_moved),
         cmocka_unit_test(totals_hold_what_the_whole_tree_used),
         cmocka_unit_test(its_path_is_what_the_command_sees),
         cmocka_unit_test(what_still_runs_moves_up_and_nothing_is_left_behind),

@@ -255,9 +255,10 @@ static void note_pid(void *context, pid_t pid)
     *(pid_t *)context = pid;
 }
 
-static int refuse(void *context)
+static int refuse(void *context, bool in_group)
 {
     (void)context;
+    (void)in_group;
     return -EROFS;
 }
 
