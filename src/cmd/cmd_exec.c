@@ -11,6 +11,7 @@
 #include "cmd/step_packer.h"
 #include "cmd/step_print.h"
 #include "cmd/step_session.h"
+#include "cmd/step_trace.h"
 #include "run/redact.h"
 #include "step/exec.h"
 #include "step/recover.h"
@@ -59,6 +60,8 @@ static const char *base_name(const char *path)
 /* What begins with the command. */
 struct beside {
     struct tk_session *session;
+    struct tk_child_context place; /* of the command in the trace */
+    bool has_place;
     bool is_packer;
     struct tk_relay *relay; /* NULL = none */
 };
@@ -69,6 +72,8 @@ static void on_start(void *context, const char *span)
     struct tk_err err;
     /* NOLINTNEXTLINE(concurrency-mt-unsafe): one thread */
     (void)setenv("TRACEKIT_SPAN", span, 1);
+    if (beside->has_place)
+        tk_child_context_set(&beside->place);
     if (beside->is_packer && tk_relay_start(beside->session, span, &beside->relay, &err) < 0)
         warn(&err);
 }
@@ -89,6 +94,7 @@ static struct tk_session *open_session(const struct tk_step_env *env, bool *ret_
     if (*ret_private) {
         tk_fd_close(&tk_session_state(session)->job_fd);
         tk_step_env_job(&job, "", "");
+        tk_step_trace_begin(&job.trace, tk_session_arena(session));
         rc = tk_session_begin(session, &job, true, &err);
     }
     if (rc == 0)
@@ -171,6 +177,7 @@ static int execute(const struct tk_cmd *cmd, const struct exec_opts *opts, char 
     };
     if (session && !tk_step_take_attrs(&opts->attrs, &wanted.attrs, tk_session_arena(session)))
         return tk_cmd_usage(cmd, "option '--attr': expected NAME=VALUE");
+    beside.has_place = session && tk_step_trace_next(session, &wanted.trace, &beside.place);
     if (session && opts->record_args)
         take_args(session, argv, &wanted.args);
     if (session && private) {

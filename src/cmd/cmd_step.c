@@ -17,6 +17,7 @@
 #include "cmd/step_packer.h"
 #include "cmd/step_print.h"
 #include "cmd/step_session.h"
+#include "cmd/step_trace.h"
 #include "step/diagnosis.h"
 #include "step/marked.h"
 #include "step/recover.h"
@@ -93,6 +94,7 @@ static int verb_init(struct call *call)
     if (!pick_up(call)) {
         tk_fd_close(&state->job_fd);
         tk_step_env_job(&job, call->argv[0], call->argc > 1 ? call->argv[1] : "");
+        tk_step_trace_begin(&job.trace, tk_session_arena(call->session));
         if (tk_session_begin(call->session, &job, false, &err) < 0)
             return warn(call, &err);
         (void)fflush(stdout);
@@ -199,6 +201,7 @@ static int find_or_begin(struct call *call, struct tk_err *err)
         return rc;
     tk_fd_close(&tk_session_state(call->session)->job_fd);
     tk_step_env_job(&job, "vm", "");
+    tk_step_trace_begin(&job.trace, tk_session_arena(call->session));
     return tk_session_begin(call->session, &job, false, err);
 }
 
@@ -247,7 +250,13 @@ static int verb_start(struct call *call)
         tk_step_put_start(&out, &call->look, wanted.name, tk_clock_real_ns());
         print(&out, STDERR_FILENO);
     }
-    if (find_or_begin(call, &err) < 0 || tk_session_start(call->session, &wanted, span, &err) < 0)
+    int rc = find_or_begin(call, &err);
+    if (rc == 0) {
+        struct tk_child_context unused;
+        (void)tk_step_trace_next(call->session, &wanted.trace, &unused);
+        rc = tk_session_start(call->session, &wanted, span, &err);
+    }
+    if (rc < 0)
         return warn(call, &err);
     if (call->env.in_vm)
         mark_start(call, tk_str_from(span));

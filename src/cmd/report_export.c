@@ -362,7 +362,16 @@ static int make_id(tk_str a, tk_str b, size_t digits, char *ret, struct tk_err *
     return rc;
 }
 
-/* W3C: 00-<32>-<16>-<2>. */
+static bool is_hex(tk_str text)
+{
+    for (size_t i = 0; i < text.n; i++) {
+        if (!memchr("0123456789abcdef", text.p[i], 16))
+            return false;
+    }
+    return true;
+}
+
+/* A document that does not tell its trace takes the place of the export. W3C: 00-<32>-<16>-<2>. */
 static void take_traceparent(struct otlp *otlp)
 {
     const char *text = tk_env_find("TRACEPARENT");
@@ -409,18 +418,50 @@ static const char *result_name(tk_str status)
                                                           : "success";
 }
 
+/* The id of a span: that which was drawn when it began; of what was recorded elsewhere, and of jobs
+ * of older versions, a digest, so that two exports tell the same. */
+static int find_id(const struct otlp *otlp, tk_str drawn, tk_str name, size_t digits, char *ret,
+                   struct tk_err *err)
+{
+    char run[TK_JOB_ID_MAX];
+    if (drawn.n == digits && is_hex(drawn)) {
+        (void)tk_str_to_cstr(drawn, ret, digits + 1);
+        return 0;
+    }
+    return make_id(tk_str_from(tk_job_id(otlp->job, run)), name, digits, ret, err);
+}
+
+static tk_str name_of(const struct tk_job_step *step)
+{
+    return step->id.n ? step->id : step->name;
+}
+
+/* A step lies in the span that its command was started in, else in the step around it, else in the
+ * job. */
+static int find_parent(const struct otlp *otlp, const struct tk_job_step *step, char ret[17],
+                       struct tk_err *err)
+{
+    tk_str drawn = step->trace.parent_span_id;
+    if (step->parent.n == 0) {
+        (void)snprintf(ret, 17, "%s", otlp->root_id);
+        return drawn.n == 16 ? find_id(otlp, drawn, step->parent, 16, ret, err) : 0;
+    }
+    for (size_t i = 0; i < otlp->job->steps.count && !drawn.n; i++) {
+        const struct tk_job_step *around = &otlp->job->steps.items[i];
+        if (tk_str_eq(name_of(around), step->parent))
+            drawn = around->trace.span_id;
+    }
+    return find_id(otlp, drawn, step->parent, 16, ret, err);
+}
+
 static int put_step_span(const struct otlp *otlp, const struct tk_job_step *step,
                          struct tk_err *err)
 {
     char id[17];
     char parent[17];
-    char run[TK_JOB_ID_MAX];
-    tk_str job_id = tk_str_from(tk_job_id(otlp->job, run));
-    tk_str own = step->id.n ? step->id : step->name;
-    int rc = make_id(job_id, own, 16, id, err);
-    (void)snprintf(parent, sizeof(parent), "%s", otlp->root_id);
-    if (rc == 0 && step->parent.n)
-        rc = make_id(job_id, step->parent, 16, parent, err);
+    tk_str own = name_of(step);
+    int rc = find_id(otlp, step->trace.span_id, own, 16, id, err);
+    rc = rc < 0 ? rc : find_parent(otlp, step, parent, err);
     if (rc < 0)
         return rc;
     put_span_head(otlp, id, parent, step->name);
@@ -438,11 +479,15 @@ int tk_report_put_otlp(struct tk_report *report, const struct tk_job *job, struc
     struct otlp otlp = {.out = &report->out, .job = job};
     char run[TK_JOB_ID_MAX];
     tk_str id = tk_str_from(tk_job_id(job, run));
-    int rc = make_id(id, TK_STR("trace"), 32, otlp.trace_id, err);
-    rc = rc < 0 ? rc : make_id(id, TK_STR("root"), 16, otlp.root_id, err);
+    int rc = find_id(&otlp, job->trace.trace_id, TK_STR("trace"), 32, otlp.trace_id, err);
+    rc = rc < 0 ? rc : find_id(&otlp, job->trace.span_id, TK_STR("root"), 16, otlp.root_id, err);
     if (rc < 0)
         return rc;
-    take_traceparent(&otlp);
+    if (job->trace.trace_id.n == 0) {
+        take_traceparent(&otlp);
+    } else if (job->trace.parent_span_id.n == 16 && is_hex(job->trace.parent_span_id)) {
+        (void)tk_str_to_cstr(job->trace.parent_span_id, otlp.parent_id, sizeof(otlp.parent_id));
+    }
     tk_buf_lit(otlp.out, "{\"resourceSpans\":[{\"resource\":{\"attributes\":[");
     put_attribute(otlp.out, "service.name", TK_STR("tracekit"));
     put_attribute(otlp.out, "host.name", job->runner);

@@ -84,6 +84,7 @@ static void begin(struct exec *exec)
         .parent = exec->options->parent,
         .cgroup = tk_buf_str(&leaf),
         .attrs = exec->options->attrs,
+        .trace = exec->options->trace,
         .argv = exec->options->args,
     };
     if (tk_session_start(exec->session, &wanted, exec->result->span, &err) < 0)

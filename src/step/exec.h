@@ -19,6 +19,7 @@ struct tk_exec_options {
     tk_str name;
     const char *parent; /* span; NULL = as found */
     struct tk_job_attrs attrs;
+    struct tk_job_trace trace;
     struct tk_job_texts args; /* to be recorded; none = not wanted */
     int64_t timeout_ns;       /* end it after that; 0 = never */
     bool kill_leftovers;      /* kill what outlives it */

@@ -157,6 +157,13 @@ static const struct tk_job_field via_fields[] = {
 };
 const struct tk_job_shape tk_job_via_shape = SHAPE("via", tk_job_via, via_fields);
 
+static const struct tk_job_field trace_fields[] = {
+    TEXT(tk_job_trace, trace_id),
+    TEXT(tk_job_trace, span_id),
+    TEXT(tk_job_trace, parent_span_id),
+};
+static const struct tk_job_shape trace_shape = SHAPE("trace", tk_job_trace, trace_fields);
+
 static const struct tk_job_field samples_fields[] = {
     F64(tk_job_samples, t0, "s"),
     F64(tk_job_samples, dt_s, "s"),
@@ -214,6 +221,7 @@ static const struct tk_job_field step_fields[] = {
     INT(tk_job_step, left_running),
     FIELD(tk_job_step, quality, TK_JOB_TEXTS, NULL),
     FIELD(tk_job_step, argv, TK_JOB_TEXTS, NULL),
+    OBJECT(tk_job_step, trace, trace_shape),
     OBJECT(tk_job_step, cpu, cpu_shape),
     OBJECT(tk_job_step, memory, memory_shape),
     OBJECT(tk_job_step, io, io_shape),
@@ -335,6 +343,7 @@ static const struct tk_job_field job_fields[] = {
     OBJECT(tk_job, tool, tool_shape),
     FIELD(tk_job, critical_path, TK_JOB_TEXTS, NULL),
     OBJECT(tk_job, ci, ci_shape),
+    OBJECT(tk_job, trace, trace_shape),
     OBJECT(tk_job, clock, clock_shape),
     OBJECT(tk_job, totals, totals_shape),
     OBJECTS(tk_job, steps, tk_job_step_shape),

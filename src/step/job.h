@@ -220,6 +220,12 @@ struct tk_job_findings {
     size_t count;
 };
 
+/* Its place in a trace: W3C ids, lower-case hexadecimal digits. */
+struct tk_job_trace {
+    tk_str trace_id;                /* 32 digits; of a step absent: that of the job */
+    tk_str span_id, parent_span_id; /* 16 digits */
+};
+
 struct tk_job_step {
     /* The original's twenty: of the whole machine. */
     tk_str name;
@@ -241,6 +247,7 @@ struct tk_job_step {
     struct tk_job_texts quality;
     struct tk_job_texts argv; /* only with --record-args; redacted */
 
+    struct tk_job_trace trace;
     struct tk_job_cpu cpu;
     struct tk_job_memory memory;
     struct tk_job_io io;
@@ -327,6 +334,7 @@ struct tk_job {
     int64_t exit_code;
     struct tk_job_texts critical_path;
     struct tk_job_ci ci;
+    struct tk_job_trace trace;
     struct tk_job_clock clock;
     struct tk_job_totals totals;
     struct tk_job_steps steps;

@@ -277,6 +277,7 @@ int tk_session_start(struct tk_session *session, const struct tk_session_step *w
     record.step.kind = tk_str_from(wanted->kind);
     record.step.attrs = wanted->attrs;
     record.step.argv = wanted->argv;
+    record.step.trace = wanted->trace;
     record.cgroup = wanted->cgroup;
     bool given = wanted->parent && *wanted->parent &&
                  tk_step_spans_get(&session->spans, tk_str_from(wanted->parent));

@@ -58,6 +58,7 @@ struct tk_session_step {
     const char *parent; /* span that it lies in; NULL or "" = as found from `owner` */
     bool move_owner;    /* into a control group of the step */
     tk_str cgroup;      /* ... that the caller made himself */
+    struct tk_job_trace trace;
     struct tk_job_attrs attrs;
     struct tk_job_texts argv;
 };

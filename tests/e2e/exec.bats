@@ -32,6 +32,44 @@ teardown() {
         ["shell", "s3", "s1"], ["s", "s4", "s1"]] and .steps[0].attrs == {"colour": "red"}' "$(document)"
 }
 
+# The span id and the trace id of a TRACEPARENT.
+span_of() { cut -d- -f3 <<<"$1"; }
+trace_of() { cut -d- -f2 <<<"$1"; }
+
+@test "what a command traces and the exported steps are one trace" {
+    in_shell 'telemetry_init build 2; telemetry_step_start plain; telemetry_step_end plain'
+    "$TK" exec -n outer -- sh -c "echo \$TRACEPARENT >outer; echo \$OTEL_RESOURCE_ATTRIBUTES >attributes;
+        '$TK' exec -n inner -- sh -c 'echo \$TRACEPARENT >inner'"
+    in_shell telemetry_finalize
+    grep -qxE '00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]' outer
+    grep -qx "tracekit.parent=$(cat outer)" attributes
+    run -0 "$TK" report export otlp "$(document)"
+    jq -e --arg trace "$(trace_of "$(cat outer)")" --arg outer "$(span_of "$(cat outer)")" \
+        --arg inner "$(span_of "$(cat inner)")" '[.resourceSpans[0].scopeSpans[0].spans[]] as $s |
+        ($s | all(.traceId == $trace)) and ($s | map(.spanId) | unique | length) == 4 and
+        $s[0].parentSpanId == null and $s[1].parentSpanId == $s[0].spanId and
+        $s[2].parentSpanId == $s[0].spanId and $s[2].spanId == $outer and
+        $s[3].parentSpanId == $outer and $s[3].spanId == $inner' <<<"$output"
+}
+
+@test "a job that begins in a span is part of its trace, and the span of another trace is left alone" {
+    ours=00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01
+    theirs=00-11111111111111111111111111111111-2222222222222222-00
+    TRACEPARENT=$ours in_shell 'telemetry_init build 2'
+    TRACEPARENT=$ours "$TK" exec -n a -- sh -c 'echo $TRACEPARENT >a'
+    TRACEPARENT=00-0af7651916cd43dd8448eb211c80319c-3333333333333333-01 "$TK" exec -n b -- true
+    TRACEPARENT=$theirs "$TK" exec -n c -- sh -c 'echo $TRACEPARENT >c'
+    in_shell telemetry_finalize
+    [ "$(cat c)" = "$theirs" ]
+    [ "$(trace_of "$(cat a)")" = 0af7651916cd43dd8448eb211c80319c ]
+    run -0 "$TK" report export otlp "$(document)"
+    jq -e --arg a "$(span_of "$(cat a)")" '[.resourceSpans[0].scopeSpans[0].spans[]] as $s |
+        ($s | all(.traceId == "0af7651916cd43dd8448eb211c80319c")) and
+        $s[0].parentSpanId == "b7ad6b7169203331" and $s[1].parentSpanId == $s[0].spanId and
+        $s[1].spanId == $a and $s[2].parentSpanId == "3333333333333333" and
+        $s[3].parentSpanId == $s[0].spanId' <<<"$output"
+}
+
 @test "exit statuses are those of a shell" {
     run -3 "$TK" exec -- sh -c 'exit 3'
     run -127 "$TK" exec -- ./missing
