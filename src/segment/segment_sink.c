@@ -3,6 +3,8 @@
  *
  *     current job  --seal-->  queue  --writer-->  segment, log deleted  -->  spare job
  *
+ * A segment that cannot be written is tried again: its job stays at the head of the queue, which
+ * fills up meanwhile and so stops those who send, until the disk has room or the sink is closed.
  * A job is a batch and its log. The mutex guards the queue, the counts, and how far logs are
  * written and synced; batches need none, as each belongs to one thread at a time. */
 #include "segment/segment_sink.h"
@@ -25,6 +27,7 @@
 #define AGE_USUAL_NS (10 * INT64_C(1000000000))
 #define QUEUE_USUAL  2
 #define JOBS_MAX     64
+#define RETRY_NS     (500 * TK_NS_PER_MS) /* after a segment that could not be written */
 
 struct job {
     struct job *next;
@@ -53,7 +56,7 @@ struct tk_segment_sink {
     struct job *queue; /* first to be written comes first; the first may be under way */
     struct job *spare;
     struct tk_segment_counts counts;
-    struct tk_err failure; /* of a segment; code 0 = none, or told already */
+    struct tk_err failure; /* of a segment; code 0 = none since the last that was written */
     bool is_unsafe;        /* rows whose log could not be synced are in no segment */
 };
 
@@ -120,13 +123,12 @@ static int job_write(struct tk_segment_sink *sink, const struct job *job, uint64
 }
 
 /* Take the first job off the queue; it becomes a spare one when nobody syncs its log. */
-static void finish_job(struct tk_segment_sink *sink, struct job *job, int rc, uint64_t bytes,
-                       const struct tk_err *err)
+static void finish_job(struct tk_segment_sink *sink, struct job *job, int rc, uint64_t bytes)
 {
     sink->queue = job->next;
     sink->counts.waiting--;
     if (rc < 0) {
-        sink->failure = *err;
+        sink->counts.unwritten += job->batch->rows;
         sink->is_unsafe = sink->is_unsafe || fdatasync(job->fd) < 0;
     } else if (bytes > 0) {
         sink->counts.spans += job->batch->rows;
@@ -140,6 +142,20 @@ static void finish_job(struct tk_segment_sink *sink, struct job *job, int rc, ui
     job->next = sink->spare;
     sink->spare = job;
     (void)pthread_cond_broadcast(&sink->work);
+}
+
+/* Keep the failure of a job, and wait a while; whether it is to be tried again. Locked. */
+static bool wait_to_retry(struct tk_segment_sink *sink, const struct tk_err *err)
+{
+    sink->failure = *err;
+    sink->counts.failures++;
+    if (sink->opts.no_log)
+        return false;
+    int64_t at_ns = tk_clock_mono_ns() + RETRY_NS;
+    struct timespec at = {.tv_sec = at_ns / TK_NS_PER_S, .tv_nsec = at_ns % TK_NS_PER_S};
+    while (!sink->is_closing && tk_clock_mono_ns() < at_ns)
+        (void)pthread_cond_timedwait(&sink->work, &sink->mutex, &at);
+    return !sink->is_closing;
 }
 
 static void *write_jobs(void *user)
@@ -157,7 +173,11 @@ static void *write_jobs(void *user)
         (void)pthread_mutex_unlock(&sink->mutex);
         int rc = job_write(sink, job, &bytes, &err);
         (void)pthread_mutex_lock(&sink->mutex);
-        finish_job(sink, job, rc, bytes, &err);
+        if (rc < 0 && wait_to_retry(sink, &err))
+            continue;
+        if (sink->counts.unwritten == 0)
+            sink->failure.code = rc;
+        finish_job(sink, job, rc, bytes);
     }
     (void)pthread_mutex_unlock(&sink->mutex);
     return NULL;
@@ -187,6 +207,16 @@ static int sink_init(struct tk_segment_sink *sink, int dirfd, struct tk_err *err
     return 0;
 }
 
+static void init_locks(struct tk_segment_sink *sink)
+{
+    pthread_condattr_t attr;
+    (void)pthread_condattr_init(&attr);
+    (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    (void)pthread_mutex_init(&sink->mutex, NULL);
+    (void)pthread_cond_init(&sink->work, &attr);
+    (void)pthread_condattr_destroy(&attr);
+}
+
 int tk_segment_sink_new(int dirfd, const struct tk_segment_opts *opts,
                         struct tk_segment_sink **ret_sink, struct tk_err *err)
 {
@@ -200,8 +230,7 @@ int tk_segment_sink_new(int dirfd, const struct tk_segment_opts *opts,
     sink->opts.queue = opts->queue ? opts->queue : QUEUE_USUAL;
     if (sink->opts.queue > JOBS_MAX - 2)
         sink->opts.queue = JOBS_MAX - 2;
-    (void)pthread_mutex_init(&sink->mutex, NULL);
-    (void)pthread_cond_init(&sink->work, NULL);
+    init_locks(sink);
     int rc = sink_init(sink, dirfd, err);
     if (rc < 0) {
         tk_segment_sink_free(sink);
@@ -349,14 +378,22 @@ bool tk_segment_sink_is_due(const struct tk_segment_sink *sink, int64_t now_ns)
     return is_full || (job->first_ns != 0 && now_ns - job->first_ns >= sink->opts.segment_age_ns);
 }
 
-/* Take a failure that was not told yet. Locked. */
-static int take_failure(struct tk_segment_sink *sink, struct tk_err *err)
+/* Why no batch can be taken: the failure that keeps the queue full, or that it is full. Locked. */
+static int refuse_batch(const struct tk_segment_sink *sink, struct tk_err *err)
 {
-    int rc = sink->failure.code;
-    if (rc < 0)
-        *err = sink->failure;
-    sink->failure.code = 0;
-    return rc;
+    if (sink->failure.code == 0)
+        return tk_fail(err, -EAGAIN, "%zu segments wait to be written", sink->opts.queue);
+    *err = sink->failure;
+    return sink->failure.code;
+}
+
+/* Whether a batch has room in the queue; without logs it waits for that. Locked. */
+static int check_queue(struct tk_segment_sink *sink, struct tk_err *err)
+{
+    while (sink->opts.no_log && sink->failure.code == 0 && sink->counts.waiting >= sink->opts.queue)
+        (void)pthread_cond_wait(&sink->work, &sink->mutex);
+    bool has_failed = sink->opts.no_log && sink->failure.code < 0;
+    return has_failed || sink->counts.waiting >= sink->opts.queue ? refuse_batch(sink, err) : 0;
 }
 
 /* A job that is empty and has a log: a spare one, or a new one. */
@@ -397,15 +434,8 @@ int tk_segment_sink_seal(struct tk_segment_sink *sink, struct tk_err *err)
     if (sink->current->batch->rows == 0)
         return 0;
     (void)pthread_mutex_lock(&sink->mutex);
-    int rc = take_failure(sink, err);
-    if (rc == 0 && sink->opts.no_log) {
-        while (sink->counts.waiting >= sink->opts.queue)
-            (void)pthread_cond_wait(&sink->work, &sink->mutex);
-    }
-    bool is_full = sink->counts.waiting >= sink->opts.queue;
+    int rc = check_queue(sink, err);
     (void)pthread_mutex_unlock(&sink->mutex);
-    if (rc == 0 && is_full)
-        rc = tk_fail(err, -EAGAIN, "%zu segments wait to be written", sink->opts.queue);
     if (rc == 0)
         rc = next_job(sink, &next, err);
     if (rc < 0)
@@ -417,19 +447,32 @@ int tk_segment_sink_seal(struct tk_segment_sink *sink, struct tk_err *err)
     return 0;
 }
 
+/* The failure of segments that were given up, with what became of their rows. */
+static int tell_unwritten(const struct tk_segment_sink *sink, struct tk_err *err)
+{
+    bool has_logs = !sink->opts.no_log && sink->opts.ack != TK_ACK_MEMORY;
+    if (sink->counts.unwritten == 0)
+        return 0;
+    *err = sink->failure;
+    return tk_err_prefix(err, "%llu spans are in no segment%s",
+                         (unsigned long long)sink->counts.unwritten,
+                         has_logs ? ", but in their logs, which the next server takes over" : "");
+}
+
 int tk_segment_sink_close(struct tk_segment_sink *sink, struct tk_err *err)
 {
     (void)pthread_mutex_lock(&sink->mutex);
+    sink->is_closing = true; /* what fails from now on is tried once more, and no longer */
+    (void)pthread_cond_broadcast(&sink->work);
     if (sink->current->batch->rows > 0) {
         append_job(sink, sink->current);
         sink->current = NULL;
     }
     while (sink->queue)
         (void)pthread_cond_wait(&sink->work, &sink->mutex);
-    int rc = take_failure(sink, err);
     (void)pthread_mutex_unlock(&sink->mutex);
     stop_writer(sink);
-    return rc;
+    return tell_unwritten(sink, err);
 }
 
 void tk_segment_sink_count(struct tk_segment_sink *sink, struct tk_segment_counts *ret_counts)

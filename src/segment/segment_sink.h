@@ -56,12 +56,14 @@ TK_MUST_USE int tk_segment_sink_sync(struct tk_segment_sink *sink, struct tk_err
  * `now_ns` is monotonic. */
 bool tk_segment_sink_is_due(const struct tk_segment_sink *sink, int64_t now_ns);
 
-/* Hand the batch to the writing thread and take an empty one. -EAGAIN when `queue` batches wait
- * already: answer with overload and try again later; the failure of an earlier segment comes here,
- * too, and its rows stay in their log. */
+/* Hand the batch to the writing thread and take an empty one. When `queue` batches wait already,
+ * the batch stays as it is: -EAGAIN, answer with overload and try again later, or the failure for
+ * which the first of them could not be written yet. It is tried again until it can be. With
+ * `no_log` this waits for the queue, and the first failure is the last. */
 TK_MUST_USE int tk_segment_sink_seal(struct tk_segment_sink *sink, struct tk_err *err);
 
-/* Seal what there is, wait until all segments are written. */
+/* Seal what there is, wait until all segments are written. Fails when one cannot be, tried once
+ * more; `err` tells how many spans that are. */
 TK_MUST_USE int tk_segment_sink_close(struct tk_segment_sink *sink, struct tk_err *err);
 
 /* Accepts NULL; does not wait for what was not closed: the logs have it. */
@@ -73,7 +75,9 @@ struct tk_segment_counts {
     uint64_t segments; /* written */
     uint64_t bytes;    /* of them */
     uint64_t log_bytes;
-    uint64_t waiting; /* batches in the queue now */
+    uint64_t waiting;   /* batches in the queue now */
+    uint64_t failures;  /* attempts to write a segment that failed */
+    uint64_t unwritten; /* spans of segments that were given up at the end */
 };
 
 /* What the sink has done so far. Any thread. */

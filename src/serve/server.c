@@ -154,6 +154,8 @@ void tk_server_count(struct tk_server *server, struct tk_metrics *ret_metrics)
         ret_metrics->segments.bytes += counts.bytes;
         ret_metrics->segments.log_bytes += counts.log_bytes;
         ret_metrics->segments.waiting += counts.waiting;
+        ret_metrics->segments.failures += counts.failures;
+        ret_metrics->segments.unwritten += counts.unwritten;
     }
     (void)pthread_mutex_lock(&server->lock);
     ret_metrics->refused_connections = server->refused_connections;

@@ -202,3 +202,51 @@ PY
     [ -z "$(comm -23 <(sort acked) stored | head)" ]
     [ -z "$(uniq -d stored | head)" ]
 }
+
+@test "a disk that fails is told, and nothing that was acknowledged is lost" {
+    serve_start --workers 1 --segment-rows 10 run
+    otlp_json 10 >request.json
+    # A folder where a file is to be: not even root can write that.
+    for number in $(seq 1 200); do mkdir "run/spans/part-$(printf %06d "$number").tmp"; done
+    accepted=0
+    for _ in $(seq 100); do
+        status=$(post application/json request.json -D head | tail -n 1)
+        case $status in
+        200) accepted=$((accepted + 10)) ;;
+        503) break ;;
+        429) sleep 0.1 ;; # before the first failure, they only wait
+        *) false ;;
+        esac
+    done
+    [ "$status" = 503 ]
+    grep -q '^Retry-After: 1' head
+    post application/json request.json | grep -q 'part-.*: Is a directory'
+    curl -sS "http://$HTTP/metrics" >metrics
+    grep -qE '^tracekit_segment_failures_total [1-9]' metrics
+    grep -qE '^tracekit_requests_total\{protocol="http",outcome="failed"\} [1-9]' metrics
+    rmdir run/spans/part-*.tmp
+    for _ in $(seq 200); do
+        status=$(post application/json request.json | tail -n 1)
+        [ "$status" != 200 ] || break
+        sleep 0.1
+    done
+    [ "$status" = 200 ]
+    serve_stop
+    [ "$(spans_in run)" = $((accepted + 10)) ]
+}
+
+@test "spans that can be stored nowhere at the end are told, and the next server has them" {
+    serve_start run
+    otlp_json 10 >request.json
+    for number in $(seq 1 200); do mkdir "run/spans/part-$(printf %06d "$number").tmp"; done
+    [ "$(post application/json request.json | tail -n 1)" = 200 ]
+    kill -TERM "$SERVER"
+    status=0
+    wait "$SERVER" || status=$?
+    [ "$status" = 1 ]
+    grep -qx 'tracekit serve: 10 spans are in no segment, but in their logs, which the next server takes over: part-[0-9]*.parquet: Is a directory' ready
+    rmdir run/spans/part-*.tmp
+    serve_start run
+    serve_stop
+    [ "$(spans_in run)" = 10 ]
+}

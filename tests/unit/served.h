@@ -8,10 +8,12 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -127,6 +129,41 @@ static inline bool served_read(int fd, const char *wanted, int times, char *buf,
     }
     fail_msg("no answer, only \"%s\"", buf);
     return false;
+}
+
+/* A disk that hangs: pipes without a reader stand where the next segments are to be written. For a
+ * server of one worker, which has a log, and so has the one that answers queries; starting, they
+ * tidy up the folder. */
+#define SERVED_PIPES 8
+
+static inline void served_pipe_name(const struct served *served, int number, char path[128])
+{
+    (void)snprintf(path, 128, "%s/part-%06d.tmp", served->folder, number);
+}
+
+static inline void served_block_disk(const struct served *served)
+{
+    char path[128];
+    while (faccessat(served->dirfd, "open-000002.log", F_OK, 0) < 0)
+        (void)poll(NULL, 0, 1);
+    (void)signal(SIGPIPE, SIG_IGN); /* NOLINT: tests have one thread when they call this */
+    for (int i = 1; i <= SERVED_PIPES; i++) {
+        served_pipe_name(served, i, path);
+        assert_int_equal(mkfifo(path, 0600), 0);
+    }
+}
+
+/* It goes on: what hung fails, as a pipe cannot be synced, and is tried again on a file. */
+static inline void served_free_disk(const struct served *served)
+{
+    char path[128];
+    for (int i = 1; i <= SERVED_PIPES; i++) {
+        served_pipe_name(served, i, path);
+        int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+        (void)unlink(path);
+        if (fd >= 0)
+            (void)close(fd);
+    }
 }
 
 #endif

@@ -179,6 +179,79 @@ static void a_used_up_budget_is_overload(void **state)
     (void)served_stop(&served);
 }
 
+/* A request with a span of a name of its own; its length. */
+static size_t put_request(char *text, size_t cap, enum tk_protocol protocol)
+{
+    static const char zipkin[] = "[{\"traceId\":\"000000000000000a\","
+                                 "\"id\":\"000000000000000b\",\"timestamp\":1}]";
+    int n = 0;
+    if (protocol == TK_PROTOCOL_ZIPKIN) {
+        n = snprintf(text, cap,
+                     "POST /api/v2/spans HTTP/1.1\r\nHost: a\r\nContent-Length: %zu\r\n\r\n%s",
+                     sizeof(zipkin) - 1, zipkin);
+        return (size_t)n;
+    }
+    n = snprintf(text, cap,
+                 "POST /v1/traces HTTP/1.1\r\nHost: a\r\nContent-Type: "
+                 "application/x-protobuf\r\nContent-Length: %zu\r\n\r\n",
+                 SERVED_SPAN_BYTES);
+    memcpy(text + n, served_span, SERVED_SPAN_BYTES);
+    return (size_t)n + SERVED_SPAN_BYTES;
+}
+
+/* What is answered to one more request on a connection. */
+static void ask(int fd, enum tk_protocol protocol, char *buf, size_t cap)
+{
+    char text[1024];
+    served_send(fd, text, put_request(text, sizeof(text), protocol));
+    (void)served_read(fd, "\r\n\r\n", 1, buf, cap);
+}
+
+static void a_disk_that_hangs_is_overload_and_nothing_is_lost(void **state)
+{
+    (void)state;
+    static const struct {
+        enum tk_protocol protocol;
+        enum tk_ack ack;
+        const char *taken;
+    } cases[] = {{TK_PROTOCOL_HTTP, TK_ACK_WRITE, OK},
+                 {TK_PROTOCOL_HTTP, TK_ACK_FSYNC, OK},
+                 {TK_PROTOCOL_HTTP, TK_ACK_MEMORY, OK},
+                 {TK_PROTOCOL_ZIPKIN, TK_ACK_WRITE, "HTTP/1.1 202 Accepted\r\n"}};
+    for (size_t i = 0; i < TK_COUNTOF(cases); i++) {
+        struct served served;
+        char buf[8192];
+        unsigned taken = 0;
+        served_start(&served, (struct tk_server_options){.workers = 1,
+                                                         .ack = cases[i].ack,
+                                                         .segments = {.segment_rows = 4}});
+        served_block_disk(&served);
+        int fd = served_connect(&served, cases[i].protocol);
+        for (;;) {
+            ask(fd, cases[i].protocol, buf, sizeof(buf));
+            if (count(buf, cases[i].taken) == 0)
+                break;
+            taken++;
+        }
+        assert_int_equal(taken, 12); /* two that wait, and one that is full */
+        assert_int_equal(count(buf, "HTTP/1.1 429 "), 1);
+        assert_int_equal(count(buf, "Retry-After: 1\r\n"), 1);
+        (void)close(fd);
+        served_free_disk(&served);
+        fd = served_connect(&served, cases[i].protocol);
+        do
+            ask(fd, cases[i].protocol, buf, sizeof(buf));
+        while (count(buf, cases[i].taken) == 0);
+        (void)close(fd);
+        struct tk_metrics metrics = served_stop(&served);
+        uint64_t *requests = metrics.counts.requests[cases[i].protocol];
+        assert_true(requests[TK_OUTCOME_OVERLOADED] > 0);
+        assert_int_equal(requests[TK_OUTCOME_TAKEN], 13);
+        assert_int_equal(metrics.counts.spans.spans, 13);
+        assert_int_equal(metrics.segments.spans, 13);
+    }
+}
+
 static void who_is_too_slow_is_cut_off(void **state)
 {
     (void)state;
@@ -304,6 +377,7 @@ int main(void)
         cmocka_unit_test(damaged_chunks_end_the_connection),
         cmocka_unit_test(bodies_over_the_limit_are_refused),
         cmocka_unit_test(a_used_up_budget_is_overload),
+        cmocka_unit_test(a_disk_that_hangs_is_overload_and_nothing_is_lost),
         cmocka_unit_test(who_is_too_slow_is_cut_off),
         cmocka_unit_test(too_many_connections_are_told_so),
         cmocka_unit_test(spans_are_counted_and_stored),

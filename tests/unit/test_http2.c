@@ -299,6 +299,37 @@ static void overload_is_unavailable_and_says_when_to_try_again(void **state)
     (void)served_stop(&served);
 }
 
+static void a_disk_that_hangs_is_unavailable_and_nothing_is_lost(void **state)
+{
+    (void)state;
+    struct served served;
+    struct reply reply;
+    char frame[SERVED_SPAN_BYTES + 5];
+    unsigned taken = 0;
+    served_start(&served,
+                 (struct tk_server_options){.workers = 1, .segments = {.segment_rows = 4}});
+    served_block_disk(&served);
+    for (;; taken++) {
+        struct call call = {.body = span_frame(frame)};
+        reply = client_call(&served, &call, 65536);
+        if (strcmp(reply.grpc_status, "0") != 0)
+            break;
+    }
+    assert_int_equal(taken, 12); /* two that wait, and one that is full */
+    assert_string_equal(reply.grpc_status, "14");
+    assert_string_equal(reply.message, "segments are written slower than spans come: try again");
+    assert_non_null(strstr(reply.details, "UmV0cnlJbmZv")); /* "RetryInfo" in base64 */
+    served_free_disk(&served);
+    do {
+        struct call call = {.body = span_frame(frame)};
+        reply = client_call(&served, &call, 65536);
+    } while (strcmp(reply.grpc_status, "0") != 0);
+    struct tk_metrics metrics = served_stop(&served);
+    assert_true(metrics.counts.requests[TK_PROTOCOL_GRPC][TK_OUTCOME_OVERLOADED] > 0);
+    assert_int_equal(metrics.counts.spans.spans, 13);
+    assert_int_equal(metrics.segments.spans, 13);
+}
+
 static void an_early_answer_ends_the_request_without_an_error(void **state)
 {
     (void)state;
@@ -424,6 +455,7 @@ int main(void)
         cmocka_unit_test(spans_are_taken_however_the_bytes_are_split),
         cmocka_unit_test(each_row_of_the_table_has_its_answer),
         cmocka_unit_test(overload_is_unavailable_and_says_when_to_try_again),
+        cmocka_unit_test(a_disk_that_hangs_is_unavailable_and_nothing_is_lost),
         cmocka_unit_test(an_early_answer_ends_the_request_without_an_error),
         cmocka_unit_test(a_request_that_never_ends_is_cancelled),
         cmocka_unit_test(who_says_nothing_is_cut_off),

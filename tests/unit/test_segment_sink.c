@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -555,6 +556,121 @@ static void segments_that_are_replaced_count_once(void **state)
     place_remove(&place);
 }
 
+/* Disks that fail --------------------------------------------------------------------------- */
+
+/* A folder where the file of segment 1 is to be: it cannot be written, not even by root. */
+static void obstruct(const struct place *place)
+{
+    assert_int_equal(mkdirat(place->fd, "part-000001.tmp", 0777), 0);
+}
+
+static void clear(const struct place *place)
+{
+    assert_int_equal(unlinkat(place->fd, "part-000001.tmp", AT_REMOVEDIR), 0);
+}
+
+/* Seal until it fails for another reason than a queue that is full, or does not fail. */
+static int seal(struct tk_segment_sink *sink, struct tk_err *err)
+{
+    int rc = tk_segment_sink_seal(sink, err);
+    for (int i = 0; rc == -EAGAIN && i < 20000; i++) {
+        (void)poll(NULL, 0, 1);
+        rc = tk_segment_sink_seal(sink, err);
+    }
+    return rc;
+}
+
+static void check_spans(const struct place *place, struct span_texts *before)
+{
+    struct span_texts after = {0};
+    struct tk_segment_set *set = set_of(place);
+    note_all(set, &after);
+    assert_same_spans(before, &after);
+    tk_segment_set_free(set);
+    span_texts_release(&after);
+}
+
+static void a_segment_that_cannot_be_written_is_tried_until_it_can(void **state)
+{
+    (void)state;
+    static const enum tk_ack acks[] = {TK_ACK_WRITE, TK_ACK_MEMORY, TK_ACK_FSYNC};
+    for (size_t i = 0; i < TK_COUNTOF(acks); i++) {
+        struct place place;
+        struct tk_err err = {0};
+        struct tk_segment_counts counts;
+        struct span_texts before = {0};
+        place_make(&place);
+        struct tk_segment_sink *sink =
+            sink_of(&place, &(struct tk_segment_opts){.queue = 1, .ack = acks[i]});
+        obstruct(&place);
+        fill(sink, 1, 2, 20, &before);
+        assert_int_equal(tk_segment_sink_seal(sink, &err), 0);
+        fill(sink, 10, 2, 20, &before);
+        assert_int_equal(seal(sink, &err), -EISDIR);
+        assert_string_equal(err.msg, "part-000001.parquet: Is a directory");
+        assert_int_equal(tk_segment_sink_sync(sink, &err), 0); /* the logs are as safe as ever */
+        clear(&place);
+        do
+            (void)poll(NULL, 0, 1);
+        while (tk_segment_sink_seal(sink, &err) < 0);
+        assert_int_equal(tk_segment_sink_close(sink, &err), 0);
+        tk_segment_sink_count(sink, &counts);
+        assert_int_equal(counts.spans, 80);
+        assert_true(counts.failures > 0);
+        assert_int_equal(counts.unwritten, 0);
+        tk_segment_sink_free(sink);
+        check_spans(&place, &before);
+        span_texts_release(&before);
+        place_remove(&place);
+    }
+}
+
+static void what_cannot_be_written_at_the_end_is_told_and_kept(void **state)
+{
+    (void)state;
+    struct place place;
+    struct tk_err err = {0};
+    struct span_texts before = {0};
+    place_make(&place);
+    struct tk_segment_sink *sink = sink_of(&place, &(struct tk_segment_opts){0});
+    obstruct(&place);
+    fill(sink, 1, 2, 20, &before);
+    assert_int_equal(tk_segment_sink_close(sink, &err), -EISDIR);
+    assert_string_equal(err.msg, "40 spans are in no segment, but in their logs, which the next "
+                                 "server takes over: part-000001.parquet: Is a directory");
+    tk_segment_sink_free(sink);
+    check_spans(&place, &before);
+    clear(&place);
+    tk_segment_sink_free(sink_of(&place, &(struct tk_segment_opts){0}));
+    assert_int_equal(count_files(&place, TK_SEGMENT_PART), 1);
+    assert_int_equal(count_files(&place, TK_SEGMENT_LOG), 0);
+    check_spans(&place, &before);
+    span_texts_release(&before);
+    place_remove(&place);
+}
+
+static void without_logs_the_first_failure_is_the_last(void **state)
+{
+    (void)state;
+    struct place place;
+    struct tk_err err = {0};
+    struct span_texts before = {0};
+    place_make(&place);
+    struct tk_segment_sink *sink =
+        sink_of(&place, &(struct tk_segment_opts){.queue = 1, .no_log = true});
+    obstruct(&place);
+    fill(sink, 1, 1, 20, &before);
+    assert_int_equal(tk_segment_sink_seal(sink, &err), 0);
+    fill(sink, 2, 1, 20, &before);
+    int rc = tk_segment_sink_seal(sink, &err); /* waits for the first one */
+    assert_int_equal(rc, -EISDIR);
+    assert_int_equal(tk_segment_sink_close(sink, &err), -EISDIR);
+    assert_string_equal(err.msg, "20 spans are in no segment: part-000001.parquet: Is a directory");
+    tk_segment_sink_free(sink);
+    span_texts_release(&before);
+    place_remove(&place);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -568,6 +684,9 @@ int main(void)
         cmocka_unit_test(sinks_share_a_folder_with_a_reader),
         cmocka_unit_test(compaction_makes_few_segments_of_the_same_rows),
         cmocka_unit_test(segments_that_are_replaced_count_once),
+        cmocka_unit_test(a_segment_that_cannot_be_written_is_tried_until_it_can),
+        cmocka_unit_test(what_cannot_be_written_at_the_end_is_told_and_kept),
+        cmocka_unit_test(without_logs_the_first_failure_is_the_last),
     };
     return cmocka_run_group_tests_name("segment_sink", tests, NULL, NULL);
 }
