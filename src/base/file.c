@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/device.h"
+
 #define LOAD_STEP 65536
 
 void tk_fd_close(int *fd)
@@ -166,6 +168,12 @@ static int replace(int dirfd, const char *path, tk_str text, mode_t mode, bool d
 
 int tk_file_write(int dirfd, const char *path, tk_str text, mode_t mode, struct tk_err *err)
 {
+    TK_CLEANUP(tk_fd_close) int device = -1;
+    int rc = tk_device_open(dirfd, path, &device, err);
+    if (rc < 0)
+        return rc;
+    if (device >= 0)
+        return tk_fd_write(device, text, path, err);
     return replace(dirfd, path, text, mode, true, err);
 }
 

@@ -40,7 +40,7 @@ TK_MUST_USE int tk_file_read(int dirfd, const char *path, char *buf, size_t cap,
 TK_MUST_USE int tk_file_load(int dirfd, const char *path, struct tk_buf *buf, struct tk_err *err);
 
 /* Replace or make a file: write beside it, fsync, rename, fsync the folder. Readers see the old
- * or the new content, never a part. `mode` is subject to umask. */
+ * or the new content, never a part. `mode` is subject to umask. A device is written into. */
 TK_MUST_USE int tk_file_write(int dirfd, const char *path, tk_str text, mode_t mode,
                               struct tk_err *err);
 

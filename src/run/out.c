@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/device.h"
 #include "base/file.h"
 #include "run/run_internal.h"
 
@@ -35,6 +36,10 @@ int tk_out_open(struct tk_out *out, int dirfd, const char *name, const struct tk
         if (rc < 0)
             return rc;
     }
+    int rc = tk_device_open(dirfd, name, &out->fd, err);
+    out->is_device = out->fd >= 0;
+    if (rc < 0 || out->is_device)
+        return rc;
     char temporary[TEMPORARY_MAX];
     temporary_name(out, temporary);
     (void)unlinkat(dirfd, temporary, 0);
@@ -94,17 +99,22 @@ struct tk_batch *tk_out_begin(struct tk_out *out)
     return out->rows;
 }
 
+/* Make what was written durable, and put it in its place. */
+static void settle(struct tk_out *out)
+{
+    char temporary[TEMPORARY_MAX];
+    temporary_name(out, temporary);
+    if (fsync(out->fd) < 0 || renameat(out->dirfd, temporary, out->dirfd, out->name) < 0)
+        tk_fail_errno(&out->failure, "%s", out->name);
+}
+
 int tk_out_close(struct tk_out *out, struct tk_err *err)
 {
     if (out->rows)
         drain_rows(out);
     write_waiting(out);
-    if (out->failure.code == 0 && fsync(out->fd) < 0)
-        tk_fail_errno(&out->failure, "%s", out->name);
-    char temporary[TEMPORARY_MAX];
-    temporary_name(out, temporary);
-    if (out->failure.code == 0 && renameat(out->dirfd, temporary, out->dirfd, out->name) < 0)
-        tk_fail_errno(&out->failure, "%s", out->name);
+    if (out->failure.code == 0 && !out->is_device)
+        settle(out);
     if (out->failure.code < 0) {
         *err = out->failure;
         return err->code;
@@ -115,7 +125,7 @@ int tk_out_close(struct tk_out *out, struct tk_err *err)
 
 void tk_out_release(struct tk_out *out)
 {
-    if (out->fd >= 0) {
+    if (out->fd >= 0 && !out->is_device) {
         char temporary[TEMPORARY_MAX];
         temporary_name(out, temporary);
         (void)unlinkat(out->dirfd, temporary, 0);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A large file that is written whole: beside its name, then fsync and rename, so that a reader
- * sees the old or the new one. Sticky: appends return nothing, the close tells. One thread. */
+ * sees the old or the new one; a device (base/device.h) is written into. Sticky: appends return
+ * nothing, the close tells. One thread. */
 #ifndef TK_RUN_OUT_H
 #define TK_RUN_OUT_H
 
@@ -10,7 +11,8 @@
 struct tk_out {
     int dirfd;      /* borrowed */
     char name[256]; /* below dirfd */
-    int fd;         /* of the file beside it; -1 = not open */
+    int fd;         /* of the file beside it, or of the device; -1 = not open */
+    bool is_device;
     struct tk_buf buf;
     struct tk_batch *rows; /* rows on their way; NULL unless there is a schema */
     int64_t row_count;     /* lines and rows so far */

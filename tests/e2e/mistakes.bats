@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# Mistakes of a new user with adapt, merge, export, verify opendc, compare and parquet: each gives one
-# line that names what is wrong, a status that is not 0, and leaves nothing half written. Those of
-# record, collect and their like are tested in their own files.
+# Mistakes of a new user with adapt, merge, export, verify opendc, compare, parquet and files of
+# traces: each gives one line that names what is wrong, a status that is not 0, and leaves nothing
+# half written. Those of record, collect and their like are tested in their own files.
 
 load record_helpers
 
@@ -118,6 +118,25 @@ nothing_is_new() {
     done
     says 1 "log: is a file, expected a folder" "$TK" merge run -o log
     [ "$(cat log)" = "1760097336.5 0.5" ]
+}
+
+@test "a device or pipe in the place of an output file is written into and stays" {
+    printf 'trace_id,span_id,name,service,start,duration\n01,02,get,web,1758000000000000,9\n' >s.csv
+    "$TK" compress s.csv -o s.tkz
+    mkfifo pipe
+    for command in "compress s.csv" "expand s.tkz" "truncate s.tkz --quality 25%" "merge s.tkz s.tkz" \
+        "fidelity sample head s.csv --one-of 1"; do
+        cat pipe >got &
+        # shellcheck disable=SC2086
+        "$TK" $command -o pipe
+        wait $!
+        [ -s got ]
+        [ -p pipe ]
+    done
+    says 1 "full: No space left on device" "$TK" compress s.csv -o /dev/full
+    says 1 "give - for it" "$TK" compress s.csv -o /dev/stdout
+    [ -c /dev/full ]
+    [ -L /dev/stdout ]
 }
 
 @test "a report that cannot be written is a failure" {

@@ -3,6 +3,9 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "run/schemas.h"
 #include "tk_folder.h"
@@ -52,6 +55,26 @@ static void what_is_not_closed_leaves_nothing_behind(void **state)
     assert_int_equal(count_files(), 1);
 }
 
+/* Otherwise `-o /dev/null` of root's would put a file there. */
+static void a_pipe_is_written_into_and_stays(void **state)
+{
+    (void)state;
+    TK_CLEANUP(tk_out_release) struct tk_out out = TK_OUT_NONE;
+    struct tk_err err;
+    char got[8] = "";
+    struct stat about;
+    assert_int_equal(mkfifoat(dirfd_of_folder, "x", 0600), 0);
+    TK_CLEANUP(tk_fd_close) int reader = openat(dirfd_of_folder, "x", O_RDONLY | O_NONBLOCK);
+    assert_int_equal(tk_out_open(&out, dirfd_of_folder, "x", NULL, &err), 0);
+    tk_out_put_line(&out, TK_STR("{}"));
+    assert_int_equal(tk_out_close(&out, &err), 0);
+    assert_int_equal(read(reader, got, sizeof(got)), 3);
+    assert_string_equal(got, "{}\n");
+    assert_int_equal(fstatat(dirfd_of_folder, "x", &about, 0), 0);
+    assert_true(S_ISFIFO(about.st_mode));
+    assert_int_equal(count_files(), 1);
+}
+
 static void the_first_failure_is_told_by_the_close(void **state)
 {
     (void)state;
@@ -76,6 +99,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         in_folder(readers_see_the_old_file_until_the_close),
         in_folder(what_is_not_closed_leaves_nothing_behind),
+        in_folder(a_pipe_is_written_into_and_stays),
         in_folder(the_first_failure_is_told_by_the_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
