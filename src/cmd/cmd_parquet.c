@@ -57,22 +57,6 @@ static void input_close(struct input *input)
     tk_fd_close(&input->fd);
 }
 
-static int read_at(void *user, uint64_t offset, char *to, size_t n, struct tk_err *err)
-{
-    const struct input *input = user;
-    for (size_t done = 0; done < n;) {
-        ssize_t got = pread(input->fd, to + done, n - done, (off_t)(offset + done));
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return tk_fail_errno(err, "read");
-        if (got == 0)
-            return tk_fail(err, -EBADMSG, "the file became shorter");
-        done += (size_t)got;
-    }
-    return 0;
-}
-
 static int input_open(struct input *input, const char *path, struct tk_err *err)
 {
     struct stat status;
@@ -84,7 +68,7 @@ static int input_open(struct input *input, const char *path, struct tk_err *err)
                        path);
     }
     input->bytes = (uint64_t)status.st_size;
-    struct tk_parquet_source source = {input->bytes, read_at, input};
+    const struct tk_parquet_source source = tk_parquet_source_of(&input->fd, input->bytes);
     int rc = tk_parquet_file_new(&source, &input->file, err);
     return rc < 0 ? tk_err_prefix(err, "%s", path) : 0;
 }

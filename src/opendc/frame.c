@@ -51,24 +51,6 @@ struct tk_frame_private {
 
 /* Opening ---------------------------------------------------------------------------------- */
 
-static int read_at(void *user, uint64_t offset, char *to, size_t n, struct tk_err *err)
-{
-    const struct part *part = user;
-    while (n > 0) {
-        ssize_t got = pread(part->fd, to, n, (off_t)offset);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0) {
-            return got < 0 ? tk_fail_errno(err, "read")
-                           : tk_fail(err, -EBADMSG, "the file became shorter");
-        }
-        to += got;
-        offset += (uint64_t)got;
-        n -= (size_t)got;
-    }
-    return 0;
-}
-
 static int open_part(struct tk_frame_private *frame, struct part *part, int dirfd, const char *name,
                      struct tk_err *err)
 {
@@ -76,7 +58,7 @@ static int open_part(struct tk_frame_private *frame, struct part *part, int dirf
     part->fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC);
     if (part->fd < 0 || fstat(part->fd, &st) < 0)
         return tk_fail_errno(err, "%s", name);
-    const struct tk_parquet_source source = {(uint64_t)st.st_size, read_at, part};
+    const struct tk_parquet_source source = tk_parquet_source_of(&part->fd, (uint64_t)st.st_size);
     frame->part_count++;
     int rc = tk_parquet_file_new(&source, &part->file, err);
     return rc < 0 ? tk_err_prefix(err, "%s", name) : 0;

@@ -11,26 +11,6 @@
 
 #define ARENA_BYTES ((size_t)256 << 20) /* of address space */
 
-/* The source ---------------------------------------------------------------------------------- */
-
-static int read_file(void *user, uint64_t offset, char *to, size_t n, struct tk_err *err)
-{
-    int fd = *(const int *)user;
-    while (n > 0) {
-        ssize_t got = pread(fd, to, n, (off_t)offset);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return tk_fail_errno(err, "read");
-        if (got == 0)
-            return tk_fail(err, -EBADMSG, "it became shorter");
-        to += got;
-        offset += (uint64_t)got;
-        n -= (size_t)got;
-    }
-    return 0;
-}
-
 /* Metadata ------------------------------------------------------------------------------------- */
 
 static bool find_pair(const struct tk_segment_file *file, const char *key, tk_str *ret_value)
@@ -236,7 +216,7 @@ int tk_segment_file_open(int dirfd, const char *name, struct tk_segment_file *re
     if (!S_ISREG(st.st_mode))
         return tk_fail(err, -EBADMSG, "%s is no file", name);
     ret_file->fd = fd; /* where the source finds it */
-    struct tk_parquet_source source = {(uint64_t)st.st_size, read_file, &ret_file->fd};
+    struct tk_parquet_source source = tk_parquet_source_of(&ret_file->fd, (uint64_t)st.st_size);
     int rc = tk_segment_file_init(&source, ret_file, err);
     if (rc < 0)
         return tk_err_prefix(err, "%s", name);

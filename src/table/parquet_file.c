@@ -2,6 +2,7 @@
 /* The footer of a file: read, and checked as far as all else relies on it. */
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "table/parquet_file_internal.h"
 
@@ -9,6 +10,33 @@
 #define ARENA_BYTES ((size_t)1 << 30)  /* of address space */
 #define TAIL_BYTES  8                  /* length of the footer, magic */
 #define HEADER_MAX  ((size_t)16 << 20) /* of a page: address space */
+
+/* An open file -------------------------------------------------------------------------- */
+
+static int read_at(void *user, uint64_t offset, char *to, size_t n, struct tk_err *err)
+{
+    const int *fd = user;
+    while (n > 0) {
+        ssize_t got = pread(*fd, to, n, (off_t)offset);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return tk_fail_errno(err, "read");
+        if (got == 0)
+            return tk_fail(err, -EBADMSG, "the file became shorter");
+        to += got;
+        offset += (uint64_t)got;
+        n -= (size_t)got;
+    }
+    return 0;
+}
+
+struct tk_parquet_source tk_parquet_source_of(int *fd, uint64_t size)
+{
+    return (struct tk_parquet_source){size, read_at, fd};
+}
+
+/* The footer ---------------------------------------------------------------------------- */
 
 static int read_tail(struct tk_parquet_file *file, uint32_t *ret_bytes, struct tk_err *err)
 {

@@ -30,6 +30,9 @@ struct tk_parquet_source {
     void *user;
 };
 
+/* The source of an open file, of `size` bytes; *fd must outlive it. */
+struct tk_parquet_source tk_parquet_source_of(int *fd, uint64_t size);
+
 struct tk_parquet_file;
 
 /* Read the footer. The source is copied; what its `user` points to must outlive the file. */
