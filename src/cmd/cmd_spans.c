@@ -17,7 +17,7 @@
 #define OUT_FLUSH     ((size_t)256 << 10)
 #define DEFAULT_LIMIT 50
 
-static const char *const sorts[] = {"start", "duration", NULL};
+static const char *const sorts[] = {"start", "duration", "cpu", NULL};
 
 #define FIELD(name) offsetof(struct tk_spans_opts, name)
 
@@ -32,6 +32,8 @@ static const struct tk_opt options[] = {
     {"min-duration", TK_OPT_DURATION, FIELD(min_duration_ns), "TIME",
      "that took so long or longer"},
     {"max-duration", TK_OPT_DURATION, FIELD(max_duration_ns), "TIME", "that took so long or less"},
+    {"min-cpu", TK_OPT_DURATION, FIELD(min_cpu_ns), "TIME",
+     "whose processes used so much CPU time or more meanwhile (after tracekit join)"},
     {"status", TK_OPT_STRING, FIELD(status), "STATUS", "unset, ok or error; several with commas"},
     {"kind", TK_OPT_STRING, FIELD(kind), "KIND",
      "internal, server, client, producer, consumer or unspecified; several with commas"},
@@ -44,7 +46,9 @@ static const struct tk_opt options[] = {
     {"until", TK_OPT_STRING, FIELD(until), "TIME", "that started before then"},
     {"roots", TK_OPT_FLAG, FIELD(roots), NULL, "spans without a parent only"},
     {"sort", TK_OPT_CHOICE, FIELD(sort), "ORDER",
-     "start (latest first) or duration (longest first); with --json all come as they are stored",
+     "start (latest first), duration (longest first) or cpu (most first, after tracekit join); "
+     "with "
+     "--json all come as they are stored",
      .choices = sorts, .given = FIELD(sorted)},
     {"limit", TK_OPT_INT, FIELD(limit), "N",
      "at most so many lines, 0 = all (default 50; all as JSON, and of operations)", .letter = 'n',
@@ -174,6 +178,9 @@ static int run(const struct tk_cmd *cmd, int argc, char **argv)
         return tk_cmd_usage(cmd, "'%s' is one argument too many", argv[first + 1]);
     if (opts.by_trace && opts.operations)
         return tk_cmd_usage(cmd, "--by-trace and --operations are two lists: choose one");
+    bool by_bill = opts.min_cpu_ns > 0 || opts.sort == TK_SPANS_BY_CPU;
+    if (by_bill && (opts.by_trace || opts.operations))
+        return tk_cmd_usage(cmd, "--min-cpu and --sort cpu are for the list of spans");
     if (!opts.limited)
         opts.limit = opts.json || opts.operations ? 0 : DEFAULT_LIMIT;
     struct tk_spans spans = {.opts = &opts};
@@ -185,6 +192,7 @@ static int run(const struct tk_cmd *cmd, int argc, char **argv)
     tk_buf_init(&spans.out, OUT_MAX);
     spans.look = &look;
     int rc = tk_span_store_open(first < argc ? argv[first] : NULL, &store, &err);
+    spans.store = &store;
     spans.set = store.set;
     rc = rc < 0 ? rc : list(&spans, &err);
     tk_buf_release(&spans.out);

@@ -189,10 +189,10 @@ static int parse_min(const char *text, const struct tk_trace_tree *tree, int64_t
                    text);
 }
 
-static int put_tree(const struct tk_span_rows *rows, const struct trace_opts *opts,
-                    struct tk_buf *out, struct tk_err *err)
+static int put_tree(const struct tk_span_rows *rows, const struct tk_bill_lookup *bills,
+                    const struct trace_opts *opts, struct tk_buf *out, struct tk_err *err)
 {
-    struct tk_trace_view view = {opts->all, opts->attrs, opts->events, 0};
+    struct tk_trace_view view = {opts->all, opts->attrs, opts->events, 0, bills};
     TK_CLEANUP(tk_trace_tree_release) struct tk_trace_tree tree;
     int rc = tk_trace_tree_init(&tree, rows, &(struct tk_trace_options){opts->raw}, err);
     if (rc == 0 && opts->min)
@@ -200,7 +200,7 @@ static int put_tree(const struct tk_span_rows *rows, const struct trace_opts *op
     if (rc < 0)
         return rc;
     if (opts->json) {
-        tk_trace_view_json(&tree, out);
+        tk_trace_view_json(&tree, bills, out);
         return 0;
     }
     TK_CLEANUP(tk_look_release) struct tk_look look;
@@ -213,6 +213,16 @@ static void put_jaeger(const struct tk_span_rows *rows, struct tk_buf *out)
     tk_buf_lit(out, "{\"data\":[");
     tk_jaeger_put_trace(rows, out);
     tk_buf_lit(out, "],\"total\":0,\"limit\":0,\"offset\":0,\"errors\":null}\n");
+}
+
+/* With what the processes of its spans used, where `tracekit join` found that out. */
+static int put_billed_tree(const struct tk_span_store *store, const struct tk_span_rows *rows,
+                           const struct trace_opts *opts, struct tk_buf *out, struct tk_err *err)
+{
+    bool has_bills;
+    TK_CLEANUP(tk_bill_lookup_release) struct tk_bill_lookup bills;
+    int rc = tk_bill_lookup_open(store->dirfd, rows, &bills, &has_bills, err);
+    return rc < 0 ? rc : put_tree(rows, has_bills ? &bills : NULL, opts, out, err);
 }
 
 static int show(const struct tk_span_store *store, const char *given, const struct trace_opts *opts,
@@ -238,7 +248,7 @@ static int show(const struct tk_span_store *store, const char *given, const stru
         tk_otlp_encode_json(&rows, &out);
         tk_buf_putc(&out, '\n');
     } else {
-        rc = put_tree(&rows, opts, &out, err);
+        rc = put_billed_tree(store, &rows, opts, &out, err);
     }
     rc = rc < 0 ? rc : tk_buf_check(&out, "trace", err);
     return rc < 0 ? rc : tk_fd_write(STDOUT_FILENO, tk_buf_str(&out), "stdout", err);

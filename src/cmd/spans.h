@@ -7,6 +7,7 @@
 #include "base/opt.h"
 #include "cmd/span_store.h"
 #include "report/report.h"
+#include "span/bill_lookup.h"
 
 struct tk_spans_opts {
     bool json;
@@ -14,6 +15,7 @@ struct tk_spans_opts {
     const char *operation;
     int64_t min_duration_ns;
     int64_t max_duration_ns;
+    int64_t min_cpu_ns;
     const char *status;
     const char *kind;
     struct tk_opt_list attrs;
@@ -28,12 +30,13 @@ struct tk_spans_opts {
     bool sorted;
 };
 
-enum { TK_SPANS_BY_START, TK_SPANS_BY_DURATION };
+enum { TK_SPANS_BY_START, TK_SPANS_BY_DURATION, TK_SPANS_BY_CPU };
 
 /* What all three lists work with. */
 struct tk_spans {
     const struct tk_spans_opts *opts;
-    struct tk_segment_set *set;
+    const struct tk_span_store *store;
+    struct tk_segment_set *set; /* the store's */
     struct tk_span_query query;
     const struct tk_look *look;
     struct tk_buf out; /* written by the caller, and from time to time by the lists */

@@ -8,6 +8,8 @@
 
 #include "base/clock.h"
 #include "base/human.h"
+#include "base/json.h"
+#include "cmd/bill_text.h"
 #include "cmd/screen_internal.h"
 #include "cmd/spans.h"
 #include "span/span_format.h"
@@ -27,6 +29,8 @@ struct selection {
     size_t taken;         /* of the chosen ones, by number */
     struct tk_span_batch *batch;
     void *state; /* of the encoder */
+    struct tk_bill_lookup bills;
+    bool has_bills;
 };
 
 static struct chosen *chosen_of(const struct selection *selection, size_t *ret_n)
@@ -51,6 +55,44 @@ static int by_number(const void *a, const void *b)
     return (x->number > y->number) - (x->number < y->number);
 }
 
+/* Bills ------------------------------------------------------------------------------- */
+
+static const struct tk_bill_row *find_bill(const struct selection *selection,
+                                           const struct tk_span_batch *batch, size_t row)
+{
+    return tk_bill_lookup_find(&selection->bills, batch->trace_ids[row], batch->span_ids[row]);
+}
+
+/* CPU time of a span; -1 when it is not known. */
+static int64_t cpu_of(const struct selection *selection, const struct tk_span_batch *batch,
+                      size_t row)
+{
+    const struct tk_bill_row *bill = find_bill(selection, batch, row);
+    return bill ? bill->values[TK_BILLS_CPU_NS] : -1;
+}
+
+static bool passes(const struct selection *selection, const struct tk_span_batch *batch, size_t row)
+{
+    int64_t least_ns = selection->spans->opts->min_cpu_ns;
+    return least_ns == 0 || cpu_of(selection, batch, row) >= least_ns;
+}
+
+/* The bills of all spans, where the list cannot do without. */
+static int open_bills(struct selection *selection, bool in_order, struct tk_err *err)
+{
+    const struct tk_spans *spans = selection->spans;
+    bool by_bill = spans->opts->min_cpu_ns > 0 || spans->opts->sort == TK_SPANS_BY_CPU;
+    if (!by_bill && !in_order)
+        return 0;
+    int rc = tk_bill_lookup_open(spans->store->dirfd, NULL, &selection->bills,
+                                 &selection->has_bills, err);
+    if (rc == 0 && by_bill && !selection->has_bills) {
+        return tk_fail(err, -ENOENT, "%s: no bills of spans: `tracekit join` makes them",
+                       spans->store->path);
+    }
+    return rc;
+}
+
 /* Choosing ---------------------------------------------------------------------------- */
 
 /* Of twice as many as are wanted, forget the second half. */
@@ -64,6 +106,19 @@ static void prune(struct selection *selection, size_t limit, size_t most)
     selection->chosen.n = limit * sizeof(*chosen);
 }
 
+static int64_t key_of(const struct selection *selection, const struct tk_span_batch *batch,
+                      size_t row)
+{
+    switch (selection->spans->opts->sort) {
+    case TK_SPANS_BY_DURATION:
+        return batch->duration_ns[row];
+    case TK_SPANS_BY_CPU:
+        return cpu_of(selection, batch, row);
+    default:
+        return batch->start_ns[row];
+    }
+}
+
 static int choose(void *user, const struct tk_span_rows *rows, struct tk_err *err)
 {
     struct selection *selection = user;
@@ -72,9 +127,9 @@ static int choose(void *user, const struct tk_span_rows *rows, struct tk_err *er
     size_t limit = (size_t)opts->limit;
     for (size_t i = 0; i < rows->n; i++) {
         uint32_t row = tk_span_row(rows, i);
-        const struct chosen chosen = {opts->sort == TK_SPANS_BY_DURATION ? batch->duration_ns[row]
-                                                                         : batch->start_ns[row],
-                                      selection->next++};
+        if (!passes(selection, batch, row))
+            continue;
+        const struct chosen chosen = {key_of(selection, batch, row), selection->next++};
         tk_buf_put(&selection->chosen, (tk_str){(const char *)&chosen, sizeof(chosen)});
         prune(selection, limit, 2 * limit + 1024);
     }
@@ -90,7 +145,8 @@ static int take(void *user, const struct tk_span_rows *rows, struct tk_err *err)
     struct tk_span_copy *copy = NULL;
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < rows->n && selection->taken < n; i++) {
-        if (selection->next++ != chosen[selection->taken].number)
+        if (!passes(selection, rows->batch, tk_span_row(rows, i)) ||
+            selection->next++ != chosen[selection->taken].number)
             continue;
         selection->taken++;
         if (!copy)
@@ -136,55 +192,135 @@ static int select_rows(struct selection *selection, uint32_t **ret_rows, size_t 
 
 /* Table ------------------------------------------------------------------------------- */
 
-enum { START, DURATION, SERVICE, OPERATION, STATUS, TRACE, COLUMNS };
+enum { START, DURATION, SERVICE, OPERATION, STATUS, CPU, ERROR, MEMORY, IO, RULE, TRACE, COLUMNS };
 
-static void add_row(struct tk_grid *grid, const struct tk_look *look,
+struct list_column {
+    struct tk_grid_column column;
+    bool of_bills;
+    int from_width; /* of the terminal */
+};
+
+static const struct list_column list_columns[COLUMNS] = {
+    [START] = {{"start (UTC)"}},
+    [DURATION] = {{"duration", .right = true}},
+    [SERVICE] = {{"service", .cut = true, .style = TK_STYLE_TITLE}},
+    [OPERATION] = {{"operation", .cut = true}},
+    [STATUS] = {{"status"}},
+    [CPU] = {{"CPU", .right = true}, true, 0},
+    [ERROR] = {{"+-", .right = true}, true, 0},
+    [MEMORY] = {{"memory", .right = true}, true, 100},
+    [IO] = {{"I/O", .right = true}, true, 120},
+    [RULE] = {{"rule"}, true, 120},
+    [TRACE] = {{"trace", .style = TK_STYLE_DIM}},
+};
+
+/* A table in which a column may have no place. */
+struct list_table {
+    struct tk_grid *grid;
+    size_t places[COLUMNS]; /* COLUMNS = none */
+};
+
+static void set(struct list_table *table, size_t column, const char *text)
+{
+    if (table->places[column] < COLUMNS)
+        tk_grid_set(table->grid, table->places[column], text);
+}
+
+static void set_bill(struct list_table *table, const struct tk_bill_row *bill)
+{
+    char text[TK_HUMAN_MAX];
+    bool is_bound = bill->values[TK_BILLS_IS_BOUND] > 0;
+    int64_t rule = bill->values[TK_BILLS_RULE];
+    set(table, CPU, tk_bill_cpu_format(bill->values[TK_BILLS_CPU_NS], is_bound, text));
+    set(table, ERROR, tk_bill_error_format(bill, text));
+    set(table, MEMORY, tk_bill_bytes_format(bill->values[TK_BILLS_MAX_RSS_BYTES], text));
+    set(table, IO, tk_bill_bytes_format(tk_bill_io_bytes(bill), text));
+    set(table, RULE, rule < 0 ? "" : tk_bill_rules[rule].name);
+}
+
+static void add_row(struct list_table *table, const struct tk_look *look,
                     const struct tk_span_batch *batch, uint32_t row, bool with_date)
 {
     char text[TK_TIME_MAX];
     char figure[TK_HUMAN_MAX];
     char id[TK_TRACE_ID_MAX];
     struct tk_cell cell;
-    tk_grid_add(grid);
-    tk_grid_set(grid, START, tk_span_time_format(batch->start_ns[row], with_date, text));
-    tk_grid_set(grid, DURATION, tk_duration_format(batch->duration_ns[row], figure));
-    tk_grid_set(grid, SERVICE, tk_cell_clean(look, tk_span_service(batch, row), &cell));
-    tk_grid_set(grid, OPERATION, tk_cell_clean(look, tk_span_name(batch, row), &cell));
+    tk_grid_add(table->grid);
+    set(table, START, tk_span_time_format(batch->start_ns[row], with_date, text));
+    set(table, DURATION, tk_duration_format(batch->duration_ns[row], figure));
+    set(table, SERVICE, tk_cell_clean(look, tk_span_service(batch, row), &cell));
+    set(table, OPERATION, tk_cell_clean(look, tk_span_name(batch, row), &cell));
     if (batch->statuses[row] == TK_SPAN_ERROR) {
-        tk_grid_set(grid, STATUS, "error");
-        tk_grid_set_style(grid, STATUS, TK_STYLE_BAD);
+        set(table, STATUS, "error");
+        tk_grid_set_style(table->grid, table->places[STATUS], TK_STYLE_BAD);
     } else if (batch->statuses[row] == TK_SPAN_OK) {
-        tk_grid_set(grid, STATUS, "ok");
+        set(table, STATUS, "ok");
     }
-    tk_grid_set(grid, TRACE, tk_trace_id_cut(batch->trace_ids[row], id));
+    set(table, TRACE, tk_trace_id_cut(batch->trace_ids[row], id));
 }
 
-static int put_table(struct tk_spans *spans, const struct tk_span_rows *rows, struct tk_err *err)
+static int make_table(const struct selection *selection, struct list_table *table,
+                      struct tk_err *err)
 {
-    static const struct tk_grid_column columns[COLUMNS] = {
-        [START] = {"start (UTC)"},
-        [DURATION] = {"duration", .right = true},
-        [SERVICE] = {"service", .cut = true, .style = TK_STYLE_TITLE},
-        [OPERATION] = {"operation", .cut = true},
-        [STATUS] = {"status"},
-        [TRACE] = {"trace", .style = TK_STYLE_DIM},
-    };
-    const struct tk_grid_options options = {columns, COLUMNS};
-    TK_CLEANUP(tk_grid_freep) struct tk_grid *grid = NULL;
+    struct tk_grid_column columns[COLUMNS];
+    const struct tk_look *look = selection->spans->look;
+    struct tk_grid_options options = {columns, 0};
+    for (size_t c = 0; c < COLUMNS; c++) {
+        bool is_shown = (!list_columns[c].of_bills || selection->has_bills) &&
+                        look->width >= list_columns[c].from_width;
+        table->places[c] = is_shown ? options.column_count : COLUMNS;
+        if (is_shown)
+            columns[options.column_count++] = list_columns[c].column;
+    }
+    return tk_grid_new(look, &options, &table->grid, err);
+}
+
+static int put_table(const struct selection *selection, const struct tk_span_rows *rows,
+                     struct tk_err *err)
+{
+    struct tk_spans *spans = selection->spans;
+    struct list_table table = {0};
     bool with_date = !tk_span_store_on_one_day(spans->set);
-    int rc = tk_grid_new(spans->look, &options, &grid, err);
-    for (size_t i = 0; rc == 0 && i < rows->n; i++)
-        add_row(grid, spans->look, rows->batch, rows->rows[i], with_date);
-    return rc < 0 ? rc : tk_grid_write(grid, &spans->out, err);
+    int rc = make_table(selection, &table, err);
+    for (size_t i = 0; rc == 0 && i < rows->n; i++) {
+        add_row(&table, spans->look, rows->batch, rows->rows[i], with_date);
+        const struct tk_bill_row *bill = find_bill(selection, rows->batch, rows->rows[i]);
+        if (bill)
+            set_bill(&table, bill);
+    }
+    rc = rc < 0 ? rc : tk_grid_write(table.grid, &spans->out, err);
+    tk_grid_free(table.grid);
+    return rc;
 }
 
 /* JSON -------------------------------------------------------------------------------- */
+
+/* The line of a span; its bill goes inside, as the last member. */
+static int put_line(struct selection *selection, const struct tk_span_batch *batch, uint32_t row,
+                    struct tk_err *err)
+{
+    struct tk_buf *out = &selection->spans->out;
+    const struct tk_span_rows one = {batch, &row, 1};
+    int rc = tk_span_encoder_jsonl.spans(selection->state, &one, out, err);
+    const struct tk_bill_row *bill = find_bill(selection, batch, row);
+    if (rc < 0 || !bill)
+        return rc;
+    out->n -= strlen("}\n");
+    tk_json_put_key(out, "bill");
+    tk_bill_row_put_json(bill, out);
+    tk_buf_lit(out, "}\n");
+    return 0;
+}
 
 static int put_json(struct selection *selection, const struct tk_span_rows *rows,
                     struct tk_err *err)
 {
     struct tk_spans *spans = selection->spans;
-    int rc = tk_span_encoder_jsonl.spans(selection->state, rows, &spans->out, err);
+    int rc = 0;
+    if (!selection->has_bills)
+        rc = tk_span_encoder_jsonl.spans(selection->state, rows, &spans->out, err);
+    for (size_t i = 0; rc == 0 && selection->has_bills && i < rows->n; i++)
+        rc = put_line(selection, rows->batch, tk_span_row(rows, i), err);
     return rc < 0 ? rc : tk_spans_flush(spans, err);
 }
 
@@ -206,10 +342,13 @@ static int list_chosen(struct selection *selection, struct tk_err *err)
     if (rc < 0)
         return rc;
     const struct tk_span_rows rows = {selection->batch, numbers, n};
-    if (spans->opts->json) {
+    if (!selection->has_bills)
+        rc = tk_bill_lookup_open(spans->store->dirfd, &rows, &selection->bills,
+                                 &selection->has_bills, err);
+    if (rc == 0 && spans->opts->json) {
         rc = put_json(selection, &rows, err);
-    } else {
-        rc = put_table(spans, &rows, err);
+    } else if (rc == 0) {
+        rc = put_table(selection, &rows, err);
         tk_spans_put_rest(spans, n, found, "span");
     }
     free(numbers);
@@ -219,17 +358,20 @@ static int list_chosen(struct selection *selection, struct tk_err *err)
 int tk_spans_list(struct tk_spans *spans, struct tk_err *err)
 {
     struct selection selection = {.spans = spans};
-    bool in_order = spans->opts->json && spans->opts->limit == 0;
+    bool in_order = spans->opts->json && spans->opts->limit == 0 && !spans->opts->sorted &&
+                    spans->opts->min_cpu_ns == 0;
     tk_buf_init(&selection.chosen, SIZE_MAX / 2);
     selection.state = calloc(1, tk_span_encoder_jsonl.state_size + 1);
     int rc = selection.state ? 0 : tk_fail(err, -ENOMEM, "spans: out of memory");
-    if (rc == 0 && in_order && !spans->opts->sorted) {
+    rc = rc < 0 ? rc : open_bills(&selection, in_order, err);
+    if (rc == 0 && in_order) {
         rc = tk_segment_set_scan(spans->set, &spans->query, put_json_rows, &selection, err);
     } else if (rc == 0) {
         rc = list_chosen(&selection, err);
     }
     free(selection.state);
     tk_buf_release(&selection.chosen);
+    tk_bill_lookup_release(&selection.bills);
     tk_span_batch_free(selection.batch);
     return rc;
 }

@@ -3,7 +3,7 @@
 #include "base/json.h"
 #include "base/number.h"
 #include "cmd/span_store.h"
-#include "cmd/trace_view.h"
+#include "cmd/trace_view_internal.h"
 #include "span/any_value.h"
 
 static void put_i64(struct tk_buf *out, const char *key, int64_t value)
@@ -110,7 +110,8 @@ static void put_flags(const struct tk_trace_node *node, struct tk_buf *out)
     }
 }
 
-static void put_node(const struct tk_trace_tree *tree, uint32_t k, struct tk_buf *out)
+static void put_node(const struct tk_trace_tree *tree, uint32_t k, const struct tk_bill_row *bill,
+                     struct tk_buf *out)
 {
     char id[TK_TRACE_ID_MAX];
     const struct tk_trace_node *node = &tree->nodes[k];
@@ -140,13 +141,18 @@ static void put_node(const struct tk_trace_tree *tree, uint32_t k, struct tk_buf
     if (node->shift_ns != 0)
         put_i64(out, "shift_ns", node->shift_ns);
     put_flags(node, out);
+    if (bill) {
+        tk_json_put_key(out, "bill");
+        tk_bill_row_put_json(bill, out);
+    }
     put_attrs(batch, row, out);
     put_events(batch, row, out);
     put_links(batch, row, out);
     tk_buf_putc(out, '}');
 }
 
-void tk_trace_view_json(const struct tk_trace_tree *tree, struct tk_buf *out)
+void tk_trace_view_json(const struct tk_trace_tree *tree, const struct tk_bill_lookup *bills,
+                        struct tk_buf *out)
 {
     const struct {
         const char *key;
@@ -168,6 +174,6 @@ void tk_trace_view_json(const struct tk_trace_tree *tree, struct tk_buf *out)
     tk_json_put_key(out, "spans");
     tk_buf_putc(out, '[');
     for (uint32_t k = 0; k < tree->count; k++)
-        put_node(tree, k, out);
+        put_node(tree, k, tk_trace_bill_find(tree, k, bills), out);
     tk_buf_lit(out, "]}\n");
 }

@@ -19,6 +19,25 @@ static uint64_t group_key(const struct tk_trace_tree *tree, const struct tk_trac
     return tk_hash_mix(tk_hash_mix(what, node->parent), how);
 }
 
+/* The sum of what is known; -1 where nothing is. */
+static int64_t add_known(int64_t sum, int64_t value)
+{
+    if (value < 0)
+        return sum;
+    return sum < 0 ? value : sum + value;
+}
+
+static void group_add_bill(struct tk_trace_group *group, const struct tk_bill_row *bill)
+{
+    const int64_t *values = bill->values;
+    group->cpu_ns = add_known(group->cpu_ns, values[TK_BILLS_CPU_NS]);
+    group->io_bytes = add_known(group->io_bytes, values[TK_BILLS_RD_BYTES]);
+    group->io_bytes = add_known(group->io_bytes, values[TK_BILLS_WR_BYTES]);
+    if (values[TK_BILLS_MAX_RSS_BYTES] > group->max_rss_bytes)
+        group->max_rss_bytes = values[TK_BILLS_MAX_RSS_BYTES];
+    group->is_bound = group->is_bound || values[TK_BILLS_IS_BOUND] > 0;
+}
+
 static void group_add(struct tk_trace_group *group, const struct tk_trace_tree *tree, uint32_t k)
 {
     const struct tk_trace_node *node = &tree->nodes[k];
@@ -35,8 +54,8 @@ static void group_add(struct tk_trace_group *group, const struct tk_trace_tree *
 
 static uint32_t group_begin(struct tk_trace_layout *layout, uint32_t k)
 {
-    layout->groups[layout->group_count] =
-        (struct tk_trace_group){.first = k, .slowest = k, .count = 1};
+    layout->groups[layout->group_count] = (struct tk_trace_group){
+        .first = k, .slowest = k, .count = 1, .cpu_ns = -1, .max_rss_bytes = -1, .io_bytes = -1};
     return layout->group_count++;
 }
 
@@ -65,7 +84,11 @@ static int find_groups(struct tk_trace_layout *layout)
     for (uint32_t k = 0; rc == 0 && k < layout->tree->count; k++) {
         if (layout->view->all || layout->groups[layout->group_ids[k]].count < REPEATS)
             layout->group_ids[k] = group_begin(layout, k);
-        group_add(&layout->groups[layout->group_ids[k]], layout->tree, k);
+        struct tk_trace_group *group = &layout->groups[layout->group_ids[k]];
+        group_add(group, layout->tree, k);
+        const struct tk_bill_row *bill = tk_trace_bill_find(layout->tree, k, layout->view->bills);
+        if (bill)
+            group_add_bill(group, bill);
     }
     return rc;
 }

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/human.h"
+#include "cmd/bill_text.h"
 #include "cmd/screen_internal.h"
 #include "cmd/span_store.h"
 #include "cmd/trace_view_internal.h"
@@ -31,9 +32,55 @@ struct drawing {
     struct level *levels;
     int name_width;
     int bar_width;
-    bool with_self;      /* there is room for the column */
     uint32_t max_guides; /* levels for which there is room */
 };
+
+/* Figures ----------------------------------------------------------------------------- */
+
+/* A column of figures, where the terminal is as wide. */
+struct figure {
+    const char *heading;
+    int from_width;
+    bool of_bills;
+    void (*format)(const struct tk_trace_group *group, char text[TK_HUMAN_MAX]);
+};
+
+static void format_duration(const struct tk_trace_group *group, char text[TK_HUMAN_MAX])
+{
+    (void)tk_duration_format(group->duration_ns, text);
+}
+
+static void format_self(const struct tk_trace_group *group, char text[TK_HUMAN_MAX])
+{
+    (void)tk_duration_format(group->self_ns, text);
+}
+
+static void format_cpu(const struct tk_trace_group *group, char text[TK_HUMAN_MAX])
+{
+    (void)tk_bill_cpu_format(group->cpu_ns, group->is_bound, text);
+}
+
+static void format_memory(const struct tk_trace_group *group, char text[TK_HUMAN_MAX])
+{
+    (void)tk_bill_bytes_format(group->max_rss_bytes, text);
+}
+
+static void format_io(const struct tk_trace_group *group, char text[TK_HUMAN_MAX])
+{
+    (void)tk_bill_bytes_format(group->io_bytes, text);
+}
+
+static const struct figure figures[] = {
+    {"duration", 0, false, format_duration}, {"self", 60, false, format_self},
+    {"CPU", 80, true, format_cpu},           {"memory", 100, true, format_memory},
+    {"I/O", 120, true, format_io},
+};
+
+static bool shows_figure(const struct drawing *drawing, const struct figure *figure)
+{
+    return drawing->look->width >= figure->from_width &&
+           (!figure->of_bills || drawing->layout->view->bills);
+}
 
 /* Lines ------------------------------------------------------------------------------- */
 
@@ -125,8 +172,6 @@ static void put_line(struct drawing *drawing, const struct tk_trace_group *group
     const struct tk_trace_node *node = &tree->nodes[group->first];
     bool is_critical = (group->flags & TK_TRACE_CRITICAL) != 0;
     char times[TK_HUMAN_MAX] = "";
-    char duration[TK_HUMAN_MAX];
-    char self[TK_HUMAN_MAX];
     put_mark(drawing, is_critical, TK_STYLE_CHART, drawing->look->utf8 ? "\u25cf" : "*");
     put_mark(drawing, tree->batch->statuses[node->row] == TK_SPAN_ERROR, TK_STYLE_BAD, "!");
     tk_buf_putc(drawing->out, ' ');
@@ -138,11 +183,12 @@ static void put_line(struct drawing *drawing, const struct tk_trace_group *group
     tk_style_printf(drawing->out, drawing->look, TK_STYLE_WARN, "%s", times);
     tk_buf_printf(drawing->out, "%*s", GAP, "");
     put_bar(drawing, node->start_ns, group->end_ns, is_critical);
-    tk_buf_printf(drawing->out, "%*s%*s", GAP, "", FIGURE,
-                  tk_duration_format(group->duration_ns, duration));
-    if (drawing->with_self) {
-        tk_buf_printf(drawing->out, "%*s%*s", GAP, "", FIGURE,
-                      tk_duration_format(group->self_ns, self));
+    for (size_t i = 0; i < TK_COUNTOF(figures); i++) {
+        char text[TK_HUMAN_MAX];
+        if (!shows_figure(drawing, &figures[i]))
+            continue;
+        figures[i].format(group, text);
+        tk_buf_printf(drawing->out, "%*s%*s", GAP, "", FIGURE, text);
     }
     tk_buf_putc(drawing->out, '\n');
 }
@@ -213,12 +259,14 @@ static void put_header(const struct tk_trace_tree *tree, const struct tk_look *l
 
 static void put_heading(const struct drawing *drawing)
 {
-    tk_style_printf(drawing->out, drawing->look, TK_STYLE_DIM, "%*s%-*.*s%*s%-*s%*s%*s", MARKS, "",
+    tk_style_printf(drawing->out, drawing->look, TK_STYLE_DIM, "%*s%-*.*s%*s%-*s", MARKS, "",
                     drawing->name_width, drawing->name_width, "service operation", GAP, "",
-                    drawing->bar_width, "time", GAP, "", FIGURE, "duration");
-    if (drawing->with_self) {
-        tk_style_printf(drawing->out, drawing->look, TK_STYLE_DIM, "%*s%*s", GAP, "", FIGURE,
-                        "self");
+                    drawing->bar_width, "time");
+    for (size_t i = 0; i < TK_COUNTOF(figures); i++) {
+        if (shows_figure(drawing, &figures[i])) {
+            tk_style_printf(drawing->out, drawing->look, TK_STYLE_DIM, "%*s%*s", GAP, "", FIGURE,
+                            figures[i].heading);
+        }
     }
     tk_buf_putc(drawing->out, '\n');
 }
@@ -268,6 +316,46 @@ static void put_notes(const struct drawing *drawing)
         drawing->out->n = before;
 }
 
+/* How many spans have a bill, by which rules, and how exact they are. */
+static void put_bills_note(const struct drawing *drawing)
+{
+    const struct tk_trace_tree *tree = drawing->tree;
+    uint32_t by_rule[TK_BILL_RULES] = {0};
+    uint32_t billed = 0;
+    uint32_t bounds = 0;
+    double error = 0;
+    for (uint32_t k = 0; k < tree->count; k++) {
+        const struct tk_bill_row *bill = tk_trace_bill_find(tree, k, drawing->layout->view->bills);
+        if (!bill)
+            continue;
+        billed++;
+        if (bill->values[TK_BILLS_RULE] >= 0)
+            by_rule[bill->values[TK_BILLS_RULE]]++;
+        bool is_bound = bill->values[TK_BILLS_IS_BOUND] > 0;
+        bounds += is_bound;
+        if (!is_bound && bill->error_ratio > error)
+            error = bill->error_ratio;
+    }
+    char figure[TK_HUMAN_MAX];
+    TK_CLEANUP(tk_buf_release) struct tk_buf text;
+    tk_buf_init(&text, TK_SCREEN_MAX);
+    tk_buf_printf(&text, "%s of ", tk_count_format(billed, figure));
+    tk_buf_printf(&text, "%s span%s with a bill", tk_count_format(tree->count, figure),
+                  tk_count_ending(tree->count));
+    for (size_t rule = 0; rule < TK_BILL_RULES; rule++) {
+        if (by_rule[rule] > 0)
+            tk_buf_printf(&text, "; by %s: %s", tk_bill_rules[rule].name,
+                          tk_count_format(by_rule[rule], figure));
+    }
+    if (billed > bounds)
+        tk_buf_printf(&text, "; off by %s at most", tk_share_format(error, figure));
+    if (bounds > 0)
+        tk_buf_printf(&text, "; %s shorter than the time between readings (~)",
+                      tk_count_format(bounds, figure));
+    tk_buf_printf(drawing->out, "\n%*s", MARKS, "");
+    tk_text_put_wrapped(drawing->out, drawing->look, tk_buf_str(&text), MARKS, MARKS);
+}
+
 static int clamp(int value, int least, int most)
 {
     if (value < least)
@@ -277,10 +365,9 @@ static int clamp(int value, int least, int most)
 
 static int draw(struct drawing *drawing, struct tk_err *err)
 {
-    enum { WIDE = 60 };
-    drawing->with_self = drawing->look->width >= WIDE;
-    int left = drawing->look->width - MARKS - 2 * GAP - FIGURE;
-    left -= drawing->with_self ? GAP + FIGURE : 0;
+    int left = drawing->look->width - MARKS - GAP;
+    for (size_t i = 0; i < TK_COUNTOF(figures); i++)
+        left -= shows_figure(drawing, &figures[i]) ? GAP + FIGURE : 0;
     drawing->bar_width = clamp(left * 2 / 5, LEAST_BAR, MOST_BAR);
     drawing->name_width = left - drawing->bar_width;
     drawing->max_guides = (uint32_t)drawing->name_width / (2 * GUIDE);
@@ -288,6 +375,8 @@ static int draw(struct drawing *drawing, struct tk_err *err)
     put_heading(drawing);
     draw_tree(drawing);
     put_notes(drawing);
+    if (drawing->layout->view->bills)
+        put_bills_note(drawing);
     return tk_trace_view_put_shares(drawing->tree, drawing->look, drawing->out, err);
 }
 

@@ -17,7 +17,22 @@ struct tk_trace_group {
     int64_t duration_ns;
     int64_t self_ns;
     int64_t critical_ns;
+    int64_t cpu_ns;        /* of the bills of all members; -1 = no member has one */
+    int64_t max_rss_bytes; /* likewise, of the largest */
+    int64_t io_bytes;      /* read and written */
+    bool is_bound;         /* one of the bills is an order of magnitude */
 };
+
+/* The bill of a node; NULL when it has none. */
+static inline const struct tk_bill_row *tk_trace_bill_find(const struct tk_trace_tree *tree,
+                                                           uint32_t node,
+                                                           const struct tk_bill_lookup *bills)
+{
+    uint32_t row = tree->nodes[node].row;
+    return bills
+               ? tk_bill_lookup_find(bills, tree->batch->trace_ids[row], tree->batch->span_ids[row])
+               : NULL;
+}
 
 /* What is drawn of a tree, and in which groups. */
 struct tk_trace_layout {

@@ -73,6 +73,46 @@ bill_of() {
     jq -se 'all(.[]; .rule == "environment" and .processes >= 1 and .self_rest_ns >= 0)' bills
 }
 
+@test "the list of spans and the tree of a trace show the bills, and can be asked by them" {
+    record_burner
+    run -1 "$TK" spans run --sort cpu
+    [ "$output" = "tracekit spans: run: no bills of spans: \`tracekit join\` makes them" ]
+    "$TK" spans run >unbilled
+    [[ $(head -n 1 unbilled) != *CPU* ]]
+    "$TK" join run --json >joined
+    [ "$("$TK" spans run --sort cpu --json | jq -r .name | paste -sd,)" = "work,burn,sleep" ]
+    [ "$("$TK" spans run --min-cpu 500ms --json | jq -r .name | sort | paste -sd,)" = "burn,work" ]
+    # What the list and the tree say is what the join said.
+    "$TK" spans run --json | jq -c '[.span_id, .bill.cpu_ns, .bill.max_rss_bytes, .bill.rule]' | sort >listed
+    "$TK" trace latest run --json | jq -c '.spans[] | [.span_id, .bill.cpu_ns, .bill.max_rss_bytes, .bill.rule]' | sort | diff listed -
+    jq -c '.top[] | [.span_id, .max_rss_bytes, .rule]' joined | sort | diff <(jq -c '[.[0], .[2], .[3]]' listed) -
+    COLUMNS=130 "$TK" spans run --sort cpu >wide
+    [[ $(head -n 1 wide) == *"CPU"*"+-"*"memory"*"I/O"*"rule"*"trace" ]]
+    [ "$(grep -c ' environment ' wide)" -eq 3 ]
+    COLUMNS=80 "$TK" spans run >narrow
+    [[ $(head -n 1 narrow) == *"CPU"*"+-"*"trace" && $(head -n 1 narrow) != *memory* ]]
+    COLUMNS=130 "$TK" trace latest run >tree
+    grep -q 'self  *CPU  *memory  *I/O$' tree
+    grep -q '3 of 3 spans with a bill; by environment: 3; off by [0-9.]* % at most' tree
+}
+
+@test "bills that are damaged are told in a line, and asked for a list that has none" {
+    record_burner
+    "$TK" join run >/dev/null
+    run -2 "$TK" spans run --by-trace --min-cpu 1s
+    [[ $output == "tracekit spans: --min-cpu and --sort cpu are for the list of spans"* ]]
+    head -c 300 run/spans/bills.parquet >cut
+    cp cut run/spans/bills.parquet
+    for command in "spans run" "spans run --json" "trace latest run"; do
+        # shellcheck disable=SC2086  # two words or three
+        run -1 "$TK" $command
+        [ "$output" = "tracekit ${command%% *}: bills.parquet: no Parquet file: it does not end with PAR1" ]
+    done
+    cp run/spans/part-*.parquet run/spans/bills.parquet # a table, of something else
+    run -1 "$TK" spans run
+    [ "$output" = "tracekit spans: bills.parquet: no table of bills: it has no column rule" ]
+}
+
 @test "a spike tells which spans were open" {
     record_burner
     "$TK" join run --json --spikes 1 | jq -c 'select(.of == "CPU")' >spike
