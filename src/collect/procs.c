@@ -195,7 +195,7 @@ int tk_procs_new(const struct tk_kernel *kernel, const struct tk_procs_options *
     procs->first_forks = procs->last_forks = -1;
     tk_exit_sums_init(&procs->sums);
     tk_procs_follow_boot_clock(procs);
-    tk_procs_contexts_init(&procs->contexts);
+    tk_procs_contexts_init(procs);
     tk_procs_probe_fds(procs);
     procs->set.has_memory = options->pss_budget_ns > 0;
     procs->set.has_extra = options->net || options->exact;

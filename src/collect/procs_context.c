@@ -3,7 +3,8 @@
  * container and pod, and the Resource that its OpenTelemetry SDK publishes. Read after its first
  * row, again when it executes another program, and the published Resource some times more, since
  * an SDK starts later than its process. Never on the way of a sample: at the end of a tick, within
- * a budget of time.
+ * a budget of time, and those that came meanwhile before those that were there: on a machine of
+ * ten thousand processes the command that is recorded does not wait for them.
  *
  * Of the environment only that one value is kept. */
 #include <errno.h>
@@ -67,12 +68,13 @@ static int64_t now_ns(const struct tk_procs *procs)
     return procs->kernel->mono_ns(procs->kernel->world);
 }
 
-/* Looks are due in the order in which they were asked for, so that a queue for each is sorted. */
+/* Looks are due in the order in which they were asked for, so that each queue is sorted. */
 static void await(struct tk_procs *procs, size_t look, uint32_t i)
 {
+    bool is_old = look == 0 && tk_procs_birth_ns(procs, i) < procs->contexts.since_ns;
     struct tk_context_due due = {procs->set.clocks[i].pid, procs->set.facts[i].start_ticks,
                                  now_ns(procs) + look_after_ns[look]};
-    if (!queue_add(&procs->contexts.queues[look], due))
+    if (!queue_add(&procs->contexts.queues[is_old ? TK_CONTEXT_OLD : look], due))
         procs->contexts.left_out++;
 }
 
@@ -83,15 +85,17 @@ void tk_procs_await_context(struct tk_procs *procs, uint32_t i)
         await(procs, 0, i);
 }
 
-void tk_procs_contexts_init(struct tk_procs_contexts *contexts)
+void tk_procs_contexts_init(struct tk_procs *procs)
 {
+    struct tk_procs_contexts *contexts = &procs->contexts;
+    contexts->since_ns = now_ns(procs) - TK_NS_PER_S; /* the command may have been started first */
     tk_buf_init(&contexts->text, CHUNK_BYTES * 8);
     tk_buf_init(&contexts->resource, TK_OTEL_PAYLOAD_MAX * 8);
 }
 
 void tk_procs_contexts_release(struct tk_procs_contexts *contexts)
 {
-    for (size_t i = 0; i < TK_CONTEXT_LOOKS; i++)
+    for (size_t i = 0; i <= TK_CONTEXT_OLD; i++)
         free(contexts->queues[i].items);
     tk_buf_release(&contexts->text);
     tk_buf_release(&contexts->resource);
@@ -255,10 +259,10 @@ void tk_procs_read_contexts(struct tk_procs *procs, struct tk_rows *rows)
     int64_t start_ns = now_ns(procs);
     int64_t at_ns = start_ns;
     struct tk_context_due due;
-    for (size_t look = 0; look < TK_CONTEXT_LOOKS; look++) {
+    for (size_t queue = 0; queue <= TK_CONTEXT_OLD; queue++) {
         while (at_ns - start_ns < BUDGET_NS &&
-               queue_take(&procs->contexts.queues[look], at_ns, &due)) {
-            take(procs, rows, &due, look);
+               queue_take(&procs->contexts.queues[queue], at_ns, &due)) {
+            take(procs, rows, &due, queue == TK_CONTEXT_OLD ? 0 : queue);
             at_ns = now_ns(procs);
         }
     }

@@ -60,6 +60,7 @@ struct tk_procs_threads {
 
 /* Who is to be looked at for its context, in the order of time. */
 #define TK_CONTEXT_LOOKS 4
+#define TK_CONTEXT_OLD   TK_CONTEXT_LOOKS /* the queue of who ran before the recording began */
 
 struct tk_context_due {
     pid_t pid;
@@ -73,10 +74,11 @@ struct tk_context_queue {
 };
 
 struct tk_procs_contexts {
-    struct tk_context_queue queues[TK_CONTEXT_LOOKS]; /* of the first look, the second, ... */
-    struct tk_buf text;                               /* of the file or memory at hand */
-    struct tk_buf resource;                           /* JSON */
-    int64_t refused;                                  /* processes that may not be read */
+    struct tk_context_queue queues[TK_CONTEXT_LOOKS + 1]; /* of the first look, the second, ... */
+    int64_t since_ns;                                     /* monotonic: the recording began */
+    struct tk_buf text;                                   /* of the file or memory at hand */
+    struct tk_buf resource;                               /* JSON */
+    int64_t refused;                                      /* processes that may not be read */
     int64_t left_out; /* that ended, or came in too large numbers, before they were */
 };
 
@@ -323,7 +325,7 @@ void tk_procs_take_extra(struct tk_procs *procs, uint32_t i);
 
 /* procs_context.c --------------------------------------------------------------------- */
 
-void tk_procs_contexts_init(struct tk_procs_contexts *contexts);
+void tk_procs_contexts_init(struct tk_procs *procs);
 void tk_procs_contexts_release(struct tk_procs_contexts *contexts);
 
 /* A process has its first row, or executes another program: look where it belongs, soon and some
