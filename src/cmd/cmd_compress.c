@@ -6,6 +6,7 @@
 #include "cmd/span_input.h"
 #include "cmd/tkz_file.h"
 #include "cmd/trace_slice.h"
+#include "codec/keep_rules.h"
 
 static const char *const attrs[] = {"all", "gent", "none", NULL};
 
@@ -13,6 +14,7 @@ struct compress_opts {
     const char *output, *budget, *format, *slice;
     double quality, keep;
     int attrs;
+    struct tk_opt_list keys, rules;
     int64_t seed, block_traces, block_ns, threads, min_count, window;
     bool has_quality, lossless, generative, no_ids, keep_duplicates, json;
 };
@@ -33,8 +35,13 @@ static const struct tk_opt options[] = {
      "trees and starts; times and attributes as distributions, nothing that is individual"},
     {"attributes", TK_OPT_CHOICE, FIELD(attrs), "WHICH",
      "all (default); gent: the five that Gen-T keeps; none", .choices = attrs},
+    {"attribute", TK_OPT_LIST, FIELD(keys), "KEY=HOW",
+     "of a key of spans: exact, drawn (made up, of the form that its values have), none"},
     {"keep", TK_OPT_PERCENT, FIELD(keep), "PERCENT",
      "traces that are kept whole besides, the oddest first (0; what a budget leaves)", .max = 100},
+    {"exact", TK_OPT_LIST, FIELD(rules), "RULE",
+     "keep these whole in any case: errors, slower=TIME, slowest=PERCENT, has=KEY[:VALUE], "
+     "trace=ID"},
     {"min-count", TK_OPT_INT, FIELD(min_count), "N",
      "generative: leave out values that fewer spans have (5)", .min = 1, .max = 1000000},
     {"seed", TK_OPT_INT, FIELD(seed), "N", "of what is drawn when expanding (1)", .min = 1,
@@ -71,13 +78,62 @@ static int check(const struct tk_cmd *cmd, const struct compress_opts *opts)
         return tk_cmd_usage(cmd, "--lossless excludes --budget, --attributes and --keep");
     if (opts->generative && opts->keep > 0)
         return tk_cmd_usage(cmd, "--generative excludes --keep: nothing individual is kept");
+    if (opts->rules.count > 0 && (opts->lossless || opts->generative || opts->budget))
+        return tk_cmd_usage(cmd, "--exact is of no use for --lossless, --generative and --budget");
+    if (opts->keys.count > 0 && (opts->lossless || opts->attrs > 0))
+        return tk_cmd_usage(cmd, "--attribute is of no use for --lossless and --attributes");
     if (opts->no_ids && !opts->lossless)
         return tk_cmd_usage(cmd, "--no-ids is of use for --lossless only");
     return TK_EXIT_OK;
 }
 
+/* What options that come several times say. */
+struct wishes {
+    struct tk_codec_key keys[TK_OPT_LIST_MAX];
+    struct tk_keep_rule rules[TK_OPT_LIST_MAX];
+};
+
+/* "user.id=drawn"; keys may have a '=' themselves. */
+static bool parse_key(const char *text, struct tk_codec_key *ret_key)
+{
+    static const struct {
+        const char *word;
+        enum tk_codec_key_wish wish;
+    } words[] = {
+        {"exact", TK_CODEC_KEY_EXACT}, {"drawn", TK_CODEC_KEY_DRAWN}, {"none", TK_CODEC_KEY_NONE}};
+    const char *equals = strrchr(text, '=');
+    for (size_t i = 0; equals && equals > text && i < TK_COUNTOF(words); i++) {
+        if (strcmp(equals + 1, words[i].word) == 0) {
+            *ret_key = (struct tk_codec_key){{text, (size_t)(equals - text)}, words[i].wish};
+            return true;
+        }
+    }
+    return false;
+}
+
+/* As an exit status. */
+static int read_wishes(const struct tk_cmd *cmd, const struct compress_opts *opts,
+                       struct wishes *ret_wishes)
+{
+    struct tk_err err;
+    for (size_t i = 0; i < opts->keys.count; i++) {
+        if (!parse_key(opts->keys.items[i], &ret_wishes->keys[i])) {
+            return tk_cmd_usage(cmd,
+                                "option '--attribute': '%s' is not KEY=exact, KEY=drawn or "
+                                "KEY=none",
+                                opts->keys.items[i]);
+        }
+    }
+    for (size_t i = 0; i < opts->rules.count; i++) {
+        if (tk_keep_rule_parse(opts->rules.items[i], &ret_wishes->rules[i], &err) < 0)
+            return tk_cmd_usage(cmd, "option '--exact': %s", err.msg);
+    }
+    return TK_EXIT_OK;
+}
+
 static struct tk_codec_options codec_options(const struct compress_opts *opts,
-                                             const struct tk_tkz_budget *budget)
+                                             const struct tk_tkz_budget *budget,
+                                             const struct wishes *wishes)
 {
     return (struct tk_codec_options){
         .mode = opts->lossless     ? TK_CODEC_LOSSLESS
@@ -91,6 +147,10 @@ static struct tk_codec_options codec_options(const struct compress_opts *opts,
         .block_ns = opts->block_ns,
         .min_count = (uint32_t)opts->min_count,
         .kept_per_mille = (uint32_t)(opts->keep * 1000 + 0.999),
+        .rules = wishes->rules,
+        .rule_count = opts->rules.count,
+        .keys = wishes->keys,
+        .key_count = opts->keys.count,
         .seed = (uint64_t)opts->seed,
         .no_ids = opts->no_ids,
         .threads = tk_tkz_threads(opts->threads),
@@ -193,6 +253,7 @@ static int run(const struct tk_cmd *cmd, int argc, char **argv)
 {
     struct compress_opts opts = {0};
     struct tk_tkz_budget budget = {0};
+    struct wishes wishes;
     struct tk_err err;
     int first = tk_cmd_begin(cmd, &opts, argc, argv);
     if (first <= 0)
@@ -204,6 +265,9 @@ static int run(const struct tk_cmd *cmd, int argc, char **argv)
         return tk_cmd_usage(
             cmd, "option '--budget': '%s' is no budget such as 20B/trace or 2B/span", opts.budget);
     }
+    status = read_wishes(cmd, &opts, &wishes);
+    if (status != TK_EXIT_OK)
+        return status;
     uint64_t bounds[2];
     if (opts.slice && !parse_slice(opts.slice, &bounds[0], &bounds[1]))
         return tk_cmd_usage(cmd, "option '--traces': '%s' is no range such as 0:1000", opts.slice);
@@ -211,7 +275,7 @@ static int run(const struct tk_cmd *cmd, int argc, char **argv)
         if (strcmp(argv[i], "-") == 0)
             return tk_cmd_usage(cmd, "--traces reads its input twice: '-' cannot be");
     }
-    const struct tk_codec_options codec = codec_options(&opts, &budget);
+    const struct tk_codec_options codec = codec_options(&opts, &budget, &wishes);
     const char *const *names = (const char *const *)(argv + first);
     int rc = compress(cmd, &opts, &codec, names, (size_t)(argc - first), &err);
     return rc < 0 ? tk_cmd_fail(cmd, &err) : TK_EXIT_OK;

@@ -51,6 +51,7 @@ static void put_count(struct tk_buf *out, uint64_t count, const char *what)
 
 static void put_counts(const struct tk_codec_info *info, struct tk_buf *out)
 {
+    put_count(out, info->kept_traces, "traces are kept whole besides");
     put_count(out, info->duplicates, "spans had come before and were left out");
     put_count(out, info->unequal_duplicates, "of those differed from the first");
     put_count(out, info->orphans, "spans name a parent that is not in their trace");
@@ -154,6 +155,7 @@ void tk_tkz_view_json(const struct tk_codec_info *info, const char *name,
                    {"orphans", info->orphans},
                    {"cycles", info->cycles},
                    {"late", info->late},
+                   {"kept_traces", info->kept_traces},
                    {"head_bytes", info->head_bytes},
                    {"unknown_bytes", info->unknown_bytes},
                    {"damaged_bytes", info->damaged_bytes},

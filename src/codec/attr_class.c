@@ -87,19 +87,31 @@ static bool fit(char *form, tk_str first, tk_str value)
     return true;
 }
 
+/* The form of a first value: where values are to be made up none of its digits stays. False when
+ * it cannot be told from what stands for digits. */
+static bool begin_form(char *form, tk_str first, bool is_drawn)
+{
+    memcpy(form, first.p, first.n);
+    for (size_t i = 0; i < first.n; i++) {
+        char mark = is_drawn ? widen(TK_ATTR_FORM_DECIMAL, first.p[i]) : 0;
+        if (is_mark(form[i]))
+            return false;
+        if (mark != 0)
+            form[i] = mark;
+    }
+    return true;
+}
+
 /* The common form of all values of a column; false when they are no ids. */
 static bool find_form(const struct tk_attr_model *model, const struct tk_attr_column *column,
                       char *form, size_t *ret_n)
 {
     tk_str first = tk_texts_get(&model->texts, (uint32_t)model->values[column->first]);
     size_t digits = 0;
-    if (column->count <= ID_DISTINCT || first.n < ID_DIGITS || first.n > TK_ATTR_FORM_MAX)
+    bool is_drawn = column->wish == TK_CODEC_KEY_DRAWN;
+    bool is_few = column->count <= ID_DISTINCT || first.n < ID_DIGITS;
+    if ((is_few && !is_drawn) || first.n > TK_ATTR_FORM_MAX || !begin_form(form, first, is_drawn))
         return false;
-    memcpy(form, first.p, first.n);
-    for (size_t i = 0; i < first.n; i++) {
-        if (is_mark(form[i]))
-            return false;
-    }
     for (uint32_t v = 1; v < column->count; v++) {
         tk_str value = tk_texts_get(&model->texts, (uint32_t)model->values[column->first + v]);
         if (value.n != first.n || !fit(form, first, value))
@@ -108,7 +120,7 @@ static bool find_form(const struct tk_attr_model *model, const struct tk_attr_co
     for (size_t i = 0; i < first.n; i++)
         digits += is_mark(form[i]);
     *ret_n = first.n;
-    return digits >= ID_DIGITS;
+    return digits >= (is_drawn ? 1 : ID_DIGITS);
 }
 
 void tk_attr_draw_id(tk_str form, uint64_t bits, char *ret)
@@ -254,12 +266,47 @@ static int choose_tokens(struct choosing *choosing, struct tk_attr_column *colum
     return rc;
 }
 
-static int choose(struct choosing *choosing, struct tk_attr_column *column, bool exact)
+static int set_form(struct tk_attr_model *model, struct tk_attr_column *column, tk_str form)
+{
+    uint32_t id = tk_texts_add(&model->texts, form);
+    if (id == TK_TEXTS_NONE)
+        return -EMSGSIZE;
+    column->form = tk_texts_get(&model->texts, id);
+    return 0;
+}
+
+/* As the user wishes: exact ids or whole texts, or values that are all made up. */
+static int choose_wish(struct tk_attr_model *model, struct tk_attr_column *column,
+                       struct tk_err *err)
+{
+    char form[TK_ATTR_FORM_MAX];
+    size_t n = 0;
+    bool has_form =
+        column->type == TK_ATTR_STRING && column->count > 0 && find_form(model, column, form, &n);
+    bool is_drawn = column->wish == TK_CODEC_KEY_DRAWN;
+    if (is_drawn && !has_form) {
+        tk_str key = tk_texts_get(&model->texts, column->key);
+        return tk_fail(err, -EINVAL,
+                       "attribute '%.*s' cannot be made up: its values are no texts of digits of "
+                       "one form; leave it out, or keep it exact",
+                       TK_STR_ARG(key));
+    }
+    column->attr_class = is_drawn   ? TK_ATTR_CLASS_DRAWN
+                         : has_form ? TK_ATTR_CLASS_ID
+                                    : TK_ATTR_CLASS_TEXT;
+    return has_form ? set_form(model, column, (tk_str){form, n}) : 0;
+}
+
+static int choose(struct choosing *choosing, struct tk_attr_column *column, bool exact,
+                  struct tk_err *err)
 {
     char form[TK_ATTR_FORM_MAX];
     struct tk_attr_model *model = choosing->model;
     size_t n = 0;
-    if (!tk_attr_column_is_text(column)) {
+    bool is_text = tk_attr_column_is_text(column);
+    if (column->wish == TK_CODEC_KEY_DRAWN || (is_text && column->wish != TK_CODEC_KEY_ANY))
+        return choose_wish(model, column, err);
+    if (!is_text) {
         column->attr_class = TK_ATTR_CLASS_NUMBER;
         column->is_delta = column->type != TK_ATTR_DOUBLE && is_delta(model, column);
         return 0;
@@ -269,11 +316,7 @@ static int choose(struct choosing *choosing, struct tk_attr_column *column, bool
     if (!can_be_id || !find_form(model, column, form, &n))
         return choose_tokens(choosing, column);
     column->attr_class = exact ? TK_ATTR_CLASS_ID : TK_ATTR_CLASS_DRAWN;
-    uint32_t id = tk_texts_add(&model->texts, (tk_str){form, n});
-    if (id == TK_TEXTS_NONE)
-        return -EMSGSIZE;
-    column->form = tk_texts_get(&model->texts, id);
-    return 0;
+    return set_form(model, column, (tk_str){form, n});
 }
 
 int tk_attr_choose_classes(struct tk_attr_model *model, const uint32_t *uses, bool exact,
@@ -284,13 +327,15 @@ int tk_attr_choose_classes(struct tk_attr_model *model, const uint32_t *uses, bo
     tk_buf_init(&choosing.pattern, TEXT_MAX);
     tk_buf_init(&choosing.places, TEXT_MAX);
     for (uint32_t i = 0; rc == 0 && i < model->column_count; i++)
-        rc = choose(&choosing, &model->columns[i], exact);
+        rc = choose(&choosing, &model->columns[i], exact, err);
     model->max_patterns = (uint32_t)model->pattern_uses.count;
     model->max_tokens = (uint32_t)model->token_uses.count;
     tk_buf_release(&choosing.pattern);
     tk_buf_release(&choosing.places);
     if (rc == -ENOMEM)
         return tk_fail(err, rc, "attributes of a block: out of memory");
+    if (rc == -EINVAL)
+        return rc;
     return rc < 0 ? tk_fail(err, rc, "attributes of a block: more than 1 GiB of texts") : 0;
 }
 

@@ -16,9 +16,9 @@
 #define TK_ATTR_FORM_MAX     256 /* bytes */
 
 /* Choose the class of every column, by its values and `uses`, how many spans have each (indexed as
- * model->values). A class that was chosen before stays (`is_chosen`). Ids are drawn unless `exact`.
- * Forms are texts of the model. -EMSGSIZE, -ENOMEM.
- */
+ * model->values). A class that was chosen before stays (`is_chosen`). Ids are drawn unless `exact`,
+ * or as the user wishes. Forms are texts of the model. -EMSGSIZE, -ENOMEM; -EINVAL for a wish that
+ * cannot be. */
 TK_MUST_USE int tk_attr_choose_classes(struct tk_attr_model *model, const uint32_t *uses,
                                        bool exact, struct tk_err *err);
 

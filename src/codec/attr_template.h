@@ -19,6 +19,7 @@ struct tk_attr_column {
     uint32_t word; /* the same, text of the dictionary */
     uint8_t type;  /* enum tk_attr_type */
     uint8_t attr_class;
+    uint8_t wish;    /* enum tk_codec_key_wish */
     bool is_chosen;  /* the class is not to be looked for */
     bool is_inexact; /* TOKENS: some of them are made up */
     bool is_delta;   /* NUMBER: each is told by its distance from the one before */

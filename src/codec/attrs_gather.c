@@ -97,6 +97,31 @@ static uint64_t hash_of(uint32_t column, uint64_t raw)
     return tk_draw_round(raw + ((uint64_t)column << 40));
 }
 
+/* What the user wants of a key. */
+static enum tk_codec_key_wish wish_of(const struct tk_attr_gather *gather, tk_str key)
+{
+    const struct tk_codec_options *options = gather->options;
+    for (size_t i = options->key_count; i > 0; i--) {
+        if (tk_str_eq(options->keys[i - 1].key, key))
+            return options->keys[i - 1].wish;
+    }
+    return TK_CODEC_KEY_ANY;
+}
+
+/* Leave those out of `n` items whose keys the user does not want; how many stay. */
+static uint32_t leave_keys_out(struct tk_attr_gather *gather, uint32_t n)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        tk_str key = tk_texts_get(&gather->model->texts, gather->items[i].key);
+        bool unwanted = wish_of(gather, key) == TK_CODEC_KEY_NONE;
+        gather->left_out += unwanted;
+        if (!unwanted)
+            gather->items[kept++] = gather->items[i];
+    }
+    return kept;
+}
+
 /* The attributes of a row as items; how many. */
 static uint32_t list_all(struct tk_attr_gather *gather, size_t row)
 {
@@ -104,7 +129,7 @@ static uint32_t list_all(struct tk_attr_gather *gather, size_t row)
     const struct tk_attr *attrs = tk_span_attrs(gather->batch, row, &n);
     for (size_t i = 0; i < n; i++)
         gather->items[i] = item_of(gather, &attrs[i]);
-    return (uint32_t)n;
+    return gather->options->key_count > 0 ? leave_keys_out(gather, (uint32_t)n) : (uint32_t)n;
 }
 
 /* Whether a first look found too few of a value. */
@@ -183,8 +208,10 @@ static int find_column(struct tk_attr_gather *gather, const struct tk_attr_item 
     if (tk_map_find(&gather->column_map, key, ret_column))
         return 0;
     uint32_t column = model->column_count++;
+    tk_str key_text = tk_texts_get(&model->texts, item->key);
     model->columns[column] = (struct tk_attr_column){.key = item->key,
                                                      .type = (uint8_t)item->type,
+                                                     .wish = (uint8_t)wish_of(gather, key_text),
                                                      .last_trace = UINT32_MAX,
                                                      .seen_trace = UINT32_MAX};
     *ret_column = column;
@@ -446,6 +473,7 @@ int tk_attr_gather_run(struct tk_attr_gather *gather, struct tk_attr_model *mode
     *gather = (struct tk_attr_gather){.model = model,
                                       .forest = forest,
                                       .batch = input->batch,
+                                      .options = input->options,
                                       .first_look = input->first_look,
                                       .most = 1};
     int rc = begin(gather, input->options, err);

@@ -24,10 +24,11 @@ struct tk_attr_found_site {
 };
 
 struct tk_attr_gather {
-    struct tk_attr_model *model;       /* borrowed; columns, templates and values come there */
-    const struct tk_forest *forest;    /* borrowed */
-    const struct tk_span_batch *batch; /* borrowed */
-    uint32_t *text_ids;                /* [texts of the batch] text of the model + 1 */
+    struct tk_attr_model *model;            /* borrowed; columns, templates and values come there */
+    const struct tk_forest *forest;         /* borrowed */
+    const struct tk_span_batch *batch;      /* borrowed */
+    const struct tk_codec_options *options; /* borrowed */
+    uint32_t *text_ids;                     /* [texts of the batch] text of the model + 1 */
 
     uint32_t *node_sites;  /* [nodes] */
     uint32_t *node_firsts; /* [nodes + 1] first of its attributes */

@@ -69,7 +69,8 @@ int tk_block_encode(const struct tk_codec_options *options, const struct tk_span
                     struct tk_block_head *ret_head, struct tk_section_set *set, struct tk_err *err)
 {
     struct tk_forest forest = {0};
-    bool has_kept = options->mode == TK_CODEC_NEAR && options->kept_per_mille > 0;
+    bool has_kept =
+        options->mode == TK_CODEC_NEAR && (options->kept_per_mille > 0 || options->rule_count > 0);
     int rc = tk_forest_build_common(&forest, rows, tk_codec_min_count(options), err);
     rc = rc < 0 ? rc : encode_layers(options, rows, &forest, set, err);
     if (rc == 0 && has_kept)

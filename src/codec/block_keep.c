@@ -6,6 +6,7 @@
 #include "codec/block.h"
 #include "codec/forest.h"
 #include "codec/keep.h"
+#include "codec/keep_rules.h"
 
 /* The rows of the chosen traces. */
 static size_t gather_kept(const struct tk_forest *forest, const struct tk_kept *kept, size_t count,
@@ -24,8 +25,11 @@ static size_t gather_kept(const struct tk_forest *forest, const struct tk_kept *
 static int put_block(const struct tk_codec_options *options, const struct tk_span_rows *rows,
                      struct tk_buf *out, struct tk_err *err)
 {
-    struct tk_codec_options lossless = {
-        .mode = TK_CODEC_LOSSLESS, .seed = options->seed, .no_ids = options->no_ids};
+    struct tk_codec_options lossless = {.mode = TK_CODEC_LOSSLESS,
+                                        .seed = options->seed,
+                                        .no_ids = options->no_ids,
+                                        .keys = options->keys,
+                                        .key_count = options->key_count};
     struct tk_block_head head = {0};
     struct tk_section_set set;
     struct tk_section sections[TK_SECTION_COUNT];
@@ -38,27 +42,41 @@ static int put_block(const struct tk_codec_options *options, const struct tk_spa
     return rc < 0 ? rc : tk_buf_check(out, "exact traces", err);
 }
 
+/* The list of those that stay, and their block. */
+static int put_section(const struct tk_codec_options *options, const struct tk_span_rows *rows,
+                       const struct tk_forest *forest, const struct tk_kept *kept, size_t count,
+                       struct tk_buf *out, struct tk_err *err)
+{
+    TK_CLEANUP(tk_buf_release) struct tk_buf block;
+    tk_buf_init(&block, out->max);
+    uint32_t *of_kept = calloc((size_t)forest->node_count + 1, sizeof(*of_kept));
+    if (!of_kept)
+        return tk_fail(err, -ENOMEM, "exact traces: out of memory");
+    size_t n = gather_kept(forest, kept, count, of_kept);
+    int rc = put_block(options, &(struct tk_span_rows){rows->batch, of_kept, n}, &block, err);
+    if (rc == 0)
+        tk_keep_put(kept, count, tk_buf_str(&block), out);
+    free(of_kept);
+    return rc;
+}
+
 int tk_block_put_kept(const struct tk_codec_options *options, const struct tk_span_rows *rows,
                       const struct tk_forest *forest, struct tk_buf *out, struct tk_err *err)
 {
+    bool *wanted = calloc((size_t)forest->trace_count + 1, sizeof(*wanted));
     const struct tk_keep_options keep = {.per_mille = options->kept_per_mille,
-                                         .seed = options->seed > 0 ? options->seed : 1};
+                                         .seed = options->seed > 0 ? options->seed : 1,
+                                         .wanted = wanted};
     struct tk_kept *kept = NULL;
     size_t count = 0;
-    TK_CLEANUP(tk_buf_release) struct tk_buf block;
-    tk_buf_init(&block, out->max);
-    int rc = tk_keep_choose(forest, &keep, &kept, &count, err);
-    uint32_t *of_kept = calloc((size_t)forest->node_count + 1, sizeof(*of_kept));
-    if (rc == 0 && !of_kept)
-        rc = tk_fail(err, -ENOMEM, "exact traces: out of memory");
-    if (rc == 0 && of_kept && count > 0) {
-        size_t n = gather_kept(forest, kept, count, of_kept);
-        rc = put_block(options, &(struct tk_span_rows){rows->batch, of_kept, n}, &block, err);
-        if (rc == 0)
-            tk_keep_put(kept, count, tk_buf_str(&block), out);
-    }
-    free(of_kept);
+    int rc = wanted ? tk_keep_rules_match(options->rules, options->rule_count, forest, rows->batch,
+                                          wanted, err)
+                    : tk_fail(err, -ENOMEM, "exact traces: out of memory");
+    rc = rc < 0 ? rc : tk_keep_choose(forest, &keep, &kept, &count, err);
+    if (rc == 0 && count > 0)
+        rc = put_section(options, rows, forest, kept, count, out, err);
     free(kept);
+    free(wanted);
     return rc;
 }
 

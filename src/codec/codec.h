@@ -49,6 +49,22 @@ enum tk_codec_arrivals {
     TK_CODEC_ARRIVALS_WINDOWS, /* how many in each 1 to 10 s, and in which order */
 };
 
+/* What the user says of a key of spans, over what its values look like. */
+enum tk_codec_key_wish {
+    TK_CODEC_KEY_ANY = 0, /* nothing: its values tell */
+    TK_CODEC_KEY_EXACT,   /* all values come back, those that look like ids among them */
+    TK_CODEC_KEY_DRAWN, /* values are made up: of their common form, equal inside a trace where they
+                           were */
+    TK_CODEC_KEY_NONE,  /* left out */
+};
+
+struct tk_codec_key {
+    tk_str key;
+    enum tk_codec_key_wish wish;
+};
+
+struct tk_keep_rule; /* keep_rules.h */
+
 /* Zero = the default of the page. */
 struct tk_codec_options {
     enum tk_codec_mode mode;
@@ -61,10 +77,14 @@ struct tk_codec_options {
     int64_t block_ns;          /* close a block after so long; 0 = never */
     uint32_t min_count;        /* generative: values that came less often are left out; 0 = 5 */
     uint32_t kept_per_mille;   /* exact tier: traces of the uniform reservoir */
-    uint64_t seed;             /* 0 = 1 */
-    bool no_ids;               /* lossless: make ids up */
-    uint32_t threads;          /* 0 = 1 */
-    size_t max_spans;          /* held to make traces whole; 0 = 1 << 20 */
+    const struct tk_keep_rule *rules; /* near: traces that are kept whole in any case; borrowed */
+    size_t rule_count;
+    const struct tk_codec_key *keys; /* also of traces that are kept whole; borrowed */
+    size_t key_count;
+    uint64_t seed;    /* 0 = 1 */
+    bool no_ids;      /* lossless: make ids up */
+    uint32_t threads; /* 0 = 1 */
+    size_t max_spans; /* held to make traces whole; 0 = 1 << 20 */
 };
 
 /* How many spans have to share a value for it to be told: 0, so any, but of generative output. */
@@ -96,6 +116,7 @@ struct tk_codec_info {
     uint64_t without_attrs;             /* blocks that were coded without attributes */
     uint32_t least_planes, most_planes; /* + 1, of blocks that are not generative; 0 = none are */
     int64_t first_ns, last_ns;          /* first > last: no spans */
+    uint64_t kept_traces;               /* whole, in blocks that are not lossless */
     uint64_t spans_in, duplicates, unequal_duplicates, orphans, cycles, late;
     uint64_t section_bytes[TK_SECTION_COUNT];
     uint64_t head_bytes;    /* of heads of blocks, and of indexes */
@@ -113,7 +134,8 @@ TK_MUST_USE int tk_codec_info_read(tk_str file, struct tk_codec_info *ret_info, 
 
 /* Read all spans of the source and write them as a file; `ret_info` is of that file. Any number of
  * threads gives the same bytes. What the source or the output fails with; -ENOMEM; -EMSGSIZE for a
- * trace that no block holds, or a budget that nothing fits. */
+ * trace that no block holds, or a budget that nothing fits; -EINVAL for values that cannot be made
+ * up as `keys` wants. */
 TK_MUST_USE int tk_codec_encode(const struct tk_codec_options *options,
                                 const struct tk_span_source *source,
                                 const struct tk_codec_output *output,

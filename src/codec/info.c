@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "codec/codec.h"
+#include "codec/keep.h"
 
 /* Of planes + 1, in per cent: (1.1^(8 / 2^planes) - 1) / 2. */
 static const double qualities[] = {57.2, 23.2, 10.5, 5.0, 2.44, 1.205, 0.599, 0.298};
@@ -45,12 +46,21 @@ static void add_planes(struct tk_codec_info *info, const struct tk_block_head *h
         info->most_planes = head->planes;
 }
 
+static void add_kept(struct tk_codec_info *info, const struct tk_block *block)
+{
+    const struct tk_section *section = tk_block_find(block, TK_SECTION_EXACT);
+    uint64_t count;
+    if (section && tk_keep_count(section->bytes, &count))
+        info->kept_traces += count;
+}
+
 void tk_codec_info_add(struct tk_codec_info *info, const struct tk_block *block)
 {
     const struct tk_block_head *head = &block->head;
     uint64_t in_sections = 0;
     add_times(info, head);
     add_planes(info, head);
+    add_kept(info, block);
     info->blocks++;
     info->traces += head->traces;
     info->spans += head->nodes;

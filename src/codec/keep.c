@@ -94,7 +94,7 @@ static void draw_ages(const struct tk_forest *forest, const struct tk_keep_optio
     uint64_t key = tk_draw_block(options->seed, 0);
     for (uint32_t trace = 0; trace < forest->trace_count; trace++) {
         struct candidate *own = &candidates[trace];
-        bool wanted = options->wants && options->wants(options->context, forest, trace);
+        bool wanted = options->wanted && options->wanted[trace];
         enum tk_keep_reason reason = wanted ? TK_KEEP_RULE : (enum tk_keep_reason)reasons[trace];
         *own = (struct candidate){.trace = trace, .reason = reason, .weight = weights[reason]};
         uint64_t bits = tk_draw(key, trace, (uint32_t)forest->trace_starts[trace], TK_DRAW_KEEP);
@@ -169,6 +169,13 @@ void tk_keep_put(const struct tk_kept *kept, size_t count, tk_str block, struct 
         next = kept[i].trace + 1;
     }
     tk_buf_put(out, block);
+}
+
+bool tk_keep_count(tk_str section, uint64_t *ret_count)
+{
+    struct tk_wire_fault fault = {0};
+    struct tk_wire in = {section.p, section.p + section.n, &fault};
+    return tk_wire_varint(&in, ret_count) == 0;
 }
 
 static int bad(struct tk_err *err)

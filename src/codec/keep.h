@@ -28,10 +28,7 @@ enum tk_keep_reason {
 struct tk_keep_options {
     uint32_t per_mille; /* of the traces, rounded up; without those of rules */
     uint64_t seed;
-    /* Whether the user wants the trace of these rows, as many as the forest has nodes; NULL = no
-     * rules. */
-    bool (*wants)(void *context, const struct tk_forest *forest, uint32_t trace);
-    void *context;
+    const bool *wanted; /* [trace_count] by rules of the user (keep_rules.h); NULL = none is */
 };
 
 #define TK_KEPT_ALWAYS UINT32_C(65536)
@@ -49,6 +46,9 @@ TK_MUST_USE int tk_keep_choose(const struct tk_forest *forest,
 
 /* Append the section: the list, then `block`, which holds these traces in their order. */
 void tk_keep_put(const struct tk_kept *kept, size_t count, tk_str block, struct tk_buf *out);
+
+/* How many traces a section holds; false when it is damaged. */
+bool tk_keep_count(tk_str section, uint64_t *ret_count);
 
 /* Read a section: `ret_kept` is the caller's to free, `ret_block` is borrowed from the section.
  * -EBADMSG when it does not fit a block of so many traces; -ENOMEM. */

@@ -48,7 +48,7 @@ static uint64_t hash_shape(const struct tk_forest *forest, uint32_t trace)
     return hash;
 }
 
-static bool has_error(const struct tk_forest *forest, uint32_t trace)
+bool tk_keep_has_error(const struct tk_forest *forest, uint32_t trace)
 {
     bool found = false;
     for (uint32_t i = tk_forest_begin(forest, trace); i < forest->trace_ends[trace]; i++)
@@ -56,8 +56,7 @@ static bool has_error(const struct tk_forest *forest, uint32_t trace)
     return found;
 }
 
-/* From the first start to the last end. */
-static int64_t find_length(const struct tk_forest *forest, uint32_t trace)
+int64_t tk_keep_length(const struct tk_forest *forest, uint32_t trace)
 {
     int64_t length = 0;
     for (uint32_t i = tk_forest_begin(forest, trace); i < forest->trace_ends[trace]; i++) {
@@ -88,7 +87,7 @@ static void judge_shapes(const struct tk_forest *forest, struct item *items, uin
         for (uint32_t i = begin; i < end; i++) {
             if (i - begin < FIRST_OF_SHAPE)
                 raise(reasons, items[i].trace, TK_KEEP_SHAPE);
-            if (rare && has_error(forest, items[i].trace))
+            if (rare && tk_keep_has_error(forest, items[i].trace))
                 raise(reasons, items[i].trace, TK_KEEP_ERROR);
         }
     }
@@ -102,7 +101,7 @@ static void judge_lengths(const struct tk_forest *forest, struct item *items, ui
         uint32_t first = tk_forest_begin(forest, i);
         bool empty = first == forest->trace_ends[i];
         items[i] = (struct item){.key = empty ? UINT64_MAX : forest->node_symbols[first],
-                                 .value = find_length(forest, i),
+                                 .value = tk_keep_length(forest, i),
                                  .trace = i};
     }
     qsort(items, n, sizeof(*items), by_key_and_value);

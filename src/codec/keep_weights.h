@@ -10,4 +10,10 @@
 TK_MUST_USE int tk_keep_find_reasons(const struct tk_forest *forest, uint8_t *ret_reasons,
                                      struct tk_err *err);
 
+/* Whether a span of the trace has the status error. */
+bool tk_keep_has_error(const struct tk_forest *forest, uint32_t trace);
+
+/* Ticks from the first start of a trace to its last end. */
+int64_t tk_keep_length(const struct tk_forest *forest, uint32_t trace);
+
 #endif

@@ -13,6 +13,8 @@ setup() {
     run -2 "$TK" compress "$shop"
     [[ $output == "tracekit compress: expected --output FILE"* ]]
     for options in "--lossless --generative" "--lossless --quality 5" "--generative --quality 5" \
+        "--lossless --exact errors" "--generative --exact errors" "--budget 20B/trace --exact errors" \
+        "--lossless --attribute k=none" "--attributes gent --attribute k=none" \
         "--lossless --budget 20B/trace" "--lossless --keep 1" "--generative --keep 1" "--no-ids"; do
         # shellcheck disable=SC2086  # several options
         run -2 "$TK" compress "$shop" -o x.tkz $options
@@ -22,7 +24,70 @@ setup() {
         run -2 "$TK" compress "$shop" -o x.tkz --budget "$budget"
         [[ $output == "tracekit compress: option '--budget': '$budget' is no budget"* ]]
     done
+    for rule in error errors=1 slower slower=x slowest=0 slowest=101 has= trace=xyz trace=; do
+        run -2 "$TK" compress "$shop" -o x.tkz --exact "$rule"
+        [[ $output == "tracekit compress: option '--exact': '$rule' is no rule: expected errors, "* ]]
+    done
+    for key in http.url =exact http.url=most; do
+        run -2 "$TK" compress "$shop" -o x.tkz --attribute "$key"
+        [[ $output == "tracekit compress: option '--attribute': '$key' is not KEY=exact"* ]]
+    done
     [ ! -e x.tkz ]
+}
+
+# So many traces of one span each, as lines: every tenth fails and takes 2 s, each has a user.
+make_users() {
+    for ((i = 1; i <= $1; i++)); do
+        odd=$((i % 10 == 0))
+        start=$((1000000000000000000 + i * 1000000000))
+        end=$((start + (odd ? 2000000000 : 1000000)))
+        printf '{"trace_id":"%032x","span_id":"%016x","name":"get","service":"shop",' $i $i
+        printf '"start_time_unix_nano":%d,"end_time_unix_nano":%d,' $start $end
+        printf '"status":"%s",' "$( ((odd)) && echo ERROR || echo OK)"
+        printf '"attributes":{"user":"user-%06d","note":"%s"}}\n' $((i * 7)) \
+            "$( ((odd)) && echo 'a secret' || echo hush)"
+    done >users.jsonl
+}
+
+@test "traces of a rule are kept whole, and no others" {
+    make_users 100
+    while read -r rule count; do
+        "$TK" compress users.jsonl -o x.tkz --exact "$rule"
+        [ "$("$TK" tkz info --json x.tkz | jq .kept_traces)" = "$count" ]
+        run -0 "$TK" tkz info x.tkz
+        [[ $count = 0 || $output == *"$count traces are kept whole"* ]]
+    done <<'END'
+errors 10
+slower=1500ms 10
+slower=2s 0
+slowest=7% 10
+has=user 100
+has=user:user-000007 1
+has=service.name:shop 100
+has=nothing 0
+trace=1f 1
+END
+    "$TK" compress users.jsonl -o x.tkz --exact trace=1f --exact errors
+    "$TK" expand x.tkz --format jsonl -o x.jsonl
+    [ "$(wc -l <x.jsonl)" -eq 100 ]
+    grep -q '0000001f' x.jsonl
+    [ "$(jq -r 'select(.trace_id | endswith("00000000001f")) | .end_time_unix_nano' x.jsonl)" = 1000000031001000000 ]
+}
+
+@test "what becomes of a key is for the user to say, in kept traces as well" {
+    make_users 100
+    "$TK" compress users.jsonl -o x.tkz --keep 100 --attribute user=drawn --attribute note=none
+    "$TK" expand x.tkz --format jsonl -o x.jsonl
+    [ "$(jq -r .attributes.user x.jsonl | grep -c '^us[0-9a-f]r-[0-9]*$')" -eq 100 ]
+    [ "$(grep -o 'user-000...' users.jsonl | sort | comm -12 - <(jq -r .attributes.user x.jsonl | sort) | wc -l)" -lt 5 ]
+    run ! grep secret x.jsonl x.tkz
+    "$TK" compress users.jsonl -o x.tkz --attribute user=exact
+    "$TK" expand x.tkz --format jsonl -o x.jsonl
+    diff <(jq -r .attributes.user users.jsonl | sort) <(jq -r .attributes.user x.jsonl | sort)
+    [ "$("$TK" tkz info --keys --json x.tkz | jq -r '.keys[] | select(.key == "user") | .exact')" = true ]
+    run -1 "$TK" compress users.jsonl -o y.tkz --attribute note=drawn
+    [[ $output == *"attribute 'note' cannot be made up"* ]]
+    [ ! -e y.tkz ]
 }
 
 @test "an input that is not there, or is no spans, leaves the old file as it is" {

@@ -100,13 +100,6 @@ static void the_seed_decides(void **state)
     fixture_release(&fixture);
 }
 
-static bool wants_even(void *context, const struct tk_forest *forest, uint32_t trace)
-{
-    (void)context;
-    (void)forest;
-    return trace % 2 == 0;
-}
-
 static void rules_always_hold(void **state)
 {
     (void)state;
@@ -115,8 +108,11 @@ static void rules_always_hold(void **state)
     struct tk_kept *kept;
     size_t count;
     fixture_grow(&fixture, &random);
-    choose(&fixture, &(struct tk_keep_options){.per_mille = 1, .seed = 1, .wants = wants_even},
-           &kept, &count);
+    bool wanted[200];
+    for (size_t i = 0; i < TK_COUNTOF(wanted); i++)
+        wanted[i] = i % 2 == 0;
+    choose(&fixture, &(struct tk_keep_options){.per_mille = 1, .seed = 1, .wanted = wanted}, &kept,
+           &count);
     assert_int_equal(count, 101);
     for (size_t i = 0; i < count; i++) {
         if (kept[i].trace % 2 == 0)
