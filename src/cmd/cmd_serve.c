@@ -117,6 +117,7 @@ static void read_compression(struct serve_opts *opts, struct tk_segment_opts *se
 {
     if (!opts->compress && opts->quality_ratio < 0)
         return;
+    opts->codec.filter = true;
     opts->codec.mode = opts->quality_ratio < 0 ? TK_CODEC_LOSSLESS : TK_CODEC_NEAR;
     if (opts->quality_ratio >= 0)
         opts->codec.planes = tk_codec_planes(opts->quality_ratio * 100);

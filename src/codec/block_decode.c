@@ -296,9 +296,7 @@ static void set_ids(const struct layers *layers, struct tk_span_batch *batch, ui
     size_t row = batch->rows - 1;
     uint32_t first = tk_forest_begin(forest, trace);
     uint32_t parent = layers->parents[node];
-    const uint64_t halves[2] = {tk_draw(layers->key, trace, 0, TK_DRAW_TRACE_ID),
-                                tk_draw(layers->key, trace, 0, TK_DRAW_TRACE_ID + 1) | 1};
-    memcpy(batch->trace_ids[row], halves, sizeof(halves));
+    tk_draw_trace_id(layers->key, trace, batch->trace_ids[row]);
     batch->span_ids[row] = draw_id(layers, trace, node - first);
     if (parent != TK_FOREST_TOP) {
         batch->parent_ids[row] = draw_id(layers, trace, parent - first);

@@ -8,6 +8,7 @@
 #include "codec/forest.h"
 #include "codec/timing.h"
 #include "codec/topology.h"
+#include "codec/trace_filter.h"
 
 /* The latest end of a span. */
 static int64_t find_end(const struct tk_span_rows *rows)
@@ -62,6 +63,9 @@ static int encode_layers(const struct tk_codec_options *options, const struct tk
     rc = rc < 0 ? rc : tk_attrs_encode(forest, rows->batch, options, set, NULL, err);
     rc = rc < 0 ? rc : tk_timing_encode(forest, options, set, err);
     rc = rc < 0 ? rc : tk_exact_encode(forest, rows->batch, options, set, err);
+    if (rc == 0 && options->filter && options->mode == TK_CODEC_LOSSLESS && !options->no_ids) {
+        rc = tk_trace_filter_encode(forest, rows->batch, &set->bytes[TK_SECTION_TRACE_FILTER], err);
+    }
     return rc < 0 ? rc : tk_block_dictionary_encode(forest, set, err);
 }
 

@@ -83,6 +83,7 @@ struct tk_codec_options {
     size_t key_count;
     uint64_t seed;    /* 0 = 1 */
     bool no_ids;      /* lossless: make ids up */
+    bool filter;      /* lossless: hashes of the ids of traces, which find them (trace_filter.h) */
     uint32_t threads; /* 0 = 1 */
     size_t max_spans; /* held to make traces whole; 0 = 1 << 20 */
 };

@@ -6,6 +6,7 @@
 #define TK_CODEC_DRAW_H
 
 #include <stdint.h>
+#include <string.h>
 
 /* What a draw is for: the last part of its key. */
 enum tk_draw_field {
@@ -41,6 +42,14 @@ static inline uint64_t tk_draw(uint64_t block_key, uint32_t trace, uint32_t node
 {
     uint64_t x = tk_draw_round(block_key ^ ((uint64_t)trace << 32 | node));
     return tk_draw_round(x + 0x9E3779B97F4A7C15ULL * field);
+}
+
+/* The id of a trace of a block that has no ids. */
+static inline void tk_draw_trace_id(uint64_t block_key, uint32_t trace, uint8_t ret_id[16])
+{
+    const uint64_t halves[2] = {tk_draw(block_key, trace, 0, TK_DRAW_TRACE_ID),
+                                tk_draw(block_key, trace, 0, TK_DRAW_TRACE_ID + 1) | 1};
+    memcpy(ret_id, halves, sizeof(halves));
 }
 
 /* A number in [0, n) from random bits; n > 0. */

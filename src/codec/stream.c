@@ -35,7 +35,7 @@ static const struct section_kind {
     {"time plane 5", 4, false}, {"time plane 6", 4, false}, {"time plane 7", 4, false},
     {"time plane 8", 4, false}, {"time rest", 4, false},    {"arrival rest", 4, false},
     {"exact texts", 5, false},  {"exact traces", 5, false}, {"ids", 5, false},
-    {"details", 5, false},
+    {"details", 5, false},      {"trace filter", 5, false},
 };
 
 const char *tk_section_name(uint32_t type)

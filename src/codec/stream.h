@@ -43,7 +43,8 @@ enum tk_section_type {
     TK_SECTION_EXACT_TEXTS,                           /* L5 */
     TK_SECTION_EXACT,                                 /* L5: records of kept traces */
     TK_SECTION_IDS,                                   /* lossless: ids of all */
-    TK_SECTION_DETAILS, /* lossless: events, links, messages, states, flags, dropped counts */
+    TK_SECTION_DETAILS,      /* lossless: events, links, messages, states, flags, dropped counts */
+    TK_SECTION_TRACE_FILTER, /* hashes of ids of traces: for finding them */
     TK_SECTION_COUNT
 };
 

@@ -9,11 +9,18 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
-#include "span/trace_id.h"
+#include "codec/trace_filter.h"
 
 #define ROWS_MIN    ((size_t)1 << 16) /* room in a batch for few spans with many attributes */
 #define ROWS_MAX    ((size_t)1 << 20)
 #define NAMES_BYTES ((size_t)1 << 30) /* of address space */
+
+static int by_value(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a;
+    uint32_t y = *(const uint32_t *)b;
+    return x < y ? -1 : x > y;
+}
 
 /* Opening ----------------------------------------------------------------------------------------
  */
@@ -43,6 +50,31 @@ static int check_info(const struct tk_codec_info *info, const char *name, struct
     return 0;
 }
 
+/* The hashes that its blocks tell; of all of them, else it is decoded for that. */
+static int read_filters(struct tk_block_file *file, struct tk_err *err)
+{
+    struct tk_block_walk walk = {.file = file->bytes};
+    struct tk_block block;
+    uint32_t *hashes = calloc((size_t)file->info.traces + 1, sizeof(*hashes));
+    size_t n = 0;
+    bool is_told = true;
+    int rc = 0;
+    if (!hashes)
+        return tk_fail(err, -ENOMEM, "segments: out of memory");
+    while (is_told && (rc = tk_block_walk_next(&walk, &block, err)) == 0) {
+        is_told = tk_trace_filter_read(&block, hashes + n);
+        n += block.head.traces;
+    }
+    if (rc < 0 || !is_told) {
+        free(hashes);
+        return rc < 0 ? rc : 0;
+    }
+    qsort(hashes, n, sizeof(*hashes), by_value);
+    file->traces = hashes;
+    file->trace_count = n;
+    return 0;
+}
+
 int tk_block_file_open(int dirfd, const char *name, struct tk_block_file *ret_file,
                        struct tk_err *err)
 {
@@ -52,6 +84,7 @@ int tk_block_file_open(int dirfd, const char *name, struct tk_block_file *ret_fi
         return rc;
     rc = tk_codec_info_read(file.bytes, &file.info, err);
     rc = rc < 0 ? tk_err_prefix(err, "%s", name) : check_info(&file.info, name, err);
+    rc = rc < 0 ? rc : read_filters(&file, err);
     if (rc < 0) {
         tk_block_file_close(&file);
     } else {
@@ -110,13 +143,6 @@ static int decode(const struct tk_block_file *file, size_t room, struct tk_span_
     return 0;
 }
 
-static int by_value(const void *a, const void *b)
-{
-    uint32_t x = *(const uint32_t *)a;
-    uint32_t y = *(const uint32_t *)b;
-    return x < y ? -1 : x > y;
-}
-
 /* The hashes of all ids; rows of a trace stand together. */
 static int note_traces(struct tk_block_file *file, const struct tk_span_batch *batch)
 {
@@ -129,7 +155,7 @@ static int note_traces(struct tk_block_file *file, const struct tk_span_batch *b
     n = 0;
     for (size_t row = 0; row < batch->rows; row++) {
         if (row == 0 || memcmp(batch->trace_ids[row], batch->trace_ids[row - 1], 16) != 0)
-            hashes[n++] = (uint32_t)tk_trace_id_hash(batch->trace_ids[row]);
+            hashes[n++] = tk_trace_filter_hash(batch->trace_ids[row]);
     }
     qsort(hashes, n, sizeof(*hashes), by_value);
     file->traces = hashes;
@@ -145,7 +171,7 @@ static int learn(struct tk_block_file *file, const struct tk_span_batch *batch, 
         return rc;
     tk_operations_init(&file->operations, &file->names);
     rc = tk_operations_add_rows(&file->operations, &rows, (tk_str){NULL, 0}, err);
-    if (rc == 0 && note_traces(file, batch) < 0)
+    if (rc == 0 && !file->traces && note_traces(file, batch) < 0)
         rc = tk_fail(err, -ENOMEM, "segments: out of memory");
     if (rc == 0) {
         file->is_known = true;
@@ -180,7 +206,7 @@ int tk_block_file_load(struct tk_block_file *file, struct tk_err *err)
 static bool has_trace(const struct tk_block_file *file, const struct tk_span_query *query)
 {
     for (size_t i = 0; i < query->trace_id_count; i++) {
-        uint32_t hash = (uint32_t)tk_trace_id_hash(query->trace_ids[i]);
+        uint32_t hash = tk_trace_filter_hash(query->trace_ids[i]);
         if (bsearch(&hash, file->traces, file->trace_count, sizeof(hash), by_value))
             return true;
     }
@@ -206,7 +232,8 @@ bool tk_block_file_may_match(const struct tk_block_file *file, const struct tk_s
     if (info->spans == 0 || info->last_ns < query->from_ns ||
         (query->to_ns != 0 && info->first_ns >= query->to_ns))
         return false;
-    return !file->is_known || (has_trace(file, query) && has_operation(file, query));
+    return (!file->traces || has_trace(file, query)) &&
+           (!file->is_known || has_operation(file, query));
 }
 
 /* Encoding ---------------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A segment that is compressed, `part-000012.tkz` (docs/format-tkz.md): opened by the heads of its
- * blocks, decoded whole when rows of it are asked for, and known by its traces and operations from
- * then on, so that most questions need no decoding. One thread at a time. */
+ * blocks, and decoded whole when rows of it are asked for. Which traces it may have its filters
+ * tell; its operations are known once it was decoded. So most questions need no decoding. One
+ * thread at a time. */
 #ifndef TK_SEGMENT_BLOCK_FILE_H
 #define TK_SEGMENT_BLOCK_FILE_H
 
@@ -22,9 +23,10 @@ struct tk_block_file {
     struct tk_codec_info info;
     struct tk_span_batch *batch; /* the rows; NULL = not decoded now */
     uint64_t used;               /* when it was asked for last, by the clock of its owner */
-    bool is_known;               /* it was decoded once: what follows holds */
-    uint32_t *traces;            /* owned; [trace_count] hashes of ids, ascending, each once */
+    uint32_t *traces; /* owned; [trace_count] hashes of ids, ascending (trace_filter.h); NULL = not
+                         known before it is decoded */
     size_t trace_count;
+    bool is_known; /* it was decoded once: what follows holds */
     struct tk_operations operations;
     struct tk_arena names; /* of the operations */
 };

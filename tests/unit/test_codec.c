@@ -55,6 +55,7 @@ static const struct tk_codec_options modes[] = {
     {.mode = TK_CODEC_NEAR, .attrs = TK_CODEC_ATTRS_NONE, .planes = 1},
     {.mode = TK_CODEC_GENERATIVE},
     {.mode = TK_CODEC_LOSSLESS},
+    {.mode = TK_CODEC_LOSSLESS, .filter = true},
     {.mode = TK_CODEC_LOSSLESS, .no_ids = true},
 };
 
