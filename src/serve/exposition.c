@@ -151,6 +151,8 @@ static void put_plain(const struct tk_metrics *metrics, struct tk_buf *out)
         {"tracekit_connections_slow_total", "counter",
          "Connections that were closed because a request took too long to come.",
          counts->closed_slow},
+        {"tracekit_requests_expired_total", "counter",
+         "Requests of gRPC whose deadline passed before their answer.", counts->expired},
         {"tracekit_connections_refused_total", "counter",
          "Connections that were closed because there were too many.", metrics->refused_connections},
         {"tracekit_stored_spans_total", "counter", "Spans in segments.", segments->spans},

@@ -4,6 +4,8 @@
 #include <errno.h>
 
 #include "base/base64.h"
+#include "base/clock.h"
+#include "base/number.h"
 
 /* Take of the prefix what is missing. */
 static int add_prefix(struct tk_grpc_message *message, struct tk_bodies *bodies, tk_str *bytes)
@@ -41,6 +43,27 @@ void tk_grpc_message_release(struct tk_grpc_message *message, struct tk_bodies *
 {
     tk_body_release(bodies, &message->body);
     *message = (struct tk_grpc_message){0};
+}
+
+bool tk_grpc_timeout_parse(tk_str text, int64_t *ret_ns)
+{
+    static const struct {
+        char unit;
+        int64_t ns;
+    } units[] = {{'H', 3600 * TK_NS_PER_S}, {'M', 60 * TK_NS_PER_S}, {'S', TK_NS_PER_S},
+                 {'m', TK_NS_PER_MS},       {'u', TK_NS_PER_US},     {'n', 1}};
+    uint64_t value;
+    if (text.n < 2 || text.n > 9 || !tk_is_digit(text.p[0]) ||
+        !tk_parse_u64((tk_str){text.p, text.n - 1}, &value))
+        return false;
+    for (size_t i = 0; i < TK_COUNTOF(units); i++) {
+        if (text.p[text.n - 1] != units[i].unit)
+            continue;
+        int64_t most = INT64_MAX / 2 / units[i].ns;
+        *ret_ns = (int64_t)value > most ? INT64_MAX / 2 : (int64_t)value * units[i].ns;
+        return true;
+    }
+    return false;
 }
 
 void tk_grpc_put_prefix(struct tk_buf *out, size_t bytes)

@@ -34,6 +34,10 @@ bool tk_grpc_message_ok(const struct tk_grpc_message *message);
 /* Accepts a zeroed struct. */
 void tk_grpc_message_release(struct tk_grpc_message *message, struct tk_bodies *bodies);
 
+/* The value of grpc-timeout: up to 8 digits and a unit, H, M, S, m, u or n. Times that no clock
+ * reaches are INT64_MAX / 2. */
+TK_MUST_USE bool tk_grpc_timeout_parse(tk_str text, int64_t *ret_ns);
+
 /* Append the prefix of a message of so many bytes, not compressed. */
 void tk_grpc_put_prefix(struct tk_buf *out, size_t bytes);
 

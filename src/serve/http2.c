@@ -33,14 +33,14 @@
 #define EXPORT_PATH "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 
 /* Codes of gRPC that are not those of an outcome. */
-enum { GRPC_OK = 0, GRPC_UNIMPLEMENTED = 12, GRPC_INTERNAL = 13 };
+enum { GRPC_OK = 0, GRPC_DEADLINE_EXCEEDED = 4, GRPC_UNIMPLEMENTED = 12, GRPC_INTERNAL = 13 };
 
 struct stream {
     struct tk_http2_conn *conn;
     struct stream *next, **at; /* list of the connection */
     int32_t id;
     size_t header_bytes;
-    bool is_post, is_export, is_grpc, has_coding, has_bad_coding;
+    bool is_post, is_export, is_grpc, has_coding, has_bad_coding, has_bad_timeout;
     enum tk_coding coding;
     struct tk_grpc_message message;
     bool is_refused;    /* bytes that still come are dropped */
@@ -48,6 +48,7 @@ struct stream {
     struct tk_buf body; /* of the answer, with its prefix */
     size_t body_sent;
     int64_t due_ns, end_ns;
+    int64_t deadline_ns; /* of grpc-timeout; INT64_MAX = none */
     uint64_t ticket;
     struct stream *next_waiting, *previous_waiting;
 };
@@ -270,6 +271,7 @@ static struct stream *stream_new(struct tk_http2_conn *conn, int32_t id)
     stream->conn = conn;
     stream->id = id;
     stream->due_ns = tk_clock_mono_ns() + conn->http->worker->options->body_ns;
+    stream->deadline_ns = INT64_MAX;
     tk_buf_init(&stream->body, ANSWER_MAX);
     stream->next = conn->streams;
     stream->at = &conn->streams;
@@ -292,7 +294,28 @@ static void judge(struct stream *stream)
         refuse(stream, GRPC_UNIMPLEMENTED, "unknown service or method: spans go to " EXPORT_PATH);
     } else if (stream->has_bad_coding) {
         refuse(stream, GRPC_UNIMPLEMENTED, "grpc-encoding: expected gzip, deflate, zstd or none");
+    } else if (stream->has_bad_timeout) {
+        refuse(stream, GRPC_INTERNAL,
+               "grpc-timeout: expected up to 8 digits and H, M, S, m, u or n");
     }
+}
+
+/* The sender waits no longer: what is not whole is dropped, and what waits for the disk may come
+ * there yet, which the sender has to reckon with whenever an answer does not reach him. */
+static void expire(struct stream *stream)
+{
+    struct tk_worker *worker = worker_of(stream);
+    bool is_stored = stream->ticket > 0;
+    leave_waiting(stream);
+    tk_grpc_message_release(&stream->message, &worker->bodies);
+    tk_buf_reset(&stream->body);
+    stream->is_refused = true;
+    tk_counters_add_expired(&worker->counters);
+    answer_status(stream,
+                  &(struct tk_rpc_status){
+                      .code = GRPC_DEADLINE_EXCEEDED,
+                      .message = is_stored ? TK_STR("the deadline passed before the sync")
+                                           : TK_STR("the deadline passed before the message")});
 }
 
 /* The request is there to its last byte. */
@@ -304,6 +327,10 @@ static void finish(struct stream *stream)
         return;
     if (!tk_grpc_message_ok(message)) {
         refuse_message(stream, -EBADMSG);
+        return;
+    }
+    if (tk_clock_mono_ns() > stream->deadline_ns) {
+        expire(stream);
         return;
     }
     if (message->is_compressed && !stream->has_coding) {
@@ -350,6 +377,10 @@ static void take_header(struct stream *stream, tk_str name, tk_str value)
     } else if (tk_str_eq(name, TK_STR("grpc-encoding"))) {
         stream->has_coding = true;
         stream->has_bad_coding = !tk_coding_find(value, &stream->coding);
+    } else if (tk_str_eq(name, TK_STR("grpc-timeout"))) {
+        int64_t timeout_ns = 0;
+        stream->has_bad_timeout = !tk_grpc_timeout_parse(value, &timeout_ns);
+        stream->deadline_ns = tk_clock_mono_ns() + timeout_ns;
     }
 }
 
@@ -658,6 +689,8 @@ void tk_http2_settle(struct tk_http2 *http, const struct tk_sync_state *state)
 static void sweep_streams(struct tk_http2_conn *conn, int64_t now_ns)
 {
     for (struct stream *stream = conn->streams; stream; stream = stream->next) {
+        if (now_ns > stream->deadline_ns && !stream->is_answered)
+            expire(stream);
         if (now_ns <= stream->due_ns || stream->ticket > 0)
             continue;
         stream->due_ns = INT64_MAX;

@@ -100,6 +100,40 @@ static void the_prefix_has_the_length_big_endian(void **state)
     tk_buf_release(&out);
 }
 
+static void timeouts_are_digits_and_a_unit(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int64_t ns; /* -1 = it is none */
+    } cases[] = {
+        {"1H", INT64_C(3600000000000)},
+        {"2M", INT64_C(120000000000)},
+        {"10S", INT64_C(10000000000)},
+        {"250m", 250000000},
+        {"7u", 7000},
+        {"0n", 0},
+        {"99999999n", 99999999},
+        {"99999999H", INT64_MAX / 2},
+        {"999999999n", -1}, /* nine digits */
+        {"", -1},
+        {"S", -1},
+        {"5", -1},
+        {"5s", -1},
+        {"-5S", -1},
+        {"+5S", -1},
+        {"1.5S", -1},
+        {"5 S", -1},
+        {"5SS", -1},
+    };
+    for (size_t i = 0; i < TK_COUNTOF(cases); i++) {
+        int64_t ns = -1;
+        bool ok = tk_grpc_timeout_parse(tk_str_from(cases[i].text), &ns);
+        assert_int_equal(ok, cases[i].ns >= 0);
+        assert_true(ns == cases[i].ns);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -109,6 +143,7 @@ int main(void)
         cmocka_unit_test(messages_are_percent_encoded),
         cmocka_unit_test(binary_is_base64_without_padding),
         cmocka_unit_test(the_prefix_has_the_length_big_endian),
+        cmocka_unit_test(timeouts_are_digits_and_a_unit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

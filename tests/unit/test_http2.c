@@ -29,7 +29,7 @@ struct client {
 };
 
 struct call {
-    const char *method, *path, *type, *coding;
+    const char *method, *path, *type, *coding, *timeout;
     tk_str body;
     bool never_ends;
 };
@@ -157,22 +157,24 @@ static nghttp2_nv pair(const char *name, const char *value)
 
 static void client_submit(struct client *client, const struct call *call)
 {
-    const nghttp2_nv headers[] = {
+    nghttp2_nv headers[8] = {
         pair(":method", call->method ? call->method : "POST"),
         pair(":scheme", "http"),
         pair(":authority", "a"),
         pair(":path", call->path ? call->path : EXPORT),
         pair("te", "trailers"),
         pair("content-type", call->type ? call->type : "application/grpc"),
-        pair("grpc-encoding", call->coding ? call->coding : ""),
     };
+    size_t count = 6;
+    if (call->coding)
+        headers[count++] = pair("grpc-encoding", call->coding);
+    if (call->timeout)
+        headers[count++] = pair("grpc-timeout", call->timeout);
     nghttp2_data_provider provider = {.read_callback = read_body};
     client->body = call->body;
     client->never_ends = call->never_ends;
     client->reply = (struct reply){.status = ""};
-    assert_true(nghttp2_submit_request(client->session, NULL, headers,
-                                       TK_COUNTOF(headers) - (call->coding ? 0 : 1), &provider,
-                                       NULL) > 0);
+    assert_true(nghttp2_submit_request(client->session, NULL, headers, count, &provider, NULL) > 0);
 }
 
 /* One call on a connection of its own. */
@@ -330,6 +332,49 @@ static void a_disk_that_hangs_is_unavailable_and_nothing_is_lost(void **state)
     assert_int_equal(metrics.segments.spans, 13);
 }
 
+static void a_deadline_ends_what_is_not_whole(void **state)
+{
+    (void)state;
+    struct served served;
+    char frame[SERVED_SPAN_BYTES + 5];
+    struct call slow = {.body = {FRAME("\x09half"), 9}, .never_ends = true, .timeout = "50m"};
+    struct call late = {.body = span_frame(frame), .timeout = "0n"};
+    struct call early = {.body = span_frame(frame), .timeout = "1H"};
+    struct call bad = {.body = span_frame(frame), .timeout = "soon"};
+    served_start(&served, (struct tk_server_options){.workers = 1});
+    struct reply reply = client_call(&served, &slow, 65536);
+    assert_string_equal(reply.grpc_status, "4");
+    assert_string_equal(reply.message, "the deadline passed before the message");
+    assert_string_equal(client_call(&served, &late, 65536).grpc_status, "4");
+    assert_string_equal(client_call(&served, &early, 65536).grpc_status, "0");
+    reply = client_call(&served, &bad, 65536);
+    assert_string_equal(reply.grpc_status, "13");
+    assert_string_equal(reply.message,
+                        "grpc-timeout: expected up to 8 digits and H, M, S, m, u or n");
+    struct tk_metrics metrics = served_stop(&served);
+    assert_int_equal(metrics.counts.expired, 2);
+    assert_int_equal(metrics.counts.spans.spans, 1);
+}
+
+static void a_deadline_ends_the_wait_for_the_disk(void **state)
+{
+    (void)state;
+    struct served served;
+    char frame[SERVED_SPAN_BYTES + 5];
+    struct call first = {.body = span_frame(frame)};
+    struct call second = {.body = span_frame(frame), .timeout = "100m"};
+    /* The second sync begins long after the first one. */
+    served_start(&served, (struct tk_server_options){
+                              .workers = 1, .ack = TK_ACK_FSYNC, .sync_ns = 3 * TK_NS_PER_S});
+    assert_string_equal(client_call(&served, &first, 65536).grpc_status, "0");
+    struct reply reply = client_call(&served, &second, 65536);
+    assert_string_equal(reply.grpc_status, "4");
+    assert_string_equal(reply.message, "the deadline passed before the sync");
+    struct tk_metrics metrics = served_stop(&served);
+    assert_int_equal(metrics.counts.expired, 1);
+    assert_int_equal(metrics.segments.spans, 2); /* it is stored all the same */
+}
+
 static void an_early_answer_ends_the_request_without_an_error(void **state)
 {
     (void)state;
@@ -456,6 +501,8 @@ int main(void)
         cmocka_unit_test(each_row_of_the_table_has_its_answer),
         cmocka_unit_test(overload_is_unavailable_and_says_when_to_try_again),
         cmocka_unit_test(a_disk_that_hangs_is_unavailable_and_nothing_is_lost),
+        cmocka_unit_test(a_deadline_ends_what_is_not_whole),
+        cmocka_unit_test(a_deadline_ends_the_wait_for_the_disk),
         cmocka_unit_test(an_early_answer_ends_the_request_without_an_error),
         cmocka_unit_test(a_request_that_never_ends_is_cancelled),
         cmocka_unit_test(who_says_nothing_is_cut_off),
