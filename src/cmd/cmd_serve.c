@@ -20,6 +20,7 @@
 #include "cmd/notify.h"
 #include "cmd/rights.h"
 #include "codec/codec.h"
+#include "serve/cors.h"
 #include "serve/serve.h"
 
 #define MAX_FDS     8192
@@ -31,7 +32,7 @@
 
 struct serve_opts {
     const char *listen[TK_PROTOCOL_COUNT];
-    const char *max_body, *max_memory;
+    const char *max_body, *max_memory, *cors;
     int64_t workers, max_connections, segment_rows, segment_age_ns;
     int ack;
     bool json;
@@ -65,6 +66,8 @@ static const struct tk_opt options[] = {
      "for requests that are being received; more are told to come again (default 256MiB)"},
     {"max-connections", TK_OPT_INT, FIELD(max_connections), "N", "at once (default 1024)", .min = 1,
      .max = 100000},
+    {"cors", TK_OPT_STRING, FIELD(cors), "ORIGIN[,...]",
+     "web pages that may send and ask, as https://shop.example, or * (default none)"},
     {"segment-rows", TK_OPT_INT, FIELD(segment_rows), "N",
      "spans after which a segment is sealed (default 131072; compressed 262144)", .min = 1,
      .max = 1 << 20},
@@ -142,6 +145,7 @@ static int read_options(struct serve_opts *opts, struct tk_server_options *ret_o
         .ack = (enum tk_ack)opts->ack,
         .workers = (int)opts->workers,
         .max_connections = (int)opts->max_connections,
+        .cors = opts->cors,
         .segments = {.segment_rows = (size_t)opts->segment_rows,
                      .segment_age_ns = opts->segment_age_ns},
     };
@@ -157,6 +161,8 @@ static int read_options(struct serve_opts *opts, struct tk_server_options *ret_o
     int rc = read_size("max-body", opts->max_body, &server.max_body_bytes, err);
     if (rc == 0)
         rc = read_size("max-memory", opts->max_memory, &server.budget_bytes, err);
+    if (rc == 0 && server.cors && tk_cors_check(server.cors, err) < 0)
+        rc = tk_err_prefix(err, "option '--cors'");
     if (rc == 0)
         *ret_options = server;
     return rc;

@@ -12,11 +12,14 @@
 #include <errno.h>
 #include <microhttpd.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/library.h"
 #include "base/number.h"
+#include "serve/coded.h"
+#include "serve/cors.h"
 #include "serve/plan.h"
 
 #define POOL_BYTES 32768
@@ -84,6 +87,9 @@ struct request {
     bool is_refused;  /* the answer is there already, of the head */
     bool is_ready;    /* the answer is there */
     bool must_close;
+    bool is_codable;       /* the answer's body may be coded */
+    tk_str origin;         /* of the page that may ask; "" = none */
+    enum tk_coding coding; /* of the answer's body */
     struct tk_answer answer;
     int64_t end_ns; /* when its last byte was there */
     uint64_t ticket;
@@ -153,11 +159,25 @@ static void refuse_body(struct request *request, int rc)
     request->is_refused = true;
 }
 
+/* Whether a page of another origin may ask, and asks just that. */
+static bool is_preflight(struct request *request, const char *method)
+{
+    const char *allowed = request->conn->http->worker->options->cors;
+    tk_str origin = header(request, "Origin");
+    request->origin = tk_cors_allows(allowed, origin) ? origin : (tk_str){NULL, 0};
+    return request->origin.n > 0 && strcmp(method, MHD_HTTP_METHOD_OPTIONS) == 0 &&
+           header(request, "Access-Control-Request-Method").n > 0;
+}
+
 /* Decide by the head. */
 static void judge(struct request *request, const char *url, const char *method,
                   const struct tk_head_filter *filter)
 {
     struct tk_http1 *http = request->conn->http;
+    if (is_preflight(request, method)) {
+        request->plan.kind = TK_PLAN_PREFLIGHT;
+        return;
+    }
     struct tk_head head = {.protocol = http->protocol,
                            .method = tk_str_from(method),
                            .path = tk_str_from(url),
@@ -177,23 +197,63 @@ static void judge(struct request *request, const char *url, const char *method,
 
 /* Answers ----------------------------------------------------------------------------------- */
 
+static void add_header(const struct request *request, struct MHD_Response *response,
+                       const char *name, const char *value)
+{
+    (void)request->conn->http->mhd.add_response_header(response, name, value);
+}
+
+/* For the browser, which decides by them what the page gets to see. */
+static void add_cors_headers(const struct request *request, struct MHD_Response *response)
+{
+    if (request->conn->http->worker->options->cors)
+        add_header(request, response, MHD_HTTP_HEADER_VARY, "Origin");
+    if (request->origin.n == 0)
+        return;
+    add_header(request, response, "Access-Control-Allow-Origin", request->origin.p);
+    if (request->plan.kind != TK_PLAN_PREFLIGHT) {
+        add_header(request, response, "Access-Control-Expose-Headers", "Retry-After");
+        return;
+    }
+    add_header(request, response, "Access-Control-Allow-Methods", "GET, POST");
+    add_header(request, response, "Access-Control-Allow-Headers", "*");
+    add_header(request, response, "Access-Control-Max-Age", "600");
+}
+
 static void add_headers(struct request *request, struct MHD_Response *response)
 {
     const struct tk_http1 *http = request->conn->http;
     const struct tk_answer *answer = &request->answer;
     char seconds[TK_I64_MAX + 1];
-    if (answer->content_type) {
-        (void)http->mhd.add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
-                                            answer->content_type);
+    if (answer->content_type)
+        add_header(request, response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->content_type);
+    if (request->is_codable)
+        add_header(request, response, MHD_HTTP_HEADER_VARY, MHD_HTTP_HEADER_ACCEPT_ENCODING);
+    if (request->coding != TK_CODING_IDENTITY) {
+        add_header(request, response, MHD_HTTP_HEADER_CONTENT_ENCODING,
+                   tk_coding_name(request->coding));
     }
     if (answer->allow)
-        (void)http->mhd.add_response_header(response, MHD_HTTP_HEADER_ALLOW, answer->allow);
+        add_header(request, response, MHD_HTTP_HEADER_ALLOW, answer->allow);
     if (answer->retry_after_s > 0) {
         seconds[tk_i64_format(answer->retry_after_s, seconds)] = '\0';
-        (void)http->mhd.add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, seconds);
+        add_header(request, response, MHD_HTTP_HEADER_RETRY_AFTER, seconds);
     }
     if (request->must_close || http->worker->stopping)
-        (void)http->mhd.add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+        add_header(request, response, MHD_HTTP_HEADER_CONNECTION, "close");
+    add_cors_headers(request, response);
+}
+
+/* Long answers in the coding that the client likes best. */
+static void code_answer(struct request *request)
+{
+    struct tk_buf *body = &request->answer.body;
+    request->is_codable = body->n >= TK_CODED_MIN_BYTES;
+    if (!request->is_codable)
+        return;
+    enum tk_coding coding = tk_coding_choose(header(request, MHD_HTTP_HEADER_ACCEPT_ENCODING));
+    if (coding != TK_CODING_IDENTITY && tk_coded_make(coding, body))
+        request->coding = coding;
 }
 
 /* Hand the answer to the library, which frees its body. */
@@ -205,6 +265,7 @@ static enum MHD_Result queue_answer(struct request *request)
         tk_buf_reset(&answer->body);
         answer->status = 500;
     }
+    code_answer(request);
     struct MHD_Response *response =
         http->mhd.create_response(answer->body.n, answer->body.p, MHD_RESPMEM_MUST_FREE);
     if (!response)
@@ -310,6 +371,9 @@ static void finish(struct request *request, const char *url, const char *method)
     case TK_PLAN_HEALTH:
         tk_buf_lit(&answer->body, "ok\n");
         break;
+    case TK_PLAN_PREFLIGHT:
+        answer->status = 204;
+        return;
     case TK_PLAN_REFUSE:
         break;
     }

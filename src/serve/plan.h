@@ -48,6 +48,7 @@ enum tk_plan_kind {
     TK_PLAN_METRICS,
     TK_PLAN_LIST,
     TK_PLAN_QUERY,
+    TK_PLAN_PREFLIGHT, /* a page asks whether it may; it may */
 };
 
 struct tk_plan {

@@ -12,6 +12,8 @@
  *   grpc.h      frames and texts of gRPC
  *   plan.h      what the head of a request decides; the header filter
  *   body.h      memory of requests under a budget; inflate gzip, deflate and zstd under a cap
+ *   coded.h     answers in gzip or zstd
+ *   cors.h      which web pages may ask
  *   verdict.h   payloads, outcomes and their codes
  *   intake.h    payloads into a segment sink
  *   syncer.h    group commit, for --ack=fsync

@@ -33,6 +33,7 @@ struct tk_server_options {
     int64_t idle_ns;       /* between requests of HTTP/1.1; 0 = 75 s */
     int64_t grace_ns;      /* for requests under way when it ends; 0 = 5 s */
     int64_t sync_ns;       /* between syncs of TK_ACK_FSYNC; 0 = 20 ms */
+    const char *cors;      /* pages that may ask (cors.h), checked; NULL = none */
     struct tk_segment_opts segments;
 };
 

@@ -56,6 +56,20 @@ spans_in() {
     [ "$output" = "tracekit serve: option '--max-body': '10parsecs' is not a size such as 64MiB (see tracekit serve --help)" ]
 }
 
+@test "what is no origin of a page is a usage error" {
+    run -2 "$TK" serve --cors shop.example run
+    [ "$output" = "tracekit serve: option '--cors': 'shop.example' is no origin such as https://shop.example (see tracekit serve --help)" ]
+    [ ! -e run ]
+}
+
+@test "long answers are compressed for clients that take that" {
+    serve_start run
+    curl -sS "http://$QUERY/" >plain
+    curl -sS --compressed "http://$QUERY/" | cmp - plain
+    [ "$(curl -sS -H 'Accept-Encoding: gzip' "http://$QUERY/" | gzip -d | cmp - plain)" = "" ]
+    serve_stop
+}
+
 @test "a server that is to listen nowhere is a usage error" {
     run -2 timeout 5 "$TK" serve --http off --grpc off --zipkin off --query off run
     [ "$output" = "tracekit serve: nothing to listen on: every address is off (see tracekit serve --help)" ]

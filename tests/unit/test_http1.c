@@ -368,6 +368,71 @@ static void answers_wait_for_the_disk(void **state)
     assert_int_equal(metrics.counts.spans.spans, CONNECTIONS * ROUNDS);
 }
 
+static void pages_may_ask_when_the_option_says_so(void **state)
+{
+    (void)state;
+    static const char preflight[] =
+        "OPTIONS /v1/traces HTTP/1.1\r\nHost: a\r\nOrigin: http://page\r\n"
+        "Access-Control-Request-Method: POST\r\n"
+        "Access-Control-Request-Headers: content-type\r\n\r\n";
+    static const char post[] = POST_HEAD "Origin: http://page\r\nContent-Length: 20\r\n\r\n" EMPTY;
+    static const char stranger[] =
+        POST_HEAD "Origin: http://other\r\nContent-Length: 20\r\n\r\n" EMPTY;
+    static const char allowed[] = "Access-Control-Allow-Origin: http://page\r\n";
+    struct served served;
+    char buf[8192];
+    served_start(&served, (struct tk_server_options){.workers = 1, .cors = "http://page"});
+    (void)talk(&served, preflight, 1000, "\r\n\r\n", 1, buf, sizeof(buf));
+    assert_int_equal(count(buf, "HTTP/1.1 204 "), 1);
+    assert_int_equal(count(buf, allowed), 1);
+    assert_int_equal(count(buf, "Access-Control-Allow-Methods: GET, POST\r\n"), 1);
+    assert_int_equal(count(buf, "Access-Control-Allow-Headers: *\r\n"), 1);
+    (void)talk(&served, post, 1000, "\r\n\r\n{}", 1, buf, sizeof(buf));
+    assert_int_equal(count(buf, OK), 1);
+    assert_int_equal(count(buf, allowed), 1);
+    assert_int_equal(count(buf, "Vary: Origin\r\n"), 1);
+    (void)talk(&served, stranger, 1000, "\r\n\r\n{}", 1, buf, sizeof(buf));
+    assert_int_equal(count(buf, "Access-Control"), 0);
+    (void)served_stop(&served);
+
+    served_start(&served, (struct tk_server_options){.workers = 1});
+    (void)talk(&served, preflight, 1000, "\r\n\r\n", 1, buf, sizeof(buf));
+    assert_int_equal(count(buf, "HTTP/1.1 405 "), 1);
+    (void)talk(&served, post, 1000, "\r\n\r\n{}", 1, buf, sizeof(buf));
+    assert_int_equal(count(buf, OK), 1);
+    assert_int_equal(count(buf, "Access-Control"), 0);
+    (void)served_stop(&served);
+}
+
+static void long_answers_are_coded_for_who_asks(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *request;
+        const char *coding; /* NULL = as it is */
+    } cases[] = {
+        {"GET /metrics HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip\r\n\r\n", "gzip"},
+        {"GET /metrics HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip, zstd\r\n\r\n", "zstd"},
+        {"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n", NULL},
+        {"GET /metrics HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip;q=0\r\n\r\n", NULL},
+        {"GET /healthz HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip\r\n\r\n", NULL},
+    };
+    struct served served;
+    char buf[65536];
+    served_start(&served, (struct tk_server_options){.workers = 1});
+    for (size_t i = 0; i < TK_COUNTOF(cases); i++) {
+        char header[64];
+        (void)talk(&served, cases[i].request, 1000, "\r\n\r\n", 1, buf, sizeof(buf));
+        (void)snprintf(header, sizeof(header), "Content-Encoding: %s\r\n",
+                       cases[i].coding ? cases[i].coding : "");
+        assert_int_equal(count(buf, OK), 1);
+        assert_int_equal(count(buf, cases[i].coding ? header : "Content-Encoding"),
+                         cases[i].coding ? 1 : 0);
+        assert_int_equal(count(buf, "Vary: Accept-Encoding\r\n"), count(buf, "version=0.0.4"));
+    }
+    (void)served_stop(&served);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -383,6 +448,8 @@ int main(void)
         cmocka_unit_test(spans_are_counted_and_stored),
         cmocka_unit_test(a_request_under_way_is_answered_at_the_end),
         cmocka_unit_test(answers_wait_for_the_disk),
+        cmocka_unit_test(pages_may_ask_when_the_option_says_so),
+        cmocka_unit_test(long_answers_are_coded_for_who_asks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
