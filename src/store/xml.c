@@ -168,8 +168,8 @@ static int parse(struct reading *reading, tk_str document)
     if (reading->rc < 0)
         return reading->rc;
     if (status != XML_STATUS_OK) {
-        return tk_fail(reading->err, -EBADMSG, "XML: byte %ld: %s",
-                       (long)expat->offset(reading->parser),
+        long at = (long)expat->offset(reading->parser); /* some versions: -1 = nothing was read */
+        return tk_fail(reading->err, -EBADMSG, "XML: byte %ld: %s", at < 0 ? 0 : at,
                        expat->error_text(expat->error(reading->parser)));
     }
     return 0;

@@ -311,8 +311,11 @@ has_threads() {
         (.rung | test("[ABC]")) and .bytes > 0 and has("missed_ticks") and has("dropped_events") and
         has("rows") and has("own_cpu_ms")' <<<"$output"
     wait_until test -s logs/r/self.jsonl
-    run -0 "$TK" collect status --json
-    jq -e '.own_cpu_ratio > 0 and .syscalls_per_tick > 4 and .written_Bps >= 0' <<<"$output"
+    costs_are_told() {
+        "$TK" collect status --json >status.json &&
+            jq -e '.own_cpu_ratio > 0 and .syscalls_per_tick > 4 and .written_Bps >= 0' status.json >/dev/null
+    }
+    wait_until costs_are_told || { cat status.json; false; }
     run -0 "$TK" collect status
     [[ ${lines[0]} == RUN*STATE*RUNG*INTERVAL*MISSED*DROPPED*ROWS*SIZE*CPU* ]]
     [[ ${lines[1]} == r*running* ]]

@@ -8,7 +8,8 @@ bats_require_minimum_version 1.5.0
 
 setup_file() {
     cd "$BATS_FILE_TMPDIR" || return 1
-    # 600 traces of two or three spans over a minute and a half; one in twenty has an error.
+    # 600 traces of two or three spans over a minute and a half; one in twenty has an error. (%d of
+    # mawk ends at 2^31.)
     awk 'BEGIN {
         srand(7)
         for (i = 0; i < 600; i++) {
@@ -16,10 +17,10 @@ setup_file() {
             long = int((5 + rand() * 40) * 1000) * 1000
             trace = sprintf("%032x", i + 1)
             status = i % 20 ? "" : ",\"status\":{\"code\":2}"
-            printf "{\"trace_id\":\"%s\",\"span_id\":\"%016x\",\"name\":\"GET /\",\"kind\":2,\"start_time_unix_nano\":%d,\"end_time_unix_nano\":%d,\"resource\":{\"service.name\":\"front\"}}\n", trace, 3 * i + 1, start, start + long
-            printf "{\"trace_id\":\"%s\",\"span_id\":\"%016x\",\"parent_span_id\":\"%016x\",\"name\":\"get\",\"kind\":2,\"start_time_unix_nano\":%d,\"end_time_unix_nano\":%d,\"resource\":{\"service.name\":\"cart\"}%s}\n", trace, 3 * i + 2, 3 * i + 1, start + 1000000, start + 1000000 + int(long / 2000) * 1000, status
+            printf "{\"trace_id\":\"%s\",\"span_id\":\"%016x\",\"name\":\"GET /\",\"kind\":2,\"start_time_unix_nano\":%.0f,\"end_time_unix_nano\":%.0f,\"resource\":{\"service.name\":\"front\"}}\n", trace, 3 * i + 1, start, start + long
+            printf "{\"trace_id\":\"%s\",\"span_id\":\"%016x\",\"parent_span_id\":\"%016x\",\"name\":\"get\",\"kind\":2,\"start_time_unix_nano\":%.0f,\"end_time_unix_nano\":%.0f,\"resource\":{\"service.name\":\"cart\"}%s}\n", trace, 3 * i + 2, 3 * i + 1, start + 1000000, start + 1000000 + int(long / 2000) * 1000, status
             if (i % 3 == 0)
-                printf "{\"trace_id\":\"%s\",\"span_id\":\"%016x\",\"parent_span_id\":\"%016x\",\"name\":\"look\",\"kind\":3,\"start_time_unix_nano\":%d,\"end_time_unix_nano\":%d,\"resource\":{\"service.name\":\"price\"}}\n", trace, 3 * i + 3, 3 * i + 2, start + 2000000, start + 3000000
+                printf "{\"trace_id\":\"%s\",\"span_id\":\"%016x\",\"parent_span_id\":\"%016x\",\"name\":\"look\",\"kind\":3,\"start_time_unix_nano\":%.0f,\"end_time_unix_nano\":%.0f,\"resource\":{\"service.name\":\"price\"}}\n", trace, 3 * i + 3, 3 * i + 2, start + 2000000, start + 3000000
         }
     }' >shop.jsonl
     "$TK" fidelity suite --data shop=shop.jsonl --methods head,stratified,markov,columns,head:10 \

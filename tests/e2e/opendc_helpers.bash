@@ -55,7 +55,7 @@ measured_run() {
                 printf "{\"ts_ms\":%d000,\"pid\":%d,\"utime\":%d,\"stime\":0,\"rss_kb\":9000}\n", t0 + s + 1, 100 + i, ticks >(dir "/proc_metrics.jsonl")
             u = cores / 4
             energy += (idle + (most - idle) * (2 * u - u ^ r)) * 1e6
-            printf "{\"ts_ms\":%d000,\"node\":\"%s\",\"stage\":\"s\",\"cpu_util\":%.2f,\"dt_ms\":1000,\"energy_uj\":%d}\n", t0 + s + 1, node, u * 100, energy >(dir "/host_metrics.jsonl")
+            printf "{\"ts_ms\":%d000,\"node\":\"%s\",\"stage\":\"s\",\"cpu_util\":%.2f,\"dt_ms\":1000,\"energy_uj\":%.0f}\n", t0 + s + 1, node, u * 100, energy >(dir "/host_metrics.jsonl")
         }
     }'
 }

@@ -67,12 +67,12 @@ count() {
         srand(7)
         for (i = 0; i < 60; i++) {
             at = 1758000000000; ticks = 0
-            printf "{\"trace_id\":\"%d\",\"method\":\"CLI\",\"path\":\"x\",\"ts_start\":%d,\"ts_end\":%d,\"pid\":%d}\n", i, at, at + 20000, i + 2 >"idle/events.x.jsonl"
+            printf "{\"trace_id\":\"%d\",\"method\":\"CLI\",\"path\":\"x\",\"ts_start\":%.0f,\"ts_end\":%.0f,\"pid\":%d}\n", i, at, at + 20000, i + 2 >"idle/events.x.jsonl"
             while (at < 1758000019000) {
                 passed = 1 + int(exp(rand() * 8))
                 at += passed
                 ticks += rand() < 0.5 ? 0 : int(rand() * 4 * passed / 10)
-                printf "{\"ts_ms\":%d,\"pid\":%d,\"utime\":%d,\"stime\":0,\"rss_kb\":9}\n", at, i + 2, ticks >"idle/proc_metrics.jsonl"
+                printf "{\"ts_ms\":%.0f,\"pid\":%d,\"utime\":%d,\"stime\":0,\"rss_kb\":9}\n", at, i + 2, ticks >"idle/proc_metrics.jsonl"
             }
         }
     }'
