@@ -399,6 +399,7 @@ $own ms, exits $exits ms by $(jq -r .exit_source run/run.json)"
     "$TK" record -q --compact --tier P -o run --interval 10ms -- sleep 30 &
     recorder=$!
     wait_until test -s run/recording.tkr
+    wait_until pgrep -P "$recorder" -x sleep
     victim=$(pgrep -P "$recorder" -x sleep)
     sleep 4
     kill -KILL "$recorder"
