@@ -92,12 +92,9 @@ static inline bool tk_code_decision(struct tk_coder *coder, uint32_t p1, bool bi
     }
     uint32_t bound = (uint32_t)(((uint64_t)coder->range * p1) >> 16);
     if (coder->mode == TK_CODER_ENCODE) {
-        if (bit) {
-            coder->range = bound;
-        } else {
-            coder->low += bound;
-            coder->range -= bound;
-        }
+        uint32_t zero = (uint32_t)bit - 1; /* all ones; no branch, for nobody can foretell it */
+        coder->low += bound & zero;
+        coder->range = (bound ^ zero) + (coder->range & zero) - zero;
         while (coder->range < 1U << 24) {
             coder->range <<= 8;
             tk_coder_shift(coder);
@@ -105,12 +102,9 @@ static inline bool tk_code_decision(struct tk_coder *coder, uint32_t p1, bool bi
         return bit;
     }
     bit = coder->low < bound;
-    if (bit) {
-        coder->range = bound;
-    } else {
-        coder->low -= bound;
-        coder->range -= bound;
-    }
+    uint32_t zero = (uint32_t)bit - 1;
+    coder->low -= bound & zero;
+    coder->range = (bound ^ zero) + (coder->range & zero) - zero;
     while (coder->range < 1U << 24)
         tk_coder_fill(coder);
     return bit;
@@ -124,9 +118,10 @@ static inline void tk_bit_update(struct tk_bit *model, bool bit, uint32_t limit)
 {
     uint32_t n = model->v & 1023;
     uint32_t p = model->v >> 10;
-    uint32_t left = bit ? (1U << 22) - 1 - p : p;
+    uint32_t one = 0 - (uint32_t)bit; /* no branch: see above */
+    uint32_t left = p ^ (one & ((1U << 22) - 1));
     uint32_t step = (uint32_t)((uint64_t)left * tk_bit_rates[n] >> 16);
-    model->v = (bit ? p + step : p - step) << 10 | (n + (n < limit));
+    model->v = (p + (step ^ ~one) - ~one) << 10 | (n + (n < limit));
 }
 
 /* A decision of one model. */

@@ -3,6 +3,9 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+
+#define LARGE_PAGE ((size_t)2 << 20)
 
 /* 2^62 / e^(1/256), rounded: powers of it are exact to 2^-50, so the table is that of real numbers.
  */
@@ -52,10 +55,20 @@ void tk_mix_weights_init(struct tk_mix_weights *sets, size_t count, size_t input
     }
 }
 
+void *tk_mix_table_alloc(size_t bytes)
+{
+    if (bytes < LARGE_PAGE || bytes % LARGE_PAGE != 0)
+        return aligned_alloc(128, (bytes + 127) / 128 * 128);
+    void *table = aligned_alloc(LARGE_PAGE, bytes);
+    if (table)
+        (void)madvise(table, bytes, MADV_HUGEPAGE); /* only faster: not every kernel has them */
+    return table;
+}
+
 int tk_contexts_init(struct tk_contexts *contexts, unsigned bits, struct tk_err *err)
 {
     size_t count = (size_t)1 << bits;
-    contexts->buckets = aligned_alloc(64, count * sizeof(*contexts->buckets));
+    contexts->buckets = tk_mix_table_alloc(count * sizeof(*contexts->buckets));
     if (!contexts->buckets)
         return tk_fail(err, -ENOMEM, "contexts of the codec: out of memory");
     contexts->mask = (uint32_t)count - 1;

@@ -40,13 +40,18 @@ static inline bool tk_code_mixed(struct tk_coder *coder, const struct tk_mix_tab
     logit = logit > 2047 ? 2047 : logit < -2047 ? -2047 : logit;
     uint32_t p = tables->squash[logit + 2048];
     bit = tk_code_decision(coder, p, bit);
-    int32_t miss = (bit ? 65535 : 0) - (int32_t)p;
+    int32_t miss = 65535 * (int32_t)bit - (int32_t)p;
     for (size_t i = 0; i < n; i++) {
         weights->w[i] += logits[i] * miss * 6 / (1 << 19);
         tk_bit_update(models[i], bit, 255);
     }
     return bit;
 }
+
+/* Memory for a table that is read here and there, in whole lines of the cache; in large pages where
+ * it fills some, because every read would else look its page up: that was a third of the time.
+ * For free(); NULL without memory. */
+void *tk_mix_table_alloc(size_t bytes);
 
 /* A bucket: the models of a nibble in one context; [0] is its check. 64 bytes. */
 struct tk_bucket {
@@ -64,6 +69,12 @@ TK_MUST_USE int tk_contexts_init(struct tk_contexts *contexts, unsigned bits, st
 
 /* Accepts a zeroed struct. */
 void tk_contexts_release(struct tk_contexts *contexts);
+
+/* Fetch the bucket of a context that will be asked for. */
+static inline void tk_contexts_fetch(const struct tk_contexts *contexts, uint64_t hash)
+{
+    __builtin_prefetch(&contexts->buckets[(uint32_t)hash & contexts->mask], 1);
+}
 
 /* The bucket of a context, new when it is not there. Valid until the next call that may replace it:
  * ask for all inputs of a nibble first; two contexts of one nibble hardly ever share one. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Edges and base levels. A number is a nibble, each bit of it mixed from four contexts,
+/* Edges and base levels. A number is a nibble, each bit of it mixed from three contexts,
  *
  *     0 to 12   a level: the first of the window of its kind and so many
  *     13        zero
@@ -17,29 +17,12 @@ enum { NIBBLE_ZERO = 13, NIBBLE_TIGHT, NIBBLE_ESCAPE };
 #define SURE_SEEN 60
 #define SURE_P    2000
 
-/* How slow a trace is so far: the sum of what its levels exceed their means by, fading. */
-struct pace {
-    int32_t sum;
-};
-
-static uint32_t pace_bin(const struct pace *pace)
+/* Levels of spans with the same subtree below the same parent are coded within a window: it moves
+ * to one outside it. */
+static void move_window(uint8_t *window, uint32_t level)
 {
-    static const int32_t bounds[] = {-20, -4, 4, 20};
-    uint32_t bin = 0;
-    while (bin < TK_COUNTOF(bounds) && pace->sum >= bounds[bin])
-        bin++;
-    return bin;
-}
-
-/* Learn a level: the window moves to one outside it, the trace is slow or fast by it. */
-static void learn(struct tk_time_habit *habit, struct pace *pace, uint32_t level)
-{
-    if (level < habit->window || level >= habit->window + WINDOW)
-        habit->window = (uint8_t)(level < 8 ? 0 : (level - 4) / 4 * 4);
-    int32_t mean = habit->mean;
-    int32_t above = mean == 0 ? 0 : (int32_t)level * 16 - mean;
-    habit->mean = (uint16_t)(mean == 0 ? (int32_t)level * 16 : mean + above / 8);
-    pace->sum = pace->sum * 4 / 5 + above;
+    if (level < *window || level >= *window + WINDOW)
+        *window = (uint8_t)(level < 8 ? 0 : (level - 4) / 4 * 4);
 }
 
 static uint32_t level_of(const struct tk_time_number *number)
@@ -62,6 +45,8 @@ static uint32_t code_nibble(struct tk_coder *coder, struct tk_time_models *model
     struct tk_bit *bits[TK_TIME_BASE_INPUTS];
     uint32_t node = 1;
     bool found = false;
+    for (size_t k = 1; k < TK_TIME_BASE_INPUTS; k++)
+        tk_contexts_fetch(&models->contexts, tk_time_hash(hashes[k], window));
     buckets[0] = tk_contexts_find(&models->contexts, tk_time_hash(hashes[0], window));
     for (unsigned i = 4; i-- > 0;) {
         bool bit = value >> i & 1;
@@ -81,38 +66,34 @@ static uint32_t code_nibble(struct tk_coder *coder, struct tk_time_models *model
     return node - 16;
 }
 
-static uint32_t nibble_of(const struct tk_time_number *number, const struct tk_time_habit *habit)
+static uint32_t nibble_of(const struct tk_time_number *number, uint32_t window)
 {
     if (number->state != TK_TIME_CELL)
         return number->state == TK_TIME_ZERO ? NIBBLE_ZERO : NIBBLE_TIGHT;
     uint32_t level = level_of(number);
-    bool is_near = level >= habit->window && level < habit->window + WINDOW;
-    return is_near ? level - habit->window : NIBBLE_ESCAPE;
+    bool is_near = level >= window && level < window + WINDOW;
+    return is_near ? level - window : NIBBLE_ESCAPE;
 }
 
-/* Code a number in four contexts. */
+/* Code a number in three contexts; `place` is that of its window. */
 static void code_number(struct tk_coder *coder, struct tk_time_models *models, unsigned which,
-                        const uint64_t *hashes, struct tk_time_habit *habit,
-                        struct tk_time_number *number)
+                        const uint64_t *hashes, uint64_t place, struct tk_time_number *number)
 {
+    uint8_t *window = &models->windows[which][place & ((1U << TK_TIME_WINDOW_BITS) - 1)];
     uint32_t level = level_of(number);
     uint32_t nibble =
-        code_nibble(coder, models, which, hashes, nibble_of(number, habit), habit->window);
+        code_nibble(coder, models, which, hashes, nibble_of(number, *window), *window);
     if (nibble == NIBBLE_ZERO || nibble == NIBBLE_TIGHT) {
         number->state = nibble == NIBBLE_ZERO ? TK_TIME_ZERO : TK_TIME_TIGHT;
         return;
     }
-    level = nibble < WINDOW ? habit->window + nibble
-                            : tk_code_tree(coder, models->escapes[which], 6, level);
+    level =
+        nibble < WINDOW ? *window + nibble : tk_code_tree(coder, models->escapes[which], 6, level);
     level = level < 1 ? 1 : level > TK_LEVEL_BASES ? TK_LEVEL_BASES : level; /* of damage */
+    move_window(window, level);
     uint32_t below = number->cell & ((1U << TK_LEVEL_DEPTH) - 1); /* of the encoder; else 0 */
     number->state = TK_TIME_CELL;
     number->cell = (uint16_t)((level - 1) << TK_LEVEL_DEPTH | below);
-}
-
-static struct tk_time_habit *habit_of(struct tk_time_models *models, unsigned which, uint64_t hash)
-{
-    return &models->habits[which][hash & ((1U << TK_TIME_HABIT_BITS) - 1)];
 }
 
 /* A hash of a context: which one it is, where, and what is known. */
@@ -122,24 +103,18 @@ static uint64_t context(uint64_t where, unsigned which, unsigned kind, uint64_t 
 }
 
 static void code_duration(struct tk_coder *coder, struct tk_time_models *models,
-                          const struct tk_time_trace *trace, struct tk_time_node *node,
-                          struct pace *pace)
+                          const struct tk_time_trace *trace, struct tk_time_node *node)
 {
     const struct tk_time_node *next = node->next == TK_TIME_NONE ? NULL : &trace->nodes[node->next];
     uint32_t sibling = next ? level_of(&next->duration) : NO_LEVEL;
-    uint32_t same = next && next->symbol == node->symbol ? 64 : 0;
     uint32_t reach = tk_time_scale(models, node->reach, 1);
     uint64_t edge = tk_time_is_inside(node) ? 0 : node->edge;
-    struct tk_time_habit *habit = habit_of(models, 1, node->subtree);
     const uint64_t hashes[TK_TIME_BASE_INPUTS] = {
         context(node->kind, 1, 0, reach << 4 | edge),
         context(node->subtree, 1, 1, reach << 4 | edge),
         context(node->path ^ node->subtree, 1, 2, sibling << 4 | edge),
-        context(node->kind, 1, 3, (uint64_t)(sibling + same) << 8 | pace_bin(pace) << 4 | edge),
     };
-    code_number(coder, models, 1, hashes, habit, &node->duration);
-    if (node->duration.state == TK_TIME_CELL)
-        learn(habit, pace, level_of(&node->duration));
+    code_number(coder, models, 1, hashes, node->subtree, &node->duration);
     node->duration.about = node->duration.state == TK_TIME_TIGHT
                                ? node->reach_inside
                                : tk_time_about(models, &node->duration, 0);
@@ -151,22 +126,15 @@ static void code_gap(struct tk_coder *coder, struct tk_time_models *models,
     const struct tk_time_node *next = node->next == TK_TIME_NONE ? NULL : &trace->nodes[node->next];
     uint32_t gap = next ? level_of(&next->gap) : NO_LEVEL;
     uint32_t sibling = next ? level_of(&next->duration) : NO_LEVEL;
-    uint32_t same = next && next->symbol == node->symbol ? sibling : 0;
     uint32_t own = tk_time_scale(models, node->duration.about, 1);
-    struct tk_time_habit *habit = habit_of(models, 0, node->subtree + node->edge);
     const uint64_t hashes[TK_TIME_BASE_INPUTS] = {
         context(node->kind, 0, 0, (uint64_t)own << 4 | node->edge),
-        context(node->kind, 0, 1, (uint64_t)gap << 16 | same << 4 | node->edge),
-        context(node->path ^ node->subtree, 0, 2, sibling << 4 | node->edge),
-        context(node->edge, 0, 3, gap),
+        context(node->path ^ node->subtree, 0, 1, sibling << 4 | node->edge),
+        context(node->edge, 0, 2, gap),
     };
-    code_number(coder, models, 0, hashes, habit, &node->gap);
+    code_number(coder, models, 0, hashes, node->subtree + node->edge, &node->gap);
     if (node->gap.state == TK_TIME_TIGHT) /* of a damaged stream */
         node->gap.state = TK_TIME_ZERO;
-    if (node->gap.state == TK_TIME_CELL) {
-        struct pace none = {0};
-        learn(habit, &none, level_of(&node->gap));
-    }
     node->gap.about = tk_time_about(models, &node->gap, 0);
 }
 
@@ -212,7 +180,6 @@ static void code_edge(struct tk_coder *coder, struct tk_time_models *models,
 void tk_time_code_base(struct tk_coder *coder, struct tk_time_models *models,
                        struct tk_time_trace *trace)
 {
-    struct pace pace = {0};
     for (uint32_t i = 0; i < trace->count; i++) {
         if (!tk_time_is_first(&trace->nodes[i]))
             code_edge(coder, models, trace, &trace->nodes[i]);
@@ -220,7 +187,7 @@ void tk_time_code_base(struct tk_coder *coder, struct tk_time_models *models,
     tk_time_trace_rewind(trace);
     for (uint32_t i = trace->count; i-- > 0;) {
         struct tk_time_node *node = &trace->nodes[i];
-        code_duration(coder, models, trace, node, &pace);
+        code_duration(coder, models, trace, node);
         if (!tk_time_is_first(node))
             code_gap(coder, models, trace, node);
         tk_time_add(trace, node);

@@ -15,20 +15,13 @@
 #define TK_TIME_PLANES TK_LEVEL_DEPTH
 #define TK_TIME_MIXED  3 /* planes that are mixed from several contexts; the others have one */
 
-#define TK_TIME_BASE_INPUTS  4
-#define TK_TIME_PLANE_INPUTS 4
+#define TK_TIME_BASE_INPUTS  3
+#define TK_TIME_PLANE_INPUTS 3 /* at most */
 #define TK_TIME_EDGE_INPUTS  3
 
 #define TK_TIME_BUCKET_BITS 17 /* 8 MiB */
 #define TK_TIME_SLOT_BITS   17 /* of each plane and the rest: 4 MiB in all */
-#define TK_TIME_HABIT_BITS  14
-
-/* What is known of the numbers of spans with the same subtree below the same parent: levels are
- * coded within a window, and how a trace's levels compare with their mean tells how slow it is. */
-struct tk_time_habit {
-    uint8_t window; /* its first level, a multiple of 4 */
-    uint16_t mean;  /* in 1/16 of a level; 0 = none yet */
-};
+#define TK_TIME_WINDOW_BITS 14 /* of gaps and of durations, by subtree */
 
 struct tk_time_models {
     struct tk_levels levels;
@@ -39,7 +32,7 @@ struct tk_time_models {
     struct tk_mix_weights base_weights[2][16];
     struct tk_mix_weights plane_weights[TK_TIME_MIXED][2][TK_TIME_EDGES];
     struct tk_bit escapes[2][64];
-    struct tk_time_habit habits[2][1 << TK_TIME_HABIT_BITS];
+    uint8_t windows[2][1 << TK_TIME_WINDOW_BITS];
 };
 
 /* Heap: some 12 MiB. -ENOMEM. */
@@ -71,6 +64,13 @@ static inline struct tk_bit *tk_time_slot(struct tk_time_models *models, unsigne
 {
     uint64_t place = hash & ((1U << TK_TIME_SLOT_BITS) - 1);
     return &models->slots[(uint64_t)plane << TK_TIME_SLOT_BITS | place];
+}
+
+/* How many contexts plane `plane` is mixed from; 1 = not at all. A fourth and fifth one were worth
+ * 1 % of the bytes and took as long as these. */
+static inline unsigned tk_time_plane_inputs(unsigned plane)
+{
+    return plane == 0 ? 3 : plane < TK_TIME_MIXED ? 2 : 1;
 }
 
 /* About what a number is, known to a depth. */

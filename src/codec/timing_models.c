@@ -10,7 +10,7 @@ int tk_time_models_new(struct tk_time_models **ret_models, struct tk_err *err)
     if (!models)
         return tk_fail(err, -ENOMEM, "timing: out of memory");
     size_t slots = (size_t)(TK_TIME_PLANES + 1) << TK_TIME_SLOT_BITS;
-    models->slots = aligned_alloc(128, slots * sizeof(*models->slots));
+    models->slots = tk_mix_table_alloc(slots * sizeof(*models->slots));
     int rc = models->slots ? tk_contexts_init(&models->contexts, TK_TIME_BUCKET_BITS, err)
                            : tk_fail(err, -ENOMEM, "timing: out of memory");
     if (rc < 0) {
@@ -25,9 +25,11 @@ int tk_time_models_new(struct tk_time_models **ret_models, struct tk_err *err)
     tk_mix_weights_init(models->base_weights[0],
                         sizeof(models->base_weights) / sizeof(models->base_weights[0][0]),
                         TK_TIME_BASE_INPUTS);
-    tk_mix_weights_init(models->plane_weights[0][0],
-                        sizeof(models->plane_weights) / sizeof(models->plane_weights[0][0][0]),
-                        TK_TIME_PLANE_INPUTS);
+    for (unsigned plane = 0; plane < TK_TIME_MIXED; plane++) {
+        tk_mix_weights_init(models->plane_weights[plane][0],
+                            sizeof(models->plane_weights[0]) / sizeof(struct tk_mix_weights),
+                            tk_time_plane_inputs(plane));
+    }
     tk_bits_init(models->escapes[0], 2 * TK_COUNTOF(models->escapes[0]));
     *ret_models = models;
     return 0;
