@@ -26,7 +26,6 @@
 #define MAX_FDS     8192
 #define RECEIPT_MAX 65536
 
-#define BLOCK_TRACES 10000
 #define BLOCK_ROWS   262144
 #define BLOCK_AGE_NS (60 * TK_NS_PER_S)
 
@@ -125,7 +124,7 @@ static void read_compression(struct serve_opts *opts, struct tk_segment_opts *se
     if (opts->quality_ratio >= 0)
         opts->codec.planes = tk_codec_planes(opts->quality_ratio * 100);
     segments->compress = &opts->codec;
-    segments->segment_traces = BLOCK_TRACES;
+    segments->segment_traces = TK_CODEC_BLOCK_TRACES;
     if (segments->segment_rows == 0)
         segments->segment_rows = BLOCK_ROWS;
     if (segments->segment_age_ns == 0)

@@ -6,13 +6,13 @@
 #include <string.h>
 
 #include "base/map.h"
+#include "codec/codec.h"
 #include "span/trace_id.h"
 
-#define MAX_SPANS    ((size_t)1 << 20)
-#define BLOCK_TRACES 10000
-#define BLOCK_SPANS  ((uint32_t)1 << 19)
-#define MAX_KNOWN    ((size_t)1 << 22) /* traces that are known to be gone */
-#define WINDOWS      2                 /* of p99.9 of the durations */
+#define MAX_SPANS   ((size_t)1 << 20)
+#define BLOCK_SPANS ((uint32_t)1 << 19)
+#define MAX_KNOWN   ((size_t)1 << 22) /* traces that are known to be gone */
+#define WINDOWS     2                 /* of p99.9 of the durations */
 
 struct trace {
     int64_t start_ns, end_ns;
@@ -56,7 +56,7 @@ int tk_assembly_new(const struct tk_assembly_options *options, struct tk_assembl
     if (own->max_spans == 0 || own->max_spans > MAX_SPANS)
         own->max_spans = MAX_SPANS;
     if (own->block_traces == 0)
-        own->block_traces = BLOCK_TRACES;
+        own->block_traces = TK_CODEC_BLOCK_TRACES;
     if (own->block_spans == 0)
         own->block_spans = BLOCK_SPANS;
     int rc = tk_span_batch_new(own->max_spans, &assembly->batch, err);

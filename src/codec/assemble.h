@@ -27,7 +27,7 @@
 /* Zero = default. */
 struct tk_assembly_options {
     size_t max_spans;      /* to gather; 0 = 1 << 20, which is also the most */
-    uint32_t block_traces; /* 0 = 10,000 */
+    uint32_t block_traces; /* 0 = TK_CODEC_BLOCK_TRACES */
     uint32_t block_spans;  /* 0 = 1 << 19; a trace with more has a block of its own */
     int64_t block_ns;      /* from the first start to the last one; 0 = no limit */
 };

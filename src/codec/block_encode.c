@@ -24,13 +24,10 @@ static int64_t find_end(const struct tk_span_rows *rows)
     return last;
 }
 
-/* Planes (+ 1) where the options leave them open. */
-#define PLANES 4
-
 static void describe(const struct tk_codec_options *options, const struct tk_forest *forest,
                      const struct tk_span_rows *rows, struct tk_block_head *ret_head)
 {
-    uint32_t planes = options->planes > 0 ? options->planes : PLANES;
+    uint32_t planes = options->planes > 0 ? options->planes : TK_CODEC_PLANES;
     bool is_generative = options->mode == TK_CODEC_GENERATIVE;
     *ret_head = (struct tk_block_head){
         .traces = forest->trace_count,

@@ -65,15 +65,18 @@ struct tk_codec_key {
 
 struct tk_keep_rule; /* keep_rules.h */
 
+#define TK_CODEC_PLANES       4     /* of timing + 1, where nothing else is asked for: 5 % */
+#define TK_CODEC_BLOCK_TRACES 10000 /* likewise of a block */
+
 /* Zero = the default of the page. */
 struct tk_codec_options {
     enum tk_codec_mode mode;
     enum tk_codec_attrs attrs;
     enum tk_codec_arrivals arrivals;
-    uint32_t planes;           /* of timing + 1: 1 = base only ... 4 = 5 % ... 8; 0 = 4 */
+    uint32_t planes;           /* of timing + 1: 1 = base only ... 8; 0 = TK_CODEC_PLANES */
     double trace_budget_bytes; /* most bytes of the file, a trace; 0 = none */
     double span_budget_bytes;  /* the same, a span; 0 = none */
-    uint32_t block_traces;     /* 0 = 10,000 */
+    uint32_t block_traces;     /* 0 = TK_CODEC_BLOCK_TRACES */
     int64_t block_ns;          /* close a block after so long; 0 = never */
     uint32_t min_count;        /* generative: values that came less often are left out; 0 = 5 */
     uint32_t kept_per_mille;   /* exact tier: traces of the uniform reservoir */

@@ -40,7 +40,7 @@ static unsigned count_coders(const struct tk_codec_options *options)
 {
     if (options->mode == TK_CODEC_LOSSLESS)
         return CODERS;
-    uint32_t planes = options->planes == 0 ? 4 : options->planes;
+    uint32_t planes = options->planes == 0 ? TK_CODEC_PLANES : options->planes;
     return planes < REST ? planes : REST;
 }
 
@@ -72,7 +72,7 @@ int tk_timing_encode(const struct tk_forest *forest, const struct tk_codec_optio
     }
     unsigned count = count_coders(options);
     int rc = tk_time_trace_init(&trace, forest, err);
-    rc = rc < 0 ? rc : tk_time_models_new(&models, err);
+    rc = rc < 0 ? rc : tk_time_models_new(forest->node_count, &models, err);
     if (rc < 0)
         return rc;
     encode_numbers(forest, models, &trace, count, sections);
@@ -117,7 +117,7 @@ static int decode_numbers(struct tk_forest *forest, struct tk_coder *coders, uns
     TK_CLEANUP(tk_time_trace_release) struct tk_time_trace trace = {0};
     TK_CLEANUP(tk_time_models_freep) struct tk_time_models *models = NULL;
     int rc = tk_time_trace_init(&trace, forest, err);
-    rc = rc < 0 ? rc : tk_time_models_new(&models, err);
+    rc = rc < 0 ? rc : tk_time_models_new(forest->node_count, &models, err);
     if (rc < 0)
         return rc;
     nesting->levels = &models->levels;

@@ -9,7 +9,7 @@
 #ifndef TK_CODEC_TIMING_INTERNAL_H
 #define TK_CODEC_TIMING_INTERNAL_H
 
-#include "codec/mix.h"
+#include "codec/mixed.h"
 #include "codec/time_context.h"
 
 #define TK_TIME_PLANES TK_LEVEL_DEPTH
@@ -19,8 +19,11 @@
 #define TK_TIME_PLANE_INPUTS 3 /* at most */
 #define TK_TIME_EDGE_INPUTS  3
 
-#define TK_TIME_BUCKET_BITS 17 /* 8 MiB */
-#define TK_TIME_SLOT_BITS   17 /* of each plane and the rest: 4 MiB in all */
+/* Contexts by the spans of a block: a small one takes little memory, and little time to clear it.
+ */
+#define TK_TIME_LEAST_BITS  8
+#define TK_TIME_MOST_BITS   17 /* 8 MiB of buckets, 4 MiB of slots */
+#define TK_TIME_SLOT_BITS   3  /* more than buckets, up to the same */
 #define TK_TIME_WINDOW_BITS 14 /* of gaps and of durations, by subtree */
 
 struct tk_time_models {
@@ -28,6 +31,7 @@ struct tk_time_models {
     struct tk_mix_tables tables;
     struct tk_contexts contexts; /* of edges and base levels */
     struct tk_bit *slots;        /* of planes, each its own, and of the rest; owned */
+    unsigned slot_bits;          /* of one of them */
     struct tk_mix_weights edge_weights[8];
     struct tk_mix_weights base_weights[2][16];
     struct tk_mix_weights plane_weights[TK_TIME_MIXED][2][TK_TIME_EDGES];
@@ -35,8 +39,9 @@ struct tk_time_models {
     uint8_t windows[2][1 << TK_TIME_WINDOW_BITS];
 };
 
-/* Heap: some 12 MiB. -ENOMEM. */
-TK_MUST_USE int tk_time_models_new(struct tk_time_models **ret_models, struct tk_err *err);
+/* For so many spans; heap, 12 MiB at most. -ENOMEM. */
+TK_MUST_USE int tk_time_models_new(uint32_t spans, struct tk_time_models **ret_models,
+                                   struct tk_err *err);
 
 /* Accepts NULL. */
 void tk_time_models_free(struct tk_time_models *models);
@@ -62,8 +67,8 @@ void tk_time_code_rest(struct tk_coder *coder, struct tk_time_models *models,
 static inline struct tk_bit *tk_time_slot(struct tk_time_models *models, unsigned plane,
                                           uint64_t hash)
 {
-    uint64_t place = hash & ((1U << TK_TIME_SLOT_BITS) - 1);
-    return &models->slots[(uint64_t)plane << TK_TIME_SLOT_BITS | place];
+    uint64_t place = hash & ((1U << models->slot_bits) - 1);
+    return &models->slots[(uint64_t)plane << models->slot_bits | place];
 }
 
 /* How many contexts plane `plane` is mixed from; 1 = not at all. A fourth and fifth one were worth

@@ -4,14 +4,18 @@
 
 #include "codec/timing_internal.h"
 
-int tk_time_models_new(struct tk_time_models **ret_models, struct tk_err *err)
+int tk_time_models_new(uint32_t spans, struct tk_time_models **ret_models, struct tk_err *err)
 {
+    unsigned bits = tk_mixed_bits(spans, TK_TIME_LEAST_BITS, TK_TIME_MOST_BITS);
     struct tk_time_models *models = calloc(1, sizeof(*models));
     if (!models)
         return tk_fail(err, -ENOMEM, "timing: out of memory");
-    size_t slots = (size_t)(TK_TIME_PLANES + 1) << TK_TIME_SLOT_BITS;
+    models->slot_bits = bits + TK_TIME_SLOT_BITS;
+    if (models->slot_bits > TK_TIME_MOST_BITS)
+        models->slot_bits = TK_TIME_MOST_BITS;
+    size_t slots = (size_t)(TK_TIME_PLANES + 1) << models->slot_bits;
     models->slots = tk_mix_table_alloc(slots * sizeof(*models->slots));
-    int rc = models->slots ? tk_contexts_init(&models->contexts, TK_TIME_BUCKET_BITS, err)
+    int rc = models->slots ? tk_contexts_init(&models->contexts, bits, err)
                            : tk_fail(err, -ENOMEM, "timing: out of memory");
     if (rc < 0) {
         tk_time_models_free(models);
