@@ -223,6 +223,30 @@ static void a_flipped_bit_costs_a_layer_or_a_block_and_is_told(void **state)
     }
 }
 
+/* The same files, truncated: what is left of them, or one line. */
+static void damaged_files_are_truncated_or_refused(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < TK_COUNTOF(modes); i++) {
+        TK_CLEANUP(tk_buf_release) struct tk_buf file;
+        small_file(i, &file);
+        for (size_t at = 0; at < file.n; at += 3) {
+            TK_CLEANUP(tk_buf_release) struct tk_buf cut;
+            struct tk_codec_info info;
+            struct tk_err err;
+            const struct tk_codec_ceiling ceiling = {.planes = 2};
+            const struct tk_codec_output output = {made_write, &cut};
+            tk_str bytes = at % 2 ? (tk_str){file.p, at} : tk_buf_str(&file);
+            tk_buf_init(&cut, FILE_MAX);
+            file.p[at] = (char)(file.p[at] ^ 1 << at % 8);
+            int rc = tk_codec_truncate(&ceiling, bytes, &output, &info, &err);
+            assert_true(rc == 0 || rc == -EBADMSG);
+            assert_true(rc < 0 || info.bytes == cut.n);
+            file.p[at] = (char)(file.p[at] ^ 1 << at % 8);
+        }
+    }
+}
+
 /* Checksums that are right, and sections that make no sense: what a hostile file would have. */
 static void sections_of_nonsense_cost_themselves_alone(void **state)
 {
@@ -332,6 +356,82 @@ static void starts_in_the_last_millisecond_of_time_survive(void **state)
     }
 }
 
+/* A quiet service, then a hundred times as many traces in a second, of services and operations that
+ * nobody has seen, in the same block: all is coded as it comes, and what blocks hold stays bounded.
+ */
+static void bursts_and_services_first_seen_in_mid_block_survive(void **state)
+{
+    (void)state;
+    enum { QUIET = 40, BURST = 4000, NAMES = 97 };
+    TK_CLEANUP(tk_span_batch_freep) struct tk_span_batch *batch = new_batch(QUIET + BURST);
+    TK_CLEANUP(tk_span_batch_freep) struct tk_span_batch *back = new_batch(QUIET + BURST);
+    TK_CLEANUP(tk_buf_release) struct tk_buf file;
+    TK_CLEANUP(tk_buf_release) struct tk_buf blocks;
+    struct tk_codec_losses losses;
+    struct tk_codec_info info;
+    struct tk_err err;
+    for (uint32_t i = 0; i < QUIET + BURST; i++) {
+        char name[32];
+        bool quiet = i < QUIET;
+        int64_t start = quiet ? i * INT64_C(1000000000) : QUIET * INT64_C(1000000000) + i * 250000;
+        const struct made_span span = {
+            .id = 1, .trace = i + 1, .start_ns = start, .duration_ns = 1000 + i % 7};
+        made_add(batch, &span, 1);
+        (void)snprintf(name, sizeof(name), quiet ? "quiet" : "new %u", i % NAMES);
+        batch->names[i] = tk_texts_add(&batch->texts, tk_str_from(name));
+    }
+    assert_survives(batch);
+    made_compress(batch, &(struct tk_codec_options){.mode = TK_CODEC_LOSSLESS}, &file);
+    (void)made_expand(tk_buf_str(&file), &(struct tk_codec_decoding){0}, back, &losses);
+    assert_equal_spans(batch, back);
+    made_compress(batch, &(struct tk_codec_options){.block_traces = 100, .block_ns = 1000000000},
+                  &blocks);
+    assert_int_equal(tk_codec_info_read(tk_buf_str(&blocks), &info, &err), 0);
+    assert_in_range(info.blocks, (QUIET + BURST) / 100, QUIET + BURST / 100 + 2);
+}
+
+/* Values that are no text, a key that is none, a value of a MiB. */
+static void odd_values_come_back_byte_for_byte(void **state)
+{
+    (void)state;
+    enum { LARGE = 1 << 20 };
+    TK_CLEANUP(tk_span_batch_freep) struct tk_span_batch *batch = new_batch(4);
+    TK_CLEANUP(tk_span_batch_freep) struct tk_span_batch *back = new_batch(4);
+    TK_CLEANUP(tk_buf_release) struct tk_buf file;
+    struct tk_codec_losses losses;
+    char *large = malloc(LARGE);
+    assert_non_null(large);
+    for (size_t i = 0; i < LARGE; i++)
+        large[i] = (char)(i * 7 + i / 4096);
+    const struct {
+        tk_str key, value;
+        uint32_t type;
+    } attrs[] = {
+        {TK_STR(""), TK_STR("no key"), TK_ATTR_STRING},
+        {TK_STR("nul"), TK_STR("a\0b\0"), TK_ATTR_STRING},
+        {TK_STR("bytes"), TK_STR("\xFF\xFE\x00\x80"), TK_ATTR_BYTES},
+        {TK_STR("marks"), TK_STR("\x01\x02\x05 1 \x02"), TK_ATTR_STRING},
+        {TK_STR("large"), {large, LARGE}, TK_ATTR_BYTES},
+    };
+    assert_int_equal(tk_span_batch_add_resource(batch, &(struct tk_span_resource){0}), 0);
+    assert_int_equal(tk_span_batch_add_scope(batch, &(struct tk_span_scope){0}), 0);
+    assert_int_equal(tk_span_batch_begin(batch), 0);
+    batch->trace_ids[0][0] = 1;
+    batch->span_ids[0] = 1;
+    for (size_t i = 0; i < TK_COUNTOF(attrs); i++) {
+        const struct tk_attr attr = {.key = tk_texts_add(&batch->texts, attrs[i].key),
+                                     .type = attrs[i].type,
+                                     .text = tk_texts_add(&batch->texts, attrs[i].value)};
+        assert_int_equal(tk_span_batch_add_attr(batch, &attr), 0);
+    }
+    assert_int_equal(tk_span_batch_end(batch), 0);
+    assert_survives(batch);
+    made_compress(batch, &(struct tk_codec_options){.mode = TK_CODEC_LOSSLESS}, &file);
+    (void)made_expand(tk_buf_str(&file), &(struct tk_codec_decoding){0}, back, &losses);
+    assert_equal_spans(batch, back);
+    free(large);
+}
+
 static void one_trace_and_none_are_files(void **state)
 {
     (void)state;
@@ -372,10 +472,13 @@ int main(void)
         cmocka_unit_test(files_in_a_row_have_ids_of_their_own),
         cmocka_unit_test(a_file_that_is_cut_gives_what_stands_before),
         cmocka_unit_test(a_flipped_bit_costs_a_layer_or_a_block_and_is_told),
+        cmocka_unit_test(damaged_files_are_truncated_or_refused),
         cmocka_unit_test(sections_of_nonsense_cost_themselves_alone),
         cmocka_unit_test(a_chain_of_100000_levels_and_a_fan_of_as_many_survive),
         cmocka_unit_test(cycles_twins_and_times_at_the_edge_survive),
         cmocka_unit_test(starts_in_the_last_millisecond_of_time_survive),
+        cmocka_unit_test(bursts_and_services_first_seen_in_mid_block_survive),
+        cmocka_unit_test(odd_values_come_back_byte_for_byte),
         cmocka_unit_test(one_trace_and_none_are_files),
         cmocka_unit_test(spans_that_come_again_are_counted_in_the_file),
     };
