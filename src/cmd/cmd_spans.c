@@ -191,7 +191,7 @@ static int run(const struct tk_cmd *cmd, int argc, char **argv)
     tk_look_init(&look, STDOUT_FILENO);
     tk_buf_init(&spans.out, OUT_MAX);
     spans.look = &look;
-    int rc = tk_span_store_open(first < argc ? argv[first] : NULL, &store, &err);
+    int rc = tk_span_store_open_any(first < argc ? argv[first] : NULL, &store, &err);
     spans.store = &store;
     spans.set = store.set;
     rc = rc < 0 ? rc : list(&spans, &err);
@@ -201,7 +201,7 @@ static int run(const struct tk_cmd *cmd, int argc, char **argv)
 
 const struct tk_cmd tk_cmd_spans = {
     .name = "spans",
-    .args = "[RUN]",
+    .args = "[RUN|FILE.tkz]",
     .help = "list and filter the spans of a run",
     .about = "RUN is a run folder, or the name of one in logs/; without it, the last one.\n"
              "\n"

@@ -264,7 +264,7 @@ static int run(const struct tk_cmd *cmd, int argc, char **argv)
     if (argc - first > 2)
         return tk_cmd_usage(cmd, "'%s' is one argument too many", argv[first + 2]);
     TK_CLEANUP(tk_span_store_release) struct tk_span_store store;
-    int rc = tk_span_store_open(first + 1 < argc ? argv[first + 1] : NULL, &store, &err);
+    int rc = tk_span_store_open_any(first + 1 < argc ? argv[first + 1] : NULL, &store, &err);
     rc = rc < 0 ? rc : show(&store, argv[first], &opts, &err);
     if (rc == -EINVAL)
         return tk_cmd_usage(cmd, "%s", err.msg);
@@ -273,7 +273,7 @@ static int run(const struct tk_cmd *cmd, int argc, char **argv)
 
 const struct tk_cmd tk_cmd_trace = {
     .name = "trace",
-    .args = "ID [RUN]",
+    .args = "ID [RUN|FILE.tkz]",
     .missing = "expected a trace: the beginning of its id, latest or slowest",
     .help = "draw one trace: who called whom, self time, critical path",
     .about = "ID is the beginning of a trace id, latest or slowest. RUN is a run folder, or\n"

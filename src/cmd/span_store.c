@@ -34,6 +34,16 @@ int tk_span_store_open(const char *run, struct tk_span_store *ret_store, struct 
     return rc < 0 ? tk_err_prefix(err, "%s/spans", ret_store->path) : 0;
 }
 
+int tk_span_store_open_any(const char *run, struct tk_span_store *ret_store, struct tk_err *err)
+{
+    if (!run || !tk_tkz_detect(run))
+        return tk_span_store_open(run, ret_store, err);
+    *ret_store = (struct tk_span_store){.dirfd = -1};
+    if (!tk_str_to_cstr(tk_str_from(run), ret_store->path, sizeof(ret_store->path)))
+        return tk_fail(err, -ENAMETOOLONG, "%s: the path is too long", run);
+    return tk_segment_set_new_of_blocks(AT_FDCWD, run, &ret_store->set, err);
+}
+
 void tk_span_store_release(struct tk_span_store *store)
 {
     tk_segment_set_free(store->set);

@@ -12,7 +12,7 @@
 
 struct tk_span_store {
     char path[PATH_MAX]; /* of the run */
-    int dirfd;           /* of its folder of spans */
+    int dirfd;           /* of its folder of spans; -1 = it is a file */
     struct tk_segment_set *set;
 };
 
@@ -20,6 +20,10 @@ struct tk_span_store {
  * -ENOENT when it has none. Release the store also after a failure. */
 TK_MUST_USE int tk_span_store_open(const char *run, struct tk_span_store *ret_store,
                                    struct tk_err *err);
+
+/* The same, or a file of compressed traces (.tkz), to be read only. */
+TK_MUST_USE int tk_span_store_open_any(const char *run, struct tk_span_store *ret_store,
+                                       struct tk_err *err);
 
 /* For TK_CLEANUP. */
 void tk_span_store_release(struct tk_span_store *store);

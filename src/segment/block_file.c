@@ -37,6 +37,7 @@ static int map_file(int dirfd, const char *name, struct tk_block_file *file, str
     if (map == MAP_FAILED)
         return tk_fail_errno(err, "%s", name);
     file->map = map;
+    file->mapped = (size_t)status.st_size;
     file->bytes = (tk_str){map, (size_t)status.st_size};
     return 0;
 }
@@ -93,11 +94,72 @@ int tk_block_file_open(int dirfd, const char *name, struct tk_block_file *ret_fi
     return rc;
 }
 
+/* What one block is as a file. */
+static int open_block(const struct tk_block_file *all, const struct tk_block *block,
+                      struct tk_block_file *ret_file, struct tk_err *err)
+{
+    *ret_file = (struct tk_block_file){.bytes = {all->bytes.p + block->offset, (size_t)block->size},
+                                       .info = {.closed = true}};
+    tk_codec_info_add(&ret_file->info, block);
+    return read_filters(ret_file, err);
+}
+
+static int open_blocks(const struct tk_block_file *all, struct tk_block_file *files,
+                       size_t *ret_count, struct tk_err *err)
+{
+    struct tk_block_walk walk = {.file = all->bytes};
+    struct tk_block block;
+    int rc = 0;
+    *ret_count = 0;
+    while (*ret_count < all->info.blocks && (rc = tk_block_walk_next(&walk, &block, err)) == 0) {
+        rc = open_block(all, &block, &files[*ret_count], err);
+        if (rc < 0)
+            return rc;
+        *ret_count += 1;
+    }
+    return rc < 0 ? rc : 0;
+}
+
+int tk_block_file_open_each(int dirfd, const char *name, struct tk_block_file **ret_files,
+                            size_t *ret_count, struct tk_err *err)
+{
+    struct tk_block_file all = {0};
+    struct tk_block_file *files = NULL;
+    size_t count = 0;
+    int rc = map_file(dirfd, name, &all, err);
+    if (rc < 0)
+        return rc;
+    rc = tk_codec_info_read(all.bytes, &all.info, err);
+    if (rc == 0 &&
+        (all.info.damaged_bytes > 0 || all.info.damaged_sections > 0 || !all.info.closed))
+        rc = tk_fail(err, -EBADMSG, "is damaged or cut off: see tracekit tkz info");
+    if (rc < 0)
+        rc = tk_err_prefix(err, "%s", name);
+    if (rc == 0 && !(files = calloc((size_t)all.info.blocks + 1, sizeof(*files))))
+        rc = tk_fail(err, -ENOMEM, "%s: out of memory", name);
+    rc = rc < 0 ? rc : open_blocks(&all, files, &count, err);
+    if (rc < 0 || count == 0) {
+        for (size_t i = 0; i < count; i++)
+            tk_block_file_close(&files[i]);
+        tk_block_file_close(&all);
+    } else {
+        files[0].map = all.map;
+        files[0].mapped = all.mapped;
+    }
+    if (rc < 0) {
+        free(files);
+        return rc;
+    }
+    *ret_files = files;
+    *ret_count = count;
+    return 0;
+}
+
 void tk_block_file_close(struct tk_block_file *file)
 {
     tk_block_file_unload(file);
     if (file->map)
-        (void)munmap(file->map, file->bytes.n);
+        (void)munmap(file->map, file->mapped);
     free(file->traces);
     tk_operations_release(&file->operations);
     tk_arena_release(&file->names);

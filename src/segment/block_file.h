@@ -18,7 +18,8 @@
 #include "span/span_batch.h"
 
 struct tk_block_file {
-    void *map;    /* owned */
+    void *map; /* owned; NULL = that of another one */
+    size_t mapped;
     tk_str bytes; /* of it */
     struct tk_codec_info info;
     struct tk_span_batch *batch; /* the rows; NULL = not decoded now */
@@ -35,6 +36,14 @@ struct tk_block_file {
  * it has more spans than a batch. */
 TK_MUST_USE int tk_block_file_open(int dirfd, const char *name, struct tk_block_file *ret_file,
                                    struct tk_err *err);
+
+/* Open a file of compressed traces of any origin and size, each of its blocks as a file of its own:
+ * `ret_files` is the caller's to close and to free; the first one holds the map of all, and the
+ * others must not be read when it is closed. -ENOENT, -EBADMSG when it is no such file, damaged or
+ * cut off. */
+TK_MUST_USE int tk_block_file_open_each(int dirfd, const char *name,
+                                        struct tk_block_file **ret_files, size_t *ret_count,
+                                        struct tk_err *err);
 
 /* Accepts a zeroed struct. */
 void tk_block_file_close(struct tk_block_file *file);

@@ -70,8 +70,8 @@ static void member_free(struct member *member)
 /* Opening ---------------------------------------------------------------------------------------
  */
 
-int tk_segment_set_new(int dirfd, bool skip_bad, struct tk_segment_set **ret_set,
-                       struct tk_err *err)
+/* A set of nothing. */
+static int new_set(int dirfd, bool skip_bad, struct tk_segment_set **ret_set, struct tk_err *err)
 {
     struct tk_segment_set *set = calloc(1, sizeof(*set));
     if (!set)
@@ -88,8 +88,64 @@ int tk_segment_set_new(int dirfd, bool skip_bad, struct tk_segment_set **ret_set
         rc = tk_segment_reader_new(&set->reader, err);
     if (rc == 0)
         rc = tk_span_batch_new(SCAN_ROWS, &set->batch, err);
-    if (rc == 0)
-        rc = tk_segment_set_refresh(set, err);
+    if (rc < 0) {
+        tk_segment_set_free(set);
+        return rc;
+    }
+    *ret_set = set;
+    return 0;
+}
+
+int tk_segment_set_new(int dirfd, bool skip_bad, struct tk_segment_set **ret_set,
+                       struct tk_err *err)
+{
+    struct tk_segment_set *set = NULL;
+    int rc = new_set(dirfd, skip_bad, &set, err);
+    if (rc < 0)
+        return rc;
+    rc = tk_segment_set_refresh(set, err);
+    if (rc < 0) {
+        tk_segment_set_free(set);
+        return rc;
+    }
+    *ret_set = set;
+    return 0;
+}
+
+/* A member for each of the files, which it owns from then on. */
+static int add_blocks(struct tk_segment_set *set, struct tk_block_file *files, size_t count,
+                      struct tk_err *err)
+{
+    set->members = calloc(count + 1, sizeof(*set->members));
+    for (size_t i = 0; set->members && i < count; i++) {
+        struct member *member = calloc(1, sizeof(*member));
+        if (!member)
+            break;
+        *member = (struct member){.number = (uint32_t)(i + 1),
+                                  .kind = TK_SEGMENT_BLOCK,
+                                  .is_seen = true,
+                                  .fd = -1,
+                                  .block = files[i]};
+        set->members[set->count++] = member;
+        files[i] = (struct tk_block_file){0};
+    }
+    if (set->count == count)
+        return 0;
+    for (size_t i = 0; i < count; i++)
+        tk_block_file_close(&files[i]);
+    return tk_fail(err, -ENOMEM, "segments: out of memory");
+}
+
+int tk_segment_set_new_of_blocks(int dirfd, const char *name, struct tk_segment_set **ret_set,
+                                 struct tk_err *err)
+{
+    struct tk_segment_set *set = NULL;
+    struct tk_block_file *files = NULL;
+    size_t count = 0;
+    int rc = new_set(dirfd, false, &set, err);
+    rc = rc < 0 ? rc : tk_block_file_open_each(dirfd, name, &files, &count, err);
+    rc = rc < 0 ? rc : add_blocks(set, files, count, err);
+    free(files);
     if (rc < 0) {
         tk_segment_set_free(set);
         return rc;

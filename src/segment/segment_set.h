@@ -20,6 +20,11 @@ struct tk_segment_set;
  * `skip_bad` counts it instead. */
 TK_MUST_USE int tk_segment_set_new(int dirfd, bool skip_bad, struct tk_segment_set **ret_set,
                                    struct tk_err *err);
+/* The blocks of a file of compressed traces as such a folder, to be read and not refreshed.
+ * -ENOENT, -EBADMSG when it is none, damaged or cut off. */
+TK_MUST_USE int tk_segment_set_new_of_blocks(int dirfd, const char *name,
+                                             struct tk_segment_set **ret_set, struct tk_err *err);
+
 TK_MUST_USE int tk_segment_set_refresh(struct tk_segment_set *set, struct tk_err *err);
 
 /* Accepts NULL. */

@@ -285,6 +285,8 @@ int tk_bill_lookup_open(int dirfd, const struct tk_span_rows *only,
     struct tk_map ids = {0};
     *ret_lookup = (struct tk_bill_lookup){0};
     *ret_is_there = false;
+    if (dirfd == -1)
+        return 0;
     TK_CLEANUP(tk_fd_close)
     int fd = openat(dirfd, TK_BILLS_FILE, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0 && errno == ENOENT)

@@ -26,8 +26,9 @@ struct tk_bill_lookup {
 };
 
 /* Read TK_BILLS_FILE of the folder of spans: the bills of these spans, or of all (`only` is NULL).
- * A folder without the file has no bills: `ret_lookup` stays zero and `ret_is_there` is false.
- * Fails with -EBADMSG when the file is damaged or none of bills. Release it also after a failure.
+ * A folder without the file has no bills, nor have spans without a folder (`dirfd` -1):
+ * `ret_lookup` stays zero and `ret_is_there` is false. Fails with -EBADMSG when the file is damaged
+ * or none of bills. Release it also after a failure.
  */
 TK_MUST_USE int tk_bill_lookup_open(int dirfd, const struct tk_span_rows *only,
                                     struct tk_bill_lookup *ret_lookup, bool *ret_is_there,

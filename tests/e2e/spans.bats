@@ -105,14 +105,33 @@ names() {
 @test "compressed traces are no run: the line says what makes one, and that works" {
     "$TK" compress shop -o shop.tkz
     line="shop.tkz: is a file of compressed traces, no run; 'tracekit expand shop.tkz --format parquet -o RUN' makes one of it"
-    run -1 "$TK" spans shop.tkz
-    [ "$output" = "tracekit spans: $line" ]
-    run -1 "$TK" trace 0123 shop.tkz
-    [ "$output" = "tracekit trace: $line" ]
+    run -1 "$TK" join shop.tkz
+    [ "$output" = "tracekit join: $line" ]
     run -1 "$TK" export otlp shop.tkz -o out
     [ "$output" = "tracekit export: $line" ]
     "$TK" expand shop.tkz --format parquet -o RUN
     [ "$("$TK" spans RUN --limit 0 --json | wc -l)" -eq "$("$TK" tkz info --json shop.tkz | jq .spans)" ]
+}
+
+@test "a file of compressed traces is listed, filtered and drawn as the run is" {
+    "$TK" import -o once "$TK_TEST_DATA/spans/shop.json"
+    for blocks in 10000 1; do
+        "$TK" compress once --lossless --block-traces $blocks -o whole.tkz
+        for options in "" --by-trace --operations "--service cart" "--status error" "--min-duration 20ms"; do
+            # shellcheck disable=SC2086  # several options
+            diff <("$TK" spans once --limit 0 --json $options | sort) <("$TK" spans whole.tkz --limit 0 --json $options | sort)
+        done
+        diff <("$TK" trace slowest once --json) <("$TK" trace slowest whole.tkz --json)
+    done
+    "$TK" compress shop -o near.tkz
+    id=$("$TK" spans near.tkz --by-trace --json --limit 1 | jq -r .trace_id)
+    [ "$("$TK" trace "$id" near.tkz --json | jq -r .trace_id)" = "$id" ]
+    head -c 300 whole.tkz >cut.tkz
+    run -1 "$TK" spans cut.tkz
+    [ "$output" = "tracekit spans: cut.tkz: is damaged or cut off: see tracekit tkz info" ]
+    "$TK" compress "$TK_TEST_DATA/spans/shop.json" --traces 0:0 -o none.tkz
+    run -0 "$TK" spans none.tkz --json
+    [ -z "$output" ]
 }
 
 @test "real traces: the sums are right" {
