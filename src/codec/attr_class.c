@@ -93,11 +93,10 @@ static bool begin_form(char *form, tk_str first, bool is_drawn)
 {
     memcpy(form, first.p, first.n);
     for (size_t i = 0; i < first.n; i++) {
-        char mark = is_drawn ? widen(TK_ATTR_FORM_DECIMAL, first.p[i]) : 0;
         if (is_mark(form[i]))
             return false;
-        if (mark != 0)
-            form[i] = mark;
+        if (is_drawn && widen(TK_ATTR_FORM_DECIMAL, first.p[i]) != 0)
+            form[i] = widen(TK_ATTR_FORM_DECIMAL, first.p[i]);
     }
     return true;
 }

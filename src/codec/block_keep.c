@@ -8,6 +8,11 @@
 #include "codec/keep.h"
 #include "codec/keep_rules.h"
 
+struct chosen {
+    struct tk_kept *kept; /* owned */
+    size_t count;
+};
+
 /* The rows of the chosen traces. */
 static size_t gather_kept(const struct tk_forest *forest, const struct tk_kept *kept, size_t count,
                           uint32_t *ret_rows)
@@ -42,41 +47,51 @@ static int put_block(const struct tk_codec_options *options, const struct tk_spa
     return rc < 0 ? rc : tk_buf_check(out, "exact traces", err);
 }
 
-/* The list of those that stay, and their block. */
-static int put_section(const struct tk_codec_options *options, const struct tk_span_rows *rows,
-                       const struct tk_forest *forest, const struct tk_kept *kept, size_t count,
-                       struct tk_buf *out, struct tk_err *err)
+/* The block of those that stay. */
+static int put_block_of(const struct tk_codec_options *options, const struct tk_span_rows *rows,
+                        const struct tk_forest *forest, const struct chosen *chosen,
+                        struct tk_buf *out, struct tk_err *err)
 {
-    TK_CLEANUP(tk_buf_release) struct tk_buf block;
-    tk_buf_init(&block, out->max);
     uint32_t *of_kept = calloc((size_t)forest->node_count + 1, sizeof(*of_kept));
     if (!of_kept)
         return tk_fail(err, -ENOMEM, "exact traces: out of memory");
-    size_t n = gather_kept(forest, kept, count, of_kept);
-    int rc = put_block(options, &(struct tk_span_rows){rows->batch, of_kept, n}, &block, err);
-    if (rc == 0)
-        tk_keep_put(kept, count, tk_buf_str(&block), out);
+    size_t n = gather_kept(forest, chosen->kept, chosen->count, of_kept);
+    int rc = put_block(options, &(struct tk_span_rows){rows->batch, of_kept, n}, out, err);
     free(of_kept);
+    return rc;
+}
+
+/* Which traces stay; `kept` is the caller's to free. */
+static int choose(const struct tk_codec_options *options, const struct tk_span_rows *rows,
+                  const struct tk_forest *forest, struct chosen *ret_chosen, struct tk_err *err)
+{
+    bool *wanted = calloc((size_t)forest->trace_count + 1, sizeof(*wanted));
+    const struct tk_keep_options keep = {.per_mille = options->kept_per_mille,
+                                         .seed = options->seed > 0 ? options->seed : 1,
+                                         .wanted = wanted};
+    if (!wanted)
+        return tk_fail(err, -ENOMEM, "exact traces: out of memory");
+    int rc =
+        tk_keep_rules_match(options->rules, options->rule_count, forest, rows->batch, wanted, err);
+    if (rc == 0)
+        rc = tk_keep_choose(forest, &keep, &ret_chosen->kept, &ret_chosen->count, err);
+    free(wanted);
     return rc;
 }
 
 int tk_block_put_kept(const struct tk_codec_options *options, const struct tk_span_rows *rows,
                       const struct tk_forest *forest, struct tk_buf *out, struct tk_err *err)
 {
-    bool *wanted = calloc((size_t)forest->trace_count + 1, sizeof(*wanted));
-    const struct tk_keep_options keep = {.per_mille = options->kept_per_mille,
-                                         .seed = options->seed > 0 ? options->seed : 1,
-                                         .wanted = wanted};
-    struct tk_kept *kept = NULL;
-    size_t count = 0;
-    int rc = wanted ? tk_keep_rules_match(options->rules, options->rule_count, forest, rows->batch,
-                                          wanted, err)
-                    : tk_fail(err, -ENOMEM, "exact traces: out of memory");
-    rc = rc < 0 ? rc : tk_keep_choose(forest, &keep, &kept, &count, err);
-    if (rc == 0 && count > 0)
-        rc = put_section(options, rows, forest, kept, count, out, err);
-    free(kept);
-    free(wanted);
+    struct chosen chosen = {0};
+    TK_CLEANUP(tk_buf_release) struct tk_buf block;
+    tk_buf_init(&block, out->max);
+    int rc = choose(options, rows, forest, &chosen, err);
+    if (rc == 0 && chosen.count > 0) {
+        rc = put_block_of(options, rows, forest, &chosen, &block, err);
+        if (rc == 0)
+            tk_keep_put(chosen.kept, chosen.count, tk_buf_str(&block), out);
+    }
+    free(chosen.kept);
     return rc;
 }
 

@@ -92,9 +92,10 @@ static bool lists(const struct tk_block *block, uint32_t type)
 bool tk_trace_filter_read(const struct tk_block *block, uint32_t *ret_hashes)
 {
     const struct tk_section *filter = tk_block_find(block, TK_SECTION_TRACE_FILTER);
-    if (lists(block, TK_SECTION_IDS))
+    if (lists(block, TK_SECTION_IDS)) {
         return tk_block_find(block, TK_SECTION_IDS) && filter &&
                read_section(filter->bytes, block->head.traces, ret_hashes);
+    }
     if (lists(block, TK_SECTION_EXACT))
         return false;
     draw_hashes(block, ret_hashes);

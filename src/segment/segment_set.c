@@ -116,7 +116,7 @@ int tk_segment_set_new(int dirfd, bool skip_bad, struct tk_segment_set **ret_set
 static int add_blocks(struct tk_segment_set *set, struct tk_block_file *files, size_t count,
                       struct tk_err *err)
 {
-    set->members = calloc(count + 1, sizeof(*set->members));
+    set->members = calloc(count + 1, sizeof(struct member *));
     for (size_t i = 0; set->members && i < count; i++) {
         struct member *member = calloc(1, sizeof(*member));
         if (!member)
