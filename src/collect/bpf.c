@@ -57,6 +57,11 @@ static const struct rule rules[] = {
     {"follow_switch", TK_BPF_EXACT, TK_TIER_AUTO, {"btf_trace_sched_switch"}},
     {"count_sent", TK_BPF_NET, TK_TIER_AUTO, {"btf_trace_sock_send_length"}},
     {"count_received", TK_BPF_NET, TK_TIER_AUTO, {"btf_trace_sock_recv_length"}},
+    {"find_mappings",
+     TK_BPF_MAPPINGS,
+     TK_TIER_AUTO,
+     {"bpf_iter_task_vma_new", "bpf_iter_task_vma_next", "bpf_iter_task_vma_destroy",
+      "bpf_task_from_pid", "bpf_task_release"}},
     {"walk_groups",
      TK_BPF_CGROUPS,
      TK_TIER_AUTO,
@@ -196,6 +201,7 @@ static int load(struct tk_bpf *bpf, const struct btf *btf, enum tk_tier tier, ui
     bpf->parts = choose(programs, btf, tier, parts);
     tk_bpf_events_prepare(programs, (bpf->parts & TK_BPF_EVENTS) != 0);
     programs->rodata->is_exact = bpf->parts & TK_BPF_EXACT;
+    programs->rodata->has_vpids = is_in_kernel(btf, "bpf_task_from_vpid");
     programs->rodata->has_extras = bpf->parts & (TK_BPF_EXACT | TK_BPF_NET);
     int rc = bpf->parts & TK_BPF_TASKS ? 0 : -EOPNOTSUPP;
     if (rc == 0)
@@ -231,7 +237,8 @@ static int load_best(struct tk_bpf *bpf, const struct btf *btf, enum tk_tier tie
     for (size_t i = 0; i < TK_COUNTOF(tiers) && rc < 0 && rc != -EPERM; i++) {
         if (tier != TK_TIER_AUTO && tier != tiers[i])
             continue;
-        const uint32_t less[] = {parts, parts & ~(uint32_t)TK_BPF_ALL_CGROUPS,
+        const uint32_t less[] = {parts, parts & ~(uint32_t)TK_BPF_MAPPINGS,
+                                 parts & ~(uint32_t)(TK_BPF_ALL_CGROUPS | TK_BPF_MAPPINGS),
                                  parts & TK_BPF_THREADS};
         rc = load(bpf, btf, tiers[i], less[0] | TK_BPF_TASKS);
         for (size_t j = 1; j < TK_COUNTOF(less); j++) {
@@ -302,6 +309,17 @@ static int walk(void *context, const struct tk_walk_order *order, struct tk_walk
         .start_ns = start_ns,
         .end_ns = tk_clock_mono_ns(),
     };
+    return rc;
+}
+
+static int find_mappings(void *context, struct tk_bpf_mapping *mappings, uint32_t count)
+{
+    struct tk_bpf *bpf = context;
+    struct tk_bpf_mappings *shared = &bpf->programs->bss->mappings;
+    shared->count = count;
+    memcpy(shared->items, mappings, count * sizeof(*mappings));
+    int rc = tk_bpf_run(bpf->programs->progs.find_mappings);
+    memcpy(mappings, shared->items, count * sizeof(*mappings));
     return rc;
 }
 
@@ -409,6 +427,8 @@ static int learn(struct tk_bpf *bpf, const struct btf *btf, struct tk_err *err)
         bpf->programs->bss->cpus.count = 0;
     if (bpf->programs->bss->learned.root_rstat == 0) /* no way to a run queue */
         bpf->parts &= ~(uint32_t)TK_BPF_EXACT;
+    if (bpf->programs->bss->learned.ns_level > 0 && !bpf->programs->rodata->has_vpids)
+        bpf->parts &= ~(uint32_t)TK_BPF_MAPPINGS; /* our pids are not those that it asks */
     return 0;
 }
 
@@ -497,5 +517,10 @@ bool tk_bpf_read_extra(const struct tk_bpf *bpf, pid_t pid, struct tk_bpf_extra 
 
 struct tk_walker tk_bpf_walker(struct tk_bpf *bpf)
 {
-    return (struct tk_walker){.walk = walk, .context = bpf, .rss_exact = bpf->rss_exact};
+    return (struct tk_walker){
+        .walk = walk,
+        .find_mappings = bpf->parts & TK_BPF_MAPPINGS ? find_mappings : NULL,
+        .context = bpf,
+        .rss_exact = bpf->rss_exact,
+    };
 }

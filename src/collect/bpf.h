@@ -22,7 +22,8 @@ enum tk_bpf_part {
     TK_BPF_EXACT = 1 << 1,  /* it tells CPU times of running tasks to the moment, not to the tick */
     TK_BPF_EVENTS = 1 << 2, /* births, execs and ends of processes */
     TK_BPF_NET = 1 << 3,    /* bytes that processes sent and received */
-    TK_BPF_THREADS = 1 << 4, /* the walk tells of threads, too, where an order asks for them */
+    TK_BPF_THREADS = 1 << 4,  /* the walk tells of threads, too, where an order asks for them */
+    TK_BPF_MAPPINGS = 1 << 5, /* where processes publish their Resource */
 
     TK_BPF_CGROUPS = 1 << 8,   /* the walk over control groups */
     TK_BPF_FLUSH_CSS = 1 << 9, /* and what has version 2 add up, two ways of two kernels */

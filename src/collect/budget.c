@@ -73,3 +73,15 @@ bool tk_budget_step(struct tk_budget *budget, int64_t now_ns, int64_t cpu_ns)
     budget->room_ns = 0;
     return false;
 }
+
+int64_t tk_allowance_earn(struct tk_allowance *allowance, int64_t now_ns)
+{
+    if (allowance->since_ns != 0) {
+        int64_t passed_ns = now_ns - allowance->since_ns;
+        allowance->credit_ns += (int64_t)((double)passed_ns * allowance->share);
+    }
+    if (allowance->credit_ns > allowance->most_ns)
+        allowance->credit_ns = allowance->most_ns;
+    allowance->since_ns = now_ns;
+    return allowance->credit_ns;
+}

@@ -49,4 +49,17 @@ void tk_budget_init(struct tk_budget *budget, double share);
  * what was taken meanwhile; true when the pace changed. */
 bool tk_budget_step(struct tk_budget *budget, int64_t now_ns, int64_t cpu_ns);
 
+/* A share of the time for work that can wait: it is earned as time goes by and spent piece by
+ * piece. The last piece may overdraw it, which has to be earned before the next one. */
+struct tk_allowance {
+    double share;      /* of the time */
+    int64_t most_ns;   /* that is kept, however long nothing was spent */
+    int64_t credit_ns; /* at hand; negative = overdrawn */
+    int64_t since_ns;  /* monotonic: up to when it was earned; 0 = never */
+};
+
+/* What the time up to `now_ns` (monotonic) has earned. Returns what may be spent now; the first
+ * call earns nothing, so that credit_ns says what there is to begin with. */
+int64_t tk_allowance_earn(struct tk_allowance *allowance, int64_t now_ns);
+
 #endif

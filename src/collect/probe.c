@@ -163,7 +163,8 @@ static void probe_contexts(const struct tk_prober *prober, struct tk_finding *fi
     struct tk_err ignored;
     int procfd = prober->kernel->procfd;
     if (have_privilege(TK_STR("CAP_SYS_PTRACE"))) {
-        set(finding, TK_PROBE_YES, "%s", "");
+        set(finding, TK_PROBE_YES, "published Resources found %s",
+            prober->procs.mappings ? "of many at once by BPF" : "by PID/maps");
         return;
     }
     bool is_kept = tk_file_read(procfd, "sys/kernel/yama/ptrace_scope", buf, sizeof(buf), &text,

@@ -123,7 +123,8 @@ static int open_walk(struct tk_procs *procs, struct tk_err *err)
     uint32_t demanded = demanded_parts(&procs->options);
     uint32_t parts = procs->options.bpf_parts | demanded |
                      (procs->options.no_events ? 0U : TK_BPF_EVENTS) |
-                     (procs->options.threads ? TK_BPF_THREADS : 0U);
+                     (procs->options.threads ? TK_BPF_THREADS : 0U) |
+                     (procs->options.contexts ? TK_BPF_MAPPINGS : 0U);
     int rc = load_walk(procs->kernel, procs->options.tier, parts, &procs->bpf, err);
     if (rc < 0)
         return rc;
@@ -355,6 +356,7 @@ void tk_procs_read_stats(const struct tk_procs *procs, struct tk_procs_stats *re
         .sweep_ns = procs->sweep_ns,
         .pss_left_out = procs->pss.left_out,
         .threads_left_out = procs->threads.left_out,
+        .context_source = tk_procs_context_source(procs),
         .contexts_refused = procs->contexts.refused,
         .contexts_left_out = procs->contexts.left_out,
         .detail_ticks = procs->detail_ticks,
@@ -448,7 +450,8 @@ static void try_walk(const struct tk_kernel *kernel, struct tk_procs_probe *prob
     struct tk_bpf *bpf = NULL;
     struct tk_err err;
     probe->tier = kernel->cpu_clock ? TK_TIER_P : TK_TIER_P0;
-    if (load_walk(kernel, TK_TIER_AUTO, TK_BPF_EVENTS | TK_BPF_ALL_CGROUPS, &bpf, &err) < 0) {
+    if (load_walk(kernel, TK_TIER_AUTO, TK_BPF_EVENTS | TK_BPF_ALL_CGROUPS | TK_BPF_MAPPINGS, &bpf,
+                  &err) < 0) {
         (void)tk_str_to_cstr(tk_str_from(err.msg), probe->walk_why_not,
                              sizeof(probe->walk_why_not));
         return;
@@ -456,6 +459,7 @@ static void try_walk(const struct tk_kernel *kernel, struct tk_procs_probe *prob
     probe->tier = tk_bpf_tier(bpf);
     probe->rss_exact = tk_bpf_walker(bpf).rss_exact;
     probe->ring = (tk_bpf_parts(bpf) & TK_BPF_EVENTS) != 0;
+    probe->mappings = (tk_bpf_parts(bpf) & TK_BPF_MAPPINGS) != 0;
     probe->group_walk = (tk_bpf_parts(bpf) & TK_BPF_CGROUPS) != 0;
     tk_bpf_free(bpf);
 }

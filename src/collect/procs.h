@@ -149,8 +149,9 @@ struct tk_procs_stats {
     int64_t pss_left_out;     /* readings of PSS that had no room in the budget */
     int64_t threads_left_out; /* readings of threads that came later: a tick had no room */
     int64_t sweep_ns;         /* length of the last sweep, first clock to last */
-    int64_t contexts_refused; /* processes whose environment and memory may not be read */
-    int64_t contexts_left_out; /* that had ended before they were read, or were too many */
+    const char *context_source; /* of published Resources: "bpf", "maps" or "none" */
+    int64_t contexts_refused;   /* processes whose environment and memory may not be read */
+    int64_t contexts_left_out;  /* that had ended before they were read, or were too many */
     int64_t detail_ticks; /* user and system time, faults and I/O of a process that runs all the
                              time are up to so many ticks old, less one; 0 = nobody ran */
     int64_t syscalls;     /* of all sweeps so far; what following forks and exits takes is not in
@@ -175,6 +176,7 @@ struct tk_procs_probe {
     bool rss_exact;         /* by the walk of B2 or B1 */
     bool ring;              /* births, execs and ends with their accounting, by BPF */
     bool group_walk;        /* likewise, of all control groups */
+    bool mappings;          /* likewise, where processes publish their Resource */
     bool cpu_clock;         /* tier P */
     bool connector;         /* fork, exec and exit events */
     bool taskstats;         /* exits with their accounting */

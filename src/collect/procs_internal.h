@@ -64,8 +64,9 @@ struct tk_procs_threads {
 
 struct tk_context_due {
     pid_t pid;
-    int64_t start_ticks;
-    int64_t due_ns; /* monotonic */
+    uint32_t start_ticks; /* the lower half */
+    uint32_t due_ms;      /* monotonic, the lower half: looks are due within a minute */
+    uint32_t mark;        /* of its mappings at the look before, struct tk_bpf_mapping */
 };
 
 struct tk_context_queue {
@@ -78,7 +79,9 @@ struct tk_procs_contexts {
     int64_t since_ns;                                     /* monotonic: the recording began */
     struct tk_buf text;                                   /* of the file or memory at hand */
     struct tk_buf resource;                               /* JSON */
-    int64_t refused;                                      /* processes that may not be read */
+    struct tk_allowance allowance;
+    int64_t look_ns;  /* that a look took lately */
+    int64_t refused;  /* processes that may not be read */
     int64_t left_out; /* that ended, or came in too large numbers, before they were */
 };
 
@@ -332,8 +335,11 @@ void tk_procs_contexts_release(struct tk_procs_contexts *contexts);
  * times more. Does nothing unless asked for. */
 void tk_procs_await_context(struct tk_procs *procs, uint32_t i);
 
-/* Look at those whose time has come, as far as the budget of a tick goes, and write rows of what is
- * known. */
+/* Where published Resources are found: "bpf", "maps" or "none". */
+const char *tk_procs_context_source(const struct tk_procs *procs);
+
+/* Look at those whose time has come, as far as the share of the time goes that is for it, and write
+ * rows of what is known. */
 void tk_procs_read_contexts(struct tk_procs *procs, struct tk_rows *rows);
 
 /* procs_rows.c ------------------------------------------------------------------------ */

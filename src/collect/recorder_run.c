@@ -246,6 +246,7 @@ static void set_procs(const struct tk_recorder *recorder, struct tk_batch *row)
     tk_batch_set_bool(row, TK_RUN_THREADS, recorder->options.procs.threads);
     if (recorder->options.procs.threads)
         tk_batch_set_i64(row, TK_RUN_THREADS_LEFT_OUT, stats.threads_left_out);
+    set_text(row, TK_RUN_CONTEXT_SOURCE, stats.context_source);
     tk_batch_set_i64(row, TK_RUN_CONTEXTS_REFUSED, stats.contexts_refused);
     tk_batch_set_i64(row, TK_RUN_CONTEXTS_LEFT_OUT, stats.contexts_left_out);
     tk_batch_set_i64(row, TK_RUN_SWEEP_US, stats.sweep_ns / TK_NS_PER_US);

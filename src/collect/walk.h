@@ -36,6 +36,10 @@ struct tk_walk_order {
 
 struct tk_walker {
     int (*walk)(void *context, const struct tk_walk_order *order, struct tk_walk *ret_walk);
+
+    /* Fill in rc and address of `count` processes, TK_BPF_MAPPINGS_MAX at most, by one system call.
+     * 0, or a negative errno when none was asked. NULL = nothing here can tell. */
+    int (*find_mappings)(void *context, struct tk_bpf_mapping *mappings, uint32_t count);
     void *context;
     bool rss_exact; /* rss_pages is what /proc/PID/statm shows; else it is to be asked */
 };

@@ -47,6 +47,7 @@ static const struct {
     {TK_RUN_TIER, COMMON},
     {TK_RUN_EXIT_SOURCE, COMMON},
     {TK_RUN_CGROUP_SOURCE, COMMON},
+    {TK_RUN_CONTEXT_SOURCE, COMMON},
     {TK_RUN_PROC_ROWS, COMMON},
 };
 

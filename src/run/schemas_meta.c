@@ -180,6 +180,9 @@ static const struct tk_column run[TK_RUN_COUNT] = {
         {"threads_left_out", TK_I64, "",
          "readings of threads that had no room in their tick and came with a later one; absent = "
          "not asked for"},
+    [TK_RUN_CONTEXT_SOURCE] = {"context_source", TK_TEXT, "",
+                               "where the Resources that processes publish are found: bpf (the "
+                               "kernel is asked for many at once), maps (their files), none"},
     [TK_RUN_CONTEXTS_REFUSED] =
         {"contexts_refused", TK_I64, "",
          "processes whose environment and process context may not be read, for proc_context"},

@@ -109,6 +109,57 @@ static void a_clock_that_stood_still_does_no_harm(void **state)
         assert_false(tk_budget_step(&world.budget, world.now_ns, world.cpu_ns += TK_NS_PER_S));
 }
 
+/* Spend pieces of `piece_ns`, each tick as long as there is any; returns what was spent. */
+static int64_t spend(struct tk_allowance *allowance, int64_t tick_ns, int ticks, int64_t piece_ns)
+{
+    int64_t spent_ns = 0;
+    int64_t now_ns = allowance->since_ns;
+    for (int i = 0; i < ticks; i++) {
+        now_ns += tick_ns;
+        for (int64_t left_ns = tk_allowance_earn(allowance, now_ns); left_ns > 0;
+             left_ns -= piece_ns) {
+            allowance->credit_ns -= piece_ns;
+            spent_ns += piece_ns;
+        }
+    }
+    return spent_ns;
+}
+
+static struct tk_allowance begin_allowance(void)
+{
+    struct tk_allowance allowance = {.share = 0.02, .most_ns = 20 * TK_NS_PER_MS};
+    assert_int_equal(tk_allowance_earn(&allowance, 1000 * TK_NS_PER_S), 0);
+    return allowance;
+}
+
+static void an_allowance_is_a_share_of_the_time_at_any_rate(void **state)
+{
+    (void)state;
+    static const int64_t ticks_ns[] = {TK_NS_PER_MS, 10 * TK_NS_PER_MS, TK_NS_PER_S};
+    for (size_t i = 0; i < TK_COUNTOF(ticks_ns); i++) {
+        struct tk_allowance allowance = begin_allowance();
+        int ticks = (int)(10 * TK_NS_PER_S / ticks_ns[i]);
+        int64_t spent_ns = spend(&allowance, ticks_ns[i], ticks, 70 * TK_NS_PER_US);
+        assert_in_range(spent_ns, 199 * TK_NS_PER_MS, 201 * TK_NS_PER_MS);
+    }
+}
+
+static void an_overdraft_is_earned_before_more_is_spent(void **state)
+{
+    (void)state;
+    struct tk_allowance allowance = begin_allowance();
+    assert_int_equal(spend(&allowance, 10 * TK_NS_PER_MS, 1, 3 * TK_NS_PER_MS), 3 * TK_NS_PER_MS);
+    assert_int_equal(spend(&allowance, 10 * TK_NS_PER_MS, 14, TK_NS_PER_MS), 0);
+    assert_int_equal(spend(&allowance, 10 * TK_NS_PER_MS, 1, TK_NS_PER_MS), TK_NS_PER_MS);
+}
+
+static void an_allowance_that_is_not_used_does_not_pile_up(void **state)
+{
+    (void)state;
+    struct tk_allowance allowance = begin_allowance();
+    assert_int_equal(spend(&allowance, 3600 * TK_NS_PER_S, 1, TK_NS_PER_MS), 20 * TK_NS_PER_MS);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -119,6 +170,9 @@ int main(void)
         cmocka_unit_test(steps_are_taken_back_when_there_is_room),
         cmocka_unit_test(it_does_not_swing_to_and_fro),
         cmocka_unit_test(a_clock_that_stood_still_does_no_harm),
+        cmocka_unit_test(an_allowance_is_a_share_of_the_time_at_any_rate),
+        cmocka_unit_test(an_overdraft_is_earned_before_more_is_spent),
+        cmocka_unit_test(an_allowance_that_is_not_used_does_not_pile_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

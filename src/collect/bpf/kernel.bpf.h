@@ -125,9 +125,46 @@ struct percpu_counter {
     int32_t *counters;
 };
 
+typedef struct seqcount {
+    unsigned int sequence;
+} seqcount_t;
+
 struct mm_struct {
     struct percpu_counter rss_stat[4];
-    unsigned long hiwater_rss;
+    unsigned long hiwater_rss, env_start, env_end;
+    seqcount_t mm_lock_seq; /* from Linux 6.14 */
+};
+
+/* Linux 6.4 to 6.13. */
+struct mm_struct___int {
+    int mm_lock_seq;
+};
+
+struct qstr {
+    uint32_t len;
+    const unsigned char *name;
+};
+
+struct dentry {
+    struct qstr d_name;
+};
+
+struct path {
+    struct dentry *dentry;
+};
+
+struct file {
+    struct path f_path;
+};
+
+struct anon_vma_name {
+    char name[1];
+};
+
+struct vm_area_struct {
+    unsigned long vm_start;
+    struct file *vm_file;
+    struct anon_vma_name *anon_name; /* where the kernel keeps such names */
 };
 
 /* Up to Linux 6.1. */

@@ -117,6 +117,26 @@ struct tk_bpf_counter {
     uint64_t parts; /* per-CPU pointer */
 };
 
+/* Asked of a process: where its mapping named OTEL_CTX begins, and its environment. */
+struct tk_bpf_mapping {
+    int32_t pid;        /* in the namespace of the reader */
+    int32_t rc;         /* 0, or a negative errno: it is gone, or its memory is being changed */
+    uint32_t mark;      /* in: as it was told last, 0 = not yet; out: it is another one when any
+                           mapping has changed, and 0 on kernels that do not tell. While it stays, the
+                           process is not gone through again: what it has is what it had */
+    uint32_t env_bytes; /* out, as the next two */
+    uint64_t env;
+    uint64_t address; /* 0 = it has none, or has not changed */
+};
+
+#define TK_BPF_MAPPINGS_MAX 256 /* processes asked at a time */
+
+struct tk_bpf_mappings {
+    uint32_t count;
+    uint32_t padding;
+    struct tk_bpf_mapping items[TK_BPF_MAPPINGS_MAX];
+};
+
 enum tk_bpf_event_kind { TK_BPF_FORK = 1, TK_BPF_EXEC, TK_BPF_EXIT };
 
 /* A process was born, runs another program, or has ended (then with struct tk_bpf_end). */
