@@ -6,7 +6,7 @@ import { homedir } from 'node:os';
 import path from 'node:path';
 
 const cache = path.join(process.env.XDG_CACHE_HOME ?? path.join(homedir(), '.cache'), 'tracekit-peers');
-const whole = () => readdirSync(cache).find((name) => existsSync(path.join(cache, name, 'npm.done')));
+const whole = () => readdirSync(cache).find((name) => existsSync(path.join(cache, name, 'npm/node_modules/@duckdb/node-api')));
 const home = process.env.TK_PEERS ?? path.join(cache, whole(), 'npm');
 const { DuckDBInstance } = createRequire(path.join(home, 'package.json'))('@duckdb/node-api');
 const db = await (await DuckDBInstance.create(':memory:', { threads: '1' })).connect();

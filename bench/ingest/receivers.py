@@ -28,6 +28,7 @@ class Receiver:
     program: str  # in PEERS; "" = tracekit
     config: str = ""  # in HERE
     options: tuple[str, ...] = ()  # of tracekit serve
+    workers: int = 1  # likewise
 
 
 RECEIVERS = (
@@ -40,6 +41,10 @@ RECEIVERS = (
 )
 
 
+# Not in the table: two workers on both CPUs, beside the sender.
+TWO_WORKERS = Receiver("tracekit, two workers", "", options=("--ack", "write"), workers=2)
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -47,9 +52,9 @@ def free_port() -> int:
 
 
 class Server:
-    """A receiver that runs, on CPU `cpu`, until it is stopped."""
+    """A receiver that runs, on these CPUs ("0", "0,1"), until it is stopped."""
 
-    def __init__(self, receiver: Receiver, tracekit: Path, scratch: Path, cpu: int):
+    def __init__(self, receiver: Receiver, tracekit: Path, scratch: Path, cpus: str):
         self.receiver = receiver
         self.run = scratch / "run"
         self.http = free_port()
@@ -57,7 +62,7 @@ class Server:
         shutil.rmtree(self.run, ignore_errors=True)
         self.log = (scratch / "server.log").open("wb")
         self.process = subprocess.Popen(
-            ["taskset", "-c", str(cpu), *self.command(tracekit)], stdout=self.log,
+            ["taskset", "-c", cpus, *self.command(tracekit)], stdout=self.log,
             stderr=self.log, cwd=scratch,
             env={**os.environ, "HTTP_PORT": str(self.http), "GRPC_PORT": str(self.grpc)})
         self.wait(scratch)
@@ -66,7 +71,7 @@ class Server:
         if not self.receiver.program:
             return [str(tracekit), "serve", "--http", f"127.0.0.1:{self.http}",
                     "--grpc", f"127.0.0.1:{self.grpc}", "--zipkin", "off", "--query", "off",
-                    "--workers", "1", *self.receiver.options, str(self.run)]
+                    "--workers", str(self.receiver.workers), *self.receiver.options, str(self.run)]
         program = PEERS / self.receiver.program
         if not program.exists():
             raise Unavailable(f"{program} is not there: bench/ingest/install-peers builds it")

@@ -3,7 +3,8 @@
 """Measure how many spans `tracekit serve` takes on one core, beside the OpenTelemetry Collector and
 Jaeger: `tracekit replay` on another core sends the same spans to all (protocol of
 trace-storage-and-ui.md section 13). Then twice of what it takes, and kill -9 in the middle: nothing
-that was acknowledged may be missing. Writes its section of bench/RESULTS.md.
+that was acknowledged may be missing. And what spans take on the disk, and how soon they are found.
+Writes its section of bench/RESULTS.md.
 """
 
 from __future__ import annotations
@@ -25,11 +26,15 @@ import plan
 import receivers
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import storage  # noqa: E402
 from results import ROOT, build, describe_machine, put_into_results, say  # noqa: E402
 
 BEGIN = "<!-- bench/ingest/run.py writes from here -->"
 END = "<!-- to here, bench/ingest/run.py -->"
-SERVER_CPU, SENDER_CPU = 0, 1
+SERVER_CPU, SENDER_CPU = "0", "1"
+
+
+EVEN_SHARE = 0.5  # of the window, for latencies
 
 
 def parse_args() -> argparse.Namespace:
@@ -40,6 +45,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--warmup", type=float, default=10, help="seconds before (10)")
     parser.add_argument("--rounds", type=int, default=5, help="of each cell (5)")
     parser.add_argument("--crashes", type=int, default=5, help="kills under overload (5)")
+    parser.add_argument("--stored", type=int, default=10_000_000,
+                        help="spans on disk that are asked for; 0 = do not (10,000,000)")
+    parser.add_argument("--all", action="store_true", help="every load to every receiver")
     parser.add_argument("--only", default="", help="cells 'RECEIVER / LOAD' that match")
     parser.add_argument("--scratch", type=Path, help="where spans are stored (a temporary folder)")
     parser.add_argument("--output", type=Path, help="the result, as JSON")
@@ -59,7 +67,7 @@ def sender(args: argparse.Namespace, server: receivers.Server, load: plan.Load,
     connections = ["-c", "4", "--streams", "8", "--grpc"] if load.grpc else ["-c", "8"]
     if "--rate" in options:  # an open loop waits for no answer
         connections[1] = "64"
-    return ["taskset", "-c", str(SENDER_CPU), str(args.build / "tracekit"), "replay",
+    return ["taskset", "-c", SENDER_CPU, str(args.build / "tracekit"), "replay",
             "--synthetic", "--spans", str(load.spans), *plan.SPANS, *load.options, *connections,
             "--print-json", "--to", f"http://127.0.0.1:{port}", *options]
 
@@ -72,8 +80,9 @@ def send(args: argparse.Namespace, server: receivers.Server, load: plan.Load,
     return json.loads(done.stdout)
 
 
-def seconds_for(args: argparse.Namespace) -> list[str]:
-    return ["--warmup", f"{args.warmup}s", "--for", f"{args.warmup + args.window}s"]
+def seconds_for(args: argparse.Namespace, share: float = 1) -> list[str]:
+    window = args.window * share
+    return ["--warmup", f"{args.warmup}s", "--for", f"{args.warmup + window}s"]
 
 
 def measure_once(args: argparse.Namespace, receiver: receivers.Receiver, load: plan.Load,
@@ -91,7 +100,7 @@ def measure_once(args: argparse.Namespace, receiver: receivers.Receiver, load: p
             raise receivers.Unavailable(f"nothing was accepted: {fast['answers']}")
         even = send(args, server, load,
                     ["--rate", f"{fast['spans_per_s'] / 2:.0f}", "--retries", "0",
-                     *seconds_for(args)])
+                     *seconds_for(args, EVEN_SHARE)])
     finally:
         server.stop()
     stored = sum(file.stat().st_size for file in (server.run / "spans").glob("*.parquet"))
@@ -125,6 +134,19 @@ def measure_overload(args: argparse.Namespace, rate: float, scratch: Path) -> di
     return {"peak_mib": peak_mib, "accepted": result["accepted_spans"],
             "refused": result["lost"]["refused"], "unsent": result["unsent_spans"],
             "rate": 2 * rate}
+
+
+def measure_two_workers(args: argparse.Namespace, scratch: Path) -> dict:
+    server = receivers.Server(receivers.TWO_WORKERS, args.build / "tracekit", scratch,
+                              f"{SERVER_CPU},{SENDER_CPU}")
+    try:
+        before = server.cpu_s()
+        fast = send(args, server, plan.LOADS[0], ["--as-fast", *seconds_for(args)])
+        cpu_s = server.cpu_s() - before
+    finally:
+        server.stop()
+    return {"spans_per_s": fast["spans_per_s"],
+            "cpu_s_per_million": cpu_s / fast["accepted_spans"] * 1e6}
 
 
 def crash_once(args: argparse.Namespace, rate: float, scratch: Path, wait_s: float) -> dict:
@@ -162,7 +184,7 @@ def telemetrygen_rate(args: argparse.Namespace, scratch: Path) -> float | None:
     window = max(args.window / 4, 3)
     try:
         done = subprocess.run(
-            ["taskset", "-c", str(SENDER_CPU), program, "traces", "--otlp-insecure",
+            ["taskset", "-c", SENDER_CPU, program, "traces", "--otlp-insecure",
              "--otlp-endpoint", f"127.0.0.1:{server.grpc}", "--duration", f"{window:.0f}s",
              "--workers", "4", "--rate", "0"], capture_output=True, text=True)
     finally:
@@ -172,7 +194,8 @@ def telemetrygen_rate(args: argparse.Namespace, scratch: Path) -> float | None:
 
 
 def cells_of(args: argparse.Namespace) -> list[tuple[receivers.Receiver, plan.Load]]:
-    every = [(receiver, load) for load in plan.LOADS for receiver in receivers.RECEIVERS]
+    every = [(receiver, load) for load in plan.LOADS for receiver in receivers.RECEIVERS
+             if args.all or load.name in plan.CELLS[receiver.name]]
     return [(receiver, load) for receiver, load in every
             if re.search(args.only, f"{receiver.name} / {load.name}")]
 
@@ -193,9 +216,16 @@ def measure(args: argparse.Namespace, scratch: Path) -> dict:
     if main_cell:
         rate = main_cell["spans_per_s"]["median"]
         result["idle_mib"] = main_cell["idle_mib"]["median"]
+        result["two_workers"] = measure_two_workers(args, scratch)
         result["overload"] = measure_overload(args, rate, scratch)
         result["crash"] = {"kills": args.crashes, **measure_crashes(args, rate, scratch)}
         result["telemetrygen"] = telemetrygen_rate(args, scratch)
+    if args.stored:
+        try:
+            result["storage"] = storage.measure(args.build, scratch, args.stored, SERVER_CPU)
+        except receivers.Unavailable as why:
+            result["missing"]["storage"] = str(why)
+            say(f"storage: {why}")
     result["load_after"] = os.getloadavg()[0]
     return result
 
@@ -208,28 +238,32 @@ def number(value: float) -> str:
 
 
 def goal_rows(result: dict) -> list[str]:
-    rows = ["| goal | what | floor | goal | measured | reached |", "|---|---|---|---|---|---|"]
+    rows = ["| goal | what | floor | goal | measured | of the goal | reached |",
+            "|---|---|---|---|---|---|---|"]
     for goal in plan.GOALS:
         value = goal.measure(result)
         sign = "≤" if goal.at_most else "≥"
         limits = f"{sign} {number(goal.floor)}{goal.unit} | {sign} {number(goal.wanted)}{goal.unit}"
         shown = "–" if value is None else number(value) + goal.unit
         reached = "not measured" if value is None else goal.reached(value)
-        rows.append(f"| {goal.number} | {goal.text} | {limits} | {shown} | {reached} |")
+        ratio = "–" if value is None else goal.ratio(value)
+        rows.append(f"| {goal.number} | {goal.text} | {limits} | {shown} | {ratio} | {reached} |")
     return rows
 
 
 def cell_rows(result: dict) -> list[str]:
-    rows = ["| load | receiver | spans/s (range) | CPU s per M spans | peak MiB | p50 ms | p99 ms "
-            "| bytes/span | lost | sender |", "|---|---|---|---|---|---|---|---|---|---|"]
+    rows = ["| load | receiver | spans/s (range) | over Collector | CPU s per M spans | peak MiB | p50 ms | p99 ms "
+            "| bytes/span | lost | sender |", "|---|---|---|---|---|---|---|---|---|---|---|"]
     for name, cell in result["cells"].items():
         receiver, load = name.split(" / ")
         median = {key: value["median"] for key, value in cell.items()}
         rate = cell["spans_per_s"]
         stored = f"{median['bytes_per_span']:.1f}" if median["bytes_per_span"] else "–"
+        theirs = plan.rate(result, plan.COLLECTOR, load)
+        over = f"{rate['median'] / theirs:.1f}x" if theirs else "–"
         rows.append(
             f"| {load} | {receiver} | **{rate['median']:,.0f}** ({rate['least']:,.0f} to "
-            f"{rate['most']:,.0f}) | {median['cpu_s_per_million']:.2f} | {median['peak_mib']:.0f} "
+            f"{rate['most']:,.0f}) | {over} | {median['cpu_s_per_million']:.2f} | {median['peak_mib']:.0f} "
             f"| {median['p50_ms']:.2f} | {median['p99_ms']:.2f} | {stored} "
             f"| {median['lost']:,.0f} | {median['sender_busy']:.0%} |")
     return rows
@@ -255,8 +289,21 @@ def overload_lines(result: dict) -> list[str]:
     return lines
 
 
+def storage_lines(result: dict) -> list[str]:
+    if "storage" not in result:
+        return []
+    find = result["storage"]["find"]
+    return [
+        f"Queries are of {find['spans']:,} spans of 10 attributes in segments, cold with the files "
+        "out of the page cache; all traces instead of 20: promoted "
+        f"{find['promoted_all_cold_ms']:,.0f} ms, tail {find['tail_all_cold_ms']:,.0f} ms. Sizes and "
+        f"export are of {find['spans'] // 10:,} spans that `serve` wrote."]
+
+
 def section(result: dict) -> str:
     missing = [f"Not measured: {name}: {why}" for name, why in result["missing"].items()]
+    export = result.get("storage", {}).get("export", {})
+    missing += [f"Not measured: size over DuckDB's: {export['missing']}"] if "missing" in export else []
     lines = [
         f"`bench/ingest/run.py` of {result['machine']}, release build; receiver on CPU "
         f"{SERVER_CPU}, sender on CPU {SENDER_CPU}; {result['window']:.0f} s after "
@@ -265,17 +312,19 @@ def section(result: dict) -> str:
         "with 10 attributes, ten to a trace. Spans/s is a closed loop of 8 connections (gRPC 4 with "
         "8 streams each); latencies are an open loop at half of that rate, from the time when a "
         "request was due. Where the sender takes nearly all of its core the receiver may be faster.",
-        "", *goal_rows(result), "", *overload_lines(result), *cell_rows(result)]
+        *storage_lines(result), "", *goal_rows(result), "", *overload_lines(result), *cell_rows(result)]
     return "\n".join(lines + ([""] + missing if missing else []))
 
 
 def show_plan(args: argparse.Namespace) -> None:
-    each = 2 * (args.warmup + args.window) + 3
+    each = 2 * args.warmup + (1 + EVEN_SHARE) * args.window + 3
     cells = cells_of(args)
     for receiver, load in cells:
         print(f"{receiver.name} / {load.name}")
-    total = each * args.rounds * len(cells) + (args.warmup + args.window) + 15 * args.crashes
-    print(f"{len(cells)} cells of {each:.0f} s, {args.rounds} rounds: {total / 3600:.1f} h")
+    rest = 2 * (args.warmup + args.window) + 15 * args.crashes + args.stored * 10e-6
+    total = each * args.rounds * len(cells) + rest
+    print(f"{len(cells)} cells of {each:.0f} s, {args.rounds} rounds, and {rest:.0f} s of overload, "
+          f"crashes and storage: {total / 60:.0f} min")
 
 
 def main() -> None:
@@ -287,7 +336,7 @@ def main() -> None:
     if args.render:
         result = json.loads(args.render.read_text())
     else:
-        build(args.build, "tracekit", "lost")
+        build(args.build, "tracekit", "lost", "segments")
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
         scratch = Path(tempfile.mkdtemp(prefix="tracekit-ingest-", dir=args.scratch))
         try:
