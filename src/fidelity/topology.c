@@ -4,24 +4,31 @@
  *
  * Gen-T sorts the distances of all pairs of structures and takes the nearest that are left, until
  * nothing is. The same matching comes out without most distances: those of 0 are pairs of one
- * structure, which a hash finds; then pairs are taken by ascending distance, and a distance is only
- * computed once the cheap bound of tk_tree_bound() says that the pair may have come to its turn. */
+ * structure, which a hash finds; then pairs are taken by ascending distance. A pair is known by
+ * what its distance is at least: by how many nodes it differs at first. When its turn has come at
+ * that distance, tk_tree_bound() puts most pairs off; and only whose turn has come again is
+ * measured. */
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 
 #include "fidelity/figures.h"
 #include "fidelity/topology_forest.h"
+#include "fidelity/tree_bound.h"
 
 #define MOST_TREES     50000
 #define MOST_LEFT      4096                /* structures of a side that are matched pair by pair */
+#define MOST_OUTLINED  4096                /* nodes of a tree of which bounds are found */
 #define MOST_STEPS     ((uint64_t)1 << 26) /* of one distance; else its bound is taken */
-#define MOST_ALL_STEPS ((uint64_t)1 << 32) /* of all of one height */
+#define MOST_ALL_STEPS ((uint64_t)1 << 30) /* of all of one height */
 #define GRACE_UNITS    4000 /* by which a child may start before its parent in Gen-T */
 
 static const uint32_t heights[] = {2, 3, 5, 7, 9};
 
-#define UNKNOWN ((uint32_t)1 << 31) /* of a score: a bound so far */
+/* Of a score: what it is so far; neither = the distance. */
+#define IS_DIFFERENCE ((uint32_t)1 << 31) /* of the numbers of nodes */
+#define IS_BOUND      ((uint32_t)1 << 30)
+#define AT_LEAST      (IS_BOUND - 1)
 
 /* Structures of both sides that are no exact match, and how far they are from one another. */
 struct pairing {
@@ -30,8 +37,9 @@ struct pairing {
     uint32_t left_count[TK_SIDES];
     uint32_t *scores; /* [left A][left B] */
     struct tk_tree_tables tables;
-    uint64_t steps;   /* that may still be taken */
-    uint64_t bounded; /* distances that are bounds */
+    struct tk_tree_outline outline; /* of a structure of A */
+    uint64_t steps;                 /* that may still be taken */
+    uint64_t bounded;               /* distances that are bounds */
 };
 
 /* Distances of matched trees. */
@@ -74,6 +82,7 @@ static void pairing_release(struct pairing *pairing)
         free(pairing->left[side]);
     free(pairing->scores);
     tk_tree_tables_release(&pairing->tables);
+    tk_tree_outline_release(&pairing->outline);
 }
 
 /* Structures that still have trees after exact matches; the same under both rules. */
@@ -92,7 +101,12 @@ static int find_left(struct pairing *pairing, int side, const double *counts)
     return 0;
 }
 
-static int find_bounds(struct pairing *pairing)
+static const struct tk_label_tree *tree_of(const struct pairing *pairing, int side, uint32_t at)
+{
+    return pairing->forests[side]->trees[pairing->left[side][at]];
+}
+
+static int init_scores(struct pairing *pairing)
 {
     size_t width = pairing->left_count[TK_SIDE_B];
     pairing->scores =
@@ -100,32 +114,52 @@ static int find_bounds(struct pairing *pairing)
     if (!pairing->scores)
         return -ENOMEM;
     for (uint32_t a = 0; a < pairing->left_count[TK_SIDE_A]; a++) {
+        uint32_t nodes = tree_of(pairing, TK_SIDE_A, a)->count;
         for (uint32_t b = 0; b < width; b++) {
+            uint32_t others = tree_of(pairing, TK_SIDE_B, b)->count;
             pairing->scores[a * width + b] =
-                UNKNOWN |
-                tk_tree_bound(pairing->forests[TK_SIDE_A]->trees[pairing->left[TK_SIDE_A][a]],
-                              pairing->forests[TK_SIDE_B]->trees[pairing->left[TK_SIDE_B][b]]);
+                IS_DIFFERENCE | (nodes > others ? nodes - others : others - nodes);
         }
     }
     return 0;
+}
+
+static int find_bound(struct pairing *pairing, uint32_t a, uint32_t b, uint32_t *score,
+                      struct tk_err *err)
+{
+    const struct tk_label_tree *first = tree_of(pairing, TK_SIDE_A, a);
+    int rc =
+        pairing->outline.tree == first ? 0 : tk_tree_outline_read(&pairing->outline, first, err);
+    if (rc == 0)
+        *score = IS_BOUND | tk_tree_bound(&pairing->outline, tree_of(pairing, TK_SIDE_B, b));
+    return rc;
 }
 
 /* Turn the bound of a pair into its distance, unless that takes too long. */
 static int find_distance(struct pairing *pairing, uint32_t a, uint32_t b, uint32_t *score,
                          struct tk_err *err)
 {
-    const struct tk_label_tree *first =
-        pairing->forests[TK_SIDE_A]->trees[pairing->left[TK_SIDE_A][a]];
-    const struct tk_label_tree *second =
-        pairing->forests[TK_SIDE_B]->trees[pairing->left[TK_SIDE_B][b]];
+    const struct tk_label_tree *first = tree_of(pairing, TK_SIDE_A, a);
+    const struct tk_label_tree *second = tree_of(pairing, TK_SIDE_B, b);
     uint64_t steps = tk_tree_steps(first, second);
     if (steps > MOST_STEPS || steps > pairing->steps) {
-        *score &= ~UNKNOWN;
+        *score &= AT_LEAST;
         pairing->bounded++;
         return 0;
     }
     pairing->steps -= steps;
     return tk_tree_distance(first, second, &pairing->tables, score, err);
+}
+
+/* Know more of a pair, as long as it may be as near as this. */
+static int refine(struct pairing *pairing, uint32_t a, uint32_t b, uint32_t distance,
+                  struct tk_err *err)
+{
+    uint32_t *score = &pairing->scores[a * (size_t)pairing->left_count[TK_SIDE_B] + b];
+    int rc = *score == (IS_DIFFERENCE | distance) ? find_bound(pairing, a, b, score, err) : 0;
+    if (rc == 0 && *score == (IS_BOUND | distance))
+        rc = find_distance(pairing, a, b, score, err);
+    return rc;
 }
 
 /* What is left when pairs are tried by distance. */
@@ -143,14 +177,13 @@ static int match_structure(struct pairing *pairing, uint32_t a, struct level *le
     double *trees_a = &counts[TK_SIDE_A][pairing->left[TK_SIDE_A][a]];
     for (uint32_t b = 0; b<width && * trees_a> 0; b++) {
         double *trees_b = &counts[TK_SIDE_B][pairing->left[TK_SIDE_B][b]];
-        uint32_t *score = &pairing->scores[a * width + b];
+        const uint32_t *score = &pairing->scores[a * width + b];
         if (*trees_b <= 0)
             continue;
-        int rc =
-            *score == (UNKNOWN | level->distance) ? find_distance(pairing, a, b, score, err) : 0;
+        int rc = refine(pairing, a, b, level->distance, err);
         if (rc < 0)
             return rc;
-        uint32_t at_least = *score & ~UNKNOWN;
+        uint32_t at_least = *score & AT_LEAST;
         if (*score == level->distance) {
             take(trees_a, trees_b, level->rule, level->distance, matches);
         } else if (at_least > level->distance && at_least < level->next) {
@@ -193,7 +226,7 @@ static int match_counts(struct pairing *pairing, enum tk_figure_rule rule, doubl
                 return tk_fail(err, -ENOMEM, "topology: out of memory");
         }
     }
-    if (!pairing->scores && find_bounds(pairing) < 0)
+    if (!pairing->scores && init_scores(pairing) < 0)
         return tk_fail(err, -ENOMEM, "topology: out of memory");
     struct level level = {.rule = rule};
     int rc = 0;

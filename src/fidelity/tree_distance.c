@@ -12,45 +12,58 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* One block: the struct and its four arrays. */
+/* One block: the struct and its five arrays. */
 static struct tk_label_tree *allocate(uint32_t count)
 {
-    size_t longs = 2 * (size_t)count * sizeof(uint64_t);
+    size_t longs = 3 * (size_t)count * sizeof(uint64_t);
     size_t words = 2 * (size_t)count * sizeof(uint32_t);
     struct tk_label_tree *tree = malloc(sizeof(*tree) + longs + words);
     if (!tree)
         return NULL;
     uint64_t *at = (uint64_t *)(void *)(tree + 1);
-    *tree = (struct tk_label_tree){.count = count, .labels = at, .sorted = at + count};
-    tree->leftmost = (uint32_t *)(void *)(at + 2 * (size_t)count);
+    *tree = (struct tk_label_tree){.count = count, .labels = at, .outline = at + count};
+    tree->sorted = at + 2 * (size_t)count;
+    tree->leftmost = (uint32_t *)(void *)(at + 3 * (size_t)count);
     tree->key_roots = tree->leftmost + count;
     return tree;
 }
 
-/* Places in the order children, then parent: node n comes after all of its subtree, which has
- * sizes[n] nodes, and its later siblings after that. A parent stands before its children, so two
- * passes do: sizes from the back, places from the front. */
-static void place_nodes(const uint32_t *parents, uint32_t count, uint32_t *sizes, uint32_t *places)
+/* What is known of the nodes of a tree: arrays of one block. */
+struct placing {
+    uint32_t *sizes;  /* of the subtree */
+    uint32_t *places; /* in the order children, then parent */
+    uint32_t *depths; /* the root's is 0 */
+};
+
+/* A node comes after all of its subtree, and its later siblings after that. A parent stands before
+ * its children, so two passes do: sizes from the back, places from the front. */
+static void place_nodes(const uint32_t *parents, uint32_t count, const struct placing *placing)
 {
+    uint32_t *sizes = placing->sizes;
+    uint32_t *places = placing->places;
     for (uint32_t n = 0; n < count; n++)
         sizes[n] = 1;
     for (uint32_t n = count - 1; n > 0; n--)
         sizes[parents[n]] += sizes[n];
     /* places[n] is, until n's turn has come, where the subtree of its next child begins. */
-    places[0] = 0;
+    places[0] = placing->depths[0] = 0;
     for (uint32_t n = 1; n < count; n++) {
         places[n] = places[parents[n]];
         places[parents[n]] += sizes[n];
+        placing->depths[n] = placing->depths[parents[n]] + 1;
     }
 }
 
-static void fill(struct tk_label_tree *tree, const uint64_t *labels, const uint32_t *sizes,
-                 const uint32_t *places)
+static void fill(struct tk_label_tree *tree, const uint64_t *labels, const struct placing *placing)
 {
     for (uint32_t n = 0; n < tree->count; n++) {
         /* Its children have all moved the place on: it is where the node itself goes. */
-        tree->labels[places[n]] = labels[n];
-        tree->leftmost[places[n]] = places[n] + 1 - sizes[n];
+        uint32_t place = placing->places[n];
+        uint32_t leftmost = place + 1 - placing->sizes[n];
+        tree->labels[place] = labels[n];
+        tree->leftmost[place] = leftmost;
+        /* Parents first, there stand before it what is left of its subtree, and its ancestors. */
+        tree->outline[leftmost + placing->depths[n]] = labels[n];
     }
     memcpy(tree->sorted, tree->labels, tree->count * sizeof(*tree->sorted));
     qsort(tree->sorted, tree->count, sizeof(*tree->sorted), by_value);
@@ -76,16 +89,17 @@ int tk_label_tree_new(const uint64_t *labels, const uint32_t *parents, uint32_t 
                       struct tk_label_tree **ret_tree, struct tk_err *err)
 {
     struct tk_label_tree *tree = allocate(count);
-    uint32_t *sizes = malloc(2 * (size_t)count * sizeof(*sizes));
-    if (!tree || !sizes) {
-        free(sizes);
+    uint32_t *room = malloc(3 * (size_t)count * sizeof(*room));
+    if (!tree || !room) {
+        free(room);
         tk_label_tree_free(tree);
         return tk_fail(err, -ENOMEM, "tree of %u nodes: out of memory", count);
     }
-    place_nodes(parents, count, sizes, sizes + count);
-    fill(tree, labels, sizes, sizes + count);
-    find_key_roots(tree, sizes);
-    free(sizes);
+    const struct placing placing = {room, room + count, room + 2 * (size_t)count};
+    place_nodes(parents, count, &placing);
+    fill(tree, labels, &placing);
+    find_key_roots(tree, room);
+    free(room);
     *ret_tree = tree;
     return 0;
 }
@@ -102,19 +116,6 @@ bool tk_tree_equal(const struct tk_label_tree *a, const struct tk_label_tree *b)
            memcmp(a->leftmost, b->leftmost, a->count * sizeof(*a->leftmost)) == 0;
 }
 
-uint32_t tk_tree_bound(const struct tk_label_tree *a, const struct tk_label_tree *b)
-{
-    uint32_t common = 0;
-    for (uint32_t i = 0, k = 0; i < a->count && k < b->count;) {
-        uint64_t x = a->sorted[i];
-        uint64_t y = b->sorted[k];
-        common += x == y;
-        i += x <= y;
-        k += y <= x;
-    }
-    return (a->count > b->count ? a->count : b->count) - common;
-}
-
 void tk_tree_tables_release(struct tk_tree_tables *tables)
 {
     free(tables->cells);
@@ -127,35 +128,65 @@ static uint32_t least(uint32_t a, uint32_t b, uint32_t c)
     return ab < c ? ab : c;
 }
 
-/* Distances of the forests left of each pair of nodes below a pair of key roots; those of whole
- * subtrees go to `trees`. `forests` has one row and column more than the two subtrees. */
-static void fill_forests(const struct tk_label_tree *a, const struct tk_label_tree *b,
-                         const uint32_t roots[2], uint32_t *trees, uint32_t *forests)
+/* A pair of key roots, and the tables that their subtrees fill. */
+struct forests {
+    const struct tk_label_tree *a, *b;
+    uint32_t first_a, first_b; /* the first leaves of both subtrees */
+    uint32_t *trees;           /* distances of whole subtrees, [a][b] */
+    uint32_t *cells;           /* of forests; a row and a column more than the two subtrees */
+    size_t width;              /* of a row of cells */
+};
+
+/* A row of a node whose subtree is no beginning of A's forest: forests that end in two whole
+ * subtrees are those subtrees and what is left of them. */
+static void fill_inner_row(const struct forests *forests, uint32_t node_a)
 {
-    uint32_t first_a = a->leftmost[roots[0]];
-    uint32_t first_b = b->leftmost[roots[1]];
-    uint32_t rows = roots[0] - first_a + 2;
-    size_t width = roots[1] - first_b + (size_t)2;
+    const uint32_t *leftmost = forests->b->leftmost + forests->first_b;
+    uint32_t *row = forests->cells + (node_a - forests->first_a + 1) * forests->width;
+    const uint32_t *above = row - forests->width;
+    const uint32_t *before =
+        forests->cells + (forests->a->leftmost[node_a] - forests->first_a) * forests->width;
+    const uint32_t *trees = forests->trees + (size_t)node_a * forests->b->count + forests->first_b;
+    for (uint32_t k = 1; k < forests->width; k++) {
+        uint32_t kept = before[leftmost[k - 1] - forests->first_b] + trees[k - 1];
+        row[k] = least(above[k] + 1, row[k - 1] + 1, kept);
+    }
+}
+
+/* A row of a node whose subtree is all of A's forest so far: what is all of B's, too, is a pair of
+ * whole subtrees. */
+static void fill_whole_row(const struct forests *forests, uint32_t node_a)
+{
+    const uint32_t *leftmost = forests->b->leftmost + forests->first_b;
+    const uint64_t *labels = forests->b->labels + forests->first_b;
+    const uint32_t *before = forests->cells;
+    uint32_t *row = forests->cells + (node_a - forests->first_a + 1) * forests->width;
+    const uint32_t *above = row - forests->width;
+    uint32_t *trees = forests->trees + (size_t)node_a * forests->b->count + forests->first_b;
+    for (uint32_t k = 1; k < forests->width; k++) {
+        bool whole = leftmost[k - 1] == forests->first_b;
+        uint32_t rename = forests->a->labels[node_a] != labels[k - 1];
+        uint32_t kept = whole ? above[k - 1] + rename
+                              : before[leftmost[k - 1] - forests->first_b] + trees[k - 1];
+        row[k] = least(above[k] + 1, row[k - 1] + 1, kept);
+        if (whole)
+            trees[k - 1] = row[k];
+    }
+}
+
+/* Distances of the forests left of each pair of nodes below a pair of key roots. */
+static void fill_forests(const struct forests *forests, uint32_t root_a)
+{
+    uint32_t rows = root_a - forests->first_a + 2;
     for (uint32_t i = 0; i < rows; i++)
-        forests[i * width] = i;
-    for (uint32_t k = 0; k < width; k++)
-        forests[k] = k;
-    for (uint32_t i = 1; i < rows; i++) {
-        uint32_t node_a = first_a + i - 1;
-        const uint32_t *above = forests + (i - 1) * width;
-        uint32_t *row = forests + i * width;
-        const uint32_t *before_a = forests + (a->leftmost[node_a] - first_a) * width;
-        uint32_t *trees_row = trees + (size_t)node_a * b->count + first_b;
-        for (uint32_t k = 1; k < width; k++) {
-            uint32_t node_b = first_b + k - 1;
-            uint32_t first = b->leftmost[node_b];
-            bool whole = a->leftmost[node_a] == first_a && first == first_b;
-            uint32_t rename = a->labels[node_a] != b->labels[node_b];
-            uint32_t kept =
-                whole ? above[k - 1] + rename : before_a[first - first_b] + trees_row[k - 1];
-            row[k] = least(above[k] + 1, row[k - 1] + 1, kept);
-            if (whole)
-                trees_row[k - 1] = row[k];
+        forests->cells[i * forests->width] = i;
+    for (uint32_t k = 0; k < forests->width; k++)
+        forests->cells[k] = k;
+    for (uint32_t node_a = forests->first_a; node_a <= root_a; node_a++) {
+        if (forests->a->leftmost[node_a] == forests->first_a) {
+            fill_whole_row(forests, node_a);
+        } else {
+            fill_inner_row(forests, node_a);
         }
     }
 }
@@ -177,8 +208,16 @@ int tk_tree_distance(const struct tk_label_tree *a, const struct tk_label_tree *
     }
     for (uint32_t i = 0; i < a->key_root_count; i++) {
         for (uint32_t k = 0; k < b->key_root_count; k++) {
-            fill_forests(a, b, (uint32_t[]){a->key_roots[i], b->key_roots[k]}, tables->cells,
-                         tables->cells + pairs);
+            const struct forests forests = {
+                .a = a,
+                .b = b,
+                .first_a = a->leftmost[a->key_roots[i]],
+                .first_b = b->leftmost[b->key_roots[k]],
+                .trees = tables->cells,
+                .cells = tables->cells + pairs,
+                .width = b->key_roots[k] - b->leftmost[b->key_roots[k]] + (size_t)2,
+            };
+            fill_forests(&forests, a->key_roots[i]);
         }
     }
     *ret_distance = tables->cells[pairs - 1];

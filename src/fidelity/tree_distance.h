@@ -18,6 +18,7 @@ struct tk_label_tree {
     uint32_t key_root_count;
     uint64_t work;       /* nodes of the subtrees of all key roots */
     uint64_t *labels;    /* [count] */
+    uint64_t *outline;   /* [count] the labels in the order parent, then children */
     uint64_t *sorted;    /* [count] the labels, ascending */
     uint32_t *leftmost;  /* [count] the first leaf below a node */
     uint32_t *key_roots; /* nodes with a sibling to their left, and the root; ascending */
@@ -33,9 +34,6 @@ void tk_label_tree_free(struct tk_label_tree *tree);
 
 /* The same shape with the same labels. */
 bool tk_tree_equal(const struct tk_label_tree *a, const struct tk_label_tree *b);
-
-/* What the distance is at least: nodes for which the other tree has none of that label. */
-uint32_t tk_tree_bound(const struct tk_label_tree *a, const struct tk_label_tree *b);
 
 /* Steps that tk_tree_distance() takes. */
 static inline uint64_t tk_tree_steps(const struct tk_label_tree *a, const struct tk_label_tree *b)

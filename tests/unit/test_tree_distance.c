@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "fidelity/tree_bound.h"
+
 #include "tk_test.h"
 
 #define MOST_NODES 64
@@ -41,6 +43,16 @@ static uint32_t distance_of(const struct tk_label_tree *a, const struct tk_label
     return distance;
 }
 
+static uint32_t bound_of(const struct tk_label_tree *a, const struct tk_label_tree *b)
+{
+    struct tk_tree_outline outline = {0};
+    struct tk_err err;
+    assert_int_equal(tk_tree_outline_read(&outline, a, &err), 0);
+    uint32_t bound = tk_tree_bound(&outline, b);
+    tk_tree_outline_release(&outline);
+    return bound;
+}
+
 static void counts_inserts_removes_and_renames(void **state)
 {
     (void)state;
@@ -52,19 +64,20 @@ static void counts_inserts_removes_and_renames(void **state)
         {"a", "b", 1, 1},
         {"a(b)", "a", 1, 1},
         {"a", "x(a(y))", 2, 2},
-        {"f(d(a c(b)) e)", "f(c(d(a b)) e)", 2, 0}, /* the example of Zhang and Shasha */
-        {"a(b c)", "a(c b)", 2, 0},                 /* the order of children counts */
-        {"a(b(c))", "a(b c)", 2, 0},
+        {"f(d(a c(b)) e)", "f(c(d(a b)) e)", 2, 2}, /* the example of Zhang and Shasha */
+        {"a(b c)", "a(c b)", 2, 2},                 /* the order of children counts */
+        {"a(b(c))", "a(b c)", 2, 2},
         {"a(b c d e)", "a(b d e)", 1, 1},
-        {"r(a(x y) b(z))", "r(b(z) a(x y))", 4, 0},
-        {"a(b(c(d(e))))", "e(d(c(b(a))))", 4, 0},
+        {"r(a(x y) b(z))", "r(b(z) a(x y))", 4, 4},
+        {"a(b(c(d(e))))", "e(d(c(b(a))))", 4, 4},
     };
     for (size_t i = 0; i < TK_COUNTOF(cases); i++) {
         struct tk_label_tree *a = tree_of(cases[i].a);
         struct tk_label_tree *b = tree_of(cases[i].b);
         assert_int_equal(distance_of(a, b), cases[i].distance);
         assert_int_equal(distance_of(b, a), cases[i].distance);
-        assert_int_equal(tk_tree_bound(a, b), cases[i].bound);
+        assert_int_equal(bound_of(a, b), cases[i].bound);
+        assert_int_equal(bound_of(b, a), cases[i].bound);
         assert_int_equal(tk_tree_equal(a, b), cases[i].distance == 0);
         tk_label_tree_free(a);
         tk_label_tree_free(b);
@@ -129,11 +142,63 @@ static void agrees_with_the_definition_on_random_trees(void **state)
         uint32_t expected =
             forest_distance(&oracle, (uint32_t[]){0, a->count}, (uint32_t[]){0, b->count});
         assert_int_equal(distance_of(a, b), expected);
-        assert_true(tk_tree_bound(a, b) <= expected);
+        assert_true(bound_of(a, b) <= expected);
         assert_int_equal(tk_tree_equal(a, b), expected == 0);
         tk_label_tree_free(a);
         tk_label_tree_free(b);
     }
+}
+
+/* The edit distance of two texts by its definition, a row at a time. */
+static uint32_t text_distance(const uint64_t *a, uint32_t in_a, const uint64_t *b, uint32_t in_b)
+{
+    uint32_t *row = calloc(in_b + 1, sizeof(*row));
+    assert_non_null(row);
+    for (uint32_t k = 0; k <= in_b; k++)
+        row[k] = k;
+    for (uint32_t i = 0; i < in_a; i++) {
+        uint32_t aside = row[0]++;
+        for (uint32_t k = 0; k < in_b; k++) {
+            uint32_t kept = aside + (a[i] != b[k]);
+            aside = row[k + 1];
+            row[k + 1] = least_of(kept, least_of(row[k], row[k + 1]) + 1);
+        }
+    }
+    uint32_t distance = row[in_b];
+    free(row);
+    return distance;
+}
+
+/* Trees of many words of bits. */
+static void the_bound_is_that_of_both_orders(void **state)
+{
+    (void)state;
+    enum { MOST = 200 };
+    uint64_t labels[MOST];
+    uint32_t parents[MOST] = {0};
+    uint32_t seed = 7;
+    struct tk_label_tree *before = NULL;
+    struct tk_err err;
+    for (int i = 0; i < 60; i++) {
+        struct tk_label_tree *tree = NULL;
+        uint32_t count = i % 4 == 0 ? 64 * (uint32_t)(1 + i % 3) : 1 + (uint32_t)i * 3;
+        for (uint32_t n = 0; n < count; n++) {
+            seed = seed * 1664525 + 1013904223;
+            labels[n] = seed >> 16 & 7;
+            parents[n] = n > 0 ? (seed >> 20) % n : 0;
+        }
+        assert_int_equal(tk_label_tree_new(labels, parents, count, &tree, &err), 0);
+        if (before) {
+            uint32_t last = text_distance(before->labels, before->count, tree->labels, tree->count);
+            uint32_t first =
+                text_distance(before->outline, before->count, tree->outline, tree->count);
+            assert_int_equal(bound_of(before, tree), last > first ? last : first);
+            assert_true(bound_of(before, tree) <= distance_of(before, tree));
+        }
+        tk_label_tree_free(before);
+        before = tree;
+    }
+    tk_label_tree_free(before);
 }
 
 static void a_chain_of_many_nodes_needs_no_stack(void **state)
@@ -163,6 +228,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(counts_inserts_removes_and_renames),
         cmocka_unit_test(agrees_with_the_definition_on_random_trees),
+        cmocka_unit_test(the_bound_is_that_of_both_orders),
         cmocka_unit_test(a_chain_of_many_nodes_needs_no_stack),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
