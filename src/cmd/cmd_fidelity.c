@@ -40,7 +40,8 @@ static const struct tk_opt options[] = {
     {"table", TK_OPT_STRING, FIELD(table), "NAME",
      "export: begin of the names NAMESpans and NAMETraces (default none)"},
     {"faults", TK_OPT_STRING, FIELD(faults), "FILE",
-     "rca: the list of injected faults, as Nezha has it; - is standard input"},
+     "rca: the list of injected faults, as Nezha has it; - is standard input; suite: "
+     "[NAME=]FILE,... of each set that has one"},
     {"table1", TK_OPT_STRING, FIELD(table1), "NAME", "templates: the same for A (default A)"},
     {"table2", TK_OPT_STRING, FIELD(table2), "NAME", "templates: the same for B (default B)"},
     {"output", TK_OPT_STRING, FIELD(output), "FILE",
@@ -124,6 +125,20 @@ int tk_fidelity_open(const struct tk_fidelity_call *call, const char *name,
     if (rc == 0)
         tk_span_inputs_warn(inputs);
     return rc;
+}
+
+int tk_fidelity_open_both(const struct tk_fidelity_call *call, struct tk_span_table *ret_tables[2],
+                          struct tk_err *err)
+{
+    struct tk_span_table *made = NULL;
+    int rc = tk_fidelity_open(call, call->argv[0], &made, err);
+    rc = rc < 0 ? rc : tk_fidelity_open(call, call->argv[1], &ret_tables[1], err);
+    if (rc < 0) {
+        tk_span_table_free(made);
+        return rc;
+    }
+    ret_tables[0] = made;
+    return 0;
 }
 
 static int run(const struct tk_cmd *cmd, int argc, char **argv)

@@ -7,6 +7,7 @@
 
 #include "cmd/cmd.h"
 #include "cmd/span_input.h"
+#include "fidelity/faults.h"
 #include "fidelity/figures.h"
 #include "report/look.h"
 
@@ -28,7 +29,7 @@ struct tk_fidelity_opts {
     int64_t sample_of;
     int64_t seed;
 
-    /* rca */
+    /* rca, suite */
     const char *faults;
 
     /* export, templates */
@@ -73,6 +74,14 @@ int tk_fidelity_suite(const struct tk_fidelity_call *call);
 TK_MUST_USE int tk_fidelity_open(const struct tk_fidelity_call *call, const char *name,
                                  struct tk_span_table **ret_table, struct tk_err *err);
 
+/* Both sets of traces that a comparison names: what was made, and the real one. */
+TK_MUST_USE int tk_fidelity_open_both(const struct tk_fidelity_call *call,
+                                      struct tk_span_table *ret_tables[2], struct tk_err *err);
+
+/* A list of injected faults, of which there is one at least; "-" is standard input. */
+TK_MUST_USE int tk_fidelity_read_faults(const char *path, struct tk_faults *ret_faults,
+                                        struct tk_err *err);
+
 /* What options say ------------------------------------------------------------------------------
  */
 
@@ -112,6 +121,7 @@ struct tk_fidelity_report {
     const struct tk_span_table *tables[2];
     const struct tk_figures *figures;
     bool with_details; /* in the table also what stands behind the totals */
+    int64_t sample_of; /* counts of A are multiplied by it; 0 = 1 */
 };
 
 /* Append it; the table for `look`. */

@@ -120,20 +120,22 @@ static int parse(const struct tk_fidelity_opts *opts, struct asked *asked, struc
 static int compare(const struct tk_fidelity_call *call, const struct tk_measure_options *options,
                    struct tk_err *err)
 {
-    TK_CLEANUP(tk_span_table_freep) struct tk_span_table *a = NULL;
-    TK_CLEANUP(tk_span_table_freep) struct tk_span_table *b = NULL;
     TK_CLEANUP(tk_figures_release) struct tk_figures figures = {0};
-    int rc = tk_fidelity_open(call, call->argv[0], &a, err);
-    rc = rc < 0 ? rc : tk_fidelity_open(call, call->argv[1], &b, err);
+    struct tk_span_table *tables[2] = {NULL, NULL};
+    int rc = tk_fidelity_open_both(call, tables, err);
     rc = rc < 0 ? rc : tk_figures_init(&figures, err);
-    rc = rc < 0 ? rc : tk_measure_run(a, b, options, &figures, err);
-    if (rc < 0)
-        return rc;
-    const struct tk_fidelity_report report = {
-        {call->argv[0], call->argv[1]}, {a, b}, &figures, call->opts->details};
-    rc = tk_fidelity_print(call, &report, err);
-    return rc < 0 || !call->opts->html ? rc
-                                       : tk_fidelity_write_html(&report, call->opts->html, err);
+    rc = rc < 0 ? rc : tk_measure_run(tables[0], tables[1], options, &figures, err);
+    const struct tk_fidelity_report report = {.names = {call->argv[0], call->argv[1]},
+                                              .tables = {tables[0], tables[1]},
+                                              .figures = &figures,
+                                              .with_details = call->opts->details,
+                                              .sample_of = call->opts->sample_of};
+    rc = rc < 0 ? rc : tk_fidelity_print(call, &report, err);
+    if (rc == 0 && call->opts->html)
+        rc = tk_fidelity_write_html(&report, call->opts->html, err);
+    for (int i = 0; i < 2; i++)
+        tk_span_table_free(tables[i]);
+    return rc;
 }
 
 int tk_fidelity_compare(const struct tk_fidelity_call *call)

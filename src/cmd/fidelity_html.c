@@ -9,6 +9,7 @@
 #include "base/human.h"
 #include "cmd/fidelity.h"
 #include "cmd/fidelity_page.h"
+#include "cmd/suite.h"
 #include "report/plot.h"
 #include "report/sheet.h"
 
@@ -41,8 +42,8 @@ static void add_figure(struct tk_sheet *sheet, const struct tk_figures *figures,
             return;
     }
     tk_sheet_add(sheet);
-    tk_sheet_set(sheet, 0, TK_SHEET_PLAIN, "%s %s%s%.*s", figure->group, figure->name,
-                 figure->detail.n ? ", " : "", TK_STR_ARG(figure->detail));
+    tk_sheet_set(sheet, 0, TK_SHEET_PLAIN, "%s%s%.*s", figure->name, figure->detail.n ? ", " : "",
+                 TK_STR_ARG(figure->detail));
     tk_sheet_set(sheet, 3, TK_SHEET_DIM, "%s", senses[figure->sense]);
     set_value(sheet, figure);
     for (size_t k = i + 1; k < figures->count; k++) {
@@ -51,21 +52,103 @@ static void add_figure(struct tk_sheet *sheet, const struct tk_figures *figures,
     }
 }
 
-/* Figures of the whole, or those of parts. */
-static void put_figures(struct tk_buf *out, const struct tk_figures *figures, bool of_parts)
+/* Figures of a group: of the whole, or those of parts. */
+static void put_group(struct tk_buf *out, const struct tk_figures *figures, const char *group,
+                      bool of_parts)
 {
     TK_CLEANUP(tk_sheet_release) struct tk_sheet sheet;
-    static const char *const heads[] = {"", "compat", "strict", "", "rests on"};
+    static const char *const heads[] = {"", "compat", "strict", "", "values behind it"};
     tk_sheet_init(&sheet, TK_COUNTOF(heads));
     tk_sheet_add(&sheet);
     for (size_t c = 0; c < TK_COUNTOF(heads); c++)
         tk_sheet_set(&sheet, c, TK_SHEET_PLAIN, "%s", heads[c]);
     for (size_t i = 0; i < figures->count; i++) {
-        if ((figures->items[i].detail.n > 0) == of_parts)
+        if ((figures->items[i].detail.n > 0) == of_parts &&
+            strcmp(figures->items[i].group, group) == 0)
             add_figure(&sheet, figures, i);
     }
-    tk_sheet_put_html(&sheet, out);
+    if (sheet.rows > 1) {
+        tk_buf_printf(out, "<h3>%s</h3><div class=wide>", group);
+        tk_sheet_put_html(&sheet, out);
+        tk_buf_lit(out, "</div>\n");
+    }
 }
+
+/* Each group once, in their order. */
+static void put_figures(struct tk_buf *out, const struct tk_figures *figures, bool of_parts)
+{
+    for (size_t i = 0; i < figures->count; i++) {
+        size_t first = 0;
+        while (strcmp(figures->items[first].group, figures->items[i].group) != 0)
+            first++;
+        if (first == i)
+            put_group(out, figures, figures->items[i].group, of_parts);
+    }
+}
+
+/* At a glance ------------------------------------------------------------------------------------
+ */
+
+#define GOOD_LOSS 0.02
+#define FAIR_LOSS 0.1
+
+static const struct tk_figure *find_figure(const struct tk_figures *figures,
+                                           const struct tk_suite_key *key)
+{
+    for (size_t i = 0; i < figures->count; i++) {
+        const struct tk_figure *figure = &figures->items[i];
+        if (figure->rule == key->rule && figure->detail.n == 0 &&
+            strcmp(figure->group, key->group) == 0 && strcmp(figure->name, key->name) == 0)
+            return figure;
+    }
+    return NULL;
+}
+
+/* A figure, how near to perfect it is as a bar, and what perfect is. Compatible distances have no
+ * worst value, so that nothing can be drawn of them. */
+static void put_tile(struct tk_buf *out, const struct tk_suite_headline *line,
+                     const struct tk_figure *figure)
+{
+    static const char *const best[] = {"0 is perfect", "1 is perfect", "100 is perfect", ""};
+    bool is_percent = figure->sense == TK_FIGURE_PERCENT;
+    double loss = tk_suite_loss(figure->sense, figure->value) / (is_percent ? 100 : 1);
+    const char *grade = loss <= GOOD_LOSS ? "ok" : loss <= FAIR_LOSS ? "fair" : "bad";
+    tk_buf_lit(out, "<div class=tile><span class=dim>");
+    tk_html_put(out, line->title);
+    if (isnan(figure->value)) {
+        tk_buf_lit(out, "</span><b>-</b><small class=dim>");
+        tk_html_put(out, figure->reason ? figure->reason : "");
+    } else if (figure->rule == TK_FIGURE_COMPAT) {
+        tk_buf_printf(out, "</span><b>%.4g</b><small class=dim>%s", figure->value,
+                      best[figure->sense]);
+    } else {
+        tk_buf_printf(out,
+                      "</span><b class=%s>%.4g</b><i class=%s style='width:%.1f%%'></i>"
+                      "<small class=dim>%s",
+                      grade, figure->value, grade, fmax(0, 1 - loss) * 100, best[figure->sense]);
+    }
+    tk_buf_lit(out, "</small></div>");
+}
+
+static void put_glance(struct tk_buf *out, const struct tk_figures *figures)
+{
+    size_t begin = out->n;
+    for (const struct tk_suite_headline *line = tk_suite_headlines; line->title; line++) {
+        const struct tk_figure *figure = find_figure(figures, &line->key);
+        if (!figure)
+            continue;
+        if (out->n == begin)
+            tk_buf_lit(out, "<h2>At a glance</h2><div class=tiles>");
+        put_tile(out, line, figure);
+    }
+    if (out->n > begin) {
+        tk_buf_lit(out, "</div><p class=dim>A full bar is perfect. Green: within 2 % of it, "
+                        "yellow: within 10 %, red: further away.</p>\n");
+    }
+}
+
+/* The page ---------------------------------------------------------------------------------------
+ */
 
 /* What a reader knows a set by. */
 static const char *base_name(const char *path)
@@ -90,6 +173,15 @@ static void put_head(struct tk_buf *out, const struct tk_fidelity_report *report
                   tk_count_format(b->traces, counts[2]), tk_count_format(b->rows, counts[3]));
 }
 
+/* Counts of a sample as those of all. */
+static void scale(struct tk_profile *profile, int64_t sample_of)
+{
+    for (size_t w = 0; sample_of > 1 && w < TK_PROFILE_WINDOWS; w++) {
+        profile->spans[w] *= (double)sample_of;
+        profile->errors[w] *= (double)sample_of;
+    }
+}
+
 static int put_page(const struct tk_fidelity_report *report, struct tk_buf *out, struct tk_err *err)
 {
     struct tk_profile a;
@@ -99,10 +191,16 @@ static int put_page(const struct tk_fidelity_report *report, struct tk_buf *out,
     rc = rc < 0 ? rc : tk_profile_read(report->tables[1], &range, &b, err);
     if (rc < 0)
         return rc;
+    scale(&a, report->sample_of);
     const struct tk_page_profile profiles[] = {{base_name(report->names[1]), &b, 8, true},
                                                {base_name(report->names[0]), &a, 0, false}};
     put_head(out, report);
+    put_glance(out, report->figures);
     tk_buf_lit(out, "<h2>Side by side</h2>");
+    if (report->sample_of > 1) {
+        tk_buf_printf(out, "<p class=dim>Counts of the sample are multiplied by %lld.</p>",
+                      (long long)report->sample_of);
+    }
     tk_page_put_profiles(out, &range, profiles, TK_COUNTOF(profiles));
     tk_buf_lit(out, "<h2>Figures</h2>");
     put_figures(out, report->figures, false);

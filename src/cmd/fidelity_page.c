@@ -21,7 +21,7 @@ static const char head[] =
     "margin:1.8rem 0 .4rem;border-top:1px solid var(--line);padding-top:.8rem}h3{font-size:1rem;"
     "margin:1.2rem 0 .3rem}p{margin:.35rem 0;max-width:75ch}.dim{color:var(--dim)}"
     ".ok{color:var(--good)}.bad{color:var(--bad)}.wide{overflow-x:auto}"
-    "svg{min-width:660px;width:100%;max-width:920px;display:block}"
+    "svg{min-width:660px;width:100%;max-width:980px;display:block}"
     "table.sheet{border-collapse:collapse;font-size:13px;margin:.4rem 0;"
     "font-variant-numeric:tabular-nums}.sheet th,.sheet td{padding:3px 12px 3px 0;"
     "border-bottom:1px solid var(--line);text-align:right;vertical-align:top;white-space:nowrap}"
@@ -29,6 +29,11 @@ static const char head[] =
     ".sheet th:first-child{text-align:left}.sheet tbody th,.sheet tr th{font-weight:400}"
     ".sheet .best{font-weight:700;color:var(--good)}.sheet th.best{color:inherit}"
     ".sheet .dim{color:var(--dim)}.sheet .bad{color:var(--bad)}"
+    ".fair{color:var(--warn)}.tiles{display:grid;gap:.6rem;margin:.5rem 0;"
+    "grid-template-columns:repeat(auto-fill,minmax(190px,1fr))}.tile{border:1px solid var(--line);"
+    "border-radius:6px;padding:.5rem .7rem;display:flex;flex-direction:column;gap:.2rem}"
+    ".tile b{font-size:1.35rem;font-variant-numeric:tabular-nums}.tile i{display:block;height:5px;"
+    "background:currentColor;border-radius:3px;min-width:2px}"
     "details{border-top:1px solid var(--line);padding:.35rem 0}summary{cursor:pointer}"
     "ul{margin:.3rem 0;padding-left:1.3rem}li{margin:.25rem 0;max-width:80ch}"
     "code{font-size:13px;overflow-wrap:anywhere}"
@@ -82,7 +87,7 @@ static void begin_curves(struct curves *curves, const struct tk_page_profile *pr
                                                     .y = curves->y[i],
                                                     .count = points,
                                                     .colour = profiles[i].colour,
-                                                    .is_bold = profiles[i].is_real,
+                                                    .is_model = profiles[i].is_real,
                                                     .has_no_marks = true};
     }
 }

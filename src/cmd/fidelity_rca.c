@@ -41,7 +41,7 @@ static void rca_release(struct rca *rca)
     tk_figures_release(&rca->figures);
 }
 
-static int read_faults(const char *path, struct tk_faults *faults, struct tk_err *err)
+int tk_fidelity_read_faults(const char *path, struct tk_faults *faults, struct tk_err *err)
 {
     TK_CLEANUP(tk_buf_release) struct tk_buf text;
     tk_buf_init(&text, FAULTS_MAX);
@@ -262,7 +262,7 @@ static int print(const struct tk_fidelity_call *call, const struct rca *rca, str
 
 static int run(const struct tk_fidelity_call *call, struct rca *rca, struct tk_err *err)
 {
-    int rc = read_faults(call->opts->faults, &rca->faults, err);
+    int rc = tk_fidelity_read_faults(call->opts->faults, &rca->faults, err);
     for (int i = 0; rc == 0 && i < call->argc; i++)
         rc = run_set(call, rca, i, err);
     rc = rc < 0 ? rc : tk_figures_init(&rca->figures, err);

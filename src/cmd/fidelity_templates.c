@@ -12,19 +12,21 @@
 static int measure(const struct tk_fidelity_call *call, const struct tk_templates *templates,
                    const struct tk_template_options *options, struct tk_err *err)
 {
-    TK_CLEANUP(tk_span_table_freep) struct tk_span_table *a = NULL;
-    TK_CLEANUP(tk_span_table_freep) struct tk_span_table *b = NULL;
     TK_CLEANUP(tk_figures_release) struct tk_figures figures = {0};
-    int rc = tk_fidelity_open(call, call->argv[0], &a, err);
-    rc = rc < 0 ? rc : tk_fidelity_open(call, call->argv[1], &b, err);
+    struct tk_span_table *tables[2] = {NULL, NULL};
+    int rc = tk_fidelity_open_both(call, tables, err);
     rc = rc < 0 ? rc : tk_figures_init(&figures, err);
-    rc = rc < 0 ? rc : tk_templates_measure(templates, a, b, options, &figures, err);
+    rc =
+        rc < 0 ? rc : tk_templates_measure(templates, tables[0], tables[1], options, &figures, err);
     rc = rc < 0 ? rc : tk_figures_check(&figures, err);
-    if (rc < 0)
-        return rc;
-    const struct tk_fidelity_report report = {
-        {call->argv[0], call->argv[1]}, {a, b}, &figures, true};
-    return tk_fidelity_print(call, &report, err);
+    const struct tk_fidelity_report report = {.names = {call->argv[0], call->argv[1]},
+                                              .tables = {tables[0], tables[1]},
+                                              .figures = &figures,
+                                              .with_details = true};
+    rc = rc < 0 ? rc : tk_fidelity_print(call, &report, err);
+    for (int i = 0; i < 2; i++)
+        tk_span_table_free(tables[i]);
+    return rc;
 }
 
 static int run(const struct tk_fidelity_call *call, const struct tk_fidelity_params *params,

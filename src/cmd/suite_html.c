@@ -206,7 +206,7 @@ static void put_plot(const struct tk_suite_part *part, const struct tk_suite_hea
     (void)snprintf(title, sizeof(title), "%s: %s", part->data.name, line->title);
     tk_plot_put(out, &(struct tk_plot){
                          .title = title,
-                         .x_label = "bytes per trace (logarithmic)",
+                         .x_label = "bytes per trace",
                          .y_label = sense == TK_FIGURE_SCORE     ? "1 - score: lower is better"
                                     : sense == TK_FIGURE_PERCENT ? "100 - %: lower is better"
                                                                  : "distance: lower is better",

@@ -60,7 +60,7 @@ static void move_uniformly(struct tk_span_table *table, uint64_t seed)
     for (uint32_t t = 0; t < table->traces; t++) {
         uint32_t begin = tk_span_table_begin(table, t);
         uint64_t width = (uint64_t)(last_ns - first_ns) + 1;
-        int64_t shift = first_ns + (int64_t)tk_draw_below(seed, t, width) - table->start_ns[begin];
+        int64_t shift = first_ns + (int64_t)tk_draw_index(seed, t, width) - table->start_ns[begin];
         for (uint32_t r = begin; r < table->trace_ends[t]; r++)
             table->start_ns[r] += shift;
     }
@@ -98,7 +98,7 @@ static void shuffle(uint32_t *order, uint32_t n, uint64_t seed)
     for (uint32_t i = 0; i < n; i++)
         order[i] = i;
     for (uint32_t i = n; i > 1; i--) {
-        uint32_t other = (uint32_t)tk_draw_below(seed, i, i);
+        uint32_t other = (uint32_t)tk_draw_index(seed, i, i);
         uint32_t kept = order[i - 1];
         order[i - 1] = order[other];
         order[other] = kept;

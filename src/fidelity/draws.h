@@ -22,7 +22,7 @@ static inline double tk_draw_unit(uint64_t seed, uint64_t i)
 }
 
 /* From 0 to n - 1; n is 1 or more. */
-static inline uint64_t tk_draw_below(uint64_t seed, uint64_t i, uint64_t n)
+static inline uint64_t tk_draw_index(uint64_t seed, uint64_t i, uint64_t n)
 {
     __extension__ typedef unsigned __int128 wide;
     return (uint64_t)((wide)tk_draw_bits(seed, i) * n >> 64);

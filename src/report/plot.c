@@ -5,36 +5,63 @@
 #include <stdio.h>
 
 #include "base/compiler.h"
+#include "base/str.h"
 
-#define WIDTH     860.0
-#define HEIGHT    380.0
-#define LEFT      78.0
-#define RIGHT     640.0 /* the legend stands behind it */
-#define TOP       34.0
-#define BOTTOM    330.0
-#define LEGEND    658.0
-#define LINE      18.0
-#define TICKS_MAX 24
-#define MARKS_MAX 80 /* a series of more points is drawn without marks */
+#define WIDTH            900.0
+#define HEIGHT           380.0
+#define LEFT             78.0
+#define RIGHT            640.0 /* the legend stands behind it */
+#define TOP              34.0
+#define BOTTOM           330.0
+#define LEGEND           658.0
+#define LINE             18.0
+#define TICKS_MAX        24
+#define MARKS_MAX        80 /* a series of more points is drawn without marks */
+#define NAME_MAX_LETTERS 32 /* that the legend has room for */
 
-static const char light[] =
-    "--s0:#c4314b;--s1:#1f5fa8;--s2:#2c7a4b;--s3:#a86500;--s4:#7a4fb0;--s5:#0f8a92;--s6:#b0448a;"
-    "--s7:#6b6f2a;--s8:#5b6570;--s9:#8c5a3c";
-static const char dark[] =
-    "--s0:#ff6b81;--s1:#74a9ef;--s2:#5cc487;--s3:#e0a040;--s4:#b895ee;--s5:#4cc6ce;--s6:#ee86c6;"
-    "--s7:#bdc25a;--s8:#9aa4ae;--s9:#d29a78";
+/* Colours of one ground. */
+struct shade {
+    const char *text, *dim, *grid, *ground;
+    const char *series[TK_PLOT_COLOURS];
+};
 
-void tk_plot_put_style(struct tk_buf *out)
+static const struct shade light = {"#1c2024",
+                                   "#5b6570",
+                                   "#d9dee3",
+                                   "#fff",
+                                   {"#c4314b", "#1f5fa8", "#2c7a4b", "#a86500", "#7a4fb0",
+                                    "#0f8a92", "#b0448a", "#6b6f2a", "#5b6570", "#8c5a3c"}};
+static const struct shade dark = {"#e4e7ea",
+                                  "#9aa4ae",
+                                  "#30363c",
+                                  "#14171a",
+                                  {"#ff6b81", "#74a9ef", "#5cc487", "#e0a040", "#b895ee", "#4cc6ce",
+                                   "#ee86c6", "#bdc25a", "#9aa4ae", "#d29a78"}};
+
+static void put_shade(struct tk_buf *out, const struct shade *shade)
 {
     tk_buf_printf(out,
-                  ":root{%s}@media(prefers-color-scheme:dark){:root{%s}}"
-                  ".plot text{fill:var(--fg);font:12px system-ui,sans-serif}"
-                  ".plot .dim{fill:var(--dim)}.plot .grid{stroke:var(--line)}"
-                  ".plot .title{font-size:14px;font-weight:600}"
-                  ".plot path,.plot .bar{fill:none;stroke-width:1.5}.plot .bold{stroke-width:3}"
-                  ".plot .dash{stroke-dasharray:5 4}.plot .mark{stroke:var(--bg);stroke-width:.7}"
-                  "@media print{:root{%s}}",
-                  light, dark, light);
+                  ".plot text{fill:%s}.plot .dim{fill:%s}.plot .grid{stroke:%s}"
+                  ".plot .ground{fill:%s}.plot .mark{stroke:%s}",
+                  shade->text, shade->dim, shade->grid, shade->ground, shade->ground);
+    for (size_t i = 0; i < TK_PLOT_COLOURS; i++) {
+        tk_buf_printf(out, ".plot .l%zu{stroke:%s}.plot .m%zu{fill:%s}", i, shade->series[i], i,
+                      shade->series[i]);
+    }
+}
+
+/* Literal colours: not each viewer of SVG files knows variables. */
+void tk_plot_put_style(struct tk_buf *out)
+{
+    tk_buf_lit(out, ".plot text{font:12px system-ui,sans-serif}"
+                    ".plot .title{font-size:14px;font-weight:600}.plot .strong{font-weight:700}"
+                    ".plot .line{fill:none;stroke-width:1.5}.plot .bold{stroke-width:3}"
+                    ".plot .model{stroke-width:7;stroke-linejoin:round;opacity:.35}"
+                    ".plot .dash{stroke-dasharray:5 4}.plot .mark{stroke-width:.7}");
+    put_shade(out, &light);
+    tk_buf_lit(out, "@media screen and (prefers-color-scheme:dark){");
+    put_shade(out, &dark);
+    tk_buf_putc(out, '}');
 }
 
 void tk_html_put(struct tk_buf *out, const char *text)
@@ -131,8 +158,26 @@ static size_t find_ticks(const struct axis *axis, double ticks[TICKS_MAX])
     return axis->is_log ? log_ticks(axis, ticks) : even_ticks(axis, ticks);
 }
 
-static void put_axes(struct tk_buf *out, const struct tk_plot *plot, const struct axis *x,
-                     const struct axis *y)
+/* A number of an axis, short where it is large: 20k, 3M. */
+static void put_number(struct tk_buf *out, double value)
+{
+    double size = fabs(value);
+    if (size >= 1e6) {
+        tk_buf_printf(out, "%.6gM", value / 1e6);
+    } else if (size >= 1e4) {
+        tk_buf_printf(out, "%.6gk", value / 1e3);
+    } else {
+        tk_buf_printf(out, "%.6g", value);
+    }
+}
+
+static void put_label(struct tk_buf *out, const char *label, bool is_log)
+{
+    tk_html_put(out, label);
+    tk_buf_puts(out, is_log ? " (logarithmic)</text>" : "</text>");
+}
+
+static void put_ticks(struct tk_buf *out, const struct axis *x, const struct axis *y)
 {
     double ticks[TICKS_MAX];
     size_t count = find_ticks(x, ticks);
@@ -140,28 +185,37 @@ static void put_axes(struct tk_buf *out, const struct tk_plot *plot, const struc
         double at = place(x, ticks[i]);
         tk_buf_printf(out,
                       "<line class='grid' x1='%.1f' x2='%.1f' y1='%.1f' y2='%.1f'/>"
-                      "<text class='dim' x='%.1f' y='%.1f' text-anchor='middle'>%.6g</text>",
-                      at, at, TOP, BOTTOM, at, BOTTOM + 16, ticks[i]);
+                      "<text class='dim' x='%.1f' y='%.1f' text-anchor='middle'>",
+                      at, at, TOP, BOTTOM, at, BOTTOM + 16);
+        put_number(out, ticks[i]);
+        tk_buf_lit(out, "</text>");
     }
     count = find_ticks(y, ticks);
     for (size_t i = 0; i < count; i++) {
         double at = place(y, ticks[i]);
         tk_buf_printf(out,
                       "<line class='grid' x1='%.1f' x2='%.1f' y1='%.1f' y2='%.1f'/>"
-                      "<text class='dim' x='%.1f' y='%.1f' text-anchor='end'>%.6g</text>",
-                      LEFT, RIGHT, at, at, LEFT - 6, at + 4, ticks[i]);
+                      "<text class='dim' x='%.1f' y='%.1f' text-anchor='end'>",
+                      LEFT, RIGHT, at, at, LEFT - 6, at + 4);
+        put_number(out, ticks[i]);
+        tk_buf_lit(out, "</text>");
     }
+}
+
+static void put_axes(struct tk_buf *out, const struct tk_plot *plot, const struct axis *x,
+                     const struct axis *y)
+{
+    put_ticks(out, x, y);
     tk_buf_printf(out, "<text class='title' x='%.1f' y='18'>", LEFT);
     tk_html_put(out, plot->title);
     tk_buf_printf(out, "</text><text class='dim' x='%.1f' y='%.1f' text-anchor='middle'>",
                   (LEFT + RIGHT) / 2, BOTTOM + 38);
-    tk_html_put(out, plot->x_label);
+    put_label(out, plot->x_label, plot->x_log);
     tk_buf_printf(out,
-                  "</text><text class='dim' text-anchor='middle' "
+                  "<text class='dim' text-anchor='middle' "
                   "transform='translate(16 %.1f) rotate(-90)'>",
                   (TOP + BOTTOM) / 2);
-    tk_html_put(out, plot->y_label);
-    tk_buf_lit(out, "</text>");
+    put_label(out, plot->y_label, plot->y_log);
 }
 
 /* Series --------------------------------------------------------------------------------------- */
@@ -185,18 +239,24 @@ _Static_assert(TK_COUNTOF(marks) == TK_PLOT_COLOURS, "a mark for each colour");
 static void put_mark(struct tk_buf *out, const struct tk_plot_series *series, double x, double y)
 {
     tk_buf_printf(out,
-                  "<path class='mark' style='fill:var(--s%u)' d='%s' "
+                  "<path class='mark m%u' d='%s' "
                   "transform='translate(%.1f %.1f)%s'>",
                   series->colour, marks[series->colour], x, y,
                   series->is_bold ? " scale(1.3)" : "");
+}
+
+static void begin_line(struct tk_buf *out, const struct tk_plot_series *series)
+{
+    tk_buf_printf(out, "<path class='line l%u%s%s%s' d='", series->colour,
+                  series->is_bold ? " bold" : "", series->is_model ? " model" : "",
+                  series->is_dashed ? " dash" : "");
 }
 
 static void put_line(struct tk_buf *out, const struct tk_plot_series *series, const struct axis *x,
                      const struct axis *y)
 {
     bool is_drawing = false;
-    tk_buf_printf(out, "<path class='%s%s' style='stroke:var(--s%u)' d='",
-                  series->is_bold ? "bold " : "", series->is_dashed ? "dash" : "", series->colour);
+    begin_line(out, series);
     for (size_t i = 0; i < series->count; i++) {
         if (is_point(series, i)) {
             tk_buf_printf(out, "%c%.1f %.1f", is_drawing ? 'L' : 'M', place(x, series->x[i]),
@@ -214,8 +274,8 @@ static void put_series(struct tk_buf *out, const struct tk_plot_series *series,
         put_line(out, series, x, y);
     for (size_t i = 0; series->low && i < series->count; i++) {
         if (is_point(series, i) && isfinite(series->low[i]) && isfinite(series->high[i])) {
-            tk_buf_printf(out, "<path class='bar' style='stroke:var(--s%u)' d='M%.1f %.1fV%.1f'/>",
-                          series->colour, place(x, series->x[i]), place(y, series->low[i]),
+            tk_buf_printf(out, "<path class='line l%u' d='M%.1f %.1fV%.1f'/>", series->colour,
+                          place(x, series->x[i]), place(y, series->low[i]),
                           place(y, series->high[i]));
         }
     }
@@ -231,23 +291,50 @@ static void put_series(struct tk_buf *out, const struct tk_plot_series *series,
     }
 }
 
+/* Begin and end of a name that is too long; all of it is the tooltip. */
+static void put_name(struct tk_buf *out, const char *name)
+{
+    tk_str text = tk_str_from(name);
+    char part[4 * NAME_MAX_LETTERS + 1];
+    size_t letters = 0;
+    size_t head = 0; /* bytes */
+    size_t tail = 0;
+    for (size_t i = 0; i < text.n; i++)
+        letters += ((unsigned char)text.p[i] & 0xC0) != 0x80;
+    if (letters <= NAME_MAX_LETTERS) {
+        tk_html_put(out, name);
+        return;
+    }
+    for (size_t i = 0, letter = 0; i < text.n; i++) {
+        letter += ((unsigned char)text.p[i] & 0xC0) != 0x80;
+        head = letter <= NAME_MAX_LETTERS / 2 ? i + 1 : head;
+        tail += letter > letters - NAME_MAX_LETTERS / 2 + 1;
+    }
+    (void)snprintf(part, sizeof(part), "%.*s", (int)head, name);
+    tk_html_put(out, part);
+    tk_buf_lit(out, "…");
+    tk_html_put(out, name + text.n - tail);
+    tk_buf_lit(out, "<title>");
+    tk_html_put(out, name);
+    tk_buf_lit(out, "</title>");
+}
+
 static void put_legend(struct tk_buf *out, const struct tk_plot *plot)
 {
     for (size_t i = 0; i < plot->series_count; i++) {
         const struct tk_plot_series *series = &plot->series[i];
         double y = TOP + 8 + LINE * (double)i;
         if (!series->has_no_line) {
-            tk_buf_printf(out, "<path class='%s%s' style='stroke:var(--s%u)' d='M%.1f %.1fH%.1f'/>",
-                          series->is_bold ? "bold " : "", series->is_dashed ? "dash" : "",
-                          series->colour, LEGEND, y, LEGEND + 26);
+            begin_line(out, series);
+            tk_buf_printf(out, "M%.1f %.1fH%.1f'/>", LEGEND, y, LEGEND + 26);
         }
         if (!series->has_no_marks && series->count <= MARKS_MAX) {
             put_mark(out, series, LEGEND + 13, y);
             tk_buf_lit(out, "</path>");
         }
         tk_buf_printf(out, "<text x='%.1f' y='%.1f'%s>", LEGEND + 33, y + 4,
-                      series->is_bold ? " style='font-weight:700'" : "");
-        tk_html_put(out, series->name);
+                      series->is_bold || series->is_model ? " class='strong'" : "");
+        put_name(out, series->name);
         tk_buf_lit(out, "</text>");
     }
 }
@@ -264,12 +351,9 @@ static void put_begin(struct tk_buf *out, const struct tk_plot *plot)
     tk_buf_lit(out, "'>");
     if (!plot->is_file)
         return;
-    tk_buf_lit(out, "<style>:root{--bg:#fff;--fg:#1c2024;--dim:#5b6570;--line:#d9dee3}"
-                    "@media(prefers-color-scheme:dark){:root{--bg:#14171a;--fg:#e4e7ea;"
-                    "--dim:#9aa4ae;--line:#30363c}}");
+    tk_buf_lit(out, "<style>");
     tk_plot_put_style(out);
-    tk_buf_printf(out, "</style><rect width='%.0f' height='%.0f' style='fill:var(--bg)'/>", WIDTH,
-                  HEIGHT);
+    tk_buf_printf(out, "</style><rect class='ground' width='%.0f' height='%.0f'/>", WIDTH, HEIGHT);
 }
 
 void tk_plot_put(struct tk_buf *out, const struct tk_plot *plot)
@@ -293,8 +377,14 @@ void tk_plot_put(struct tk_buf *out, const struct tk_plot *plot)
     settle(&y, plot->y_from_zero);
     put_begin(out, plot);
     put_axes(out, plot, &x, &y);
-    for (size_t s = plot->series_count; s-- > 0;)
-        put_series(out, &plot->series[s], &x, &y);
+    for (size_t s = plot->series_count; s-- > 0;) {
+        if (plot->series[s].is_model)
+            put_series(out, &plot->series[s], &x, &y);
+    }
+    for (size_t s = plot->series_count; s-- > 0;) {
+        if (!plot->series[s].is_model)
+            put_series(out, &plot->series[s], &x, &y);
+    }
     put_legend(out, plot);
     if (points == 0) {
         tk_buf_printf(out,

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Curves and points over two axes, as SVG for a page or a file. Pure functions but for the buffer.
  *
- * Within a page, colours are the variables --s0 to --s9 and --fg, --dim, --line, --bg of the page,
- * so that dark and print come by themselves: tk_plot_put_style() writes them. Series differ in
- * their marks as well as in colour. */
+ * Colours are rules of a style sheet, for light and dark ground and for paper: tk_plot_put_style()
+ * writes them once a page, and a file of its own has them. Series differ in their marks as well as
+ * in colour. */
 #ifndef TK_REPORT_PLOT_H
 #define TK_REPORT_PLOT_H
 
@@ -21,13 +21,14 @@ struct tk_plot_series {
     size_t count;
     unsigned colour; /* 0 .. TK_PLOT_COLOURS - 1 */
     bool is_bold;    /* the one that it is about */
+    bool is_model;   /* what others are to look like: wide and pale below them */
     bool is_dashed;
     bool has_no_line;  /* marks alone */
     bool has_no_marks; /* a line alone */
 };
 
 struct tk_plot {
-    const char *title, *x_label, *y_label;
+    const char *title, *x_label, *y_label; /* a logarithmic axis says so itself */
     bool x_log, y_log; /* values of 0 and less stand on the edge then */
     bool y_from_zero;  /* a linear axis begins at 0 */
     double y_decades;  /* a logarithmic axis has at most so many powers of ten, the highest; 0 = all

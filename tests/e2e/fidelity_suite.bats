@@ -93,7 +93,8 @@ item() {
     for name in 'Rate over time' 'Errors over time' 'Quantiles of the durations'; do
         grep -q "$name" page.html
     done
-    grep -q '<th>queries red_duration</th>' page.html
+    grep -q '<th>red_duration</th>' page.html
+    grep -q 'At a glance' page.html
     ! grep -qE '(src|href)=' page.html
 }
 

@@ -42,7 +42,7 @@ static void each_point_has_a_mark_and_the_legend_one_a_series(void **state)
                                  .y_log = true,
                                  .series = series,
                                  .series_count = 2});
-    assert_int_equal(count_of(&out, "class='mark'"), 3 + 2 + 2);
+    assert_int_equal(count_of(&out, "class='mark m"), 3 + 2 + 2);
     assert_int_equal(count_of(&out, "<title>a: "), 3);
 }
 
@@ -57,9 +57,9 @@ static void points_that_are_no_numbers_leave_a_gap(void **state)
     draw(&out,
          &(struct tk_plot){
              .title = "t", .x_label = "x", .y_label = "y", .series = &series, .series_count = 1});
-    const char *line = strstr(out.p, "var(--s0)' d='");
+    const char *line = strstr(out.p, "class='line l0' d='");
     assert_non_null(line);
-    const char *end = strchr(line + sizeof("var(--s0)' d='"), '\'');
+    const char *end = strchr(line + sizeof("class='line l0' d='"), '\'');
     int moves = 0;
     for (const char *c = line; c < end; c++)
         moves += *c == 'M';
@@ -80,6 +80,59 @@ static void zeros_stand_on_the_edge_of_a_logarithmic_axis(void **state)
                                  .series = &series,
                                  .series_count = 1});
     assert_int_equal(count_of(&out, " 330.0)"), 1); /* the bottom */
+}
+
+static void the_model_is_drawn_below_the_others(void **state)
+{
+    (void)state;
+    TK_CLEANUP(tk_buf_release) struct tk_buf out;
+    const double x[] = {0, 1};
+    const struct tk_plot_series series[] = {
+        {.name = "real", .x = x, .y = x, .count = 2, .colour = 8, .is_model = true},
+        {.name = "a", .x = x, .y = x, .count = 2}};
+    draw(&out,
+         &(struct tk_plot){
+             .title = "t", .x_label = "x", .y_label = "y", .series = series, .series_count = 2});
+    const char *model = strstr(out.p, "class='line l8 model'");
+    const char *other = strstr(out.p, "class='line l0'");
+    assert_non_null(model);
+    assert_non_null(other);
+    assert_true(model < other);
+}
+
+static void long_names_keep_their_ends(void **state)
+{
+    (void)state;
+    TK_CLEANUP(tk_buf_release) struct tk_buf out;
+    const double x[] = {0, 1};
+    const struct tk_plot_series series = {
+        .name = "größe-of-a-very-long-name-that-ends-in.otlp.zst", .x = x, .y = x, .count = 2};
+    draw(&out,
+         &(struct tk_plot){
+             .title = "t", .x_label = "x", .y_label = "y", .series = &series, .series_count = 1});
+    assert_int_equal(count_of(&out, ">größe-of-a-very-…nds-in.otlp.zst<title>"), 1);
+    assert_int_equal(count_of(&out, "<title>größe-of-a-very-long-name-that-ends-in.otlp.zst<"), 1);
+}
+
+/* Viewers of SVG files need not know variables of CSS. */
+static void a_file_has_its_colours_in_it(void **state)
+{
+    (void)state;
+    TK_CLEANUP(tk_buf_release) struct tk_buf out;
+    const double x[] = {20000, 3000000};
+    const struct tk_plot_series series = {.name = "a", .x = x, .y = x, .count = 2};
+    draw(&out, &(struct tk_plot){.title = "t",
+                                 .x_label = "x",
+                                 .y_label = "y",
+                                 .x_log = true,
+                                 .series = &series,
+                                 .series_count = 1,
+                                 .is_file = true});
+    assert_int_equal(count_of(&out, "var("), 0);
+    assert_int_equal(count_of(&out, ".plot .l0{stroke:#"), 2); /* light and dark */
+    assert_int_equal(count_of(&out, ">x (logarithmic)<"), 1);
+    assert_int_equal(count_of(&out, ">y<"), 1);
+    assert_int_equal(count_of(&out, ">50k<"), 1);
 }
 
 static void nothing_to_draw_is_said(void **state)
@@ -110,7 +163,7 @@ static void a_file_of_its_own_brings_its_style(void **state)
     TK_CLEANUP(tk_buf_release) struct tk_buf out;
     draw(&out, &(struct tk_plot){.title = "t", .x_label = "x", .y_label = "y", .is_file = true});
     assert_int_equal(count_of(&out, "xmlns="), 1);
-    assert_int_equal(count_of(&out, "prefers-color-scheme:dark"), 2);
+    assert_int_equal(count_of(&out, "prefers-color-scheme:dark"), 1);
 }
 
 static void sheets_are_written_as_markdown_and_html(void **state)
@@ -140,6 +193,9 @@ int main(void)
         cmocka_unit_test(each_point_has_a_mark_and_the_legend_one_a_series),
         cmocka_unit_test(points_that_are_no_numbers_leave_a_gap),
         cmocka_unit_test(zeros_stand_on_the_edge_of_a_logarithmic_axis),
+        cmocka_unit_test(the_model_is_drawn_below_the_others),
+        cmocka_unit_test(long_names_keep_their_ends),
+        cmocka_unit_test(a_file_has_its_colours_in_it),
         cmocka_unit_test(nothing_to_draw_is_said),
         cmocka_unit_test(names_are_escaped),
         cmocka_unit_test(a_file_of_its_own_brings_its_style),
