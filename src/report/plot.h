@@ -29,10 +29,10 @@ struct tk_plot_series {
 
 struct tk_plot {
     const char *title, *x_label, *y_label; /* a logarithmic axis says so itself */
-    bool x_log, y_log; /* values of 0 and less stand on the edge then */
-    bool y_from_zero;  /* a linear axis begins at 0 */
-    double y_decades;  /* a logarithmic axis has at most so many powers of ten, the highest; 0 = all
-                        */
+    bool x_log, y_log;                     /* values of 0 and less stand on the edge then */
+    bool y_from_zero;                      /* a linear axis begins at 0 */
+    double y_decades; /* a logarithmic axis has at most so many powers of ten, the highest; 0 = all
+                       */
     const struct tk_plot_series *series;
     size_t series_count;
     bool is_file; /* a file of its own, with its style */
