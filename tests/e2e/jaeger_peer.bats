@@ -31,7 +31,7 @@ teardown() {
 
 # facts RUN: what a trace through Jaeger keeps of each span.
 facts() {
-    "$TK" spans "$1" --json | jq -c '[.trace_id, .span_id, .parent_span_id, .name, .kind, .attributes,
+    "$TK" spans "$1" --json | jq -cS '[.trace_id, .span_id, .parent_span_id, .name, .kind, .attributes,
         (.start_time_unix_nano / 1000 | floor), (.status.code // 0), .resource["service.name"]]' | sort
 }
 
@@ -40,8 +40,8 @@ facts() {
     run -0 "$TK" replay sent --as-fast --shift-time --print-json --to "http://127.0.0.1:$HTTP_PORT"
     [ "$(jq .lost_spans <<<"$output")" -eq 0 ]
     run -0 "$TK" import jaeger --url "http://127.0.0.1:$QUERY_PORT" -o back
-    facts sent | jq -c 'del(.[6])' >wanted
-    facts back | jq -c 'del(.[6])' | diff wanted -
+    facts sent | jq -cS 'del(.[6])' >wanted
+    facts back | jq -cS 'del(.[6])' | diff wanted -
     run -0 "$TK" fetch-jaeger --target-dir raw --jaeger-url "http://127.0.0.1:$QUERY_PORT"
     [ "$(jq -s '[.[][].spans[].spanID] | length' raw/*.json)" = "$(wc -l <wanted)" ]
 }
