@@ -2,22 +2,13 @@
 
 bats_require_minimum_version 1.5.0
 
+load wait_helpers
+
 enter_folder() {
     cd "$BATS_TEST_TMPDIR" || return 1
     unset RUN_ID NODE_ID STAGE VM_IP IFACE CONTAINER TRACE_ID TS_ENQUEUE UNIT_NAME CPU_QUOTA \
         CPU_WEIGHT CPUSET STOP_ALL CLEAN_ALL PROC_SAMPLING PROC_MATCH PROC_REFRESH \
         PROC_INTERVAL_MS PROC_PID_DIR CPU_FREQ_MHZ
-}
-
-# Wait until a command succeeds, for 10 s at most.
-wait_until() {
-    local tries
-    for tries in $(seq 200); do
-        if "$@"; then return 0; fi
-        sleep 0.05
-    done
-    echo "timed out after $tries tries: $*" >&2
-    return 1
 }
 
 is_gone() {

@@ -7,6 +7,7 @@ bats_require_minimum_version 1.5.0
 
 setup() {
     load serve_helpers
+    load wait_helpers
     cd "$BATS_TEST_TMPDIR" || return 1
     unset RUN_ID NOTIFY_SOCKET
 }
@@ -197,6 +198,7 @@ def send(first):
             answer = connection.getresponse()
             if answer.read() == b"{}" and answer.status == 200:
                 sys.stdout.write("\n".join(ids) + "\n")
+                sys.stdout.flush()
         except OSError:
             return
         except http.client.HTTPException:
@@ -205,10 +207,10 @@ threads = [threading.Thread(target=send, args=(i,)) for i in range(4)]
 [t.start() for t in threads]
 [t.join() for t in threads]
 PY
-    sleep 1.5
+    enough() { [ "$(wc -l <acked)" -gt 1000 ]; }
+    wait_until enough
     kill -KILL "$SERVER"
     wait %2
-    [ "$(wc -l <acked)" -gt 1000 ]
     # The next server takes over what the dead one left.
     serve_start run
     serve_stop
