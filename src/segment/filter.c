@@ -384,6 +384,8 @@ static bool compares(const struct condition *condition, double value)
     switch (condition->of->test) {
     case TK_ATTR_EXISTS:
     case TK_ATTR_NOT_EQUAL:
+    case TK_ATTR_MATCHES:
+    case TK_ATTR_NOT_MATCHES:
         return true;
     case TK_ATTR_ABOVE:
         return value > condition->number;
@@ -546,10 +548,27 @@ static int test_entries_of_map(const struct filter *filter, const struct conditi
     return rc < 0 ? rc : 0;
 }
 
+static bool field_passes(const void *user, tk_str value)
+{
+    return tk_attr_condition_holds(user, value);
+}
+
+/* A condition on a column that every span has. */
+static int narrow_field(struct filter *filter, const struct tk_attr_condition *of,
+                        struct tk_err *err)
+{
+    struct test test = {.text = field_passes, .user = of};
+    test.of_null = tk_attr_condition_holds(of, TK_STR(""));
+    return narrow(filter, of->field == TK_CONDITION_NAME ? TK_COLUMN_NAME : TK_COLUMN_SERVICE,
+                  &test, err);
+}
+
 static int narrow_condition(struct filter *filter, const struct tk_attr_condition *of,
                             struct tk_err *err)
 {
     TK_CLEANUP(tk_buf_release) struct tk_buf quoted;
+    if (of->field != TK_CONDITION_ATTR)
+        return narrow_field(filter, of, err);
     tk_buf_init(&quoted, (size_t)1 << 24);
     tk_json_put_str(&quoted, of->key);
     int rc = tk_buf_check(&quoted, "a condition", err);

@@ -981,7 +981,9 @@ int tk_segment_set_find(struct tk_segment_set *set, const struct tk_span_query *
 {
     struct finding finding = {0};
     tk_buf_init(&finding.traces, INT32_MAX);
-    int rc = find_in_members(set, query, limit, &finding, err);
+    int rc = 0;
+    for (const struct tk_span_query *one = query; rc == 0 && one; one = one->otherwise)
+        rc = find_in_members(set, one, limit, &finding, err);
     size_t n = finding_count(&finding);
     struct found_trace *traces = (struct found_trace *)(void *)finding.traces.p;
     tk_buf_reset(&set->ids);

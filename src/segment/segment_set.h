@@ -81,8 +81,8 @@ TK_MUST_USE int tk_segment_set_traces(struct tk_segment_set *set, const uint8_t 
                                       size_t count, struct tk_span_batch *batch,
                                       struct tk_err *err);
 
-/* The ids of at most `limit` traces of which a span matches, latest start first. `ids` is the
- * set's until the next call. */
+/* The ids of at most `limit` traces of which a span matches any of the queries, latest start first.
+ * `ids` is the set's until the next call. */
 TK_MUST_USE int tk_segment_set_find(struct tk_segment_set *set, const struct tk_span_query *query,
                                     size_t limit, const uint8_t (**ret_ids)[16], size_t *ret_count,
                                     struct tk_err *err);

@@ -88,14 +88,30 @@ static const struct tk_attr *find_attr(const struct tk_span_batch *batch, size_t
     return NULL;
 }
 
-static bool equals(const struct tk_span_batch *batch, const struct tk_attr *attr, tk_str value)
+static bool matches(const regex_t *pattern, tk_str text)
+{
+    regmatch_t all = {.rm_so = 0, .rm_eo = (regoff_t)text.n};
+    return regexec(pattern, text.p ? text.p : "", 1, &all, REG_STARTEND) == 0;
+}
+
+bool tk_attr_condition_holds(const struct tk_attr_condition *condition, tk_str text)
+{
+    if (condition->test == TK_ATTR_MATCHES || condition->test == TK_ATTR_NOT_MATCHES)
+        return matches(condition->pattern, text) == (condition->test == TK_ATTR_MATCHES);
+    return tk_str_eq(text, condition->value) == (condition->test == TK_ATTR_EQUAL);
+}
+
+static bool text_holds(const struct tk_span_batch *batch, const struct tk_attr *attr,
+                       const struct tk_attr_condition *condition)
 {
     if (attr->type == TK_ATTR_STRING)
-        return tk_str_eq(tk_texts_get(&batch->texts, attr->text), value);
+        return tk_attr_condition_holds(condition, tk_texts_get(&batch->texts, attr->text));
     TK_CLEANUP(tk_buf_release) struct tk_buf text;
     tk_buf_init(&text, VALUE_MAX);
     tk_any_value_put_text(&batch->texts, attr, &text);
-    return tk_buf_ok(&text) && tk_str_eq(tk_buf_str(&text), value);
+    if (!tk_buf_ok(&text))
+        return condition->test == TK_ATTR_NOT_EQUAL || condition->test == TK_ATTR_NOT_MATCHES;
+    return tk_attr_condition_holds(condition, tk_buf_str(&text));
 }
 
 /* The value as a number; false when it is none. */
@@ -129,12 +145,16 @@ static bool compares(const struct tk_span_batch *batch, const struct tk_attr *at
 static bool holds(const struct tk_span_batch *batch, size_t row,
                   const struct tk_attr_condition *condition)
 {
+    if (condition->field == TK_CONDITION_NAME)
+        return tk_attr_condition_holds(condition, tk_span_name(batch, row));
+    if (condition->field == TK_CONDITION_SERVICE)
+        return tk_attr_condition_holds(condition, tk_span_service(batch, row));
     const struct tk_attr *attr = find_attr(batch, row, condition->key);
     if (!attr || condition->test == TK_ATTR_EXISTS)
         return attr;
     if (is_numeric(condition->test))
         return compares(batch, attr, condition);
-    return equals(batch, attr, condition->value) == (condition->test == TK_ATTR_EQUAL);
+    return text_holds(batch, attr, condition);
 }
 
 /* Spans ------------------------------------------------------------------------------- */
@@ -188,4 +208,14 @@ bool tk_span_query_matches(const struct tk_span_query *query, const struct tk_sp
             return false;
     }
     return true;
+}
+
+bool tk_span_query_matches_any(const struct tk_span_query *query, const struct tk_span_batch *batch,
+                               size_t row)
+{
+    for (; query; query = query->otherwise) {
+        if (tk_span_query_matches(query, batch, row))
+            return true;
+    }
+    return false;
 }

@@ -4,6 +4,7 @@
 #ifndef TK_SEGMENT_SPAN_QUERY_H
 #define TK_SEGMENT_SPAN_QUERY_H
 
+#include <regex.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -21,14 +22,24 @@ enum tk_attr_test {
     TK_ATTR_BELOW,
     TK_ATTR_AT_LEAST,
     TK_ATTR_AT_MOST,
+    TK_ATTR_MATCHES,     /* the text that people see is what the pattern describes, all of it */
+    TK_ATTR_NOT_MATCHES, /* there, and it does not */
 };
 
-/* Of the span, or else of its resource. */
+/* What is tested: an attribute of the span, or else of its resource; or its name or service, of
+ * which numbers are not asked. */
+enum tk_condition_field { TK_CONDITION_ATTR = 0, TK_CONDITION_NAME, TK_CONDITION_SERVICE };
+
 struct tk_attr_condition {
-    tk_str key;
+    tk_str key; /* of an attribute */
     enum tk_attr_test test;
     tk_str value;
+    const regex_t *pattern; /* of MATCHES, NOT_MATCHES; anchored at both ends */
+    enum tk_condition_field field;
 };
+
+/* Whether a text, that of a name or a service, is as the condition says. */
+bool tk_attr_condition_holds(const struct tk_attr_condition *condition, tk_str text);
 
 /* Zero or NULL everywhere = all spans. All conditions must hold. */
 struct tk_span_query {
@@ -47,6 +58,9 @@ struct tk_span_query {
     uint8_t trace_prefix[16];   /* whose ids begin with so many hexadecimal digits of this */
     size_t trace_prefix_digits; /* 0..32 */
     bool roots;                 /* only spans without a parent */
+
+    /* Or what another one asks for; NULL = none. tk_segment_set_find() and _matches_any() do. */
+    const struct tk_span_query *otherwise;
 };
 
 /* Read "KEY=VALUE", "KEY!=VALUE", "KEY>N", "KEY>=N", "KEY<N", "KEY<=N" or "KEY". Views of the text;
@@ -57,5 +71,9 @@ TK_MUST_USE int tk_attr_condition_parse(tk_str text, struct tk_attr_condition *r
 /* Whether a row of a batch is asked for. */
 bool tk_span_query_matches(const struct tk_span_query *query, const struct tk_span_batch *batch,
                            size_t row);
+
+/* Likewise, of the query or one of those behind `otherwise`. */
+bool tk_span_query_matches_any(const struct tk_span_query *query, const struct tk_span_batch *batch,
+                               size_t row);
 
 #endif

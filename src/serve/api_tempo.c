@@ -47,10 +47,11 @@ static int handle_echo(struct tk_query_ctx *ctx, const struct tk_request *reques
 
 struct searching {
     struct tk_query_ctx *ctx;
-    struct tk_api_search search;
-    int64_t min_ns; /* of a trace */
-    int64_t max_ns; /* 0 = none */
-    int64_t spans;  /* of a trace in the answer */
+    struct tk_api_search base;  /* what the parameters ask for */
+    struct tk_traceql *traceql; /* with what the query does */
+    int64_t min_ns;             /* of a trace */
+    int64_t max_ns;             /* 0 = none */
+    int64_t spans;              /* of a trace in the answer */
 };
 
 static void put_nanoseconds(struct tk_buf *out, const char *key, int64_t ns)
@@ -84,7 +85,7 @@ static void put_matches(const struct searching *searching, const struct tk_span_
     tk_buf_lit(out, "[{\"spans\":[");
     for (size_t i = 0; i < rows->n; i++) {
         uint32_t row = tk_span_row(rows, i);
-        if (!tk_span_query_matches(&searching->search.query, rows->batch, row))
+        if (!tk_span_query_matches_any(&searching->traceql->alternatives->query, rows->batch, row))
             continue;
         if (matched++ < searching->spans)
             put_span(rows->batch, row, out);
@@ -146,8 +147,9 @@ static int read_tags(tk_str tags, struct tk_api_search *search, struct tk_err *e
 static int read_search(const struct tk_request *request, struct searching *searching,
                        struct tk_err *err)
 {
-    tk_str text;
-    struct tk_api_search *search = &searching->search;
+    tk_str text = TK_STR("{}");
+    tk_str tags;
+    struct tk_api_search *search = &searching->base;
     search->limit = DEFAULT_LIMIT;
     searching->spans = DEFAULT_SPANS;
     int rc = tk_api_param_i64(request, "limit", &search->limit, err);
@@ -157,11 +159,13 @@ static int read_search(const struct tk_request *request, struct searching *searc
     rc = rc < 0 ? rc
                 : tk_api_param_units(request, "start", TK_NS_PER_S, &search->query.from_ns, err);
     rc = rc < 0 ? rc : tk_api_param_units(request, "end", TK_NS_PER_S, &search->query.to_ns, err);
-    if (rc == 0 && tk_api_param(request, "q", NULL, &text))
-        rc = tk_traceql_parse(text, searching->ctx->scratch, search, err);
-    if (rc == 0 && tk_api_param(request, "tags", NULL, &text))
-        rc = read_tags(text, search, err);
-    return rc < 0 ? rc : tk_api_search_check(search, "limit", "minDuration", "maxDuration", err);
+    if (rc == 0 && tk_api_param(request, "tags", NULL, &tags))
+        rc = read_tags(tags, search, err);
+    rc = rc < 0 ? rc : tk_api_search_check(search, "limit", "minDuration", "maxDuration", err);
+    (void)tk_api_param(request, "q", NULL, &text);
+    return rc < 0
+               ? rc
+               : tk_traceql_parse(text, search, searching->ctx->scratch, &searching->traceql, err);
 }
 
 static int handle_search(struct tk_query_ctx *ctx, const struct tk_request *request, tk_str segment,
@@ -177,10 +181,11 @@ static int handle_search(struct tk_query_ctx *ctx, const struct tk_request *requ
                                    .user = &searching,
                                    .out = &answer->body,
                                    .separator = ",",
-                                   .limit = (size_t)searching.search.limit};
+                                   .limit = (size_t)searching.base.limit};
     tk_api_begin(answer, 200);
     tk_buf_lit(&answer->body, "{\"traces\":[");
-    rc = tk_api_put_found(ctx, &searching.search, &traces, err);
+    rc = tk_api_put_found(ctx, searching.traceql->alternatives, &traces, err);
+    tk_traceql_free(searching.traceql);
     tk_segment_set_count(ctx->set, &totals);
     tk_buf_lit(&answer->body, "],\"metrics\":{\"totalBlocks\":");
     tk_buf_put_u64(&answer->body, totals.segments + totals.logs);

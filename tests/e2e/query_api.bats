@@ -59,6 +59,9 @@ A=4bf92f3577b34da6a3ce929d0e0e4736
 @test "Tempo: TraceQL, and a trace as protobuf" {
     run -0 ask "/api/search?q=%7B%20resource.service.name%20%3D%20%22web%22%20%26%26%20duration%20%3E%2060ms%20%7D"
     [ "$(jq -r '.traces[].traceID' <<<"${lines[0]}")" = $A ]
+    # {(name=~"GET.*" || name="none") && nestedSetParent<0}
+    run -0 ask "/api/search?q=%7B%28name%3D~%22GET.*%22%20%7C%7C%20name%3D%22none%22%29%20%26%26%20nestedSetParent%3C0%7D"
+    jq -e --arg id $A '.traces | map(.traceID) | index($id) != null' <<<"${lines[0]}"
     run -0 ask /api/search?q=oops
     [ "${lines[1]}" = 400 ]
     [ "${lines[0]}" = "TraceQL, byte 0: expected '{'" ]

@@ -141,6 +141,26 @@ static int teardown(void **state)
     return 0;
 }
 
+static const char *handle(struct fixture *fixture, const struct tk_request *request)
+{
+    bool is_known;
+    tk_str segment;
+    struct tk_err err;
+    const struct tk_route *route =
+        tk_routes_find(request->method, request->path, &segment, &is_known);
+    if (!route)
+        fail_msg("no route for %.*s", TK_STR_ARG(request->path));
+    tk_span_batch_reset(fixture->ctx.batch);
+    tk_arena_reset(&fixture->scratch);
+    tk_buf_reset(&fixture->answer.body);
+    fixture->answer.status = 0;
+    assert_int_equal(route->handle(&fixture->ctx, request, segment, &fixture->answer, &err), 0);
+    tk_buf_putc(&fixture->answer.body, '\0');
+    assert_true(tk_buf_ok(&fixture->answer.body));
+    fixture->answer.body.n--;
+    return fixture->answer.body.p;
+}
+
 /* Ask: "GET /api/x?a=b&c=d", nothing of it encoded; with an Accept header, a body. */
 static const char *ask_with(struct fixture *fixture, const char *request_line, const char *accept,
                             const char *body)
@@ -149,10 +169,7 @@ static const char *ask_with(struct fixture *fixture, const char *request_line, c
     struct tk_param params[16];
     struct tk_request request = {
         .params = params, .accept = tk_str_from(accept), .body = tk_str_from(body)};
-    bool is_known;
-    tk_str segment;
     tk_str pair;
-    struct tk_err err;
     snprintf(text, sizeof(text), "%s", request_line);
     tk_str rest = tk_str_from(text);
     assert_true(tk_str_take_until(&rest, ' ', &request.method));
@@ -162,19 +179,16 @@ static const char *ask_with(struct fixture *fixture, const char *request_line, c
         assert_true(tk_str_take_until(&pair, '=', &param->name));
         param->value = pair;
     }
-    const struct tk_route *route =
-        tk_routes_find(request.method, request.path, &segment, &is_known);
-    if (!route)
-        fail_msg("no route for %s", request_line);
-    tk_span_batch_reset(fixture->ctx.batch);
-    tk_arena_reset(&fixture->scratch);
-    tk_buf_reset(&fixture->answer.body);
-    fixture->answer.status = 0;
-    assert_int_equal(route->handle(&fixture->ctx, &request, segment, &fixture->answer, &err), 0);
-    tk_buf_putc(&fixture->answer.body, '\0');
-    assert_true(tk_buf_ok(&fixture->answer.body));
-    fixture->answer.body.n--;
-    return fixture->answer.body.p;
+    return handle(fixture, &request);
+}
+
+static const char *ask_traceql(struct fixture *fixture, const char *query)
+{
+    struct tk_param param = {TK_STR("q"), tk_str_from(query)};
+    return handle(fixture, &(struct tk_request){.method = TK_STR("GET"),
+                                                .path = TK_STR("/api/search"),
+                                                .params = &param,
+                                                .param_count = 1});
 }
 
 static const char *ask(struct fixture *fixture, const char *request_line)
@@ -495,6 +509,69 @@ static void zipkin_searches(void **state)
 
 /* Tempo ------------------------------------------------------------------------------- */
 
+/* The traces that TraceQL finds, by the last digit of their ids, the latest first; or what is wrong
+ * with it. */
+static void traceql_finds_what_it_says(void **state)
+{
+    static const struct {
+        const char *query, *found;
+    } cases[] = {
+        {"{}", "321"},
+        {"{true}", "321"},
+        {"{name=\"Get\"}", "31"},
+        {"{name!=\"Get\"}", "21"},
+        {"{name=\"select\" || name=\"GET /\"}", "21"},
+        {"{name=\"Get\" && name=\"select\"}", ""},
+        {"{name=~\"GET\"}", ""}, /* patterns describe all of it */
+        {"{name=~\"GET.*\"}", "21"},
+        {"{name=~\"GET|Get\"}", "31"},
+        {"{name!~\"G.*|call.*\"}", "1"},
+        {"{resource.service.name=~\"db|cart\"}", "31"},
+        {"{resource.service.name=\"web\" && (name=\"GET /\" || duration>90ms)}", "21"},
+        {"{(resource.service.name=\"web\" || resource.service.name=\"cart\") && duration<8ms}",
+         "32"},
+        {"{status=error || kind=client && duration>1s || (((name=\"GET /\")))}", "21"},
+        {"{span.db.system=~\"post.*\"}", "1"},
+        {"{span.db.system!~\"post.*\"}", ""},
+        {"{span.db.system!~\"my.*\" || status=ok}", "1"},
+        {"{span.http.status=~\"2[0-9]+\"}", "1"},
+        {"{nestedSetParent<0}", "21"},
+        {"{nestedSetParent<0 && true && span.http.status>=200}", "1"},
+        {"{duration>5s && duration<1s}", ""},
+        {"{name=~`\\w+ /cart`}", "1"},
+        {"nonsense", "TraceQL, byte 0: expected '{'"},
+        {"{(name=\"a\"}", "TraceQL, byte 10: expected ')'"},
+        {"{name=\"a\" name=\"b\"}", "TraceQL, byte 10: expected &&, || or '}'"},
+        {"{name>\"a\"}", "TraceQL, byte 9: here only =, !=, =~ and !~ are supported"},
+        {"{name=~\"a{2}\"}", "TraceQL, byte 13: counts {n} in patterns are not supported"},
+        {"{name=~`\\d+`}", "TraceQL, byte 12: in patterns of the backslashes only \\w \\W \\s \\S "
+                           "\\b \\B are supported"},
+        {"{name=~\"(?i)a\"}", "TraceQL, byte 14: groups (?...) in patterns are not supported"},
+        {"{name=~`[\\w]`}",
+         "TraceQL, byte 13: sets [...] that do not end, or hold a backslash, are not supported"},
+        {"{name=~\"(\"}", "TraceQL, byte 10: the value before is no pattern"},
+        {"{} | rate()", "TraceQL, byte 3: only one set of spans is supported, without a pipeline"},
+        {"{nestedSetParent>0}", "TraceQL, byte 18: here only < 0 is supported"},
+        {"{(name=\"a\"||name=\"b\"||name=\"c\")&&(name=\"a\"||name=\"b\"||name=\"c\")&&"
+         "(name=\"a\"||name=\"b\"||name=\"c\")&&(name=\"a\"||name=\"b\"||name=\"c\")}",
+         "TraceQL, byte 127: more alternatives than are supported"},
+    };
+    struct fixture *fixture = *state;
+    for (size_t i = 0; i < TK_COUNTOF(cases); i++) {
+        char found[64] = "";
+        const char *body = ask_traceql(fixture, cases[i].query);
+        size_t n = 0;
+        for (const char *at = body; (at = strstr(at, "{\"traceID\":\"")); at++)
+            found[n++] = at[strlen("{\"traceID\":\"") + 31];
+        found[n] = '\0';
+        const char *got = fixture->answer.status == 200 ? found : body;
+        if (strcmp(got, cases[i].found) != 0)
+            print_error("%s\n", cases[i].query);
+        assert_string_equal(got, cases[i].found);
+        assert_true(fixture->answer.status == 200 || fixture->answer.status == 400);
+    }
+}
+
 static void tempo_searches_with_traceql_and_tags(void **state)
 {
     static const struct exchange exchanges[] = {
@@ -617,6 +694,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(v3_answers_all_traces_as_one_list_of_otlp, setup, teardown),
         cmocka_unit_test_setup_teardown(zipkin_lists_names_and_calls, setup, teardown),
         cmocka_unit_test_setup_teardown(zipkin_searches, setup, teardown),
+        cmocka_unit_test_setup_teardown(traceql_finds_what_it_says, setup, teardown),
         cmocka_unit_test_setup_teardown(tempo_searches_with_traceql_and_tags, setup, teardown),
         cmocka_unit_test_setup_teardown(tempo_durations_are_those_of_traces, setup, teardown),
         cmocka_unit_test_setup_teardown(tempo_answers_a_trace_in_protobuf_too, setup, teardown),

@@ -24,9 +24,10 @@ static void only_origins_of_the_list_may(void **state)
         {"https://a.b,http://localhost:3000", "https://a.b", true},
         {"https://a.b,http://localhost:3000", "https://a.b,http://localhost:3000", false},
     };
-    for (size_t i = 0; i < TK_COUNTOF(cases); i++)
+    for (size_t i = 0; i < TK_COUNTOF(cases); i++) {
         assert_int_equal(tk_cors_allows(cases[i].allowed, tk_str_from(cases[i].origin)),
                          cases[i].may);
+    }
 }
 
 static void what_is_no_origin_is_named(void **state)
