@@ -26,6 +26,7 @@ struct exec_opts {
     const char *name;
     int64_t timeout_ns;
     struct tk_opt_list attrs;
+    const char *also;
     bool record_args;
     bool kill_leftovers;
     bool is_packer; /* its output is a log of Packer */
@@ -38,6 +39,8 @@ static const struct tk_opt options[] = {
      "end the command after that: SIGTERM, SIGKILL 5 s later", .letter = 't'},
     {"attr", TK_OPT_LIST, offsetof(struct exec_opts, attrs), "NAME=VALUE",
      "something to know about the step (repeatable)"},
+    {"also", TK_OPT_STRING, offsetof(struct exec_opts, also), "UNIT,...",
+     "tell what these control groups use meanwhile: units of systemd, or paths"},
     {"record-args", TK_OPT_FLAG, offsetof(struct exec_opts, record_args), NULL,
      "record the arguments of the command, without what looks like a secret"},
     {"kill-leftovers", TK_OPT_FLAG, offsetof(struct exec_opts, kill_leftovers), NULL,
@@ -170,6 +173,7 @@ static int execute(const struct tk_cmd *cmd, const struct exec_opts *opts, char 
         .name = tk_str_from(opts->name ? opts->name : base_name(argv[0])),
         /* NOLINTNEXTLINE(concurrency-mt-unsafe): one thread */
         .parent = getenv("TRACEKIT_SPAN"),
+        .also = tk_str_from(opts->also),
         .timeout_ns = opts->timeout_ns,
         .kill_leftovers = opts->kill_leftovers,
         .on_start = on_start,

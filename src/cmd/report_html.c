@@ -425,11 +425,24 @@ static void put_finding(struct tk_report *report, const struct tk_job_finding *f
     }
 }
 
-static void put_processes(struct tk_report *report, const struct tk_job_processes *processes)
+/* A control group that worked for the step, as a row among its processes. */
+static void put_via(struct tk_report *report, const struct tk_job_via *via)
 {
     char figure[TK_FIGURE_MAX];
     struct tk_buf *out = &report->out;
-    if (processes->count == 0)
+    tk_buf_lit(out, "<tr><td>via ");
+    put_text(report, out, via->unit, 60);
+    tk_buf_printf(out, "<td>-<td>%s", tk_figure_seconds(via->cpu_s, figure));
+    tk_buf_printf(out, "<td>%s", tk_figure_mb(via->memory_peak_mb, figure));
+    tk_buf_printf(out, "<td>%s</tr>", tk_figure_mb(via->write_mb, figure));
+}
+
+static void put_processes(struct tk_report *report, const struct tk_job_step *step)
+{
+    const struct tk_job_processes *processes = &step->top;
+    char figure[TK_FIGURE_MAX];
+    struct tk_buf *out = &report->out;
+    if (processes->count + step->via.count == 0)
         return;
     tk_buf_lit(out, "<table><tr class=dim><td>process<td>count<td>CPU<td>memory<td>written</tr>");
     for (size_t i = 0; i < processes->count; i++) {
@@ -445,6 +458,8 @@ static void put_processes(struct tk_report *report, const struct tk_job_processe
         tk_buf_printf(out, "<td>%s", tk_figure_mb(process->rss_peak_mb, figure));
         tk_buf_printf(out, "<td>%s</tr>", tk_figure_mb(process->write_mb, figure));
     }
+    for (size_t i = 0; i < step->via.count; i++)
+        put_via(report, &step->via.items[i]);
     tk_buf_lit(out, "</table>");
 }
 
@@ -468,7 +483,7 @@ static void put_step(struct tk_report *report, const struct tk_job_step *step)
     for (size_t i = 0; i < step->diagnosis.count; i++)
         put_finding(report, &step->diagnosis.items[i]);
     tk_buf_lit(out, "</ul>");
-    put_processes(report, &step->top);
+    put_processes(report, step);
     tk_buf_lit(out, "<div class=fields>");
     put_fields(report, &tk_job_step_shape, step, "");
     tk_buf_lit(out, "</div></details>");

@@ -193,6 +193,8 @@ int tk_report_show(struct tk_report *report, struct tk_err *err)
         tk_style_printf(&report->out, &report->look, TK_STYLE_TITLE, "\n %s\n",
                         tk_clean(report, step->name, 70, text));
         put_fields(report, &tk_job_step_shape, step, "");
+        for (size_t k = 0; k < step->via.count; k++)
+            put_fields(report, &tk_job_via_shape, &step->via.items[k], "via.");
     }
     return 0;
 }

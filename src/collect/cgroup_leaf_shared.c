@@ -89,6 +89,56 @@ int tk_cgroup_leaf_reopen(const struct tk_kernel *kernel, tk_str described,
     return 0;
 }
 
+/* The folder of somebody else's group in one hierarchy, where it has one. */
+static void find_place(struct tk_cgroup_leaf *leaf, int hierarchy, const char *above)
+{
+    char path[TK_CGROUP_PATH_MAX];
+    struct tk_err ignored;
+    TK_CLEANUP(tk_fd_close) int parent = -1;
+    if (tk_cgroup_leaf_place(leaf, hierarchy) ||
+        tk_cgroup_file_path(&leaf->mounts, hierarchy, above, "", path, sizeof(path)) < 0 ||
+        tk_dir_open(leaf->rootfd, path, &parent, &ignored) < 0 ||
+        faccessat(parent, leaf->name, F_OK, 0) < 0)
+        return;
+    leaf->places[leaf->count++] = (struct tk_cgroup_place){
+        .hierarchy = hierarchy, .parent = tk_fd_take(&parent), .entry = -1};
+}
+
+int tk_cgroup_leaf_find(const struct tk_kernel *kernel, const struct tk_cgroup_mounts *mounts,
+                        const char *group, struct tk_cgroup_leaf **ret_leaf, struct tk_err *err)
+{
+    static const int hierarchies[] = {TK_CGROUP_V2, TK_CGROUP_CPUACCT, TK_CGROUP_MEMORY};
+    char above[TK_CGROUP_PATH_MAX];
+    tk_str path = tk_str_from(group);
+    size_t slash = tk_str_find_last(path, '/');
+    if (slash == path.n || slash + 1 == path.n)
+        return tk_fail(err, -EINVAL, "'%s' is no path of a control group", group);
+    struct tk_cgroup_leaf *leaf = calloc(1, sizeof(*leaf));
+    if (!leaf)
+        return tk_fail(err, -ENOMEM, "control group: out of memory");
+    leaf->rootfd = kernel->rootfd;
+    leaf->mounts = *mounts;
+    bool fits = tk_str_to_cstr((tk_str){path.p, slash > 0 ? slash : 1}, above, sizeof(above)) &&
+                tk_str_to_cstr((tk_str){path.p + slash + 1, path.n - slash - 1}, leaf->name,
+                               sizeof(leaf->name)) &&
+                tk_str_to_cstr(path, leaf->path, sizeof(leaf->path));
+    for (size_t i = 0; i < TK_COUNTOF(hierarchies) && fits; i++) {
+        if (mounts->mounts[hierarchies[i]].at[0])
+            find_place(leaf, hierarchies[i], above);
+    }
+    if (leaf->count == 0) {
+        tk_cgroup_leaf_leave(leaf);
+        return tk_fail(err, -ENOENT, "there is no control group %s", group);
+    }
+    *ret_leaf = leaf;
+    return 0;
+}
+
+const struct tk_cgroup_mounts *tk_cgroup_leaf_mounts(const struct tk_cgroup_leaf *leaf)
+{
+    return &leaf->mounts;
+}
+
 void tk_cgroup_leaf_leave(struct tk_cgroup_leaf *leaf)
 {
     if (!leaf)

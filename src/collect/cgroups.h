@@ -137,6 +137,16 @@ void tk_cgroup_leaf_describe(const struct tk_cgroup_leaf *leaf, struct tk_buf *o
 TK_MUST_USE int tk_cgroup_leaf_reopen(const struct tk_kernel *kernel, tk_str described,
                                       struct tk_cgroup_leaf **ret_leaf, struct tk_err *err);
 
+/* A group of somebody else, for reading alone: "/system.slice/docker.service", as /proc/PID/cgroup
+ * shows it, in each hierarchy that has it. -ENOENT when none does. tk_cgroup_leaf_leave() frees. */
+struct tk_cgroup_mounts;
+TK_MUST_USE int tk_cgroup_leaf_find(const struct tk_kernel *kernel,
+                                    const struct tk_cgroup_mounts *mounts, const char *group,
+                                    struct tk_cgroup_leaf **ret_leaf, struct tk_err *err);
+
+/* Where the groups of this host are, as found for this leaf. */
+const struct tk_cgroup_mounts *tk_cgroup_leaf_mounts(const struct tk_cgroup_leaf *leaf);
+
 /* Free without removing it. Accepts NULL. */
 void tk_cgroup_leaf_leave(struct tk_cgroup_leaf *leaf);
 

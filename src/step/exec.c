@@ -13,6 +13,7 @@
 
 #include "base/file.h"
 #include "base/number.h"
+#include "step/also.h"
 #include "step/session_internal.h"
 #include "step/tree.h"
 #include "step/watch.h"
@@ -36,6 +37,7 @@ struct exec {
     bool legacy;                 /* its memory is counted by version 1 */
     bool is_alone;               /* the job is that of the command */
     struct tk_tree *tree;        /* NULL = nothing is told of single processes */
+    struct tk_also *also;        /* NULL = there is nobody else */
     struct tk_launch *launch;
     struct tk_step_usage usage; /* ours, before */
     int64_t start_boot_ns;
@@ -92,6 +94,14 @@ static void begin(struct exec *exec)
     const struct tk_step_record *init = tk_journal_get(&exec->session->journal, TK_STEP_INIT);
     exec->is_alone = init && init->private == 1;
     exec->view = exec->session->view; /* of a moment ago, in the record of the start */
+    if (tk_also_new(&exec->session->kernel, exec->leaf, exec->options->also, &exec->also, &err) <
+        0) {
+        exec->also = NULL;
+        if (exec->options->also.n > 0) {
+            (void)tk_err_prefix(&err, "--also");
+            note_trouble(exec, &err);
+        }
+    }
     if (exec->options->on_start && exec->result->span[0])
         exec->options->on_start(exec->options->context, exec->result->span);
 }
@@ -347,6 +357,8 @@ static void end(struct exec *exec)
         int64_t count = tk_tree_count(exec->tree);
         step->cpu.processes = count == TK_JOB_NONE ? step->cpu.processes : count;
     }
+    if (exec->also)
+        tk_also_take(exec->also, &step->via, &exec->session->arena);
     measure_curve(exec, &record, step);
     if (tk_session_append(exec->session, &record, &err) < 0)
         note_trouble(exec, &err);
@@ -356,6 +368,7 @@ static void release(struct exec *exec)
 {
     tk_launch_free(exec->launch);
     tk_tree_free(exec->tree);
+    tk_also_free(exec->also);
     tk_cgroup_leaf_free(exec->leaf);
     tk_curve_release(&exec->curve);
 }

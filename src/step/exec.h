@@ -21,6 +21,7 @@ struct tk_exec_options {
     struct tk_job_attrs attrs;
     struct tk_job_trace trace;
     struct tk_job_texts args; /* to be recorded; none = not wanted */
+    tk_str also;              /* groups of others that work for it, as of tk_also_new() */
     int64_t timeout_ns;       /* end it after that; 0 = never */
     bool kill_leftovers;      /* kill what outlives it */
 

@@ -158,6 +158,31 @@ END
         .[0].cpu_s > 0 and .[0].rss_peak_mb > 0' "$(document)"
 }
 
+@test "what a control group of somebody else uses meanwhile is told with the step" {
+    "$TK" exec -n daemon -- sh -c 'echo $$ >pid; while test ! -e stop; do :; done' 2>/dev/null &
+    wait_until test -s pid
+    group=$(sed -n 's/^0:://p' "/proc/$(cat pid)/cgroup")
+    if [[ $group != */tracekit-exec-* ]]; then
+        : >stop
+        wait
+        skip "no control group of version 2 is to be had"
+    fi
+    TELEMETRY_DIR=$PWD/u "$TK" exec --also "$group" -n asks -- sleep 1.5
+    : >stop
+    wait
+    jq -e --arg group "$group" '.steps[0] | .cpu.total_s < 0.3 and (.via | length) == 1 and
+        .via[0].unit == $group and .via[0].cpu_s > 0.1 and .via[0].cpu_s < 60' u/*.json
+    TELEMETRY_DIR=$PWD/u run -0 "$TK" report show latest
+    [[ $output == *"via.unit"*"$group"*"via.cpu_s"* ]]
+    TELEMETRY_DIR=$PWD/u "$TK" report export html latest | grep -qF "via $group"
+}
+
+@test "a control group that is not there costs one line" {
+    run -3 --separate-stderr "$TK" exec --also nobody.service -- sh -c 'exit 3'
+    [[ $stderr == *"tracekit exec: --also: there is no control group /system.slice/nobody.service"* ]]
+    jq -e '.steps[0] | .exit_code == 3 and has("via") == false' "$(document)"
+}
+
 @test "a curve of cores in use is sampled" {
     run -0 "$TK" exec -- sh -c 'i=0; while [ $i -lt 1500000 ]; do i=$((i + 1)); done'
     jq -e '.steps[0] | select(.duration_s > 0.5) | (.samples.rows | length) >= 3 and
