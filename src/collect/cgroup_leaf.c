@@ -4,6 +4,7 @@
  *     version 2    CPU time; memory, I/O and limits as far as the controllers are delegated
  *     cpuacct      CPU time in ns
  *     memory       memory, and its peak
+ *     pids         tasks at once
  *     cpu, cpuset  only when limits are asked for: a group of its own in `cpu` would change what
  *                  share of the machine the command gets
  *
@@ -113,7 +114,8 @@ static void name_path(struct tk_cgroup_leaf *leaf)
 int tk_cgroup_leaf_new(const struct tk_kernel *kernel, const char *name,
                        struct tk_cgroup_leaf **ret_leaf, struct tk_err *err)
 {
-    static const int hierarchies[] = {TK_CGROUP_V2, TK_CGROUP_CPUACCT, TK_CGROUP_MEMORY};
+    static const int hierarchies[] = {TK_CGROUP_V2, TK_CGROUP_CPUACCT, TK_CGROUP_MEMORY,
+                                      TK_CGROUP_PIDS};
     if (!name[0] || name[0] == '.' || strchr(name, '/') || strlen(name) >= NAME_CAP)
         return tk_fail(err, -EINVAL, "'%s' cannot be the name of a control group", name);
     struct tk_cgroup_leaf *leaf = calloc(1, sizeof(*leaf));

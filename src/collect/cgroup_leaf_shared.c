@@ -202,12 +202,14 @@ void tk_cgroup_leaf_kill(const struct tk_cgroup_leaf *leaf)
 static const struct tk_scan_key stat_v2[] = {
     TK_SCAN_KEY("anon ", struct tk_cgroup_memory, anon_bytes),
     TK_SCAN_KEY("file ", struct tk_cgroup_memory, file_bytes),
+    TK_SCAN_KEY("shmem ", struct tk_cgroup_memory, shmem_bytes),
     TK_SCAN_KEY("workingset_refault_file ", struct tk_cgroup_memory, refaults),
     TK_SCAN_KEY("pgmajfault ", struct tk_cgroup_memory, major_faults),
 };
 static const struct tk_scan_key stat_v1[] = {
     TK_SCAN_KEY("total_cache ", struct tk_cgroup_memory, file_bytes),
     TK_SCAN_KEY("total_rss ", struct tk_cgroup_memory, anon_bytes),
+    TK_SCAN_KEY("total_shmem ", struct tk_cgroup_memory, shmem_bytes),
     TK_SCAN_KEY("total_workingset_refault_file ", struct tk_cgroup_memory, refaults),
     TK_SCAN_KEY("total_swap ", struct tk_cgroup_memory, swap_bytes),
     TK_SCAN_KEY("total_pgmajfault ", struct tk_cgroup_memory, major_faults),
@@ -233,7 +235,7 @@ void tk_cgroup_leaf_read_memory(const struct tk_cgroup_leaf *leaf, struct tk_cgr
 {
     char buf[TK_CGROUP_FILE_MAX];
     struct kills kills = {-1};
-    *ret = (struct tk_cgroup_memory){-1, -1, -1, -1, -1, -1};
+    *ret = (struct tk_cgroup_memory){-1, -1, -1, -1, -1, -1, -1};
     const struct tk_cgroup_place *v1 = tk_cgroup_leaf_place(leaf, TK_CGROUP_MEMORY);
     const struct tk_cgroup_place *place = v1 ? v1 : tk_cgroup_leaf_place(leaf, TK_CGROUP_V2);
     if (!place)
@@ -249,4 +251,18 @@ void tk_cgroup_leaf_read_memory(const struct tk_cgroup_leaf *leaf, struct tk_cgr
         if (!tk_parse_i64(tk_str_trim(text), &ret->swap_bytes))
             ret->swap_bytes = -1;
     }
+}
+
+/* Tasks ------------------------------------------------------------------------------ */
+
+int64_t tk_cgroup_leaf_tasks_peak(const struct tk_cgroup_leaf *leaf)
+{
+    char buf[64];
+    int64_t peak = -1;
+    const struct tk_cgroup_place *v1 = tk_cgroup_leaf_place(leaf, TK_CGROUP_PIDS);
+    const struct tk_cgroup_place *place = v1 ? v1 : tk_cgroup_leaf_place(leaf, TK_CGROUP_V2);
+    if (!place ||
+        !tk_parse_i64(tk_str_trim(read_file(leaf, place, "pids.peak", buf, sizeof(buf))), &peak))
+        return -1;
+    return peak;
 }

@@ -115,13 +115,17 @@ TK_MUST_USE int tk_cgroup_leaf_read(struct tk_cgroup_leaf *leaf, struct tk_cgrou
 
 /* Memory of a leaf by kind, and what went wrong with it; -1 = this host does not give it. */
 struct tk_cgroup_memory {
-    int64_t anon_bytes, file_bytes, swap_bytes; /* now */
-    int64_t major_faults, refaults;             /* since it was made; pages read again from disk */
+    int64_t anon_bytes, file_bytes, swap_bytes; /* now; tmpfs is in `file` */
+    int64_t shmem_bytes; /* of `file`: tmpfs and shared memory, which cannot be dropped */
+    int64_t major_faults, refaults; /* since it was made; pages read again from disk */
     int64_t oom_kills;
 };
 
 /* Of the hierarchy that counts memory. */
 void tk_cgroup_leaf_read_memory(const struct tk_cgroup_leaf *leaf, struct tk_cgroup_memory *ret);
+
+/* Tasks, threads among them, that were in it at once; -1 where the controller is missing. */
+int64_t tk_cgroup_leaf_tasks_peak(const struct tk_cgroup_leaf *leaf);
 
 /* Move another process in, with what it starts from then on. 0 or a negative errno. */
 TK_MUST_USE int tk_cgroup_leaf_take(const struct tk_cgroup_leaf *leaf, pid_t pid);

@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/number.h"
 #include "step/session_internal.h"
+#include "step/watch.h"
 
 struct build {
     struct tk_session *session;
@@ -329,6 +330,11 @@ static void build_job(const struct build *build)
     find_critical_path(build);
     take_artifacts(build);
     job->overhead.samples = (int64_t)build->curve->count;
+    job->overhead.dropped = (int64_t)session->journal.damaged;
+    job->overhead.sampler_cpu_ms = tk_watch_cpu_ms(&session->kernel, session->state.job_fd);
+    for (size_t i = 0; i < session->journal.records.count; i++)
+        add_up(&job->overhead.sampler_cpu_ms,
+               session->journal.records.items[i].job.overhead.sampler_cpu_ms);
 }
 
 /* A record of this moment, which ends what is open. */

@@ -121,10 +121,20 @@ static void facts_of_cpu(const struct tk_job_step *step, struct tk_facts *facts)
     facts->memory_full = percent_of(step->pressure.memory_full_s, facts->d);
 }
 
+/* What the kernel could not take back: memory of processes, tmpfs and shared memory. Their peaks
+ * need not have come at one moment, so all that there was at once bounds the sum. */
+static double needed_mb(const struct tk_job_memory *memory, double peak_mb)
+{
+    if (isnan(memory->anon_peak_mb))
+        return peak_mb;
+    double sum_mb = memory->anon_peak_mb + tk_known(memory->shmem_peak_mb, 0);
+    return sum_mb > peak_mb ? peak_mb : sum_mb;
+}
+
 static void facts_of_memory(const struct tk_job_step *step, struct tk_facts *facts)
 {
     facts->peak_mb = tk_known(step->memory.peak_mb, step->memory_used_mb);
-    facts->memory_mb = tk_known(step->memory.anon_peak_mb, facts->peak_mb);
+    facts->memory_mb = needed_mb(&step->memory, facts->peak_mb);
     facts->limit_mb = tk_known(step->memory.limit_mb, facts->limit_mb);
 }
 

@@ -15,7 +15,7 @@ struct tk_facts {
     double n;                                       /* cores */
     double c;                                       /* cores busy on average */
     double cpu_some, io_some, io_full, memory_full; /* % of d */
-    double memory_mb;                               /* what it needed: anonymous where known */
+    double memory_mb; /* what it needed: without page cache where known */
     double peak_mb, limit_mb;
     double read_mb, write_mb;
     double rx_mb, rx_mbs, net_mbs, link_mbs;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -140,6 +141,7 @@ static void sample_leaf(struct exec *exec, double seconds, struct tk_sample *sam
     tk_cgroup_leaf_read_memory(exec->leaf, &memory);
     larger(&exec->peak.anon_bytes, memory.anon_bytes);
     larger(&exec->peak.file_bytes, memory.file_bytes);
+    larger(&exec->peak.shmem_bytes, memory.shmem_bytes);
     larger(&exec->peak.swap_bytes, memory.swap_bytes);
     if (reading.cpu_ns >= 0) {
         sample->values[TK_CURVE_CORES] =
@@ -317,8 +319,11 @@ static void measure_leaf(struct exec *exec, struct tk_job_step *step)
     tk_cgroup_leaf_read_memory(exec->leaf, &memory);
     larger(&memory.anon_bytes, exec->peak.anon_bytes);
     larger(&memory.file_bytes, exec->peak.file_bytes);
+    larger(&memory.shmem_bytes, exec->peak.shmem_bytes);
     larger(&memory.swap_bytes, exec->peak.swap_bytes);
     tk_step_measure_leaf(&reading, &memory, exec->legacy, step);
+    int64_t tasks = tk_cgroup_leaf_tasks_peak(exec->leaf);
+    step->cpu.pids_peak = tasks < 0 ? TK_JOB_NONE : tasks;
 }
 
 static void measure_curve(const struct exec *exec, const struct tk_step_record *record,
@@ -333,6 +338,14 @@ static void measure_curve(const struct exec *exec, const struct tk_step_record *
                   &step->samples, &exec->session->arena);
     tk_curve_range(&exec->curve, TK_CURVE_CORES, from_ns, record->boot_ns, &low, &high);
     step->cpu.cores_peak = high;
+}
+
+/* CPU time of ours so far. */
+static double own_cpu_ms(void)
+{
+    struct timespec time;
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+    return (double)time.tv_sec * 1e3 + (double)time.tv_nsec / 1e6;
 }
 
 /* The end of the step; the counters of the host first. */
@@ -360,6 +373,7 @@ static void end(struct exec *exec)
     if (exec->also)
         tk_also_take(exec->also, &step->via, &exec->session->arena);
     measure_curve(exec, &record, step);
+    record.job.overhead.sampler_cpu_ms = own_cpu_ms();
     if (tk_session_append(exec->session, &record, &err) < 0)
         note_trouble(exec, &err);
 }
@@ -397,7 +411,7 @@ int tk_exec_run(const struct tk_exec_options *options, struct tk_exec_result *re
     struct exec exec = {.options = options,
                         .session = options->session,
                         .result = ret_result,
-                        .peak = {-1, -1, -1, -1, -1, -1}};
+                        .peak = {-1, -1, -1, -1, -1, -1, -1}};
     struct tk_err ignored;
     *ret_result = (struct tk_exec_result){.timed_out = false};
     if (exec.session) {

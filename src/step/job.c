@@ -48,6 +48,7 @@ static const struct tk_job_field memory_fields[] = {
     TEXT(tk_job_memory, peak_source),
     F64(tk_job_memory, anon_peak_mb, "MB"),
     F64(tk_job_memory, file_peak_mb, "MB"),
+    F64(tk_job_memory, shmem_peak_mb, "MB"),
     F64(tk_job_memory, largest_process_mb, "MB"),
     F64(tk_job_memory, limit_mb, "MB"),
     F64(tk_job_memory, swap_peak_mb, "MB"),

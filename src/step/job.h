@@ -111,7 +111,8 @@ struct tk_job_memory {
     double peak_mb;
     tk_str peak_source; /* "memory.peak" */
     double anon_peak_mb, file_peak_mb, largest_process_mb, limit_mb, swap_peak_mb;
-    double swap_out_mb; /* written to swap while it ran */
+    double shmem_peak_mb; /* of the file pages: tmpfs and shared memory */
+    double swap_out_mb;   /* written to swap while it ran */
     int64_t major_faults;
     double refault_mb;
     int64_t oom_kills;

@@ -322,6 +322,7 @@ static void measure_leaf_memory(const struct tk_cgroup_reading *reading,
         ret->peak_source = legacy ? TK_STR("memory.max_usage_in_bytes") : TK_STR("memory.peak");
     ret->anon_peak_mb = larger(ret->anon_peak_mb, scaled(memory->anon_bytes, TK_STEP_MB));
     ret->file_peak_mb = larger(ret->file_peak_mb, scaled(memory->file_bytes, TK_STEP_MB));
+    ret->shmem_peak_mb = larger(ret->shmem_peak_mb, scaled(memory->shmem_bytes, TK_STEP_MB));
     ret->swap_peak_mb = larger(ret->swap_peak_mb, scaled(memory->swap_bytes, TK_STEP_MB));
     ret->refault_mb = scaled(memory->refaults, TK_STEP_MB / 4096);
     ret->major_faults = memory->major_faults < 0 ? TK_JOB_NONE : memory->major_faults;

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/number.h"
 #include "step/session_internal.h"
 
 #define SLOW_NS   TK_NS_PER_S
@@ -215,6 +216,54 @@ static void check_owners(struct watch *watch, const struct pollfd *fds)
     }
 }
 
+/* Which process it is ---------------------------------------------------------------- */
+
+#define NAME "watcher" /* in the folder of the job: "PID BORN" */
+
+static void tell_pid(const struct tk_session *session)
+{
+    char text[48];
+    pid_t above;
+    int64_t born;
+    struct tk_err ignored;
+    if (!tk_step_process_read(&session->kernel, getpid(), &above, &born))
+        return;
+    int n = snprintf(text, sizeof(text), "%d %lld", (int)getpid(), (long long)born);
+    (void)!tk_file_refresh(session->state.job_fd, NAME, (tk_str){text, (size_t)n}, 0600, &ignored);
+}
+
+static bool find_pid(const struct tk_kernel *kernel, int job_fd, pid_t *ret)
+{
+    char buf[64];
+    tk_str text;
+    int64_t pid, born, now_born;
+    pid_t above;
+    struct tk_err ignored;
+    if (tk_file_read(job_fd, NAME, buf, sizeof(buf), &text, &ignored) < 0 ||
+        !tk_scan_i64(&text, &pid) || !tk_str_take_prefix(&text, TK_STR(" ")) ||
+        !tk_parse_i64(text, &born) || !tk_step_process_read(kernel, (pid_t)pid, &above, &now_born))
+        return false;
+    *ret = (pid_t)pid;
+    return born == now_born;
+}
+
+double tk_watch_cpu_ms(const struct tk_kernel *kernel, int job_fd)
+{
+    char path[48];
+    char buf[128];
+    tk_str text;
+    int64_t cpu_ns;
+    pid_t pid;
+    struct tk_err ignored;
+    if (!find_pid(kernel, job_fd, &pid))
+        return (double)NAN;
+    (void)snprintf(path, sizeof(path), "%d/schedstat", (int)pid);
+    if (tk_file_read(kernel->procfd, path, buf, sizeof(buf), &text, &ignored) < 0 ||
+        !tk_scan_i64(&text, &cpu_ns))
+        return (double)NAN;
+    return (double)cpu_ns / 1e6;
+}
+
 /* The loop --------------------------------------------------------------------------- */
 
 /* False when there is nothing to watch any more. */
@@ -319,8 +368,10 @@ static void be_watcher(const char *job)
         return;
     if (tk_session_open(&options, &watch.session, &ignored) < 0)
         return;
-    if (tk_session_find(watch.session, &ignored) == 0)
+    if (tk_session_find(watch.session, &ignored) == 0) {
+        tell_pid(watch.session);
         run(&watch);
+    }
     tk_session_free(watch.session);
 }
 

@@ -18,4 +18,7 @@ TK_MUST_USE int tk_watch_start(struct tk_session *session, struct tk_err *err);
 void tk_watch_sample(const struct tk_kernel *kernel, const struct tk_host_view *before,
                      const struct tk_host_view *now, const char *place, struct tk_sample *ret);
 
+/* CPU time that the watcher of a job has used so far, in ms; NaN when it does not run. */
+double tk_watch_cpu_ms(const struct tk_kernel *kernel, int job_fd);
+
 #endif

@@ -123,6 +123,15 @@ END
         "$(document)"
 }
 
+@test "shared memory is told beside the rest, and tasks at once are counted" {
+    [ -w /dev/shm ] || skip "there is no /dev/shm"
+    file=/dev/shm/tracekit-test-$$
+    run -0 "$TK" exec -- sh -c "head -c 40000000 /dev/zero >$file; sleep 1 & sleep 1 & wait; rm $file"
+    jq -e '.steps[0].scope == "cgroup"' "$(document)" || skip "no control group is to be had"
+    jq -e '.steps[0].memory | .shmem_peak_mb >= 38 and .anon_peak_mb < 20' "$(document)"
+    jq -e '.steps[0].cpu | has("pids_peak") == false or .pids_peak == 3' "$(document)"
+}
+
 @test "T9: 200 short processes are accounted for" {
     cat >work <<'END'
 n=0; while [ $n -lt 200 ]; do n=$((n + 1)); sh -c 'i=0; while [ $i -lt 2000 ]; do i=$((i + 1)); done'; done

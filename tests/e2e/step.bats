@@ -349,5 +349,5 @@ has_record() {
     jq -e '.steps[0] | (.samples.rows | length) >= 8 and .samples.dt_s < 0.2 and
         (.samples.cols | length) == 9 and all(.samples.rows[]; length == 9) and
         .host.load1_max >= 0 and .io.filesystems[0].free_min_mb > 0' "$(document)"
-    jq -e '.overhead.samples > 5' "$(document)"
+    jq -e '.overhead.samples > 5 and .overhead.sampler_cpu_ms > 0 and .overhead.dropped == 0' "$(document)"
 }
