@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "cmd/cmd.h"
+#include "cmd/doctor_steps.h"
 #include "cmd/member.h"
 #include "collect/probe.h"
 #include "report/report.h"
@@ -73,8 +74,23 @@ static void put_capability(const struct tk_look *look, const struct tk_capabilit
                   out);
 }
 
-static void format_text(const struct tk_finding *findings, const struct tk_look *look,
-                        struct tk_buf *out)
+/* Of build steps it matters what was found, also where all is well. */
+static void put_matter(const struct tk_look *look, const struct tk_step_matter *matter,
+                       const struct tk_step_finding *finding, struct tk_buf *out)
+{
+    TK_CLEANUP(tk_buf_release) struct tk_buf text;
+    tk_buf_init(&text, OUT_MAX);
+    tk_style_printf(&text, look, TK_STYLE_TITLE, "%s", matter->title);
+    tk_buf_printf(&text, ": %s. Here: ", matter->gives);
+    tk_text_put_clean(&text, look, tk_str_from(finding->detail));
+    if (finding->missing)
+        tk_buf_printf(&text, ". Needs %s", finding->missing);
+    put_paragraph(look, state_styles[finding->state], tk_probe_state_names[finding->state], &text,
+                  out);
+}
+
+static void format_text(const struct tk_finding *findings, const struct tk_step_finding *steps,
+                        const struct tk_look *look, struct tk_buf *out)
 {
     struct tk_probe_verdict verdict = tk_probe_judge(findings);
     TK_CLEANUP(tk_buf_release) struct tk_buf tier;
@@ -93,11 +109,29 @@ static void format_text(const struct tk_finding *findings, const struct tk_look 
                 put_capability(look, &tk_capabilities[i], &findings[i], out);
         }
     }
+    tk_buf_putc(out, '\n');
+    for (size_t i = 0; i < TK_STEP_MATTERS; i++)
+        put_matter(look, &tk_step_matters[i], &steps[i], out);
 }
 
 /* JSON ------------------------------------------------------------------------------- */
 
-static void format_json(const struct tk_finding *findings, struct tk_buf *out)
+static void put_object(const char *name, const char *title, const char *gives,
+                       enum tk_probe_state state, const char *here, const char *needs,
+                       struct tk_buf *out)
+{
+    tk_element_open(out, '{');
+    tk_member_put_text(out, "name", tk_str_from(name));
+    tk_member_put_text(out, "state", tk_str_from(tk_probe_state_names[state]));
+    tk_member_put_text(out, "title", tk_str_from(title));
+    tk_member_put_text(out, "gives", tk_str_from(gives));
+    tk_member_put_text(out, "here", tk_str_from(here));
+    tk_member_put_text(out, "needs", tk_str_from(needs));
+    tk_buf_putc(out, '}');
+}
+
+static void format_json(const struct tk_finding *findings, const struct tk_step_finding *steps,
+                        struct tk_buf *out)
 {
     struct tk_probe_verdict verdict = tk_probe_judge(findings);
     struct utsname kernel;
@@ -115,14 +149,16 @@ static void format_json(const struct tk_finding *findings, struct tk_buf *out)
                        tk_str_from(verdict.next ? verdict.next->needs : NULL));
     tk_member_open(out, "capabilities", '[');
     for (size_t i = 0; i < tk_capability_count; i++) {
-        tk_element_open(out, '{');
-        tk_member_put_text(out, "name", tk_str_from(tk_capabilities[i].name));
-        tk_member_put_text(out, "state", tk_str_from(tk_probe_state_names[findings[i].state]));
-        tk_member_put_text(out, "title", tk_str_from(tk_capabilities[i].title));
-        tk_member_put_text(out, "gives", tk_str_from(tk_capabilities[i].gives));
-        tk_member_put_text(out, "here", tk_str_from(findings[i].detail));
-        tk_member_put_text(out, "needs", tk_str_from(findings[i].missing));
-        tk_buf_putc(out, '}');
+        const struct tk_capability *capability = &tk_capabilities[i];
+        put_object(capability->name, capability->title, capability->gives, findings[i].state,
+                   findings[i].detail, findings[i].missing, out);
+    }
+    tk_buf_putc(out, ']');
+    tk_member_open(out, "steps", '[');
+    for (size_t i = 0; i < TK_STEP_MATTERS; i++) {
+        const struct tk_step_matter *matter = &tk_step_matters[i];
+        put_object(matter->name, matter->title, matter->gives, steps[i].state, steps[i].detail,
+                   steps[i].missing, out);
     }
     tk_buf_lit(out, "]}\n");
 }
@@ -141,12 +177,15 @@ static int examine(bool json, struct tk_buf *out, struct tk_err *err)
         return tk_fail(err, -ENOMEM, "out of memory");
     }
     tk_probe_read(&kernel, findings);
+    struct tk_step_finding steps[TK_STEP_MATTERS] = {0};
+    for (size_t i = 0; i < TK_STEP_MATTERS; i++)
+        tk_step_matters[i].probe(&kernel, &steps[i]);
     TK_CLEANUP(tk_look_release) struct tk_look look;
     tk_look_init(&look, STDOUT_FILENO);
     if (json) {
-        format_json(findings, out);
+        format_json(findings, steps, out);
     } else {
-        format_text(findings, &look, out);
+        format_text(findings, steps, &look, out);
     }
     free(findings);
     tk_kernel_close(&kernel);

@@ -11,8 +11,6 @@
 #include "base/clock.h"
 #include "base/file.h"
 
-#define DEFAULT_FOLDER "/tmp/telemetry"
-
 enum {
     NAME_BYTES = 64, /* of a job in a file name */
     TWINS = 1000,    /* jobs of one name begun in one second */
@@ -92,10 +90,10 @@ int tk_state_open(struct tk_state *state, const struct tk_state_options *options
     bool given = options->folder && *options->folder;
     if (options->run)
         clean_name(options->run, state->run, sizeof(state->run));
-    int rc = set_folder(state, given ? options->folder : DEFAULT_FOLDER, err);
+    int rc = set_folder(state, given ? options->folder : TK_STATE_FOLDER, err);
     if (rc == -EPERM && !given) {
         char own[64];
-        (void)snprintf(own, sizeof(own), DEFAULT_FOLDER "-%u", (unsigned)geteuid());
+        (void)snprintf(own, sizeof(own), TK_STATE_FOLDER "-%u", (unsigned)geteuid());
         rc = set_folder(state, own, err);
     }
     return rc;

@@ -21,8 +21,10 @@
 #include "base/compiler.h"
 #include "base/err.h"
 
+#define TK_STATE_FOLDER "/tmp/telemetry"
+
 struct tk_state_options {
-    const char *folder; /* $TELEMETRY_DIR; NULL or "" = /tmp/telemetry */
+    const char *folder; /* $TELEMETRY_DIR; NULL or "" = TK_STATE_FOLDER */
     const char *job;    /* $TRACEKIT_JOB: a name, or the path of its folder; NULL or "" = none */
     const char *run;    /* what names the run of a CI service; NULL or "" = none */
 };

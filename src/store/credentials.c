@@ -20,13 +20,14 @@
 /* A pair of keys, and where they stand. */
 struct pair {
     const char *access_key, *secret_key, *session_token;
-    const char *access_name, *secret_name;
+    const char *access_name, *secret_name; /* in a file: its path, and NULL */
 };
 
 /* Keys in the file of the AWS tools; `text` holds them. */
 struct key_file {
     char text[16 << 10];
     char access_key[256], secret_key[256], session_token[4096];
+    char path[PATH_MAX];
 };
 
 /* "[default]", and "name = value" below it. */
@@ -64,14 +65,14 @@ static int read_key_file(struct key_file *file, struct tk_err *err)
 {
     const char *named = tk_env_find("AWS_SHARED_CREDENTIALS_FILE"), *home = tk_env_find("HOME");
     const char *profile = tk_env_find("AWS_PROFILE");
-    char path[PATH_MAX];
+    char *path = file->path;
     struct stat st;
-    int n = snprintf(path, sizeof(path), "%s%s",
+    int n = snprintf(path, sizeof(file->path), "%s%s",
                      named  ? named
                      : home ? home
                             : "",
                      named ? "" : "/.aws/credentials");
-    if (n < 0 || (size_t)n >= sizeof(path) || stat(path, &st) < 0)
+    if (n < 0 || (size_t)n >= sizeof(file->path) || stat(path, &st) < 0)
         return 1;
     if (st.st_mode & 077) {
         return tk_fail(err, -EACCES, "%s: others may read it (mode %04o), expected 0600", path,
@@ -112,7 +113,9 @@ static int find_pair(const struct tk_store_options *options, struct key_file *fi
     if (rc < 0)
         return rc;
     if (rc == 0 && *file->access_key && *file->secret_key) {
-        *ret_pair = (struct pair){.access_key = file->access_key, .secret_key = file->secret_key};
+        *ret_pair = (struct pair){.access_key = file->access_key,
+                                  .secret_key = file->secret_key,
+                                  .access_name = file->path};
         ret_pair->session_token = *file->session_token ? file->session_token : NULL;
         return 0;
     }
@@ -154,6 +157,9 @@ static int copy_access(const struct tk_store_options *options, const struct pair
     ret_access->access_key = strdup(pair->access_key);
     ret_access->secret_key = strdup(pair->secret_key);
     ret_access->session_token = pair->session_token ? strdup(pair->session_token) : NULL;
+    (void)snprintf(ret_access->origin, sizeof(ret_access->origin), "%.200s%s%.40s",
+                   pair->access_name, pair->secret_name ? " and " : "",
+                   pair->secret_name ? pair->secret_name : "");
     bool is_copied = ret_access->region && ret_access->endpoint && ret_access->access_key &&
                      ret_access->secret_key && (ret_access->session_token || !pair->session_token);
     return is_copied ? 0 : tk_fail(err, -ENOMEM, "S3: out of memory");

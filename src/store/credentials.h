@@ -12,6 +12,7 @@ struct tk_access {
     char *endpoint, *region; /* owned, as all others */
     char *access_key, *secret_key;
     char *session_token; /* NULL = none */
+    char origin[256];    /* where the keys were found, for people */
 };
 
 /* Collect them. -EACCES when there are no keys, or others may read the file; -EINVAL when one of a

@@ -151,6 +151,10 @@ struct tk_store_put {
 TK_MUST_USE int tk_store_open(tk_str address, const struct tk_store_options *options,
                               struct tk_store **ret_store, struct tk_err *err);
 
+/* The address that MINIO_* and TELEMETRY_BUCKET name where TRACEKIT_STORE does not; "" when it does
+ * not fit. False when MINIO_* names no keys. */
+bool tk_store_default_bucket(char *ret, size_t cap);
+
 /* Open the store that the environment names, build-telemetry.md section 10: TRACEKIT_STORE; else
  * s3://$TELEMETRY_BUCKET (appliance-telemetry) when MINIO_ACCESS_KEY and MINIO_SECRET_KEY are set.
  * 1 and no store when it names none. Credentials are looked for in `options`, MINIO_*, AWS_*, and

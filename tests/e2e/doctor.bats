@@ -19,7 +19,7 @@ without_rights() {
     grep -qE '^ tier +(B2|B1|P|P0): ' "$BATS_TEST_TMPDIR/out"
     grep -qE '^ rung +[ABC], ' "$BATS_TEST_TMPDIR/out"
     [ "$(wc -L <"$BATS_TEST_TMPDIR/out")" -le 80 ]
-    count=$("$TK" doctor --json | jq '.capabilities | length')
+    count=$("$TK" doctor --json | jq '[.capabilities[], .steps[]] | length')
     [ "$(grep -cE '^ (yes|partly|no) ' "$BATS_TEST_TMPDIR/out")" -eq "$count" ]
 }
 
@@ -37,6 +37,38 @@ without_rights() {
                (.needs | contains("CAP_NET_ADMIN")))' <<<"$output"
     run -0 without_rights "$TK" doctor
     [[ $output == *" next    "* ]]
+}
+
+@test "of build steps it tells level, state and whence the keys of the store are, never what they are" {
+    cd "$BATS_TEST_TMPDIR"
+    unset TRACEKIT_STORE TRACEKIT_JOB TELEMETRY_BUCKET MINIO_ACCESS_KEY MINIO_SECRET_KEY MINIO_ENDPOINT \
+        AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY GITHUB_RUN_ID CI_JOB_ID BUILD_TAG
+    here() { jq -r --arg name "$1" '.steps[] | select(.name == $name) | "\(.state): \(.here)"'; }
+    export TELEMETRY_DIR=$PWD/t HOME=$PWD
+    run -0 "$TK" doctor --json
+    [[ $(here step_level <<<"$output") == *": L"[123]": "* ]]
+    [[ $(here step_state <<<"$output") == "yes: $PWD/t is made when a job begins" ]]
+    [[ $(here step_store <<<"$output") == "no: none is named"* ]]
+    [ ! -e t ]
+    "$TK" step init build >/dev/null
+    sleep 0.3
+    [[ $("$TK" doctor --json | here step_state) == "yes: "*", job build_"*": open, its watcher runs" ]]
+    "$TK" step finalize >/dev/null
+    [[ $("$TK" doctor --json | here step_state) == *": finalised" ]]
+    rm -r t
+    export MINIO_ACCESS_KEY=public-part MINIO_SECRET_KEY=not-to-be-told MINIO_ENDPOINT=http://127.0.0.1:9
+    run -0 "$TK" doctor --json
+    [[ $(here step_store <<<"$output") == \
+        "yes: s3://appliance-telemetry at http://127.0.0.1:9, keys of MINIO_ACCESS_KEY and MINIO_SECRET_KEY; not tried" ]]
+    [[ $output != *not-to-be-told* && $output != *public-part* ]]
+    unset MINIO_ACCESS_KEY MINIO_SECRET_KEY
+    export TRACEKIT_STORE=s3://bucket/prefix
+    [[ $("$TK" doctor --json | here step_store) == "no: S3: no keys; "* ]]
+    mkdir .aws && printf '[default]\naws_access_key_id = a\naws_secret_access_key = b\n' >.aws/credentials
+    chmod 600 .aws/credentials
+    [[ $("$TK" doctor --json | here step_store) == *"keys of $PWD/.aws/credentials; not tried" ]]
+    TRACEKIT_STORE=dir:$PWD run -0 "$TK" doctor
+    [[ $output == *"store of builds"* ]]
 }
 
 @test "it leaves no control group behind" {

@@ -54,7 +54,7 @@ before() {
     done
 }
 
-@test "builds are listed by time, whatever their versions" {
+@test "T6: builds are listed by time, whatever their versions" {
     run -0 "$TK" report list
     fits
     [[ ${lines[1]} == *" build "*" 0.10.11 "* ]]
@@ -264,7 +264,7 @@ pushed() {
     run -3 "$TK" report gate
 }
 
-@test "a store that cannot be reached takes only its builds away" {
+@test "T15: a store that cannot be reached takes only its builds away" {
     touch "$BATS_TEST_TMPDIR/file"
     for verb in latest list "show 122" history compare diagnose "export csv"; do
         "$TK" report $verb >"$BATS_TEST_TMPDIR/alone"

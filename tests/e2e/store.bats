@@ -32,7 +32,7 @@ tool() {
     "$TOOL" "$@" 2>stderr
 }
 
-@test "radosgw is a judge: a wrong secret is refused, and named without being told" {
+@test "T15: radosgw is a judge: a wrong secret is refused, and named without being told" {
     MINIO_SECRET_KEY=wrongsecret run -1 "$TOOL" list ""
     [[ $output == *"GET s3://tracekit-test/: HTTP 403 SignatureDoesNotMatch"* ]]
     [[ $output != *wrongsecret* && $output != *Signature=* ]]

@@ -127,7 +127,7 @@ holds_file() {
     grep -q "GET s3://bucket/k: the answer has no length" stderr
 }
 
-@test "slow is not wrong" {
+@test "T15: slow is not wrong" {
     stub 2:slow
     tool put k file
     tool get k | cmp - file
@@ -204,7 +204,7 @@ holds_file() {
     grep -q "HTTP 403 RequestTimeTooSkewed" stderr
 }
 
-@test "lists have pages" {
+@test "T15: lists have pages" {
     PAGE=2 stub
     local key
     for key in a b c d e; do tool put $key file; done
