@@ -315,6 +315,7 @@ static void build_job(const struct build *build)
     job->job_start = (double)init->real_ns / ns;
     job->job_duration_s = (double)duration_ns / ns;
     job->job_end = job->job_start + job->job_duration_s;
+    job->system.load1_start = init->host.load1;
     job->clock.wall_drift_s = (double)(build->now->real_ns - init->real_ns - duration_ns) / ns;
     job->tool.name = TK_STR("tracekit");
     job->tool.version = TK_STR(TK_VERSION);

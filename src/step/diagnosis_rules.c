@@ -177,6 +177,13 @@ static enum tk_level io_stall(const struct tk_facts *facts, struct tk_says *says
     return facts->io_full >= 25 ? TK_LEVEL_WARN : TK_LEVEL_NONE;
 }
 
+/* Operations, waits and queue are those of the device: when the step hardly stalled on I/O,
+ * somebody else filled it. */
+static bool is_others_disk(const struct tk_facts *facts)
+{
+    return tk_str_eq(facts->step->pressure.source, TK_STR("cgroup")) && facts->io_some < 2;
+}
+
 static enum tk_level disk_saturated(const struct tk_facts *facts, struct tk_says *says)
 {
     if (!(facts->util > 80))
@@ -184,7 +191,7 @@ static enum tk_level disk_saturated(const struct tk_facts *facts, struct tk_says
     tk_says_text(says, "disk busy %.0f %% of the time", facts->util);
     tk_says_evidence(says, "util_percent", facts->util);
     tk_says_evidence(says, "io_some_percent", facts->io_some);
-    if (!(facts->io_some >= 10) && !facts->rotational)
+    if (!(facts->io_some >= 10) && (!facts->rotational || is_others_disk(facts)))
         return TK_LEVEL_INFO; /* a device that works in parallel is busy far below its limit */
     return facts->util >= 99 ? TK_LEVEL_CRITICAL : TK_LEVEL_WARN;
 }
@@ -198,12 +205,14 @@ static enum tk_level disk_slow(const struct tk_facts *facts, struct tk_says *say
     tk_says_text(says, "slow disk: %.1f ms an operation", facts->await_ms);
     tk_says_evidence(says, "await_ms", facts->await_ms);
     tk_says_evidence(says, "ops", facts->ops);
+    if (is_others_disk(facts))
+        return TK_LEVEL_NONE;
     return tk_level_over(facts->await_ms, 10, 20);
 }
 
 static enum tk_level queue(const struct tk_facts *facts, struct tk_says *says)
 {
-    if (!(facts->await_ms > 5))
+    if (!(facts->await_ms > 5) || is_others_disk(facts))
         return TK_LEVEL_NONE;
     tk_says_text(says, "I/O congestion: %.1f requests in the queue", facts->queue);
     tk_says_evidence(says, "queue", facts->queue);
@@ -381,13 +390,31 @@ static enum tk_level retrans(const struct tk_facts *facts, struct tk_says *says)
     return percent > 2 ? TK_LEVEL_WARN : TK_LEVEL_NONE;
 }
 
-/* Somebody else works for the step while it waits. */
+/* The control group of somebody else that used most CPU time meanwhile; NULL = none is known. */
+static const struct tk_job_via *busiest_via(const struct tk_facts *facts)
+{
+    const struct tk_job_via *most = NULL;
+    for (size_t i = 0; i < facts->step->via.count; i++) {
+        const struct tk_job_via *via = &facts->step->via.items[i];
+        if (!most || via->cpu_s > most->cpu_s)
+            most = via;
+    }
+    return most;
+}
+
+/* Somebody else works for the step while it waits: a group that was seen to; or the machine is busy
+ * without the step, and was not when the job began, as it is where neighbours are. */
 static bool is_daemon_work(const struct tk_facts *facts)
 {
+    const struct tk_job_via *via = busiest_via(facts);
     double busy = facts->step->host.cpu_busy_percent;
     double busy_cores = busy / 100 * facts->n;
-    return facts->attributed && busy >= 30 && facts->c < 0.3 * busy_cores &&
-           !(facts->cpu_some >= 20) && !tk_step_has_company(facts->job, facts->step);
+    if (!facts->attributed || tk_step_has_company(facts->job, facts->step))
+        return false;
+    if (via && via->cpu_s >= 0.3 * facts->d && via->cpu_s > 2 * facts->c * facts->d)
+        return true;
+    return busy >= 30 && facts->c < 0.3 * busy_cores && !(facts->cpu_some >= 20) &&
+           !(facts->job->system.load1_start >= 0.8 * busy_cores);
 }
 
 static enum tk_level idle_wait(const struct tk_facts *facts, struct tk_says *says)
@@ -409,12 +436,7 @@ static enum tk_level daemon_work(const struct tk_facts *facts, struct tk_says *s
     if (!is_daemon_work(facts))
         return TK_LEVEL_NONE;
     double busy_cores = facts->step->host.cpu_busy_percent / 100 * facts->n;
-    const struct tk_job_via *most = NULL;
-    for (size_t i = 0; i < facts->step->via.count; i++) {
-        const struct tk_job_via *via = &facts->step->via.items[i];
-        if (!most || via->cpu_s > most->cpu_s)
-            most = via;
-    }
+    const struct tk_job_via *most = busiest_via(facts);
     tk_says_text(says, "the work is done by %.*s: %.1f cores busy, %.1f of them the step's",
                  TK_STR_ARG(most ? most->unit : TK_STR("a daemon")), busy_cores, facts->c);
     tk_says_evidence(says, "cores_avg", facts->c);

@@ -301,6 +301,7 @@ static const struct tk_job_field system_fields[] = {
     TEXT(tk_job_system, cgroup),
     TRUTH(tk_job_system, psi),
     F64(tk_job_system, memory_limit_mb, "MB"),
+    F64(tk_job_system, load1_start, NULL),
     TEXT(tk_job_system, fingerprint),
 };
 static const struct tk_job_shape system_shape = SHAPE("system", tk_job_system, system_fields);

@@ -307,6 +307,7 @@ struct tk_job_system {
     tk_str cpu_model, kernel, arch, virt, cgroup;
     int64_t psi; /* truth */
     double memory_limit_mb;
+    double load1_start; /* load average of a minute when the job began */
     tk_str fingerprint; /* of machines whose durations may be compared */
 };
 

@@ -154,6 +154,13 @@ static const struct {
     {"DISK_SLOW", "warn", OPS "\"duration_s\":100,\"await_ms\":11",
      OPS "\"duration_s\":100,\"await_ms\":10"},
     {"DISK_SLOW", "critical", OPS "\"duration_s\":100,\"await_ms\":21", "\"duration_s\":100"},
+    {"DISK_SLOW", "warn",
+     OPS "\"duration_s\":100,\"await_ms\":11,\"pressure\":{\"source\":\"cgroup\",\"io_some_s\":3}",
+     OPS "\"duration_s\":100,\"await_ms\":11,\"pressure\":{\"source\":\"cgroup\",\"io_some_s\":1}"},
+    {"QUEUE", "critical",
+     OPS "\"duration_s\":100,\"await_ms\":6,\"queue_depth\":9,\"pressure\":{\"io_some_s\":1}",
+     OPS "\"duration_s\":100,\"await_ms\":6,\"queue_depth\":9,"
+         "\"pressure\":{\"source\":\"cgroup\",\"io_some_s\":1}"},
     {"QUEUE", "warn", OPS "\"duration_s\":100,\"await_ms\":6,\"queue_depth\":5",
      OPS "\"duration_s\":100,\"await_ms\":5,\"queue_depth\":5"},
     {"QUEUE", "critical", OPS "\"duration_s\":100,\"await_ms\":6,\"queue_depth\":9",
@@ -188,6 +195,11 @@ static const struct {
     {"DAEMON_WORK", "warn",
      "\"duration_s\":10,\"cpu\":{\"cores_avg\":0.1},\"host\":{\"cpu_busy_percent\":50}",
      "\"duration_s\":10,\"cpu\":{\"cores_avg\":0.7},\"host\":{\"cpu_busy_percent\":50}"},
+    {"DAEMON_WORK", "warn",
+     "\"duration_s\":10,\"cpu\":{\"cores_avg\":0.1},\"host\":{\"cpu_busy_percent\":100},"
+     "\"pressure\":{\"cpu_some_s\":9},\"via\":[{\"unit\":\"docker.service\",\"cpu_s\":4}]",
+     "\"duration_s\":10,\"cpu\":{\"cores_avg\":0.1},\"host\":{\"cpu_busy_percent\":100},"
+     "\"pressure\":{\"cpu_some_s\":9},\"via\":[{\"unit\":\"docker.service\",\"cpu_s\":1}]"},
     {"CACHE_THRASH", "warn", "\"duration_s\":10,\"memory\":{\"refault_mb\":1025}",
      "\"duration_s\":10,\"memory\":{\"refault_mb\":1024,\"major_faults\":9999}"},
     {"CACHE_THRASH", "warn", "\"duration_s\":10,\"memory\":{\"major_faults\":10001}",
@@ -303,6 +315,20 @@ static void workloads_are_told_apart(void **state)
             fail();
         }
     }
+}
+
+static void who_was_busy_before_the_job_does_not_work_for_it(void **state)
+{
+    struct fixture *fixture = *state;
+    const char *sleeps = "{\"name\":\"wait\",\"duration_s\":20,\"cpu\":{\"cores_avg\":0.01},"
+                         "\"host\":{\"cpu_busy_percent\":100}}";
+    parse(fixture, ",\"system\":{\"cpus\":4,\"load1_start\":9}", sleeps, &fixture->job);
+    diagnose(fixture, &(struct tk_diagnosis_options){0});
+    assert_null(finding_of(&fixture->job.steps.items[0].diagnosis, "DAEMON_WORK"));
+    (void)fired(&fixture->job.steps.items[0].diagnosis, "IDLE_WAIT");
+    parse(fixture, ",\"system\":{\"cpus\":4,\"load1_start\":1}", sleeps, &fixture->job);
+    diagnose(fixture, &(struct tk_diagnosis_options){0});
+    (void)fired(&fixture->job.steps.items[0].diagnosis, "DAEMON_WORK");
 }
 
 static void a_healthy_build_has_no_critical_finding(void **state)
@@ -495,6 +521,7 @@ int main(void)
         TEST(each_rule_fires_on_its_figures_and_only_on_them),
         TEST(a_step_of_which_nothing_is_known_has_no_findings),
         TEST(workloads_are_told_apart),
+        TEST(who_was_busy_before_the_job_does_not_work_for_it),
         TEST(a_healthy_build_has_no_critical_finding),
         TEST(the_machines_figures_are_called_so),
         TEST(advice_names_what_to_do_about_the_busiest_process),
