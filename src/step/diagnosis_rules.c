@@ -422,7 +422,7 @@ static enum tk_level idle_wait(const struct tk_facts *facts, struct tk_says *say
     double active_s = tk_known(facts->step->wall.active_s, facts->c * facts->d);
     double idle_s = tk_known(facts->step->wall.idle_s, facts->d - active_s);
     if (!(active_s < 0.1 * facts->d) || facts->net_mbs >= 0.1 || facts->io_some >= 5 ||
-        facts->d < 10 || is_daemon_work(facts))
+        facts->d < 10 || is_starved(facts) || is_daemon_work(facts))
         return TK_LEVEL_NONE;
     says->saves_s = 0.8 * idle_s;
     tk_says_text(says, "idle for %.0f s of %.0f s: a fixed sleep, or something remote", idle_s,
