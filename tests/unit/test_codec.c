@@ -373,7 +373,8 @@ static void bursts_and_services_first_seen_in_mid_block_survive(void **state)
     for (uint32_t i = 0; i < QUIET + BURST; i++) {
         char name[32];
         bool quiet = i < QUIET;
-        int64_t start = quiet ? i * INT64_C(1000000000) : QUIET * INT64_C(1000000000) + i * 250000;
+        int64_t start =
+            quiet ? i * INT64_C(1000000000) : QUIET * INT64_C(1000000000) + i * INT64_C(250000);
         const struct made_span span = {
             .id = 1, .trace = i + 1, .start_ns = start, .duration_ns = 1000 + i % 7};
         made_add(batch, &span, 1);
