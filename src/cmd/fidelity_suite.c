@@ -123,7 +123,8 @@ static int open_data(const struct tk_fidelity_call *call, const struct tk_suite 
         return rc;
     data->bare_bytes = (size_t)data->real->traces * 16 + (size_t)data->real->rows * 13;
     data->range = tk_profile_range_of(data->real);
-    return tk_profile_read(data->real, &data->range, &data->profile, err);
+    rc = tk_suite_causes_open(data, call->opts->faults, err);
+    return rc < 0 ? rc : tk_profile_read(data->real, &data->range, &data->profile, err);
 }
 
 static void release_part(struct tk_suite_part *part)
@@ -136,6 +137,8 @@ static void release_part(struct tk_suite_part *part)
     free(part->items);
     tk_span_table_free(part->data.real);
     tk_span_table_free(part->data.next);
+    tk_faults_release(&part->data.faults);
+    free(part->data.causes);
 }
 
 /* Items ------------------------------------------------------------------------------------------
@@ -455,9 +458,11 @@ static int run_suite(const struct tk_fidelity_call *call, struct asked_suite *as
     suite->parts = calloc(asked->data.count, sizeof(*suite->parts));
     if (!suite->parts)
         return tk_fail(err, -ENOMEM, "out of memory");
-    for (size_t i = 0; i < asked->data.count && rc == 0; i++) {
-        struct tk_suite_part *part = &suite->parts[suite->part_count++];
-        name_data(asked->data.items[i], asked->names[i], &part->data);
+    for (size_t i = 0; i < asked->data.count; i++)
+        name_data(asked->data.items[i], asked->names[i], &suite->parts[suite->part_count++].data);
+    rc = tk_suite_causes_check(suite, call->opts->faults, err);
+    for (size_t i = 0; i < suite->part_count && rc == 0; i++) {
+        struct tk_suite_part *part = &suite->parts[i];
         rc = open_data(call, suite, &part->data, err);
         rc = rc < 0 ? rc : run_part(suite, part, asked->asked, asked->asked_count, err);
     }

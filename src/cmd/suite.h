@@ -6,6 +6,7 @@
  *   suite_methods.c    the methods, as a const table: a sampler and a baseline, or the codec
  *   suite_codec.c      ours among them
  *   suite_point.c      one run: encode, decode, measure; what it used
+ *   suite_causes.c     what becomes of root causes of injected faults
  *   suite_run.c        runs as processes of their own, some at a time
  *   suite_view.c       means and intervals, who is better, what is uninformative
  *   suite_json.c, suite_markdown.c, suite_html.c   the report
@@ -22,9 +23,11 @@
 #include "cmd/cmd.h"
 #include "fidelity/baselines.h"
 #include "fidelity/controls.h"
+#include "fidelity/faults.h"
 #include "fidelity/figures.h"
 #include "fidelity/frontier.h"
 #include "fidelity/profile.h"
+#include "fidelity/rca.h"
 #include "fidelity/samplers.h"
 
 #define TK_SUITE_SEEDS_MAX 32
@@ -73,6 +76,8 @@ struct tk_suite_data {
     struct tk_span_table *next; /* owned; the block after it, NULL unless asked for */
     struct tk_profile_range range;
     struct tk_profile profile;
+    struct tk_faults faults;      /* that were injected; empty = not known */
+    struct tk_rca_result *causes; /* [faults.count] as found in the real block; owned */
     uint32_t all_traces;
     uint32_t all_spans;
     size_t bare_bytes; /* a first guess of what a trace takes */
@@ -142,6 +147,20 @@ TK_MUST_USE int tk_suite_point_run(const struct tk_suite *suite, const struct tk
 TK_MUST_USE int tk_suite_run(const struct tk_suite *suite, struct tk_suite_part *part, size_t first,
                              struct tk_err *err);
 
+/* Read the faults of a set from "[NAME=]FILE,..." and find their causes in its block. A part
+ * without a name is for all sets. Nothing is read where no part is for it; `text` may be NULL. */
+TK_MUST_USE int tk_suite_causes_open(struct tk_suite_data *data, const char *text,
+                                     struct tk_err *err);
+
+/* -EINVAL when a part names none of the suite's sets. */
+TK_MUST_USE int tk_suite_causes_check(const struct tk_suite *suite, const char *text,
+                                      struct tk_err *err);
+
+/* Add how well causes are found in `made`, beside the real block. */
+TK_MUST_USE int tk_suite_causes_measure(const struct tk_suite_data *data,
+                                        const struct tk_span_table *made,
+                                        struct tk_figures *figures, struct tk_err *err);
+
 /* Release what a point holds. */
 void tk_suite_point_release(struct tk_suite_point *point);
 
@@ -185,11 +204,16 @@ const struct tk_control *tk_suite_uninformative(const struct tk_suite_part *part
  * else what was given about 20 bytes a trace. NULL without any item. */
 const struct tk_suite_item *tk_suite_main(const struct tk_suite_part *part);
 
-/* Figures that come first in reports. */
+/* Figures that come first in reports, or those of a table of its own. */
 struct tk_suite_headline {
     struct tk_suite_key key;
     const char *title;
 };
+struct tk_suite_topic {
+    const char *title, *help;
+    const struct tk_suite_headline *lines; /* end with a NULL title */
+};
+extern const struct tk_suite_topic tk_suite_topics[];       /* ends with a NULL title */
 extern const struct tk_suite_headline tk_suite_headlines[]; /* ends with a NULL title */
 extern const char *const tk_suite_queries[];                /* names of the ten; ends with NULL */
 

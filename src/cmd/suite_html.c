@@ -21,7 +21,9 @@
 
 static void put_sheet(struct tk_buf *out, struct tk_sheet *sheet)
 {
+    tk_buf_lit(out, "<div class=wide>");
     tk_sheet_put_html(sheet, out);
+    tk_buf_lit(out, "</div>");
     tk_sheet_release(sheet);
 }
 
@@ -358,6 +360,18 @@ static void put_budgets(const struct tk_suite *suite, const struct tk_suite_part
     }
 }
 
+static void put_topics(const struct tk_suite_part *part, struct tk_buf *out)
+{
+    struct tk_sheet sheet;
+    for (const struct tk_suite_topic *topic = tk_suite_topics; topic->title; topic++) {
+        if (!tk_suite_has_topic(part, topic))
+            continue;
+        tk_buf_printf(out, "<h3>%s</h3><p class=dim>%s</p>", topic->title, topic->help);
+        tk_suite_sheet_topic(part, topic, &sheet);
+        put_sheet(out, &sheet);
+    }
+}
+
 static int put_part(const struct tk_suite *suite, const struct tk_suite_part *part,
                     struct tk_buf *out, struct tk_err *err)
 {
@@ -372,6 +386,7 @@ static int put_part(const struct tk_suite *suite, const struct tk_suite_part *pa
     tk_buf_lit(out, "<h3>Sizes of their own</h3>");
     tk_suite_sheet_points(part, false, &sheet);
     put_sheet(out, &sheet);
+    put_topics(part, out);
     if (part->data.next) {
         tk_buf_lit(out, "<h3>Against the next block</h3><p class=dim>The same files against the "
                         "traces that came after: do they describe the system?</p>");

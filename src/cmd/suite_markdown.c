@@ -96,6 +96,13 @@ static int put_part(const struct tk_suite *suite, const struct tk_suite_part *pa
     tk_buf_lit(out, "### Sizes of their own\n\n");
     tk_suite_sheet_points(part, false, &sheet);
     put_sheet(out, &sheet);
+    for (const struct tk_suite_topic *topic = tk_suite_topics; topic->title; topic++) {
+        if (!tk_suite_has_topic(part, topic))
+            continue;
+        tk_buf_printf(out, "### %s\n\n%s\n\n", topic->title, topic->help);
+        tk_suite_sheet_topic(part, topic, &sheet);
+        put_sheet(out, &sheet);
+    }
     if (part->data.next) {
         tk_buf_lit(out, "### Against the next block\n\n");
         tk_suite_sheet_points(part, true, &sheet);

@@ -288,6 +288,7 @@ static int run_point(struct run *run, struct tk_err *err)
     point->traces = run->a->traces;
     rc = tk_profile_read(run->a, &data->range, &point->profile, err);
     rc = rc < 0 ? rc : measure(run, run->b ? run->b : data->real, &point->figures, err);
+    rc = rc < 0 ? rc : tk_suite_causes_measure(data, run->a, &point->figures, err);
     if (rc < 0 || !data->next || run->item->control)
         return rc;
     move_to(run->a, data->next);

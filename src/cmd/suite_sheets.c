@@ -207,6 +207,49 @@ void tk_suite_sheet_points(const struct tk_suite_part *part, bool next, struct t
     }
 }
 
+static bool has_topic(const struct tk_suite_item *item, const struct tk_suite_topic *topic)
+{
+    for (const struct tk_suite_headline *line = topic->lines; line->title; line++) {
+        if (!isnan(tk_suite_spread(item, &line->key, false).mean))
+            return true;
+    }
+    return false;
+}
+
+bool tk_suite_has_topic(const struct tk_suite_part *part, const struct tk_suite_topic *topic)
+{
+    for (size_t i = 0; i < part->count; i++) {
+        if (has_topic(part->items[i], topic))
+            return true;
+    }
+    return false;
+}
+
+void tk_suite_sheet_topic(const struct tk_suite_part *part, const struct tk_suite_topic *topic,
+                          struct tk_sheet *sheet)
+{
+    size_t columns = 2;
+    for (const struct tk_suite_headline *line = topic->lines; line->title; line++)
+        columns++;
+    tk_sheet_init(sheet, columns);
+    tk_sheet_add(sheet);
+    tk_sheet_set(sheet, 1, TK_SHEET_PLAIN, "B/trace");
+    for (size_t c = 2; c < columns; c++)
+        tk_sheet_set(sheet, c, TK_SHEET_PLAIN, "%s", topic->lines[c - 2].title);
+    for (size_t i = 0; i < part->count; i++) {
+        const struct tk_suite_item *item = part->items[i];
+        if (!item->method || item->trace_bytes > 0 || !has_topic(item, topic))
+            continue;
+        tk_sheet_add(sheet);
+        set_item(sheet, item);
+        set_bytes(sheet, 1, tk_suite_trace_bytes(part, item));
+        for (size_t c = 2; c < columns; c++) {
+            struct tk_spread spread = tk_suite_spread(item, &topic->lines[c - 2].key, false);
+            set_spread(sheet, c, TK_SHEET_PLAIN, &spread);
+        }
+    }
+}
+
 void tk_suite_sheet_controls(const struct tk_suite_part *part, struct tk_sheet *sheet)
 {
     tk_sheet_init(sheet, count_headlines() + 2);

@@ -19,6 +19,12 @@ void tk_suite_sheet_budgets(const struct tk_suite *suite, const struct tk_suite_
 
 /* Headline figures of what has a size of its own; against the next block with `next`. */
 void tk_suite_sheet_points(const struct tk_suite_part *part, bool next, struct tk_sheet *sheet);
+
+/* Whether any item has a figure of a topic; and these figures of what has a size of its own. */
+bool tk_suite_has_topic(const struct tk_suite_part *part, const struct tk_suite_topic *topic);
+void tk_suite_sheet_topic(const struct tk_suite_part *part, const struct tk_suite_topic *topic,
+                          struct tk_sheet *sheet);
+
 void tk_suite_sheet_controls(const struct tk_suite_part *part, struct tk_sheet *sheet);
 
 /* The ten queries under both rules, and all figures: the main item against others of its size. */

@@ -19,6 +19,42 @@ const struct tk_suite_headline tk_suite_headlines[] = {
     {{NULL, NULL, TK_FIGURE_STRICT}, NULL},
 };
 
+static const struct tk_suite_headline per_trace[] = {
+    {{"trace", "same_tree", TK_FIGURE_STRICT}, "same tree, share of traces"},
+    {{"trace", "same_errors", TK_FIGURE_STRICT}, "same error flags"},
+    {{"trace", "same_attributes", TK_FIGURE_STRICT}, "same attributes"},
+    {{"trace", "duration_error", TK_FIGURE_STRICT}, "largest error of a duration"},
+    {{"trace", "gap_error", TK_FIGURE_STRICT}, "largest error of a gap"},
+    {{"trace", "start_error_ms", TK_FIGURE_STRICT}, "largest error of a start, ms"},
+    {{NULL, NULL, TK_FIGURE_STRICT}, NULL},
+};
+
+static const struct tk_suite_headline causes[] = {
+    {{"rca", "tracerca_ac1", TK_FIGURE_STRICT}, "TraceRCA AC@1"},
+    {{"rca", "tracerca_ac3", TK_FIGURE_STRICT}, "AC@3"},
+    {{"rca", "tracerca_ac5", TK_FIGURE_STRICT}, "AC@5"},
+    {{"rca", "tracerca_avg5", TK_FIGURE_STRICT}, "avg5"},
+    {{"rca", "tracerca_avg5_lost", TK_FIGURE_STRICT}, "off the real set's"},
+    {{"rca", "microrank_ac1", TK_FIGURE_STRICT}, "MicroRank AC@1"},
+    {{"rca", "microrank_ac3", TK_FIGURE_STRICT}, "AC@3"},
+    {{"rca", "microrank_ac5", TK_FIGURE_STRICT}, "AC@5"},
+    {{"rca", "microrank_avg5", TK_FIGURE_STRICT}, "avg5"},
+    {{"rca", "microrank_avg5_lost", TK_FIGURE_STRICT}, "off the real set's"},
+    {{NULL, NULL, TK_FIGURE_STRICT}, NULL},
+};
+
+const struct tk_suite_topic tk_suite_topics[] = {
+    {"Trace by trace",
+     "Each trace of the file against the real one that it stands for, where it stands for one: 1 "
+     "and 0 are perfect.",
+     per_trace},
+    {"Root causes",
+     "How often the true service of an injected fault is among the first k that an algorithm "
+     "blames; faults that the real set cannot tell are left out.",
+     causes},
+    {NULL, NULL, NULL},
+};
+
 static const struct tk_suite_key strict_mean = {"queries", "mean", TK_FIGURE_STRICT};
 
 static bool has_figures(const struct tk_suite_point *point)

@@ -149,6 +149,26 @@ item() {
     grep -q 'Against the next block' next.html
 }
 
+@test "the report says trace by trace what came back, and what is found of root causes" {
+    echo '{"13": [{"inject_time": "1970-01-12 13:47:20", "inject_pod": "cart-579b9bff58-t2dbm", "inject_type": "cpu"}]}' >faults.json
+    "$TK" fidelity suite --data shop=shop.jsonl --methods columns,tkz:5%,head:10 --seeds 1 -m trace \
+        --faults shop=faults.json -o causes >/dev/null
+    for name in tracerca microrank; do
+        jq -e --arg name "${name}_avg5" '[.sets[0].items[] | select(.method == "columns") | .figures[] | select(.group == "rca" and .name == $name) | .mean] | length == 2 and all(. >= 0.2)' causes.json
+        jq -e --arg name "${name}_avg5_lost" '[.sets[0].items[] | select(.method == "columns") | .figures[] | select(.group == "rca" and .name == $name) | .mean] | length == 2 and all(. == 0)' causes.json
+    done
+    for heading in 'Trace by trace' 'Root causes'; do
+        grep -q "<h3>$heading</h3>" causes.html
+        grep -q "^### $heading" causes.md
+    done
+    # Without a list of faults there is nothing to say.
+    ! grep -q 'Root causes' first.html
+    run -2 --separate-stderr "$TK" fidelity suite --data shop=shop.jsonl --faults cart=faults.json -o x
+    [[ $stderr == *"'cart=faults.json' names none of the sets"* ]]
+    run -1 --separate-stderr "$TK" fidelity suite --data shop=shop.jsonl --faults none.json -o x
+    [[ $stderr == *"none.json"* ]]
+}
+
 @test "the suite refuses what it does not know" {
     run -2 --separate-stderr "$TK" fidelity suite -o x
     [[ $stderr == *"expected a set of traces: --data NAME=PATH"* ]]
