@@ -127,8 +127,8 @@ static int folder_open(struct tk_archive *archive, const char *path, bool must_b
 {
     (void)snprintf(archive->place, sizeof(archive->place), "%s", path);
     TK_CLEANUP(tk_fd_close) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
+    if (fd < 0) /* others' folders are closed to us */
+        return must_be_ours && errno == EACCES ? -ENOENT : -errno;
     if (must_be_ours && !is_ours(fd))
         return -ENOENT;
     archive->fd = tk_fd_take(&fd);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
+#include <string.h>
 
 #include "cmd/cmd.h"
 
@@ -9,9 +10,14 @@ static void show_commands(void)
 {
     puts("usage: tracekit COMMAND [options] [arguments]\n\n"
          "Record what ran on a machine, explain it, shrink it, hand it on.\n");
+    int width = 0;
+    for (const struct tk_cmd *const *cmd = tk_commands; *cmd; cmd++) {
+        int n = (int)strlen((*cmd)->name);
+        width = !(*cmd)->hidden && n > width ? n : width;
+    }
     for (const struct tk_cmd *const *cmd = tk_commands; *cmd; cmd++) {
         if (!(*cmd)->hidden)
-            printf("  %-10s %s\n", (*cmd)->name, (*cmd)->help);
+            printf("  %-*s %s\n", width, (*cmd)->name, (*cmd)->help);
     }
     puts("\n`tracekit COMMAND --help` shows the options, `man tracekit-COMMAND` the manual.");
 }

@@ -4,18 +4,26 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/buf.h"
+#include "base/clock.h"
 #include "base/human.h"
 #include "base/json.h"
 #include "cmd/cmd.h"
 #include "cmd/member.h"
 #include "cmd/runs.h"
 #include "cmd/tkz_file.h"
+#include "report/report.h"
 #include "run/merge.h"
 #include "run/run.h"
 
 #define DEFAULT_FOLDER "unified_cctf"
 #define JSON_MAX       ((size_t)4 << 20)
+#define TEXT_MAX       ((size_t)64 << 10)
+
+/* The error that adjtimex(2) tells when nothing disciplines the clock (NTP_PHASE_LIMIT). */
+#define UNSYNCHRONISED_US 16000000
 
 /* Files of generation 2. */
 #define DEFAULT_INVOCATIONS  "invocations_merged.jsonl"
@@ -70,31 +78,49 @@ static void show_node(const struct tk_merge_node *node)
     if (strcmp(node->label, node->id) != 0)
         printf(" (called %s)", node->label);
     printf(" on %s", node->host_known ? node->host : "an unknown host");
+    char bound[TK_HUMAN_MAX];
+    (void)tk_duration_format(node->bound_us * TK_NS_PER_US, bound);
     if (node->shifted) {
-        printf(", times shifted by up to %.3f ms, good to %.3f ms", (double)node->shift_us / 1000,
-               (double)node->bound_us / 1000);
+        printf(", times shifted by up to %.3f ms, good to %s", (double)node->shift_us / 1000,
+               bound);
+    } else if (node->bound_us >= UNSYNCHRONISED_US) {
+        printf(", clock not synchronised, says its kernel");
     } else if (node->bound_us >= 0) {
-        printf(", clock good to %.3f ms by its kernel", (double)node->bound_us / 1000);
+        printf(", clock good to %s by its kernel", bound);
     }
     puts("");
+}
+
+/* How many rows of which tables, as lines that fit the terminal. */
+static void show_tables(const struct tk_merge_report *report)
+{
+    const tk_str head = TK_STR("  tables  ");
+    TK_CLEANUP(tk_buf_release) struct tk_buf text;
+    TK_CLEANUP(tk_buf_release) struct tk_buf lines;
+    TK_CLEANUP(tk_look_release) struct tk_look look;
+    char count[TK_HUMAN_MAX];
+    tk_buf_init(&text, TEXT_MAX);
+    tk_buf_init(&lines, TEXT_MAX);
+    tk_look_init(&look, STDOUT_FILENO);
+    for (size_t i = 0; i < TK_TABLE_COUNT; i++) {
+        if (report->rows[i] > 0)
+            tk_buf_printf(&text, "%s%s %s", text.n > 0 ? ", " : "", tk_tables[i].schema->name,
+                          tk_count_format(report->rows[i], count));
+    }
+    if (text.n == 0)
+        return;
+    tk_buf_put(&lines, head);
+    tk_text_put_wrapped(&lines, &look, tk_buf_str(&text), (int)head.n, (int)head.n);
+    (void)fwrite(lines.p, 1, lines.n, stdout);
 }
 
 static void show(const char *to, const struct tk_merge_report *report)
 {
     char count[TK_HUMAN_MAX];
-    const char *before = "  tables  ";
     printf("%zu run%s → %s\n", report->input_count, report->input_count == 1 ? "" : "s", to);
     for (size_t i = 0; i < report->node_count; i++)
         show_node(&report->nodes[i]);
-    for (size_t i = 0; i < TK_TABLE_COUNT; i++) {
-        if (report->rows[i] == 0)
-            continue;
-        printf("%s%s %s", before, tk_tables[i].schema->name,
-               tk_count_format(report->rows[i], count));
-        before = ", ";
-    }
-    if (*before == ',')
-        puts("");
+    show_tables(report);
     if (report->errors + report->warnings > 0) {
         printf("  %llu error%s, %llu warning%s of verify cctf\n",
                (unsigned long long)report->errors, tk_count_ending((int64_t)report->errors),

@@ -150,10 +150,16 @@ static void put_glance(struct tk_buf *out, const struct tk_figures *figures)
 /* The page ---------------------------------------------------------------------------------------
  */
 
-/* What a reader knows a set by. */
-static const char *base_name(const char *path)
+#define NAME_BYTES 61
+
+/* What a reader knows a set by: the last part of its path, without slashes at its end. */
+static const char *base_name(const char *path, char room[NAME_BYTES])
 {
-    return tk_str_base_name(tk_str_from(path)).p;
+    tk_str text = tk_str_from(path);
+    while (text.n > 1 && text.p[text.n - 1] == '/')
+        text.n--;
+    (void)snprintf(room, NAME_BYTES, "%.*s", TK_STR_ARG(tk_str_base_name(text)));
+    return room;
 }
 
 static void put_head(struct tk_buf *out, const struct tk_fidelity_report *report)
@@ -162,8 +168,9 @@ static void put_head(struct tk_buf *out, const struct tk_fidelity_report *report
     char counts[4][TK_HUMAN_MAX];
     const struct tk_span_table *a = report->tables[0];
     const struct tk_span_table *b = report->tables[1];
-    (void)snprintf(title, sizeof(title), "Fidelity of %.60s to %.60s", base_name(report->names[0]),
-                   base_name(report->names[1]));
+    char names[2][NAME_BYTES];
+    (void)snprintf(title, sizeof(title), "Fidelity of %s to %s",
+                   base_name(report->names[0], names[0]), base_name(report->names[1], names[1]));
     tk_page_begin(out, title);
     tk_buf_printf(out,
                   "<p class=dim>%s traces and %s spans against %s traces and %s spans. "
@@ -192,8 +199,10 @@ static int put_page(const struct tk_fidelity_report *report, struct tk_buf *out,
     if (rc < 0)
         return rc;
     scale(&a, report->sample_of);
-    const struct tk_page_profile profiles[] = {{base_name(report->names[1]), &b, 8, true},
-                                               {base_name(report->names[0]), &a, 0, false}};
+    char names[2][NAME_BYTES];
+    const struct tk_page_profile profiles[] = {
+        {base_name(report->names[1], names[1]), &b, 8, true},
+        {base_name(report->names[0], names[0]), &a, 0, false}};
     put_head(out, report);
     put_glance(out, report->figures);
     tk_buf_lit(out, "<h2>Side by side</h2>");

@@ -471,6 +471,8 @@ int tk_pairs_find_output(const char *path, char ret_found[4096], struct tk_err *
 {
     _Static_assert(PATH_MAX == 4096, "the size in the header");
     ret_found[0] = '\0';
+    if (access(path, F_OK) < 0)
+        return tk_fail_errno(err, "%s", path);
     int rc = find_output(path, 0, ret_found, err);
     if (rc == 0 && !ret_found[0])
         rc = tk_fail(err, -ENOENT, "%s: no task.parquet here nor below", path);

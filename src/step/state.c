@@ -49,6 +49,11 @@ static int make_folder(const char *path, struct tk_err *err)
     return rc;
 }
 
+static int refuse_foreign(const char *path, const struct stat *st, struct tk_err *err)
+{
+    return tk_fail(err, -EPERM, "%s belongs to user %u, not to us", path, (unsigned)st->st_uid);
+}
+
 static int open_folder(const char *path, int *ret_fd, struct tk_err *err)
 {
     struct stat st;
@@ -57,10 +62,12 @@ static int open_folder(const char *path, int *ret_fd, struct tk_err *err)
         return rc;
     TK_CLEANUP(tk_fd_close)
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 && errno == EACCES && lstat(path, &st) == 0 && st.st_uid != geteuid())
+        return refuse_foreign(path, &st, err);
     if (fd < 0 || fstat(fd, &st) < 0)
         return tk_fail_errno(err, "%s", path);
     if (st.st_uid != geteuid())
-        return tk_fail(err, -EPERM, "%s belongs to user %u, not to us", path, (unsigned)st.st_uid);
+        return refuse_foreign(path, &st, err);
     if (st.st_mode & S_IWOTH)
         return tk_fail(err, -EPERM, "%s can be written by everybody", path);
     *ret_fd = tk_fd_take(&fd);

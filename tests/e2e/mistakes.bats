@@ -193,3 +193,27 @@ nothing_is_new() {
     [ "$(grep -c ': error: ' <<<"$output")" = 1 ]
     [[ $output == "traces/tasks.parquet: error: E01: tasks.parquet: Permission denied"* ]]
 }
+
+@test "two users of one machine have builds of their own, none of them told where to" {
+    enter_nobodys_folder
+    mkdir tmp
+    chmod 1777 tmp
+    unset TELEMETRY_DIR TRACEKIT_STORE TRACEKIT_JOB
+    # A /tmp of their own: the script stays below it.
+    unshare --mount true 2>/dev/null || skip "this place cannot make mount namespaces"
+    cat >both.sh <<'SH'
+mount --bind tmp /tmp || exit 77
+./tracekit exec -n of-root -- true &&
+    setpriv --reuid=65534 --regid=65534 --clear-groups ./tracekit exec -n of-nobody -- true &&
+    setpriv --reuid=65534 --regid=65534 --clear-groups ./tracekit report list --json &&
+    stat -c '%n %u %a' /tmp/telemetry /tmp/telemetry-65534 >folders
+SH
+    run --separate-stderr unshare --mount sh both.sh
+    [ "$status" != 77 ] || skip "this place cannot mount"
+    [ "$status" = 0 ]
+    jq -se '[.[].steps[].name] == ["of-nobody"]' <<<"$output"
+    diff folders - <<'TEXT'
+/tmp/telemetry 0 700
+/tmp/telemetry-65534 65534 700
+TEXT
+}
