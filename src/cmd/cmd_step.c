@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/nearest.h"
 #include "base/number.h"
 #include "cmd/build_store.h"
 #include "cmd/cmd.h"
@@ -507,6 +508,16 @@ static int run_verb(struct call *call, size_t verb)
     return status;
 }
 
+static int unknown_verb(const struct tk_cmd *cmd, const char *given)
+{
+    const char *names[TK_COUNTOF(verbs)];
+    for (size_t i = 0; i < TK_COUNTOF(verbs); i++)
+        names[i] = verbs[i].name;
+    const char *meant = tk_nearest_find(given, names, TK_COUNTOF(names));
+    return tk_cmd_usage(cmd, "'%s' is no verb of step%s%s%s", given,
+                        meant ? ": did you mean '" : "", meant ? meant : "", meant ? "'?" : "");
+}
+
 static int run(const struct tk_cmd *cmd, int argc, char **argv)
 {
     struct step_opts opts = {.json = false};
@@ -529,7 +540,7 @@ static int run(const struct tk_cmd *cmd, int argc, char **argv)
         return tk_exec_command(cmd, argv[1], is_packer, argv + 3);
     if (is_packer)
         return tk_cmd_usage(cmd, "packer: expected -- and the command to run");
-    return tk_cmd_usage(cmd, "'%s' is no verb of step", argv[1]);
+    return unknown_verb(cmd, argv[1]);
 }
 
 const struct tk_cmd tk_cmd_step = {
