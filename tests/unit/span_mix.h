@@ -243,6 +243,26 @@ static inline void span_put_text(const struct tk_span_batch *batch, uint32_t id,
     tk_buf_put(out, tk_texts_get(&batch->texts, id));
 }
 
+/* The events and links of a row. */
+static inline void span_put_items(const struct tk_span_batch *batch, size_t row, struct tk_buf *out)
+{
+    size_t n;
+    const struct tk_span_event *events = tk_span_events(batch, row, &n);
+    for (size_t i = 0; i < n; i++) {
+        tk_buf_printf(out, " event %lld", (long long)events[i].time_ns);
+        span_put_text(batch, events[i].name, out);
+        span_put_range(batch, &events[i].attrs, out);
+    }
+    const struct tk_span_link *links = tk_span_links(batch, row, &n);
+    for (size_t i = 0; i < n; i++) {
+        for (size_t k = 0; k < 16; k++)
+            tk_buf_printf(out, "%02x", links[i].trace_id[k]);
+        tk_buf_printf(out, " link %llx %u", (unsigned long long)links[i].span_id, links[i].flags);
+        span_put_text(batch, links[i].trace_state, out);
+        span_put_range(batch, &links[i].attrs, out);
+    }
+}
+
 /* All that a batch knows of a row. */
 static inline void span_put(const struct tk_span_batch *batch, size_t row, struct tk_buf *out)
 {
@@ -266,20 +286,7 @@ static inline void span_put(const struct tk_span_batch *batch, size_t row, struc
     size_t n;
     const struct tk_attr *attrs = tk_span_attrs(batch, row, &n);
     span_put_attrs(batch, attrs, n, out);
-    const struct tk_span_event *events = tk_span_events(batch, row, &n);
-    for (size_t i = 0; i < n; i++) {
-        tk_buf_printf(out, " event %lld", (long long)events[i].time_ns);
-        span_put_text(batch, events[i].name, out);
-        span_put_range(batch, &events[i].attrs, out);
-    }
-    const struct tk_span_link *links = tk_span_links(batch, row, &n);
-    for (size_t i = 0; i < n; i++) {
-        for (size_t k = 0; k < 16; k++)
-            tk_buf_printf(out, "%02x", links[i].trace_id[k]);
-        tk_buf_printf(out, " link %llx %u", (unsigned long long)links[i].span_id, links[i].flags);
-        span_put_text(batch, links[i].trace_state, out);
-        span_put_range(batch, &links[i].attrs, out);
-    }
+    span_put_items(batch, row, out);
 }
 
 /* Texts of spans, in any order. */

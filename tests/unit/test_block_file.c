@@ -11,27 +11,9 @@
 #include "segment/segment_write.h"
 #include "span_maker.h"
 #include "span_mix.h"
-#include "tk_folder.h"
+#include "tk_place.h"
 
 static const struct tk_codec_options lossless = {.mode = TK_CODEC_LOSSLESS};
-
-struct place {
-    char path[PATH_MAX];
-    int fd;
-};
-
-static void place_make(struct place *place)
-{
-    folder_make(place->path);
-    place->fd = open(place->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    assert_true(place->fd >= 0);
-}
-
-static void place_remove(struct place *place)
-{
-    close(place->fd);
-    folder_remove(place->path);
-}
 
 static void check(int rc, const struct tk_err *err)
 {

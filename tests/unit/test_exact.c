@@ -42,7 +42,6 @@ static void copy_rest(const struct fixture *fixture, uint32_t row, struct tk_spa
 /* Ids, message, states, flags, counts, events and links of a row as text. */
 static void put_row(const struct tk_span_batch *batch, size_t row, struct tk_buf *out)
 {
-    size_t n;
     for (size_t i = 0; i < 16; i++)
         tk_buf_printf(out, "%02x", batch->trace_ids[row][i]);
     tk_buf_printf(out, " %llx %llx flags %u dropped %u %u %u",
@@ -51,20 +50,7 @@ static void put_row(const struct tk_span_batch *batch, size_t row, struct tk_buf
                   batch->dropped_attrs[row], batch->dropped_events[row], batch->dropped_links[row]);
     span_put_text(batch, batch->messages[row], out);
     span_put_text(batch, batch->trace_states[row], out);
-    const struct tk_span_event *events = tk_span_events(batch, row, &n);
-    for (size_t i = 0; i < n; i++) {
-        tk_buf_printf(out, " event %lld", (long long)events[i].time_ns);
-        span_put_text(batch, events[i].name, out);
-        span_put_range(batch, &events[i].attrs, out);
-    }
-    const struct tk_span_link *links = tk_span_links(batch, row, &n);
-    for (size_t i = 0; i < n; i++) {
-        for (size_t k = 0; k < 16; k++)
-            tk_buf_printf(out, "%02x", links[i].trace_id[k]);
-        tk_buf_printf(out, " link %llx %u", (unsigned long long)links[i].span_id, links[i].flags);
-        span_put_text(batch, links[i].trace_state, out);
-        span_put_range(batch, &links[i].attrs, out);
-    }
+    span_put_items(batch, row, out);
 }
 
 static void assert_same_row(const struct tk_span_batch *a, size_t x, const struct tk_span_batch *b,

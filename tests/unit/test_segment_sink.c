@@ -18,25 +18,7 @@
 #include "segment/segment_set.h"
 #include "segment/segment_write.h"
 #include "span_mix.h"
-#include "tk_folder.h"
-
-struct place {
-    char path[PATH_MAX];
-    int fd;
-};
-
-static void place_make(struct place *place)
-{
-    folder_make(place->path);
-    place->fd = open(place->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    assert_true(place->fd >= 0);
-}
-
-static void place_remove(struct place *place)
-{
-    close(place->fd);
-    folder_remove(place->path);
-}
+#include "tk_place.h"
 
 static struct tk_segment_sink *sink_of(const struct place *place,
                                        const struct tk_segment_opts *opts)
