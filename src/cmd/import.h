@@ -76,6 +76,11 @@ struct tk_import_text {
 /* Open `path`, "-" is standard input. At most `max_bytes` when inflated: -EMSGSIZE. */
 TK_MUST_USE int tk_import_text_open(const char *path, uint64_t max_bytes,
                                     struct tk_import_text *ret_text, struct tk_err *err);
+
+/* Give back the memory of the first bytes: they are read anew from the file where they are asked
+ * for again. */
+void tk_import_text_drop(const struct tk_import_text *text, size_t bytes);
+
 /* The reader of a text: of the format that is named, else by its first bytes; of one that nothing
  * tells, CSV or flat JSON where there are maps of names. -EBADMSG. */
 TK_MUST_USE int tk_import_text_reader(const struct tk_import_text *text, const char *format,

@@ -25,6 +25,13 @@ void tk_import_text_release(struct tk_import_text *text)
     *text = (struct tk_import_text){0};
 }
 
+void tk_import_text_drop(const struct tk_import_text *text, size_t bytes)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    if (text->map && bytes >= page)
+        (void)madvise(text->map, bytes / page * page, MADV_DONTNEED);
+}
+
 /* A file without a name in $TMPDIR or /tmp. */
 static int open_temporary(int *ret_fd, struct tk_err *err)
 {

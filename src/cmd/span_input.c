@@ -16,8 +16,9 @@
 #include "run/run.h"
 #include "span/dedupe.h"
 
-#define MAX_BYTES ((uint64_t)16 << 30)
-#define NOTE_MAX  ((size_t)1 << 16)
+#define MAX_BYTES  ((uint64_t)16 << 30)
+#define PIECE_ROWS ((size_t)1 << 15)
+#define NOTE_MAX   ((size_t)1 << 16)
 
 /* A name that is to be read. */
 struct input {
@@ -133,11 +134,22 @@ static int file_open(const struct tk_span_input_options *options, const char *pa
     return rc;
 }
 
+/* A piece of the text at a time, so that it is never in memory as a whole; more for a record that
+ * does not fit into one. */
 static int file_read(void *state, struct tk_span_batch *batch, struct tk_span_tally *tally,
                      struct tk_err *err)
 {
     struct file_input *file = state;
-    return file->reader->read(file->state, &file->input, batch, tally, err);
+    size_t before = batch->rows;
+    size_t max_rows = batch->max_rows;
+    if (max_rows - before > PIECE_ROWS)
+        batch->max_rows = before + PIECE_ROWS;
+    int rc = file->reader->read(file->state, &file->input, batch, tally, err);
+    batch->max_rows = max_rows;
+    if (rc == 0 && batch->rows == before)
+        rc = file->reader->read(file->state, &file->input, batch, tally, err);
+    tk_import_text_drop(&file->text, file->input.offset);
+    return rc;
 }
 
 static const char *file_first_bad(const void *state)

@@ -16,7 +16,7 @@
 #define TK_TIME_MIXED  3 /* planes that are mixed from several contexts; the others have one */
 
 #define TK_TIME_BASE_INPUTS  3
-#define TK_TIME_PLANE_INPUTS 3 /* at most */
+#define TK_TIME_PLANE_INPUTS 3
 #define TK_TIME_EDGE_INPUTS  3
 
 /* Contexts by the spans of a block: a small one takes little memory, and little time to clear it.
@@ -69,13 +69,6 @@ static inline struct tk_bit *tk_time_slot(struct tk_time_models *models, unsigne
 {
     uint64_t place = hash & ((1U << models->slot_bits) - 1);
     return &models->slots[(uint64_t)plane << models->slot_bits | place];
-}
-
-/* How many contexts plane `plane` is mixed from; 1 = not at all. A fourth and fifth one were worth
- * 1 % of the bytes and took as long as these. */
-static inline unsigned tk_time_plane_inputs(unsigned plane)
-{
-    return plane == 0 ? 3 : plane < TK_TIME_MIXED ? 2 : 1;
 }
 
 /* About what a number is, known to a depth. */

@@ -29,11 +29,9 @@ int tk_time_models_new(uint32_t spans, struct tk_time_models **ret_models, struc
     tk_mix_weights_init(models->base_weights[0],
                         sizeof(models->base_weights) / sizeof(models->base_weights[0][0]),
                         TK_TIME_BASE_INPUTS);
-    for (unsigned plane = 0; plane < TK_TIME_MIXED; plane++) {
-        tk_mix_weights_init(models->plane_weights[plane][0],
-                            sizeof(models->plane_weights[0]) / sizeof(struct tk_mix_weights),
-                            tk_time_plane_inputs(plane));
-    }
+    tk_mix_weights_init(models->plane_weights[0][0],
+                        sizeof(models->plane_weights) / sizeof(models->plane_weights[0][0][0]),
+                        TK_TIME_PLANE_INPUTS);
     tk_bits_init(models->escapes[0], 2 * TK_COUNTOF(models->escapes[0]));
     *ret_models = models;
     return 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Planes: each halves the cell of every number that has two halves. The first three, down to 5 %,
  * are mixed from a few contexts, most of which say how far the middle of the cell is from what is
- * known of the children; those behind them hardly depend on anything but the cell.
+ * known of the children and of a sibling; those behind them hardly depend on anything but the cell.
  *
  * Where the models of a number stand follows from what the plane before told, but for that
  * distance: so they are fetched some nodes ahead, because waiting for them took more time than all
@@ -14,65 +14,76 @@
 
 enum { GAP = 0, DURATION };
 
-/* Where the models of a number are: of the first two contexts of a mixed plane the slots of all
- * distances, which are a line of the cache. */
+/* Where the models of a number are: in a mixed plane the slots of all distances, which are a line
+ * of the cache; else the one. */
 struct site {
     struct tk_mix_weights *weights;
     struct tk_bit *slots[TK_TIME_PLANE_INPUTS];
+    const struct tk_time_number *beside; /* the same one of the sibling behind; NULL = none */
 };
 
-static void find_site(struct tk_time_models *models, const struct tk_time_node *node,
+static void find_site(struct tk_time_models *models, const struct tk_time_trace *trace, uint32_t i,
                       unsigned plane, unsigned which, struct site *ret_site)
 {
+    const struct tk_time_node *node = &trace->nodes[i];
+    const struct tk_time_node *next = node->next == TK_TIME_NONE ? NULL : &trace->nodes[node->next];
     const struct tk_time_number *number = which == GAP ? &node->gap : &node->duration;
     if (number->state != TK_TIME_CELL)
         return;
     uint64_t cell = (uint64_t)number->cell >> (TK_LEVEL_DEPTH - plane);
-    uint64_t edge = which == GAP || !tk_time_is_inside(node) ? node->edge : 0;
-    uint64_t kind = edge << 4 | plane << 1 | which;
-    uint64_t hashes[TK_TIME_PLANE_INPUTS];
-    unsigned inputs = tk_time_plane_inputs(plane);
-    if (inputs == 1) {
-        hashes[0] = tk_time_hash(node->symbol, cell << 4 | plane << 1 | which);
-    } else {
-        const uint64_t relations = RELATIONS - 1;
-        hashes[0] = tk_time_hash(node->kind, kind << 4) & ~relations;
-        hashes[1] = tk_time_hash(node->subtree, cell << 12 | kind << 4 | 1) & ~relations;
-        hashes[2] = tk_time_hash(node->path, cell << 12 | kind << 4 | 2);
-        ret_site->weights = &models->plane_weights[plane][which][node->edge];
+    if (plane >= TK_TIME_MIXED) {
+        uint64_t hash = tk_time_hash(node->symbol, cell << 4 | plane << 1 | which);
+        ret_site->slots[0] = tk_time_slot(models, plane, hash);
+        __builtin_prefetch(ret_site->slots[0], 1);
+        return;
     }
-    for (unsigned k = 0; k < inputs; k++) {
-        ret_site->slots[k] = tk_time_slot(models, plane, hashes[k]);
+    uint64_t edge = which == GAP || !tk_time_is_inside(node) ? node->edge : 0;
+    uint64_t is_same = next && next->symbol == node->symbol;
+    uint64_t kind = edge << 5 | is_same << 4 | plane << 1 | which;
+    const uint64_t hashes[TK_TIME_PLANE_INPUTS] = {
+        tk_time_hash(node->kind, kind << 4),
+        tk_time_hash(node->subtree, cell << 12 | kind << 4 | 1),
+        tk_time_hash(node->kind, kind << 4 | 2),
+    };
+    for (size_t k = 0; k < TK_TIME_PLANE_INPUTS; k++) {
+        ret_site->slots[k] = tk_time_slot(models, plane, hashes[k] & ~(uint64_t)(RELATIONS - 1));
         __builtin_prefetch(ret_site->slots[k], 1);
     }
+    ret_site->weights = &models->plane_weights[plane][which][node->edge];
+    ret_site->beside = !next ? NULL : which == GAP ? &next->gap : &next->duration;
 }
 
-/* How far the middle of a cell (as the border between fine cells) is from a number, in halves of
- * its half: 0 to 14, 7 = as good as equal. */
-static uint32_t relate(const struct tk_time_models *models, uint64_t value, uint32_t cell,
-                       unsigned plane)
+/* How far the middle of a cell (as the border between fine cells) is from a place among fine cells,
+ * in halves of its half: 0 to 14, 7 = as good as equal. */
+static uint32_t relate(uint32_t place, uint32_t cell, unsigned plane)
 {
     const unsigned half = TK_LEVEL_DEPTH - 1 - plane;
-    if (value == 0)
-        return NOTHING;
-    uint32_t place = tk_levels_find(&models->levels, value) + (4U << half);
     uint32_t middle = (2 * cell + 1) << half;
-    uint32_t steps = place < middle ? 0 : 2 * (place - middle) >> half; /* 8 = equal */
+    uint32_t from = place + (4U << half);
+    uint32_t steps = from < middle ? 0 : 2 * (from - middle) >> half; /* 8 = equal */
     return steps < 1 ? 0 : steps > 15 ? 14 : steps - 1;
 }
 
+/* Code the half of a cell that has two. */
 static bool code_half(struct tk_coder *coder, const struct tk_time_models *models, unsigned plane,
-                      const struct site *site, uint32_t relation, bool half)
+                      const struct site *site, uint64_t below, const struct tk_time_number *number)
 {
-    struct tk_bit *bits[TK_TIME_PLANE_INPUTS];
-    unsigned inputs = tk_time_plane_inputs(plane);
-    if (inputs == 1)
+    uint32_t cell = (uint32_t)number->cell >> (TK_LEVEL_DEPTH - plane);
+    bool half = number->cell >> (TK_LEVEL_DEPTH - 1 - plane) & 1;
+    uint32_t far_below = NOTHING;
+    uint32_t far_beside = NOTHING;
+    if (plane >= TK_TIME_MIXED)
         return tk_code_bit(coder, site->slots[0], half);
-    bits[0] = site->slots[0] + relation;
-    bits[1] = site->slots[1] + relation;
-    bits[2] = site->slots[2];
-    return inputs == 2 ? tk_code_mixed(coder, &models->tables, site->weights, bits, 2, half)
-                       : tk_code_mixed(coder, &models->tables, site->weights, bits, 3, half);
+    if (below > 0)
+        far_below = relate(tk_levels_find(&models->levels, below), cell, plane);
+    if (site->beside && site->beside->state == TK_TIME_CELL) {
+        const unsigned rest = TK_LEVEL_DEPTH - 1 - plane; /* what is not known of that one yet */
+        uint32_t place = ((uint32_t)site->beside->cell >> rest << rest) + (1U << rest) / 2;
+        far_beside = relate(place, cell, plane);
+    }
+    struct tk_bit *bits[TK_TIME_PLANE_INPUTS] = {
+        site->slots[0] + far_below, site->slots[1] + far_below, site->slots[2] + far_beside};
+    return tk_code_mixed(coder, &models->tables, site->weights, bits, TK_TIME_PLANE_INPUTS, half);
 }
 
 /* The bit of one number, when there is one. `below`: what the children take, of a gap the duration.
@@ -82,17 +93,12 @@ static void code_bit(struct tk_coder *coder, const struct tk_time_models *models
 {
     uint32_t cell = (uint32_t)number->cell >> (TK_LEVEL_DEPTH - plane);
     uint32_t place = TK_LEVEL_DEPTH - 1 - plane;
-    bool half = number->cell >> place & 1;
-    uint32_t only;
+    uint32_t half;
     if (number->state != TK_TIME_CELL)
         return;
-    if (!tk_levels_splits(&models->levels, plane, cell, &only)) {
-        half = only;
-    } else {
-        uint32_t relation = plane < TK_TIME_MIXED ? relate(models, below, cell, plane) : 0;
-        half = code_half(coder, models, plane, site, relation, half);
-    }
-    number->cell = (uint16_t)((number->cell & ~(1U << place)) | (uint32_t)half << place);
+    if (tk_levels_splits(&models->levels, plane, cell, &half))
+        half = code_half(coder, models, plane, site, below, number);
+    number->cell = (uint16_t)((number->cell & ~(1U << place)) | half << place);
 }
 
 static void code_node(struct tk_coder *coder, const struct tk_time_models *models, unsigned plane,
@@ -118,9 +124,8 @@ void tk_time_code_plane(struct tk_coder *coder, struct tk_time_models *models,
             tk_time_add(trace, &trace->nodes[i]);
         }
         if (i >= AHEAD) {
-            const struct tk_time_node *node = &trace->nodes[i - AHEAD];
-            find_site(models, node, plane, DURATION, &site[DURATION]);
-            find_site(models, node, plane, GAP, &site[GAP]);
+            find_site(models, trace, i - AHEAD, plane, DURATION, &site[DURATION]);
+            find_site(models, trace, i - AHEAD, plane, GAP, &site[GAP]);
         }
     }
 }
