@@ -5,24 +5,10 @@
  *     meson setup build-bench -Dbench=true -Dbuildtype=release && ninja -C build-bench
  *     build-bench/exact --data /work/shared/data/traces
  */
-#include "bench.h"
-
 #include <stdio.h>
 
 #include "codec/exact.h"
-#include "traces.h"
-
-struct opts {
-    const char *data;
-    int64_t rounds;
-};
-
-static const struct tk_opt options[] = {
-    {"data", TK_OPT_STRING, offsetof(struct opts, data), "DIR", "where the files are"},
-    {"rounds", TK_OPT_INT, offsetof(struct opts, rounds), "N", "rounds per figure, the best counts",
-     .min = 1, .max = 1000},
-    {0},
-};
+#include "traces_main.h"
 
 static int decode(const struct tk_forest *forest, const struct tk_section_set *set,
                   struct tk_span_batch *batch, struct tk_err *err)
@@ -66,7 +52,8 @@ static int round_trip(const struct tk_forest *forest, const struct tk_span_batch
     return rc;
 }
 
-static int measure(const struct opts *opts, const struct tk_bench_set *input, struct tk_err *err)
+static int measure(const struct tk_bench_traces_opts *opts, const struct tk_bench_set *input,
+                   struct tk_err *err)
 {
     struct tk_bench_traces traces;
     struct tk_forest forest = {0};
@@ -95,14 +82,5 @@ static int measure(const struct opts *opts, const struct tk_bench_set *input, st
 
 int main(int argc, char **argv)
 {
-    struct opts opts = {.data = "/work/shared/data/traces", .rounds = 3};
-    struct tk_err err;
-    int status;
-    if (!tk_bench_parse("exact", options, &opts, argc, argv, &status))
-        return status;
-    for (size_t i = 0; i < TK_COUNTOF(tk_bench_sets); i++) {
-        if (measure(&opts, &tk_bench_sets[i], &err) < 0)
-            return tk_bench_fail("exact", &err);
-    }
-    return 0;
+    return tk_bench_traces_main("exact", argc, argv, measure);
 }

@@ -5,25 +5,11 @@
  *     meson setup build-bench -Dbench=true -Dbuildtype=release && ninja -C build-bench
  *     build-bench/topology --data /work/shared/data/traces
  */
-#include "bench.h"
-
 #include <stdio.h>
 
 #include "codec/shape_counts.h"
 #include "codec/topology.h"
-#include "traces.h"
-
-struct opts {
-    const char *data;
-    int64_t rounds;
-};
-
-static const struct tk_opt options[] = {
-    {"data", TK_OPT_STRING, offsetof(struct opts, data), "DIR", "where the files are"},
-    {"rounds", TK_OPT_INT, offsetof(struct opts, rounds), "N", "rounds per figure, the best counts",
-     .min = 1, .max = 1000},
-    {0},
-};
+#include "traces_main.h"
 
 /* Sections of the layer. */
 static const uint32_t sections[] = {TK_SECTION_DICTIONARY, TK_SECTION_SYMBOLS, TK_SECTION_GRAMMAR,
@@ -100,7 +86,7 @@ static int print(const struct tk_bench_traces *traces, const struct tk_forest *f
     return 0;
 }
 
-static int measure(const struct opts *opts, const struct tk_bench_set *bench_set,
+static int measure(const struct tk_bench_traces_opts *opts, const struct tk_bench_set *bench_set,
                    struct tk_err *err)
 {
     struct tk_bench_traces traces;
@@ -123,14 +109,5 @@ static int measure(const struct opts *opts, const struct tk_bench_set *bench_set
 
 int main(int argc, char **argv)
 {
-    struct opts opts = {.data = "/work/shared/data/traces", .rounds = 3};
-    struct tk_err err;
-    int status;
-    if (!tk_bench_parse("topology", options, &opts, argc, argv, &status))
-        return status;
-    for (size_t i = 0; i < TK_COUNTOF(tk_bench_sets); i++) {
-        if (measure(&opts, &tk_bench_sets[i], &err) < 0)
-            return tk_bench_fail("topology", &err);
-    }
-    return 0;
+    return tk_bench_traces_main("topology", argc, argv, measure);
 }

@@ -479,7 +479,8 @@ int tk_fidelity_suite(const struct tk_fidelity_call *call)
                              .block = (uint32_t)opts->block,
                              .with_next = opts->next_block,
                              .jobs = (size_t)opts->jobs,
-                             .no_cost = opts->no_cost};
+                             .no_cost = opts->no_cost,
+                             .shows_progress = isatty(STDERR_FILENO) == 1};
     if (!opts->output)
         return tk_cmd_usage(call->cmd, "suite: expected the name of the report: --output REPORT");
     int rc = run_suite(call, &asked, &suite, &err);

@@ -131,6 +131,7 @@ struct tk_suite {
     bool with_next;
     size_t jobs;
     bool no_cost;
+    bool shows_progress; /* a line on stderr says how far the runs are */
     const char *command; /* as it was called; for the report */
     const char *const *measures;
     size_t measure_count;

@@ -183,6 +183,26 @@ static int fill(const struct tk_suite *suite, struct cursor *cursor, struct job 
     return rc;
 }
 
+/* How many runs of the items [first, ...) are done; an empty line when all are. */
+static void tell_progress(const struct tk_suite *suite, const struct tk_suite_part *part,
+                          size_t first)
+{
+    size_t done = 0;
+    size_t all = 0;
+    if (!suite->shows_progress)
+        return;
+    for (size_t i = first; i < part->count; i++) {
+        all += part->items[i]->seeds;
+        for (size_t s = 0; s < part->items[i]->seeds; s++)
+            done += part->items[i]->points[s].is_done;
+    }
+    if (done < all) {
+        (void)fprintf(stderr, "\r%s: %zu of %zu runs\033[K", part->data.name, done, all);
+    } else {
+        (void)fputs("\r\033[K", stderr);
+    }
+}
+
 /* After a failure nothing new begins; what is under way is waited for. */
 int tk_suite_run(const struct tk_suite *suite, struct tk_suite_part *part, size_t first,
                  struct tk_err *err)
@@ -193,6 +213,7 @@ int tk_suite_run(const struct tk_suite *suite, struct tk_suite_part *part, size_
     size_t busy = 0;
     int rc = fill(suite, &cursor, jobs, &busy, err);
     while (busy > 0) {
+        tell_progress(suite, part, first);
         int ended = attend(jobs, JOBS_MAX, rc < 0 ? &later : err);
         rc = rc < 0 ? rc : ended;
         if (rc < 0)
@@ -200,5 +221,6 @@ int tk_suite_run(const struct tk_suite *suite, struct tk_suite_part *part, size_
         int filled = fill(suite, &cursor, jobs, &busy, rc < 0 ? &later : err);
         rc = rc < 0 ? rc : filled;
     }
+    tell_progress(suite, part, first);
     return rc;
 }

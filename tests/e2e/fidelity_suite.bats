@@ -169,6 +169,14 @@ item() {
     [[ $stderr == *"none.json"* ]]
 }
 
+@test "a terminal is told how far the runs are, a file is not" {
+    call="'$TK' fidelity suite --data shop=shop.jsonl --methods columns --seeds 1 -m trace -o told"
+    script -qec "$call" /dev/null >terminal
+    grep -q 'shop: 0 of [0-9]* runs' terminal
+    eval "$call" >/dev/null 2>log
+    [ ! -s log ]
+}
+
 @test "the suite refuses what it does not know" {
     run -2 --separate-stderr "$TK" fidelity suite -o x
     [[ $stderr == *"expected a set of traces: --data NAME=PATH"* ]]
