@@ -45,6 +45,8 @@ TRACES = {1: ("resourceSpans", [RESOURCE_SPANS])}
 
 
 def varint(data, at):
+    if data[at] < 0x80:  # as a rule
+        return data[at], at + 1
     value = shift = 0
     while True:
         byte = data[at]
@@ -91,10 +93,18 @@ def scalar(value, kind):
     return value
 
 
+# Attributes come again and again: each is walked once, and is without defaults, see plain().
+
+
 @functools.lru_cache(maxsize=None)
 def pair(data):
-    """An attribute; the same come again and again."""
-    return from_proto(data, PAIR)
+    return plain(from_proto(data, PAIR))
+
+
+@functools.lru_cache(maxsize=None)
+def json_pair(key, name, value):
+    """An attribute of one value that is no list and no map."""
+    return plain(from_json({"key": key, "value": {name: value}}, PAIR))
 
 
 def from_proto(data, fields):
@@ -107,6 +117,8 @@ def from_proto(data, fields):
         inner = kind[0] if isinstance(kind, list) else kind
         if inner is PAIR:
             value = pair(bytes(value))
+        elif inner is SPAN:
+            value = plain(from_proto(value, SPAN))
         else:
             value = from_proto(value, inner) if isinstance(inner, dict) else scalar(value, inner)
         if isinstance(kind, list):
@@ -116,7 +128,20 @@ def from_proto(data, fields):
     return out
 
 
+def attribute_from_json(item):
+    members = item.get("value", {})
+    if len(members) == 1:
+        (name, value), = members.items()
+        if name != "doubleValue" and not isinstance(value, (dict, list)):  # 0.0 equals -0.0
+            return json_pair(item["key"], name, value)
+    return plain(from_json(item, PAIR))
+
+
 def from_json(value, kind):
+    if kind == [PAIR]:
+        return [attribute_from_json(item) for item in value]
+    if kind == [SPAN]:
+        return [plain(from_json(item, SPAN)) for item in value]
     if isinstance(kind, list):
         return [from_json(item, kind[0]) for item in value]
     if isinstance(kind, dict):
@@ -137,8 +162,8 @@ def plain(value, is_value=False):
         return [plain(item, is_value) for item in value]
     if not isinstance(value, dict):
         return repr(value) if isinstance(value, float) else value
-    value = {name: plain(item, name in ("value", "values") or is_value)
-             for name, item in value.items()}
+    value = {name: item if name == "attributes" else  # they are plain already
+             plain(item, name in ("value", "values") or is_value) for name, item in value.items()}
     if is_value:
         return value
     return {name: item for name, item in value.items() if item not in ("", 0, [], {})}
@@ -151,7 +176,7 @@ def spans(traces):
             scope = plain(scope_spans.get("scope", {}))
             urls = (resource_spans.get("schemaUrl", ""), scope_spans.get("schemaUrl", ""))
             for span in scope_spans.get("spans", []):
-                yield plain(span), resource, scope, urls
+                yield span, resource, scope, urls
 
 
 def records(path):
