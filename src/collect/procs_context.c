@@ -7,7 +7,7 @@
  * ten thousand processes the command that is recorded does not wait for them.
  *
  * Where a Resource is published is asked of the kernel for many processes at once by tiers B2 and
- * B1; else it is searched in PID/maps, which takes 10 times as long as all the rest.
+ * B1; else it is searched in PID/maps, which takes eight times as long.
  *
  * Of the environment only that one value is kept. */
 #include <errno.h>
