@@ -342,9 +342,10 @@ static int list_chosen(struct selection *selection, struct tk_err *err)
     if (rc < 0)
         return rc;
     const struct tk_span_rows rows = {selection->batch, numbers, n};
-    if (!selection->has_bills)
+    if (!selection->has_bills) {
         rc = tk_bill_lookup_open(spans->store->dirfd, &rows, &selection->bills,
                                  &selection->has_bills, err);
+    }
     if (rc == 0 && spans->opts->json) {
         rc = put_json(selection, &rows, err);
     } else if (rc == 0) {

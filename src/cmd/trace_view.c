@@ -343,15 +343,17 @@ static void put_bills_note(const struct drawing *drawing)
     tk_buf_printf(&text, "%s span%s with a bill", tk_count_format(tree->count, figure),
                   tk_count_ending(tree->count));
     for (size_t rule = 0; rule < TK_BILL_RULES; rule++) {
-        if (by_rule[rule] > 0)
+        if (by_rule[rule] > 0) {
             tk_buf_printf(&text, "; by %s: %s", tk_bill_rules[rule].name,
                           tk_count_format(by_rule[rule], figure));
+        }
     }
     if (billed > bounds)
         tk_buf_printf(&text, "; off by %s at most", tk_share_format(error, figure));
-    if (bounds > 0)
+    if (bounds > 0) {
         tk_buf_printf(&text, "; %s shorter than the time between readings (~)",
                       tk_count_format(bounds, figure));
+    }
     tk_buf_printf(drawing->out, "\n%*s", MARKS, "");
     tk_text_put_wrapped(drawing->out, drawing->look, tk_buf_str(&text), MARKS, MARKS);
 }

@@ -33,6 +33,7 @@ struct reading {
     struct place *places;        /* [rows] of the group */
     uint64_t rows;               /* of the group at hand */
     size_t room;                 /* of the lookup */
+    uint8_t max_def;             /* definition level of a value of the column at hand */
 };
 
 /* A value of one column, of the type of `column`, for the place. */
@@ -86,14 +87,14 @@ static union tk_value value_at(const struct tk_parquet_entries *entries, enum tk
 }
 
 /* Hand the entries of some rows, from `at` on, to `take`: those that are there. */
-static int take_entries(struct reading *reading, size_t column, uint8_t max_def,
+static int take_entries(struct reading *reading, size_t column,
                         const struct tk_parquet_entries *entries, uint64_t at, place_fn *take,
                         struct tk_err *err)
 {
     size_t next = 0;
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < entries->n; i++) {
-        if ((entries->def ? entries->def[i] : 0) != max_def)
+        if ((entries->def ? entries->def[i] : 0) != reading->max_def)
             continue;
         union tk_value value = value_at(entries, tk_schema_bills.columns[column].type, next++);
         rc = take(reading, column, &reading->places[at + i], &value, err);
@@ -112,6 +113,7 @@ static int read_column(struct reading *reading, size_t group, size_t column, pla
     int rc = find_leaf(reading, column, &leaf, err);
     if (rc < 0 || leaf == count)
         return rc;
+    reading->max_def = leaves[leaf].max_def;
     rc = tk_parquet_cursor_new(reading->file, group, leaf, &cursor, err);
     while (rc == 0) {
         struct tk_parquet_entries entries;
@@ -119,7 +121,7 @@ static int read_column(struct reading *reading, size_t group, size_t column, pla
         if (rc == 0 && entries.n > reading->rows - at)
             rc = tk_fail(err, -EBADMSG, "more values than rows");
         if (rc == 0) {
-            rc = take_entries(reading, column, leaves[leaf].max_def, &entries, at, take, err);
+            rc = take_entries(reading, column, &entries, at, take, err);
             at += entries.n;
         }
     }
