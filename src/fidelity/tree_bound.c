@@ -70,9 +70,10 @@ int tk_tree_outline_read(struct tk_tree_outline *outline, const struct tk_label_
     memset(outline->masks, 0, mask_words * sizeof(*outline->masks));
     for (int order = 0; order < ORDERS; order++) {
         const uint64_t *labels = labels_of(tree, order);
-        for (uint32_t i = 0; i < tree->count; i++)
-            masks_of(outline, order, kind_of(outline, labels[i]))[i / WORD_BITS] |=
-                1ULL << i % WORD_BITS;
+        for (uint32_t i = 0; i < tree->count; i++) {
+            uint64_t *nodes = masks_of(outline, order, kind_of(outline, labels[i]));
+            nodes[i / WORD_BITS] |= 1ULL << i % WORD_BITS;
+        }
     }
     return 0;
 }
