@@ -103,9 +103,10 @@ static void show_tables(const struct tk_merge_report *report)
     tk_buf_init(&lines, TEXT_MAX);
     tk_look_init(&look, STDOUT_FILENO);
     for (size_t i = 0; i < TK_TABLE_COUNT; i++) {
-        if (report->rows[i] > 0)
+        if (report->rows[i] > 0) {
             tk_buf_printf(&text, "%s%s %s", text.n > 0 ? ", " : "", tk_tables[i].schema->name,
                           tk_count_format(report->rows[i], count));
+        }
     }
     if (text.n == 0)
         return;

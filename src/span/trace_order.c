@@ -38,9 +38,10 @@ size_t tk_rows_find_traces(const struct tk_span_batch *batch, const uint32_t *ro
     size_t count = 0;
     for (size_t i = 0; i < n; i++) {
         const uint8_t *id = batch->trace_ids[rows[i]];
-        if (i == 0 || memcmp(id, batch->trace_ids[rows[i - 1]], 16) != 0)
+        if (i == 0 || memcmp(id, batch->trace_ids[rows[i - 1]], 16) != 0) {
             ret_places[count++] =
                 (struct tk_trace_place){.start_ns = batch->start_ns[rows[i]], .first = (uint32_t)i};
+        }
         ret_places[count - 1].n++;
     }
     if (count > 1)
