@@ -57,12 +57,22 @@ void tk_mix_weights_init(struct tk_mix_weights *sets, size_t count, size_t input
 
 void *tk_mix_table_alloc(size_t bytes)
 {
-    if (bytes < LARGE_PAGE || bytes % LARGE_PAGE != 0)
+    if (bytes < LARGE_PAGE)
         return aligned_alloc(128, (bytes + 127) / 128 * 128);
-    void *table = aligned_alloc(LARGE_PAGE, bytes);
-    if (table)
-        (void)madvise(table, bytes, MADV_HUGEPAGE); /* only faster: not every kernel has them */
+    void *table = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (table == MAP_FAILED)
+        return NULL;
+    (void)madvise(table, bytes, MADV_HUGEPAGE); /* only faster: not every kernel has them */
     return table;
+}
+
+void tk_mix_table_free(void *table, size_t bytes)
+{
+    if (bytes < LARGE_PAGE) {
+        free(table);
+    } else if (table) {
+        (void)munmap(table, bytes);
+    }
 }
 
 int tk_contexts_init(struct tk_contexts *contexts, unsigned bits, struct tk_err *err)
@@ -79,7 +89,7 @@ int tk_contexts_init(struct tk_contexts *contexts, unsigned bits, struct tk_err 
 
 void tk_contexts_release(struct tk_contexts *contexts)
 {
-    free(contexts->buckets);
+    tk_mix_table_free(contexts->buckets, ((size_t)contexts->mask + 1) * sizeof(struct tk_bucket));
     *contexts = (struct tk_contexts){0};
 }
 

@@ -50,8 +50,11 @@ static inline bool tk_code_mixed(struct tk_coder *coder, const struct tk_mix_tab
 
 /* Memory for a table that is read here and there, in whole lines of the cache; in large pages where
  * it fills some, because every read would else look its page up: that was a third of the time.
- * For free(); NULL without memory. */
+ * NULL without memory. */
 void *tk_mix_table_alloc(size_t bytes);
+
+/* Accepts NULL; `bytes` as it was asked for. */
+void tk_mix_table_free(void *table, size_t bytes);
 
 /* A bucket: the models of a nibble in one context; [0] is its check. 64 bytes. */
 struct tk_bucket {

@@ -4,6 +4,12 @@
 
 #include "codec/timing_internal.h"
 
+/* Of all planes and the rest. */
+static size_t count_slots(const struct tk_time_models *models)
+{
+    return (size_t)(TK_TIME_PLANES + 1) << models->slot_bits;
+}
+
 int tk_time_models_new(uint32_t spans, struct tk_time_models **ret_models, struct tk_err *err)
 {
     unsigned bits = tk_mixed_bits(spans, TK_TIME_LEAST_BITS, TK_TIME_MOST_BITS);
@@ -13,7 +19,7 @@ int tk_time_models_new(uint32_t spans, struct tk_time_models **ret_models, struc
     models->slot_bits = bits + TK_TIME_SLOT_BITS;
     if (models->slot_bits > TK_TIME_MOST_BITS)
         models->slot_bits = TK_TIME_MOST_BITS;
-    size_t slots = (size_t)(TK_TIME_PLANES + 1) << models->slot_bits;
+    size_t slots = count_slots(models);
     models->slots = tk_mix_table_alloc(slots * sizeof(*models->slots));
     int rc = models->slots ? tk_contexts_init(&models->contexts, bits, err)
                            : tk_fail(err, -ENOMEM, "timing: out of memory");
@@ -42,7 +48,7 @@ void tk_time_models_free(struct tk_time_models *models)
     if (!models)
         return;
     tk_contexts_release(&models->contexts);
-    free(models->slots);
+    tk_mix_table_free(models->slots, count_slots(models) * sizeof(*models->slots));
     free(models);
 }
 
