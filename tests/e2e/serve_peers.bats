@@ -77,8 +77,8 @@ python() {
     generator=$(command -v telemetrygen || ls "${XDG_CACHE_HOME:-$HOME/.cache}"/tracekit/bench-ingest/bin/telemetrygen 2>/dev/null || true)
     [ -n "$generator" ] || skip "there is no telemetrygen (bench/ingest/install-peers builds it with Go)"
     serve_start -j run
-    "$generator" traces --otlp-insecure --otlp-endpoint "$GRPC" --traces 200
-    "$generator" traces --otlp-insecure --otlp-http --otlp-endpoint "$HTTP" --traces 200
+    "$generator" traces --rate 0 --otlp-insecure --otlp-endpoint "$GRPC" --traces 200
+    "$generator" traces --rate 0 --otlp-insecure --otlp-http --otlp-endpoint "$HTTP" --traces 200
     serve_stop
     [ "$(jq -c '[.accepted_spans, .refused_spans]' receipt)" = '[800,0]' ]
 }
