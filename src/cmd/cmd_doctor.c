@@ -116,17 +116,22 @@ static void format_text(const struct tk_finding *findings, const struct tk_step_
 
 /* JSON ------------------------------------------------------------------------------- */
 
-static void put_object(const char *name, const char *title, const char *gives,
-                       enum tk_probe_state state, const char *here, const char *needs,
-                       struct tk_buf *out)
+/* A finding of either kind, as an object. */
+struct said {
+    const char *name, *title, *gives;
+    enum tk_probe_state state;
+    const char *here, *needs;
+};
+
+static void put_object(const struct said *said, struct tk_buf *out)
 {
     tk_element_open(out, '{');
-    tk_member_put_text(out, "name", tk_str_from(name));
-    tk_member_put_text(out, "state", tk_str_from(tk_probe_state_names[state]));
-    tk_member_put_text(out, "title", tk_str_from(title));
-    tk_member_put_text(out, "gives", tk_str_from(gives));
-    tk_member_put_text(out, "here", tk_str_from(here));
-    tk_member_put_text(out, "needs", tk_str_from(needs));
+    tk_member_put_text(out, "name", tk_str_from(said->name));
+    tk_member_put_text(out, "state", tk_str_from(tk_probe_state_names[said->state]));
+    tk_member_put_text(out, "title", tk_str_from(said->title));
+    tk_member_put_text(out, "gives", tk_str_from(said->gives));
+    tk_member_put_text(out, "here", tk_str_from(said->here));
+    tk_member_put_text(out, "needs", tk_str_from(said->needs));
     tk_buf_putc(out, '}');
 }
 
@@ -150,15 +155,17 @@ static void format_json(const struct tk_finding *findings, const struct tk_step_
     tk_member_open(out, "capabilities", '[');
     for (size_t i = 0; i < tk_capability_count; i++) {
         const struct tk_capability *capability = &tk_capabilities[i];
-        put_object(capability->name, capability->title, capability->gives, findings[i].state,
-                   findings[i].detail, findings[i].missing, out);
+        put_object(&(struct said){capability->name, capability->title, capability->gives,
+                                  findings[i].state, findings[i].detail, findings[i].missing},
+                   out);
     }
     tk_buf_putc(out, ']');
     tk_member_open(out, "steps", '[');
     for (size_t i = 0; i < TK_STEP_MATTERS; i++) {
         const struct tk_step_matter *matter = &tk_step_matters[i];
-        put_object(matter->name, matter->title, matter->gives, steps[i].state, steps[i].detail,
-                   steps[i].missing, out);
+        put_object(&(struct said){matter->name, matter->title, matter->gives, steps[i].state,
+                                  steps[i].detail, steps[i].missing},
+                   out);
     }
     tk_buf_lit(out, "]}\n");
 }

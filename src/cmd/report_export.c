@@ -365,7 +365,8 @@ static int make_id(tk_str a, tk_str b, size_t digits, char *ret, struct tk_err *
 static bool is_hex(tk_str text)
 {
     for (size_t i = 0; i < text.n; i++) {
-        if (!memchr("0123456789abcdef", text.p[i], 16))
+        char c = text.p[i];
+        if (!tk_is_digit(c) && !(c >= 'a' && c <= 'f'))
             return false;
     }
     return true;

@@ -333,9 +333,10 @@ static void build_job(const struct build *build)
     job->overhead.samples = (int64_t)build->curve->count;
     job->overhead.dropped = (int64_t)session->journal.damaged;
     job->overhead.sampler_cpu_ms = tk_watch_cpu_ms(&session->kernel, session->state.job_fd);
-    for (size_t i = 0; i < session->journal.records.count; i++)
+    for (size_t i = 0; i < session->journal.records.count; i++) {
         add_up(&job->overhead.sampler_cpu_ms,
                session->journal.records.items[i].job.overhead.sampler_cpu_ms);
+    }
 }
 
 /* A record of this moment, which ends what is open. */
