@@ -90,8 +90,13 @@ static const struct tk_attr *find_attr(const struct tk_span_batch *batch, size_t
 
 static bool matches(const regex_t *pattern, tk_str text)
 {
+    /* A copy with an end: AddressSanitizer's regexec() looks for it whatever the flags say. */
     regmatch_t all = {.rm_so = 0, .rm_eo = (regoff_t)text.n};
-    return regexec(pattern, text.p ? text.p : "", 1, &all, REG_STARTEND) == 0;
+    TK_CLEANUP(tk_buf_release) struct tk_buf copy;
+    tk_buf_init(&copy, VALUE_MAX);
+    tk_buf_put(&copy, text);
+    tk_buf_putc(&copy, '\0');
+    return tk_buf_ok(&copy) && regexec(pattern, copy.p, 1, &all, REG_STARTEND) == 0;
 }
 
 bool tk_attr_condition_holds(const struct tk_attr_condition *condition, tk_str text)
