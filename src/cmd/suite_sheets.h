@@ -25,6 +25,7 @@ bool tk_suite_has_topic(const struct tk_suite_part *part, const struct tk_suite_
 void tk_suite_sheet_topic(const struct tk_suite_part *part, const struct tk_suite_topic *topic,
                           struct tk_sheet *sheet);
 
+/* Headline figures of the controls, sets that are spoilt on purpose. */
 void tk_suite_sheet_controls(const struct tk_suite_part *part, struct tk_sheet *sheet);
 
 /* The ten queries under both rules, and all figures: the main item against others of its size. */
