@@ -27,6 +27,7 @@ static void devices_and_pipes_are_opened(void **state)
     (void)state;
     assert_int_equal(mkfifoat(dirfd_of_folder, "pipe", 0600), 0);
     TK_CLEANUP(tk_fd_close) int reader = openat(dirfd_of_folder, "pipe", O_RDONLY | O_NONBLOCK);
+    assert_true(reader >= 0);
     link_to("pipe", "link");
     link_to("/dev/null", "null");
     assert_true(is_taken("pipe"));
