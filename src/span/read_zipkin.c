@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Zipkin v2: JSON (an array of spans, lines, or an array of traces) and protobuf (ListOfSpans), by
  * trace-protocols.md section 9. What a span tells is collected first, from either form. The server
- * half of a shared span gets an id of its own and is the child of the client half. */
+ * half of a shared span gets an id of its own and is the child of the client half. A span without a
+ * timestamp starts with its first annotation, else where untimed.h puts it. */
 #include <arpa/inet.h>
 #include <endian.h>
 #include <errno.h>
@@ -9,10 +10,12 @@
 #include <stdlib.h>
 
 #include "base/checked.h"
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/number.h"
 #include "span/reading.h"
 #include "span/span_text.h"
+#include "span/untimed.h"
 #include "span/wire.h"
 
 #define TAGS_MAX 4096 /* of a span; and annotations */
@@ -35,8 +38,8 @@ struct endpoint {
 
 struct zipkin_span {
     tk_str trace_id, id, parent_id, name, kind; /* digits; decoded */
-    int64_t timestamp, duration;
-    bool has_timestamp, shared, debug;
+    int64_t timestamp, duration;                /* 0 = not told */
+    bool shared, debug;
     struct endpoint local, remote;
     struct pair *tags;
     struct annotation *annotations;
@@ -48,7 +51,33 @@ struct zipkin {
     struct tk_json_records records;
     struct zipkin_span span;
     struct tk_buf digits; /* of protobuf: ids and addresses as text */
+    size_t first_row;     /* of the call at hand */
+    int64_t arrival_ns;
+    bool has_untimed; /* rows of it */
 };
+
+static void begin_call(struct zipkin *zipkin, struct tk_span_input *input,
+                       struct tk_span_batch *batch, struct tk_span_tally *tally)
+{
+    tk_reading_begin(&zipkin->reading, input, batch, tally);
+    zipkin->first_row = batch->rows;
+    zipkin->arrival_ns = tk_clock_real_ns();
+    zipkin->has_untimed = false;
+}
+
+/* End a call of the reader that came to `rc`. */
+static int end_call(struct zipkin *zipkin, int rc, struct tk_err *err)
+{
+    if (!zipkin->has_untimed)
+        return rc;
+    struct tk_err failure;
+    int placed =
+        tk_untimed_place(zipkin->reading.batch, zipkin->first_row, zipkin->arrival_ns, &failure);
+    if (rc < 0 || placed == 0)
+        return rc;
+    *err = failure;
+    return placed;
+}
 
 static struct zipkin_span *begin_span(struct zipkin *zipkin)
 {
@@ -257,15 +286,47 @@ static int set_scope(struct tk_reading *reading, const struct zipkin_span *span,
     return scope == UINT32_MAX ? -ENOBUFS : 0;
 }
 
-static int put_span(struct tk_reading *reading, const struct zipkin_span *span, struct tk_err *err)
+/* The first time that the annotations tell; 0 = none. */
+static int64_t first_annotation(const struct zipkin_span *span)
 {
+    int64_t first = 0;
+    for (size_t i = 0; i < span->annotation_count; i++) {
+        int64_t timestamp = span->annotations[i].timestamp;
+        if (timestamp > 0 && (first == 0 || timestamp < first))
+            first = timestamp;
+    }
+    return first;
+}
+
+static int set_time(struct zipkin *zipkin, struct tk_err *err)
+{
+    struct tk_reading *reading = &zipkin->reading;
+    const struct zipkin_span *span = &zipkin->span;
+    if (span->timestamp != 0)
+        return tk_reading_set_time(reading, span->timestamp, span->duration, ns_per_us, err);
+    int64_t start = first_annotation(span);
+    bool is_untimed = start == 0;
+    if (is_untimed)
+        start = zipkin->arrival_ns / ns_per_us + 1; /* rounded up: the duration fits behind both */
+    int rc = tk_reading_set_time(reading, start, span->duration, ns_per_us, err);
+    if (rc < 0)
+        return rc;
+    reading->tally->by_reason[TK_SPAN_NO_START]++;
+    if (is_untimed) {
+        reading->batch->start_ns[reading->batch->rows - 1] = TK_UNTIMED;
+        zipkin->has_untimed = true;
+    }
+    return 0;
+}
+
+static int put_span(struct zipkin *zipkin, struct tk_err *err)
+{
+    struct tk_reading *reading = &zipkin->reading;
+    const struct zipkin_span *span = &zipkin->span;
     struct tk_span_batch *batch = reading->batch;
     struct told told = {0};
     int rc = tk_reading_begin_row(reading, span->trace_id, span->id, span->parent_id, err);
-    if (rc == 0 && !span->has_timestamp)
-        rc = tk_fail(err, -EBADMSG, "a span without a timestamp");
-    rc =
-        rc < 0 ? rc : tk_reading_set_time(reading, span->timestamp, span->duration, ns_per_us, err);
+    rc = rc < 0 ? rc : set_time(zipkin, err);
     if (rc < 0)
         return rc;
     size_t row = batch->rows - 1;
@@ -386,7 +447,6 @@ static int read_member(struct tk_json *json, tk_str key, struct tk_arena *scratc
         return read_part(json, key, scratch, span, err);
     if (tk_json_peek(json) == TK_JSON_NULL)
         return 1;
-    span->has_timestamp |= is_timestamp;
     return tk_json_read_i64(json, is_timestamp ? &span->timestamp : &span->duration, err);
 }
 
@@ -399,18 +459,15 @@ static int read_json_span(struct zipkin *zipkin, tk_str raw)
     struct tk_err err = {0};
     tk_reading_scan(reading, raw, &json);
     int rc = tk_json_read_members(&json, &reading->scratch, read_member, span, &err);
-    rc = rc < 0 ? rc : put_span(reading, span, &err);
+    rc = rc < 0 ? rc : put_span(zipkin, &err);
     if (rc < 0)
         return tk_reading_take_back(reading, &mark, rc, raw.p, err.msg);
     reading->tally->spans++;
     return 0;
 }
 
-static int read_json(void *state, struct tk_span_input *input, struct tk_span_batch *batch,
-                     struct tk_span_tally *tally, struct tk_err *err)
+static int read_json_spans(struct zipkin *zipkin, struct tk_err *err)
 {
-    struct zipkin *zipkin = state;
-    tk_reading_begin(&zipkin->reading, input, batch, tally);
     for (;;) {
         tk_str raw;
         int rc = tk_json_records_next(&zipkin->records, &zipkin->reading, &raw, err);
@@ -421,6 +478,13 @@ static int read_json(void *state, struct tk_span_input *input, struct tk_span_ba
             return 0;
         }
     }
+}
+
+static int read_json(void *state, struct tk_span_input *input, struct tk_span_batch *batch,
+                     struct tk_span_tally *tally, struct tk_err *err)
+{
+    begin_call(state, input, batch, tally);
+    return end_call(state, read_json_spans(state, err), err);
 }
 
 static bool detect_json(tk_str head)
@@ -542,10 +606,8 @@ static int read_number(struct zipkin_span *span, struct tk_wire *in, uint32_t ta
     int rc = tag == TK_WIRE_FIXED64(6) ? tk_wire_fixed64(in, &number) : tk_wire_varint(in, &number);
     if (tag == TK_WIRE_VARINT(4) && number < TK_COUNTOF(kinds))
         span->kind = tk_str_from(kinds[number]);
-    if (tag == TK_WIRE_FIXED64(6)) {
+    if (tag == TK_WIRE_FIXED64(6))
         span->timestamp = (int64_t)number;
-        span->has_timestamp = true;
-    }
     if (tag == TK_WIRE_VARINT(7))
         span->duration = (int64_t)number;
     if (tag == TK_WIRE_VARINT(12))
@@ -595,7 +657,7 @@ static int read_field(struct zipkin *zipkin, struct tk_wire *in, uint32_t tag)
 static int read_proto_span(struct zipkin *zipkin, tk_str message)
 {
     struct tk_reading *reading = &zipkin->reading;
-    struct zipkin_span *span = begin_span(zipkin);
+    (void)begin_span(zipkin);
     struct tk_span_mark mark = tk_span_batch_mark(reading->batch);
     struct tk_wire_fault fault;
     struct tk_wire in = {message.p, message.p + message.n, &fault};
@@ -606,19 +668,17 @@ static int read_proto_span(struct zipkin *zipkin, tk_str message)
         rc = read_field(zipkin, &in, tag);
     if (rc < 0 && rc != -ENOBUFS)
         (void)tk_wire_tell(&fault, reading->input->text, &err);
-    rc = rc < 0 ? rc : put_span(reading, span, &err);
+    rc = rc < 0 ? rc : put_span(zipkin, &err);
     if (rc < 0)
         return tk_reading_take_back(reading, &mark, rc, message.p, err.msg);
     reading->tally->spans++;
     return 0;
 }
 
-static int read_proto(void *state, struct tk_span_input *input, struct tk_span_batch *batch,
-                      struct tk_span_tally *tally, struct tk_err *err)
+static int read_proto_spans(struct zipkin *zipkin, struct tk_err *err)
 {
-    struct zipkin *zipkin = state;
+    struct tk_span_input *input = zipkin->reading.input;
     struct tk_wire_fault fault;
-    tk_reading_begin(&zipkin->reading, input, batch, tally);
     struct tk_wire in = {input->text.p + input->offset, input->text.p + input->text.n, &fault};
     uint32_t tag;
     int rc;
@@ -633,6 +693,13 @@ static int read_proto(void *state, struct tk_span_input *input, struct tk_span_b
         input->offset = (size_t)(in.p - input->text.p);
     }
     return rc < 0 ? tk_wire_tell(&fault, input->text, err) : rc;
+}
+
+static int read_proto(void *state, struct tk_span_input *input, struct tk_span_batch *batch,
+                      struct tk_span_tally *tally, struct tk_err *err)
+{
+    begin_call(state, input, batch, tally);
+    return end_call(state, read_proto_spans(state, err), err);
 }
 
 /* A span that begins with its trace id of 8 or 16 bytes, behind which an id follows. */

@@ -14,6 +14,10 @@ const struct tk_span_reason_about tk_span_reasons[TK_SPAN_REASON_COUNT] = {
     [TK_SPAN_TOO_LARGE] = {"too_large", "too large for a batch", true},
     [TK_SPAN_BAD_RECORD] = {"bad_record", "that could not be read", true},
     [TK_SPAN_DUPLICATE] = {"duplicate", "that came before", true},
+    [TK_SPAN_NO_START] = {"no_start",
+                          "without a timestamp, taken at the first one of their annotations or "
+                          "trace, else at arrival",
+                          false},
     [TK_SPAN_ENDS_EARLY] = {"ends_early", "that ended before the start, taken with a duration of 0",
                             false},
     [TK_SPAN_NO_UTF8] = {"no_utf8", "with text that is no UTF-8", false},

@@ -19,6 +19,7 @@ enum tk_span_reason {
     TK_SPAN_BAD_RECORD,       /* a line or object that is no span */
     TK_SPAN_DUPLICATE,        /* de-duplicated where the reader says so */
     /* taken, and repaired or cut */
+    TK_SPAN_NO_START,   /* not told: that of its first event, of its trace, or the arrival */
     TK_SPAN_ENDS_EARLY, /* end < start: duration 0 */
     TK_SPAN_NO_UTF8,    /* text kept as bytes */
     TK_SPAN_CUT_ATTRS,  /* attributes above the cap, counted as dropped */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/clock.h"
 #include "span/wire.h"
 #include "tk_spans.h"
 
@@ -65,14 +66,69 @@ static void the_server_half_of_a_shared_span_is_the_child_of_the_other(void **st
     tk_span_batch_free(spans.batch);
 }
 
-static void a_span_without_a_time_is_refused(void **state)
+/* By row: its start; -1 = when it came. */
+static const struct {
+    const char *what;
+    const char *text;
+    int64_t starts_us[3];
+    size_t rows, untimed;
+} untimed[] = {
+    {"with its first annotation",
+     "[{\"traceId\":\"a\",\"id\":\"b\",\"duration\":2,\"annotations\":["
+     "{\"timestamp\":9,\"value\":\"ws\"},{\"timestamp\":8,\"value\":\"wr\"}]}]",
+     {8},
+     1,
+     1},
+    {"with its trace, wherever that stands, not with another",
+     "[{\"traceId\":\"a\",\"id\":\"1\",\"timestamp\":0}," SPAN "},"
+     "{\"traceId\":\"f\",\"id\":\"2\",\"timestamp\":1}]",
+     {5, 5, 1},
+     3,
+     1},
+    {"else when it came, with its duration",
+     "[{\"traceId\":\"a\",\"id\":\"b\",\"duration\":3},{\"traceId\":\"a\",\"id\":\"c\"}]",
+     {-1, -1},
+     2,
+     2},
+};
+
+static void a_span_without_a_time_gets_one(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < TK_COUNTOF(untimed); i++) {
+        struct tk_spans spans = {0};
+        int64_t before_ns = tk_clock_real_ns();
+        print_message("# %s\n", untimed[i].what);
+        tk_spans_read(&spans, &tk_span_reader_zipkin, tk_str_from(untimed[i].text), 10);
+        assert_int_equal(spans.batch->rows, untimed[i].rows);
+        assert_int_equal(spans.tally.by_reason[TK_SPAN_NO_START], untimed[i].untimed);
+        assert_int_equal(tk_span_tally_refused(&spans.tally), 0);
+        for (size_t row = 0; row < untimed[i].rows; row++) {
+            int64_t start_ns = spans.batch->start_ns[row];
+            if (untimed[i].starts_us[row] >= 0) {
+                assert_int_equal(start_ns, untimed[i].starts_us[row] * 1000);
+            } else {
+                assert_in_range(start_ns, before_ns, tk_clock_real_ns());
+            }
+        }
+        tk_span_batch_free(spans.batch);
+    }
+}
+
+/* The end of a span must not pass 2262, whichever start it gets. */
+static void a_span_without_a_time_has_an_end(void **state)
 {
     (void)state;
     struct tk_spans spans = {0};
-    tk_spans_read(&spans, &tk_span_reader_zipkin, TK_STR("[{\"traceId\":\"a\",\"id\":\"b\"}]"), 10);
-    assert_int_equal(spans.batch->rows, 0);
+    tk_spans_read(&spans, &tk_span_reader_zipkin,
+                  TK_STR("[{\"traceId\":\"a\",\"id\":\"1\",\"timestamp\":9200000000000000},"
+                         "{\"traceId\":\"a\",\"id\":\"2\",\"duration\":3600000000000000},"
+                         "{\"traceId\":\"a\",\"id\":\"3\",\"duration\":9200000000000000}]"),
+                  10);
+    assert_int_equal(spans.batch->rows, 2);
+    assert_true(spans.batch->start_ns[1] < spans.batch->start_ns[0]); /* when it came */
+    assert_int_equal(spans.batch->duration_ns[1], 3600000000000000000);
     assert_int_equal(spans.tally.by_reason[TK_SPAN_BAD_RECORD], 1);
-    assert_string_equal(spans.input.first_bad, "line 1: a span without a timestamp");
     tk_span_batch_free(spans.batch);
 }
 
@@ -132,7 +188,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_zipkin_writes_is_read),
         cmocka_unit_test(the_server_half_of_a_shared_span_is_the_child_of_the_other),
-        cmocka_unit_test(a_span_without_a_time_is_refused),
+        cmocka_unit_test(a_span_without_a_time_gets_one),
+        cmocka_unit_test(a_span_without_a_time_has_an_end),
         cmocka_unit_test(protobuf_gives_the_same_as_json),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
