@@ -152,9 +152,9 @@ static int fetch_all(struct download *download, struct tk_err *err)
     static const char own[] = "jaeger";
     TK_CLEANUP(tk_buf_release) struct tk_buf names;
     tk_buf_init(&names, NAMES_MAX);
-    int rc = tk_dir_make(AT_FDCWD, download->opts->target_dir, err);
+    int rc = tk_jaeger_api_services(&download->api, &names, err);
+    rc = rc < 0 ? rc : tk_dir_make(AT_FDCWD, download->opts->target_dir, err);
     rc = rc < 0 ? rc : tk_dir_open(AT_FDCWD, download->opts->target_dir, &download->dirfd, err);
-    rc = rc < 0 ? rc : tk_jaeger_api_services(&download->api, &names, err);
     for (size_t at = 0; rc == 0 && at < names.n;) {
         tk_str name = tk_str_from(names.p + at);
         at += name.n + 1;

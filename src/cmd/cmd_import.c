@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/clock.h"
 #include "cmd/import.h"
+#include "cmd/runs.h"
 
 #define FIELD(name) offsetof(struct tk_import_opts, name)
 
@@ -51,6 +53,17 @@ static bool is_file(const char *path)
     return strcmp(path, "-") == 0 || (stat(path, &status) == 0 && !S_ISDIR(status.st_mode));
 }
 
+/* Whether an argument is a file, a folder or the name of an old run. */
+static int check_is_there(char *path, struct tk_err *err)
+{
+    TK_CLEANUP(tk_runs_release) struct tk_runs runs = {0};
+    struct tk_err why;
+    if (is_file(path) || tk_runs_find(&runs, 1, &path, &why) != -ENOENT)
+        return 0;
+    return tk_fail(err, -ENOENT, "%s: no such file or folder, nor an old run of that name in logs/",
+                   path);
+}
+
 static int run(const struct tk_cmd *cmd, int argc, char **argv)
 {
     struct tk_import_opts opts = {.max_bytes = (int64_t)16 << 30,
@@ -66,8 +79,12 @@ static int run(const struct tk_cmd *cmd, int argc, char **argv)
     struct stat status;
     if (argc == 1 && strcmp(argv[0], "jaeger") == 0 && stat(argv[0], &status) < 0)
         return tk_import_jaeger(cmd, &opts);
-    for (int i = 0; i < argc; i++)
+    for (int i = 0; i < argc; i++) {
+        struct tk_err err;
+        if (check_is_there(argv[i], &err) < 0)
+            return tk_cmd_fail(cmd, &err);
         files += is_file(argv[i]);
+    }
     if (files == argc)
         return tk_import_files(cmd, &opts, argc, argv);
     if (files > 0)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tracekit import jaeger: what a server holds, service by service through the query API. A trace
  * comes with each of its services; the filter of duplicates keeps its spans once, also those that
- * arrived between two answers. */
+ * arrived between two answers. The run is made when the server has answered, so that one which is
+ * not there leaves nothing behind. */
 #include <errno.h>
 #include <stdio.h>
 
@@ -16,8 +17,15 @@ struct download {
     const struct tk_cmd *cmd;
     const struct tk_import_opts *opts;
     struct tk_jaeger_api api;
-    struct tk_span_import *import;
+    struct tk_span_import *import; /* NULL until there is an answer */
 };
+
+static int open_import(struct download *download, struct tk_err *err)
+{
+    if (download->import)
+        return 0;
+    return tk_span_import_new(download->cmd, download->opts, &download->import, err);
+}
 
 /* Traces of the answer; the limit is reached when there are as many. */
 static int count_traces(const struct tk_jaeger_api *api, int64_t *ret_traces, struct tk_err *err)
@@ -60,6 +68,9 @@ static int import_service(struct download *download, tk_str service, struct tk_e
                       "raise --limit or shorten --lookback\n",
                       download->cmd->name, name, (long long)traces);
     }
+    rc = open_import(download, err);
+    if (rc < 0)
+        return rc;
     return tk_span_import_text(download->import, name, &tk_span_reader_jaeger,
                                tk_buf_str(&api->answer), err);
 }
@@ -100,8 +111,8 @@ int tk_import_jaeger(const struct tk_cmd *cmd, const struct tk_import_opts *opts
         tk_jaeger_api_release(&download.api);
         return tk_cmd_usage(cmd, "%s", err.msg);
     }
-    rc = rc < 0 ? rc : tk_span_import_new(cmd, &own, &download.import, &err);
     rc = rc < 0 ? rc : import_services(&download, &err);
+    rc = rc < 0 ? rc : open_import(&download, &err); /* also of a server without services */
     if (rc < 0)
         status = tk_cmd_fail(cmd, &err);
     if (download.import && tk_span_import_close(download.import, &err) < 0)

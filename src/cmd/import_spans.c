@@ -355,18 +355,38 @@ int tk_span_import_close(struct tk_span_import *import, struct tk_err *err)
 /* Files ------------------------------------------------------------------------------------------
  */
 
-static int import_file(struct tk_span_import *import, const char *path, struct tk_err *err)
+/* The text of a file and what reads it. */
+static int open_file(const struct tk_import_opts *opts, const char *path,
+                     struct tk_import_text *text, const struct tk_span_reader **ret_reader,
+                     struct tk_err *err)
 {
-    TK_CLEANUP(tk_import_text_release) struct tk_import_text text = {0};
-    const struct tk_span_reader *reader;
-    int rc = tk_import_text_open(path, (uint64_t)import->opts->max_bytes, &text, err);
+    int rc = tk_import_text_open(path, (uint64_t)opts->max_bytes, text, err);
     if (rc < 0)
         return rc;
-    rc = tk_import_text_reader(&text, import->opts->format, import->opts->maps.count > 0, &reader,
-                               err);
-    if (rc < 0)
-        return tk_err_prefix(err, "%s", path);
-    return tk_span_import_text(import, path, reader, text.text, err);
+    rc = tk_import_text_reader(text, opts->format, opts->maps.count > 0, ret_reader, err);
+    return rc < 0 ? tk_err_prefix(err, "%s", path) : 0;
+}
+
+/* Import the files; those that cannot be read are told, in the exit status too. The run is made for
+ * the first that can be: none when no file is, or when it cannot be made. */
+static int import_each(const struct tk_cmd *cmd, const struct tk_import_opts *opts, int argc,
+                       char **argv, struct tk_span_import **import)
+{
+    int status = TK_EXIT_OK;
+    struct tk_err err;
+    for (int i = 0; i < argc; i++) {
+        TK_CLEANUP(tk_import_text_release) struct tk_import_text text = {0};
+        const struct tk_span_reader *reader;
+        if (open_file(opts, argv[i], &text, &reader, &err) < 0) {
+            status = tk_cmd_fail(cmd, &err);
+            continue;
+        }
+        if (!*import && tk_span_import_new(cmd, opts, import, &err) < 0)
+            return tk_cmd_fail(cmd, &err);
+        if (tk_span_import_text(*import, argv[i], reader, text.text, &err) < 0)
+            status = tk_cmd_fail(cmd, &err);
+    }
+    return status;
 }
 
 static int check_options(const struct tk_cmd *cmd, const struct tk_import_opts *opts)
@@ -392,12 +412,9 @@ int tk_import_files(const struct tk_cmd *cmd, const struct tk_import_opts *opts,
             return tk_cmd_fail(cmd, &err);
         }
     }
-    if (tk_span_import_new(cmd, opts, &import, &err) < 0 || !import)
-        return tk_cmd_fail(cmd, &err);
-    for (int i = 0; i < argc; i++) {
-        if (import_file(import, argv[i], &err) < 0)
-            status = tk_cmd_fail(cmd, &err);
-    }
+    status = import_each(cmd, opts, argc, argv, &import);
+    if (!import)
+        return status;
     if (tk_span_import_close(import, &err) < 0) {
         status = tk_cmd_fail(cmd, &err);
     } else if (import->tally.spans == 0 && tk_span_tally_refused(&import->tally) > 0) {

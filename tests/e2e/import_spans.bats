@@ -87,10 +87,11 @@ shop() {
     echo hello >a
     run -1 "$TK" import a -o r
     [[ $output == *"a: is of no format of spans that is known; --format says which"* ]]
+    [ ! -e r ]
     run -2 "$TK" import --format xml a
     [[ $output == *"option '--format': 'xml' is no format of spans"* ]]
-    run -1 "$TK" import absent.json
-    [[ $output == *"absent.json"* ]]
+    run -1 "$TK" import a absent.json
+    [ "$output" = "tracekit import: absent.json: no such file or folder, nor an old run of that name in logs/" ]
     mkdir d
     run -2 "$TK" import a d
     [[ $output == *"files of spans and folders of old runs cannot be one import"* ]]
@@ -246,5 +247,8 @@ serve_traces() {
     [[ $output == *"no credentials in addresses"* ]]
     kill "$stub"
     run -1 "$TK" import jaeger --url "$url" -o d
-    [[ $output == *"GET $url/api/services: "* ]]
+    [[ $output == *"GET $url/api/services: "* && $output != *"→"* ]]
+    run -1 "$TK" import jaeger --url "$url" --service shop -o d
+    [[ $output == *"service shop: GET $url/api/traces?"* && $output != *"→"* ]]
+    [ ! -e d ]
 }
