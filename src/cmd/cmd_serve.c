@@ -31,7 +31,7 @@
 
 struct serve_opts {
     const char *listen[TK_PROTOCOL_COUNT];
-    const char *max_body, *max_memory, *cors;
+    const char *max_body, *max_memory, *cors, *ui;
     int64_t workers, max_connections, segment_rows, segment_age_ns;
     int ack;
     bool json;
@@ -67,6 +67,8 @@ static const struct tk_opt options[] = {
      .max = 100000},
     {"cors", TK_OPT_STRING, FIELD(cors), "ORIGIN[,...]",
      "web pages that may send and ask, as https://shop.example, or * (default none)"},
+    {"ui", TK_OPT_STRING, FIELD(ui), "DIR",
+     "a web page that the listener of queries shows: a bundle of Jaeger's UI"},
     {"segment-rows", TK_OPT_INT, FIELD(segment_rows), "N",
      "spans after which a segment is sealed (default 131072; compressed 262144)", .min = 1,
      .max = 1 << 20},
@@ -162,6 +164,8 @@ static int read_options(struct serve_opts *opts, struct tk_server_options *ret_o
         rc = read_size("max-memory", opts->max_memory, &server.budget_bytes, err);
     if (rc == 0 && server.cors && tk_cors_check(server.cors, err) < 0)
         rc = tk_err_prefix(err, "option '--cors'");
+    if (rc == 0 && opts->ui && !server.listen[TK_PROTOCOL_QUERY])
+        rc = tk_fail(err, -EINVAL, "option '--ui': the listener that shows it, --query, is off");
     if (rc == 0)
         *ret_options = server;
     return rc;
@@ -306,6 +310,26 @@ static void show_receipt(struct tk_server *server, const char *folder, bool json
     (void)fwrite(out.p, 1, out.n, stdout);
 }
 
+/* The page; tell what it is made of. */
+static int load_site(const char *folder, struct tk_site **ret_site, struct tk_err *err)
+{
+    char text[TK_HUMAN_MAX];
+    if (!folder)
+        return 0;
+    int rc = tk_site_load(folder, ret_site, err);
+    if (rc < 0)
+        return tk_err_prefix(err, "option '--ui'");
+    struct tk_site_counts counts = tk_site_count(*ret_site);
+    (void)fprintf(stderr, "tracekit serve: page %s: %zu file%s of %s", folder, counts.files,
+                  tk_count_ending((int64_t)counts.files),
+                  tk_bytes_format((double)counts.bytes, text));
+    if (counts.left_out > 0) {
+        (void)fprintf(stderr, "; left out: %zu (links, or no files)", counts.left_out);
+    }
+    (void)fputc('\n', stderr);
+    return 0;
+}
+
 /* The command ------------------------------------------------------------------------------- */
 
 /* A descriptor that can be read when the server is to end. */
@@ -358,9 +382,13 @@ static int run(const struct tk_cmd *cmd, int argc, char **argv)
     if (read_options(&opts, &server, &err) < 0)
         return tk_cmd_usage(cmd, "%s", err.msg);
     (void)tk_fd_limit_raise(MAX_FDS);
-    if (choose_run(first < argc ? argv[first] : NULL, folder, &err) < 0)
-        return tk_cmd_fail(cmd, &err);
-    return serve(&server, folder, opts.json, &err) < 0 ? tk_cmd_fail(cmd, &err) : TK_EXIT_OK;
+    struct tk_site *site = NULL;
+    int rc = choose_run(first < argc ? argv[first] : NULL, folder, &err);
+    rc = rc < 0 ? rc : load_site(opts.ui, &site, &err);
+    server.site = site;
+    rc = rc < 0 ? rc : serve(&server, folder, opts.json, &err);
+    tk_site_free(site);
+    return rc < 0 ? tk_cmd_fail(cmd, &err) : TK_EXIT_OK;
 }
 
 const struct tk_cmd tk_cmd_serve = {

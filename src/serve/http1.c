@@ -21,6 +21,7 @@
 #include "serve/coded.h"
 #include "serve/cors.h"
 #include "serve/plan.h"
+#include "serve/site.h"
 
 #define POOL_BYTES 32768
 #define ANSWER_MAX ((size_t)256 << 20)
@@ -183,7 +184,8 @@ static void judge(struct request *request, const char *url, const char *method,
                            .path = tk_str_from(url),
                            .content_type = header(request, "Content-Type"),
                            .content_encoding = header(request, "Content-Encoding"),
-                           .length = filter->length};
+                           .length = filter->length,
+                           .has_site = http->worker->options->site != NULL};
     tk_plan_make(&head, http->worker->bodies.max_bytes, &request->plan, &request->answer);
     request->is_refused = request->plan.kind == TK_PLAN_REFUSE;
     if (request->is_refused) {
@@ -232,6 +234,10 @@ static void add_headers(struct request *request, struct MHD_Response *response)
     if (request->coding != TK_CODING_IDENTITY) {
         add_header(request, response, MHD_HTTP_HEADER_CONTENT_ENCODING,
                    tk_coding_name(request->coding));
+    }
+    if (answer->policy) {
+        add_header(request, response, "Content-Security-Policy", answer->policy);
+        add_header(request, response, "X-Content-Type-Options", "nosniff");
     }
     if (answer->allow)
         add_header(request, response, MHD_HTTP_HEADER_ALLOW, answer->allow);
@@ -367,6 +373,9 @@ static void finish(struct request *request, const char *url, const char *method)
     }
     case TK_PLAN_LIST:
         tk_plan_list(http->protocol, &answer->body);
+        break;
+    case TK_PLAN_SITE:
+        tk_site_answer(http->worker->options->site, tk_str_from(url), answer);
         break;
     case TK_PLAN_HEALTH:
         tk_buf_lit(&answer->body, "ok\n");

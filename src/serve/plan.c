@@ -159,6 +159,13 @@ static void plan_spans(const struct tk_head *head, size_t endpoint, size_t max_b
     plan->kind = TK_PLAN_SPANS;
 }
 
+/* Whatever is no API and none of the server's own: the page knows, or says that it does not. */
+static bool is_of_site(const struct tk_head *head, tk_str method)
+{
+    return head->has_site && head->protocol == TK_PROTOCOL_QUERY &&
+           tk_str_eq(method, TK_STR("GET")) && !tk_str_starts_with(head->path, TK_STR("/api/"));
+}
+
 /* Neither of the server's own: a query, or nothing. `allow` is a method that the path knows. */
 static void plan_query(const struct tk_head *head, tk_str method, const char *allow,
                        struct tk_plan *plan, struct tk_answer *answer)
@@ -167,6 +174,10 @@ static void plan_query(const struct tk_head *head, tk_str method, const char *al
     bool is_known = false;
     if (has_queries(head->protocol) && tk_routes_find(method, head->path, &segment, &is_known)) {
         plan->kind = TK_PLAN_QUERY;
+        return;
+    }
+    if (!is_known && is_of_site(head, method)) {
+        plan->kind = TK_PLAN_SITE;
         return;
     }
     if (!allow && is_known)
@@ -186,6 +197,8 @@ void tk_plan_make(const struct tk_head *head, size_t max_body_bytes, struct tk_p
     *ret_plan = (struct tk_plan){0};
     if (endpoint < TK_COUNTOF(endpoints) && endpoints[endpoint].kind != TK_PLAN_SPANS) {
         ret_plan->kind = endpoints[endpoint].kind;
+        if (ret_plan->kind == TK_PLAN_LIST && is_of_site(head, method))
+            ret_plan->kind = TK_PLAN_SITE;
     } else if (endpoint < TK_COUNTOF(endpoints)) {
         plan_spans(head, endpoint, max_body_bytes, ret_plan, answer);
     } else {

@@ -39,6 +39,7 @@ struct tk_head {
     tk_str content_type;
     tk_str content_encoding;
     uint64_t length; /* 0 = none, or not told */
+    bool has_site;   /* the listener of queries has a page to show */
 };
 
 enum tk_plan_kind {
@@ -48,6 +49,7 @@ enum tk_plan_kind {
     TK_PLAN_METRICS,
     TK_PLAN_LIST,
     TK_PLAN_QUERY,
+    TK_PLAN_SITE,
     TK_PLAN_PREFLIGHT, /* a page asks whether it may; it may */
 };
 

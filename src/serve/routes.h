@@ -36,6 +36,7 @@ struct tk_answer {
     const char *content_type; /* static */
     struct tk_buf body;
     int64_t retry_after_s; /* 0 = no such header */
+    const char *policy;    /* Content-Security-Policy of a page; NULL = no such header */
     const char *allow;     /* methods that the path knows, of a 405; NULL = no such header */
 };
 

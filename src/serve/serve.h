@@ -19,6 +19,7 @@
  *   syncer.h    group commit, for --ack=fsync
  *   answer.h    OTLP's partial success and google.rpc.Status
  *   routes.h    method and path of a query to its handler, as const tables
+ *   site.h      the files of a web page
  *   counters.h  what was accepted, refused, throttled; /metrics
  *   api_*.c     a query API each
  *

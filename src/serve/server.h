@@ -17,6 +17,7 @@
 #include "base/err.h"
 #include "segment/segment_sink.h"
 #include "serve/counters.h"
+#include "serve/site.h"
 
 /* Zero or NULL = the default. */
 struct tk_server_options {
@@ -34,6 +35,8 @@ struct tk_server_options {
     int64_t grace_ns;      /* for requests under way when it ends; 0 = 5 s */
     int64_t sync_ns;       /* between syncs of TK_ACK_FSYNC; 0 = 20 ms */
     const char *cors;      /* pages that may ask (cors.h), checked; NULL = none */
+    /* Shown by the listener of queries, and borrowed; NULL = it lists its paths at "/". */
+    const struct tk_site *site;
     struct tk_segment_opts segments;
 };
 

@@ -103,9 +103,12 @@ static void the_head_decides(void **state)
     (void)state;
     for (size_t i = 0; i < TK_COUNTOF(plans); i++) {
         const struct plan_case *want = &plans[i];
-        struct tk_head head = {
-            want->protocol,          tk_str_from(want->method), tk_str_from(want->path),
-            tk_str_from(want->type), tk_str_from(want->coding), want->length};
+        struct tk_head head = {.protocol = want->protocol,
+                               .method = tk_str_from(want->method),
+                               .path = tk_str_from(want->path),
+                               .content_type = tk_str_from(want->type),
+                               .content_encoding = tk_str_from(want->coding),
+                               .length = want->length};
         struct tk_answer answer = {0};
         struct tk_plan plan;
         tk_buf_init(&answer.body, 10000);
@@ -115,6 +118,38 @@ static void the_head_decides(void **state)
         if (plan.kind == TK_PLAN_SPANS)
             assert_int_equal(plan.payload, want->payload);
         assert_int_equal(answer.allow != NULL, want->status == 405);
+        tk_buf_release(&answer.body);
+    }
+}
+
+static void a_page_answers_what_is_neither_api_nor_of_the_server(void **state)
+{
+    (void)state;
+    static const struct {
+        enum tk_protocol protocol;
+        const char *method, *path;
+        enum tk_plan_kind kind;
+    } cases[] = {
+        {TK_PROTOCOL_QUERY, "GET", "/", TK_PLAN_SITE},
+        {TK_PROTOCOL_QUERY, "HEAD", "/search", TK_PLAN_SITE},
+        {TK_PROTOCOL_QUERY, "GET", "/static/a.js", TK_PLAN_SITE},
+        {TK_PROTOCOL_QUERY, "GET", "/api/services", TK_PLAN_QUERY},
+        {TK_PROTOCOL_QUERY, "GET", "/api/nothing", TK_PLAN_REFUSE},
+        {TK_PROTOCOL_QUERY, "GET", "/metrics", TK_PLAN_METRICS},
+        {TK_PROTOCOL_QUERY, "POST", "/search", TK_PLAN_REFUSE},
+        {ZIPKIN, "GET", "/", TK_PLAN_LIST},
+        {HTTP, "GET", "/search", TK_PLAN_REFUSE},
+    };
+    for (size_t i = 0; i < TK_COUNTOF(cases); i++) {
+        struct tk_head head = {.protocol = cases[i].protocol,
+                               .method = tk_str_from(cases[i].method),
+                               .path = tk_str_from(cases[i].path),
+                               .has_site = true};
+        struct tk_answer answer = {0};
+        struct tk_plan plan;
+        tk_buf_init(&answer.body, 10000);
+        tk_plan_make(&head, MAX_BODY, &plan, &answer);
+        assert_int_equal(plan.kind, cases[i].kind);
         tk_buf_release(&answer.body);
     }
 }
@@ -226,6 +261,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(heads_that_two_readers_take_for_two_requests_are_refused),
         cmocka_unit_test(the_head_decides),
+        cmocka_unit_test(a_page_answers_what_is_neither_api_nor_of_the_server),
         cmocka_unit_test(each_outcome_has_its_answer),
         cmocka_unit_test(protobuf_is_answered_in_protobuf),
         cmocka_unit_test(spans_that_are_refused_are_told_with_reasons),
