@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "span/when.h"
 
+#include <string.h>
 #include <time.h>
 
+#include "base/checked.h"
 #include "base/clock.h"
 #include "base/compiler.h"
 #include "base/number.h"
+#include "base/opt.h"
 
 /* Take a number of exactly `digits` digits. */
 static bool take_digits(tk_str *text, size_t digits, int *ret)
@@ -138,5 +141,32 @@ bool tk_when_parse(tk_str text, bool local, int64_t *ret_ns)
         return false;
     int64_t s = local && !has_zone ? local_to_s(&civil) : tk_civil_to_s(&civil) - east_s;
     *ret_ns = s * TK_NS_PER_S + fraction_ns;
+    return true;
+}
+
+/* "+90s"; without a unit it would be milliseconds, which nobody means. */
+static bool parse_offset(const char *text, int64_t *ret_ns)
+{
+    size_t n = strlen(text);
+    return *text == '+' && text[n - 1] >= 'a' && tk_duration_parse(text + 1, ret_ns);
+}
+
+#define MILLI_FROM 100000000000 /* as ms the year 1973, as seconds the year 5138 */
+
+bool tk_when_parse_point(const char *text, int64_t start_ns, int64_t *ret_ns)
+{
+    int64_t number;
+    int64_t ns;
+    if (*text == '+') {
+        if (!parse_offset(text, &number) || !tk_add_i64(start_ns, number, &ns))
+            return false;
+    } else if (tk_parse_i64(tk_str_from(text), &number)) {
+        if (number < 0 ||
+            !tk_mul_i64(number, number < MILLI_FROM ? TK_NS_PER_S : TK_NS_PER_MS, &ns))
+            return false;
+    } else {
+        return tk_when_parse(tk_str_from(text), false, ret_ns);
+    }
+    *ret_ns = ns;
     return true;
 }

@@ -18,4 +18,9 @@
  * time that exists; *ret_ns (since the epoch) is then untouched. Safe from any thread. */
 bool tk_when_parse(tk_str text, bool local, int64_t *ret_ns);
 
+/* Read a time as it is given on a command line: as above (without a zone UTC), seconds or
+ * milliseconds since the epoch (from 100,000,000,000 on they are milliseconds), or "+90s" (with its
+ * unit), so long after `start_ns`. False when it is none of these. */
+bool tk_when_parse_point(const char *text, int64_t start_ns, int64_t *ret_ns);
+
 #endif

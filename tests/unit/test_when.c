@@ -84,11 +84,46 @@ static void a_time_without_a_zone_is_local_when_asked_for(void **state)
     tzset();
 }
 
+static void a_point_is_a_time_an_epoch_or_an_offset(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int64_t ns;
+    } cases[] = {
+        {"2025-10-10T11:55:36Z", 1760097336000000000},
+        {"1760097336", 1760097336000000000},
+        {"1760097336123", 1760097336123000000},
+        {"0", 0},
+        {"+0s", 5000000000},
+        {"+90s", 95000000000},
+        {"+1.5s", 6500000000},
+    };
+    for (size_t i = 0; i < TK_COUNTOF(cases); i++) {
+        int64_t ns = -1;
+        print_message("# %s\n", cases[i].text);
+        assert_true(tk_when_parse_point(cases[i].text, 5000000000, &ns));
+        assert_int_equal(ns, cases[i].ns);
+    }
+    static const char *const others[] = {
+        "", "+", "+90", "+1.", "90s", "-5", "+-5s", "12:00", "9223372036854775807", "1760097336.5",
+    };
+    for (size_t i = 0; i < TK_COUNTOF(others); i++) {
+        int64_t ns = -1;
+        print_message("# %s\n", others[i]);
+        assert_false(tk_when_parse_point(others[i], 5000000000, &ns));
+        assert_int_equal(ns, -1);
+    }
+    int64_t ns = -1;
+    assert_false(tk_when_parse_point("+100h", INT64_MAX - 5, &ns));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(times_of_logs_are_read),
         cmocka_unit_test(what_is_no_time_is_refused_and_leaves_the_result_alone),
+        cmocka_unit_test(a_point_is_a_time_an_epoch_or_an_offset),
         cmocka_unit_test(a_time_without_a_zone_is_local_when_asked_for),
     };
     return cmocka_run_group_tests_name("when", tests, NULL, NULL);
