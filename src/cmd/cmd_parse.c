@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cmd/cmd.h"
+#include "cmd/range.h"
 #include "cmd/runs.h"
 #include "run/parse.h"
 #include "run/run.h"
@@ -16,6 +17,8 @@ static const char *const layouts[] = {"cctf", "cts", NULL};
 struct parse_opts {
     const char *output;
     int layout;
+    const char *from;
+    const char *to;
     const char *node;
     const char *stage;
     const char *app_id;
@@ -29,6 +32,9 @@ static const struct tk_opt options[] = {
      "write events.jsonl, cctf/ and CTS/ to DIR, not to the run folder", .letter = 'o'},
     {"layout", TK_OPT_CHOICE, offsetof(struct parse_opts, layout), "LAYOUT",
      "cctf; or cts: write the layout of generation 2 besides", .choices = layouts},
+    {"from", TK_OPT_STRING, offsetof(struct parse_opts, from), "TIME",
+     "only rows from then on: " TK_RANGE_HELP "; needs --output"},
+    {"to", TK_OPT_STRING, offsetof(struct parse_opts, to), "TIME", "only rows before then"},
     {"node", TK_OPT_STRING, offsetof(struct parse_opts, node), "NODE",
      "node label where node_meta.json has none", .env = "NODE_ID"},
     {"stage", TK_OPT_STRING, offsetof(struct parse_opts, stage), "STAGE",
@@ -69,10 +75,15 @@ static const char *relative(const char *path)
 static int parse_one(const struct tk_cmd *cmd, const struct parse_opts *opts, const char *folder)
 {
     struct tk_err err;
+    struct tk_range range;
+    bool in_part = opts->from || opts->to;
+    if (in_part && tk_range_read(folder, opts->from, opts->to, &range, &err) < 0)
+        return tk_cmd_fail(cmd, &err);
     struct tk_parse_options parse = {
         .folder = relative(folder),
         .output = opts->output,
         .cts = opts->layout == LAYOUT_CTS,
+        .range = in_part ? &range : NULL,
         .node = opts->node,
         .stage = opts->stage,
         .app_id = opts->app_id,
@@ -118,6 +129,8 @@ static int run(const struct tk_cmd *cmd, int argc, char **argv)
         return -first;
     if (opts.output && argc - first > 1)
         return tk_cmd_usage(cmd, "--output takes one run, not %d", argc - first);
+    if ((opts.from || opts.to) && !opts.output)
+        return tk_cmd_usage(cmd, "--from and --to need --output: a part does not replace the run");
     if (first == argc)
         return parse_named(cmd, &opts, 0, NULL);
 
@@ -141,6 +154,7 @@ const struct tk_cmd tk_cmd_parse_run = {
              "\n"
              "  tracekit parse\n"
              "  tracekit parse logs/20261121T090229Z\n"
+             "  tracekit parse --from +60s --to +90s --output part 20261121T090229Z\n"
              "  tracekit parse --layout cts 'RUN(c0)'",
     .options = options,
     .mixed = true,

@@ -105,6 +105,14 @@ int tk_lines_open(struct tk_lines *lines, int dirfd, const char *name, struct tk
     return 0;
 }
 
+int tk_lines_set_range(struct tk_lines *lines, const struct tk_range *range, struct tk_err *err)
+{
+    if (!lines->recording)
+        return 0;
+    return tk_recording_reader_set_range(lines->recording->reader, range->from_us, range->to_us,
+                                         err);
+}
+
 int tk_lines_open_fd(struct tk_lines *lines, int fd, const char *name, struct tk_err *err)
 {
     struct tk_lines opened = {.name = name, .cap = BUFFER_START, .fd = fd};

@@ -13,6 +13,7 @@
 #include "base/compiler.h"
 #include "base/err.h"
 #include "base/str.h"
+#include "run/range.h"
 
 /* Longer lines are skipped, and said to be so. */
 #define TK_LINE_MAX ((size_t)1 << 20)
@@ -42,6 +43,11 @@ struct tk_lines {
  * `lines` is untouched on failure. */
 TK_MUST_USE int tk_lines_open(struct tk_lines *lines, int dirfd, const char *name,
                               struct tk_err *err);
+
+/* Before the first line: pass over the blocks of the recording that have no row of the range; rows
+ * of other times, and all lines of a file, still come. */
+TK_MUST_USE int tk_lines_set_range(struct tk_lines *lines, const struct tk_range *range,
+                                   struct tk_err *err);
 
 /* Read from a descriptor, which is then owned, whether it is a file or a pipe. */
 TK_MUST_USE int tk_lines_open_fd(struct tk_lines *lines, int fd, const char *name,

@@ -21,11 +21,12 @@ struct ordering {
     struct tk_out *out;
     struct tk_copy_stats *stats;
     int64_t window_us;
-    int64_t newest_us;  /* of all rows so far */
-    int64_t written_us; /* of the last row written */
-    struct tk_buf text; /* lines that wait */
-    struct tk_buf kept; /* those of them that wait on, while a block is written */
-    size_t write_at;    /* bytes of text at which the next block is written */
+    const struct tk_range *range; /* NULL = all times */
+    int64_t newest_us;            /* of all rows so far */
+    int64_t written_us;           /* of the last row written */
+    struct tk_buf text;           /* lines that wait */
+    struct tk_buf kept;           /* those of them that wait on, while a block is written */
+    size_t write_at;              /* bytes of text at which the next block is written */
     struct row *rows;
     size_t count;
     size_t cap;
@@ -157,6 +158,10 @@ static int add_line(struct ordering *order, const struct tk_line *line, struct t
         count_bad(order->stats, line, why.msg);
         return 0;
     }
+    if (order->range && (us == INT64_MIN || !tk_range_has(order->range, us))) {
+        order->stats->outside++;
+        return 0;
+    }
     order->stats->rows++;
     return add_row(order, us == INT64_MIN ? order->newest_us : us, text, err);
 }
@@ -174,14 +179,15 @@ static int copy(struct tk_lines *lines, struct ordering *order, struct tk_err *e
     return 0;
 }
 
-int tk_copy_ordered(int dirfd, const char *name, int64_t window_us, struct tk_out *out,
-                    struct tk_copy_stats *ret_stats, struct tk_err *err)
+int tk_copy_ordered(int dirfd, const char *name, const struct tk_copy_options *options,
+                    struct tk_out *out, struct tk_copy_stats *ret_stats, struct tk_err *err)
 {
     struct tk_lines lines = {0};
     struct tk_copy_stats stats = {0};
     struct ordering order = {.out = out,
                              .stats = &stats,
-                             .window_us = window_us,
+                             .window_us = options->window_us,
+                             .range = options->range,
                              .newest_us = INT64_MIN,
                              .written_us = INT64_MIN,
                              .write_at = BLOCK_BYTES,
@@ -191,7 +197,9 @@ int tk_copy_ordered(int dirfd, const char *name, int64_t window_us, struct tk_ou
         return rc;
     tk_buf_init(&order.text, WAIT_BYTES + TK_LINE_MAX);
     tk_buf_init(&order.kept, WAIT_BYTES + TK_LINE_MAX);
-    rc = copy(&lines, &order, err);
+    rc = options->range ? tk_lines_set_range(&lines, options->range, err) : 0;
+    if (rc == 0)
+        rc = copy(&lines, &order, err);
     release(&order);
     tk_lines_close(&lines);
     if (rc == 0)

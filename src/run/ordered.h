@@ -9,9 +9,17 @@
 #include <stdint.h>
 
 #include "run/out.h"
+#include "run/range.h"
+
+struct tk_copy_options {
+    int64_t window_us;            /* rows may be that much out of order */
+    const struct tk_range *range; /* rows of other times are left out, and the blocks of a recording
+                                     that hold no others not read; NULL = all are copied */
+};
 
 struct tk_copy_stats {
-    uint64_t rows;
+    uint64_t rows;       /* copied */
+    uint64_t outside;    /* read, but of another time than the range, or of none */
     uint64_t bad;        /* lines that hold no object: left out */
     uint64_t torn;       /* 0 or 1: the last line was cut short */
     uint64_t late;       /* rows more than the window out of order: kept where they were */
@@ -20,7 +28,8 @@ struct tk_copy_stats {
 
 /* Append the lines of `name` below `dirfd` to `out`. The time of a row is its ts_us, else ts_ms,
  * else ts (ms); rows without any keep their place. -ENOENT when the file is missing. */
-TK_MUST_USE int tk_copy_ordered(int dirfd, const char *name, int64_t window_us, struct tk_out *out,
-                                struct tk_copy_stats *ret_stats, struct tk_err *err);
+TK_MUST_USE int tk_copy_ordered(int dirfd, const char *name, const struct tk_copy_options *options,
+                                struct tk_out *out, struct tk_copy_stats *ret_stats,
+                                struct tk_err *err);
 
 #endif

@@ -72,6 +72,18 @@ static bool is_foreign(const struct tk_parse *parse)
     return count > 0 && !tk_import_has_run(parse->folder);
 }
 
+/* A part in the place of the whole would be taken for it. */
+static int check_target(const struct tk_parse *parse, struct tk_err *err)
+{
+    struct stat in;
+    struct stat out;
+    if (!parse->options->range || fstat(parse->in, &in) < 0 || fstat(parse->out, &out) < 0 ||
+        in.st_dev != out.st_dev || in.st_ino != out.st_ino)
+        return 0;
+    return tk_fail(err, -EINVAL, "%s: a part of the run takes another folder as output",
+                   parse->target);
+}
+
 static int open_folders(struct tk_parse *parse, struct tk_err *err)
 {
     int rc = tk_dir_open(AT_FDCWD, parse->folder, &parse->in, err);
@@ -83,6 +95,8 @@ static int open_folders(struct tk_parse *parse, struct tk_err *err)
         rc = tk_run_folder_make(parse->target, err);
     if (rc == 0)
         rc = tk_dir_open(AT_FDCWD, parse->target, &parse->out, err);
+    if (rc == 0)
+        rc = check_target(parse, err);
     if (rc == 0)
         rc = open_below(parse, "cctf", &parse->cctf, err);
     if (rc == 0 && parse->options->cts)
@@ -164,6 +178,20 @@ static int run_steps(struct tk_parse *parse, struct tk_err *err)
     return 0;
 }
 
+/* How much of the run the range was. */
+static void say_range(struct tk_parse *parse)
+{
+    char rows[TK_HUMAN_MAX];
+    char outside[TK_HUMAN_MAX];
+    if (!parse->options->range)
+        return;
+    tk_parse_say(parse, TK_PARSE_PROGRESS, "[parse] in the range → %s rows; beside it %s were read",
+                 tk_count_format((int64_t)parse->result.rows, rows),
+                 tk_count_format((int64_t)parse->result.outside, outside));
+    if (parse->result.rows == 0)
+        tk_parse_say(parse, TK_PARSE_WARNING, "%s: no row lies in the range", parse->folder);
+}
+
 /* Artefacts ------------------------------------------------------------------------------- */
 
 static int64_t count_lines(int dirfd, const char *name)
@@ -234,6 +262,7 @@ int tk_parse(const struct tk_parse_options *options, struct tk_parse_result *ret
     rc = run_steps(&parse, err);
     if (rc < 0)
         return rc;
+    say_range(&parse);
     say_client_events(&parse);
     tk_parse_say(&parse, TK_PARSE_PROGRESS, "[parse] CCTF → %s/cctf", parse.target);
     tk_parse_say(&parse, TK_PARSE_PROGRESS, "module_inventory → %s/%s", parse.target,

@@ -70,20 +70,33 @@ void tk_parse_note_copy(struct tk_parse *parse, const char *name, const struct t
 
 /* Copies ------------------------------------------------------------------------------- */
 
+/* Rows of the clock have no time but the one that they tell; they are few, and all of them kept. */
+static const struct tk_range *range_of(const struct tk_parse *parse, enum tk_table table)
+{
+    return table == TK_TABLE_CLOCK ? NULL : parse->options->range;
+}
+
 int tk_parse_copy_lines(struct tk_parse *parse, enum tk_table table, struct tk_err *err)
 {
     char source[TK_SOURCE_MAX];
+    const struct tk_copy_options options = {parse->window_us, range_of(parse, table)};
     bool found = tk_parse_find_source(parse, table, source);
     TK_CLEANUP(tk_out_release) struct tk_out out = TK_OUT_NONE;
     struct tk_copy_stats stats = {0};
     int rc = tk_out_open(&out, parse->cctf, tk_tables[table].cctf, NULL, err);
     if (rc == 0 && found)
-        rc = tk_copy_ordered(parse->in, source, parse->window_us, &out, &stats, err);
+        rc = tk_copy_ordered(parse->in, source, &options, &out, &stats, err);
     if (rc == 0)
         rc = tk_out_close(&out, err);
-    if (rc == 0 && found)
+    if (rc < 0)
+        return rc;
+    if (found)
         tk_parse_note_copy(parse, source, &stats);
-    return rc;
+    if (options.range) {
+        parse->result.rows += stats.rows;
+        parse->result.outside += stats.outside;
+    }
+    return 0;
 }
 
 static int check_document(tk_str text, struct tk_err *err)
@@ -175,6 +188,8 @@ static int copy_table(struct tk_parse *parse, enum tk_table table, struct tk_err
         if (table != TK_TABLE_MODULE_INVENTORY)
             return 0;
         rc = write_module(parse, err);
+    } else if (table == TK_TABLE_RUN && parse->options->range) {
+        rc = tk_parse_write_part(parse, source, err);
     } else if (files->layout == TK_LAYOUT_LINES) {
         rc = tk_parse_copy_lines(parse, table, err);
     } else {

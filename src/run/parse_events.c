@@ -219,7 +219,19 @@ static void put_cts(struct tk_out *out, const struct tk_event *event)
     set_number(batch, TK_CTS_INVOCATIONS_TS_END, event->end_ms);
 }
 
-static void put_events(const struct tk_parse *parse, const struct tk_events *events,
+/* Whether the event lies in the range, or reaches into it. One without a time does not. */
+static bool is_wanted(const struct tk_parse *parse, const struct tk_event *event)
+{
+    const struct tk_range *range = &parse->range;
+    if (!parse->options->range)
+        return true;
+    int64_t begin_ms = event->enqueue_ms > 0 ? event->enqueue_ms : event->start_ms;
+    begin_ms = begin_ms > 0 ? begin_ms : event->time_ms;
+    int64_t end_ms = event->end_ms > begin_ms ? event->end_ms : begin_ms;
+    return begin_ms > 0 && begin_ms <= (range->to_us - 1) / 1000 && end_ms >= range->from_us / 1000;
+}
+
+static void put_events(struct tk_parse *parse, const struct tk_events *events,
                        struct event_outs *outs, struct tk_buf *line)
 {
     TK_CLEANUP(tk_buf_release) struct tk_buf identity;
@@ -234,6 +246,10 @@ static void put_events(const struct tk_parse *parse, const struct tk_events *eve
         const struct tk_event *event = &events->items[i];
         if (event->is_duplicate)
             continue;
+        if (!is_wanted(parse, event)) {
+            parse->result.outside++;
+            continue;
+        }
         tk_buf_reset(line);
         tk_event_format(event, node, stage, line);
         tk_out_put_line(&outs->merged, tk_buf_str(line));
@@ -257,6 +273,8 @@ static int write_events(struct tk_parse *parse, const struct tk_events *events, 
     if (rc == 0)
         rc = close_outs(parse, &outs, err);
     parse->result.events = (uint64_t)outs.cctf.row_count;
+    if (parse->options->range)
+        parse->result.rows += parse->result.events;
     return rc;
 }
 

@@ -33,6 +33,7 @@ struct tk_parse {
     struct tk_birth birth; /* clk_tck, and the anchor of boot time */
     int64_t start_us;      /* first tick; INT64_MIN = unknown */
     int64_t window_us;     /* rows may be that much out of order */
+    struct tk_range range;
     struct tk_exits exits;
 };
 
@@ -52,9 +53,13 @@ void tk_parse_note_stats(struct tk_parse *parse, const char *name,
 void tk_parse_note_copy(struct tk_parse *parse, const char *name,
                         const struct tk_copy_stats *stats);
 
-/* Copy a table to cctf/ in the order of time; an empty one when it has no source. */
+/* Copy a table, its rows of the range, to cctf/ in the order of time; an empty one when it has no
+ * source. */
 TK_MUST_USE int tk_parse_copy_lines(struct tk_parse *parse, enum tk_table table,
                                     struct tk_err *err);
+
+/* Write cctf/run.json of a part: `source` with its times and a notice of what it is. */
+TK_MUST_USE int tk_parse_write_part(struct tk_parse *parse, const char *source, struct tk_err *err);
 
 /* Copy a document such as run.json to cctf/ as it is, unless it has no source or is no JSON. */
 TK_MUST_USE int tk_parse_copy_document(struct tk_parse *parse, enum tk_table table,

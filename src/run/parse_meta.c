@@ -2,8 +2,10 @@
 /* Steps 1 and 7 of parse: who recorded the run, and nodes.json, links.json from it. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "run/parse_internal.h"
 
@@ -117,6 +119,21 @@ static void read_run(struct tk_parse *parse)
     warn_of_interval(parse, interval_ms);
 }
 
+/* Of a part the processes are followed from its begin on. */
+static int begin_range(struct tk_parse *parse, struct tk_err *err)
+{
+    parse->range = parse->options->range ? *parse->options->range : TK_RANGE_ALL;
+    if (parse->options->range && parse->rawlog) {
+        return tk_fail(err, -EOPNOTSUPP,
+                       "%s: raw logs cannot be parsed in part: 'tracekit import' makes tables of "
+                       "them first",
+                       parse->folder);
+    }
+    if (parse->range.from_us > parse->start_us)
+        parse->start_us = parse->range.from_us;
+    return 0;
+}
+
 /* Identity --------------------------------------------------------------------------- */
 
 /* Keep the first of several candidates that is not empty. */
@@ -209,6 +226,8 @@ int tk_parse_meta(struct tk_parse *parse, struct tk_err *err)
     rc = read_boot(parse, err);
     if (rc == 0)
         rc = open_rawlog(parse, err);
+    if (rc == 0)
+        rc = begin_range(parse, err);
     if (rc == 0)
         rc = find_identity(parse, err);
     if (rc < 0)
@@ -338,6 +357,70 @@ static int write_links(struct tk_parse *parse, struct tk_err *err)
     tk_batch_set_text(links, TK_LINKS_V, tk_str_from(network));
     rc = find_peaks(parse, links, err);
     return rc < 0 ? rc : tk_objects_write(parse->cctf, tk_tables[TK_TABLE_LINKS].cctf, links, err);
+}
+
+/* A part of a run --------------------------------------------------------------------- */
+
+/* "2026-11-21T09:00:00.250Z" */
+static void format_point(int64_t us, char *to, size_t cap)
+{
+    char second[TK_TIME_MAX];
+    (void)tk_time_format_iso(us * TK_NS_PER_US, second);
+    (void)snprintf(to, cap, "%.19s.%03lldZ", second, (long long)(us / 1000 % 1000));
+}
+
+/* "a part of the run, from 2026-11-21T09:00:00Z to ..." before the notices that there are. */
+static int add_notice(const struct tk_range *range, const struct tk_batch *whole,
+                      struct tk_batch *part, struct tk_err *err)
+{
+    char from[TK_TIME_MAX] = "its start";
+    char to[TK_TIME_MAX] = "its end";
+    char text[3 * TK_TIME_MAX + 128];
+    struct tk_list before = {0};
+    if (tk_batch_has(whole, 0, TK_RUN_NOTICES))
+        before = tk_batch_at(whole, 0, TK_RUN_NOTICES)->list;
+    tk_str *notices = calloc(before.n + 1, sizeof(*notices));
+    if (!notices)
+        return tk_fail(err, -ENOMEM, "run.json: out of memory");
+    if (range->from_us != INT64_MIN)
+        format_point(range->from_us, from, sizeof(from));
+    if (range->to_us != INT64_MAX)
+        format_point(range->to_us, to, sizeof(to));
+    (void)snprintf(text, sizeof(text),
+                   "a part of the run, from %s to %s: totals in run.json and of its command are of "
+                   "the whole",
+                   from, to);
+    notices[0] = tk_str_from(text);
+    for (size_t i = 0; i < before.n; i++)
+        notices[i + 1] = ((const tk_str *)before.items)[i];
+    tk_batch_set_text_list(part, TK_RUN_NOTICES, notices, before.n + 1);
+    free(notices);
+    return 0;
+}
+
+int tk_parse_write_part(struct tk_parse *parse, const char *source, struct tk_err *err)
+{
+    const struct tk_range *range = &parse->range;
+    TK_CLEANUP(tk_batch_freep) struct tk_batch *whole = NULL;
+    TK_CLEANUP(tk_batch_freep) struct tk_batch *run = NULL;
+    int rc = tk_object_read(parse->in, source, &tk_schema_run, &whole, err);
+    if (rc == -EBADMSG || rc == -EMSGSIZE)
+        return tk_parse_copy_document(parse, TK_TABLE_RUN, err); /* which tells */
+    if (rc < 0)
+        return rc;
+    rc = tk_batch_new(&tk_schema_run, 1, DOCUMENT_MAX, &run, err);
+    if (rc < 0)
+        return rc;
+    tk_batch_begin(run);
+    copy_columns(run, whole);
+    rc = add_notice(range, whole, run, err);
+    if (rc < 0)
+        return rc;
+    if (tk_batch_i64(run, 0, TK_RUN_START_MS, INT64_MAX) < range->from_us / 1000)
+        tk_batch_set_i64(run, TK_RUN_START_MS, range->from_us / 1000);
+    if (tk_batch_i64(run, 0, TK_RUN_STOP_MS, INT64_MIN) > range->to_us / 1000)
+        tk_batch_set_i64(run, TK_RUN_STOP_MS, range->to_us / 1000);
+    return tk_object_write(parse->cctf, tk_tables[TK_TABLE_RUN].cctf, run, err);
 }
 
 int tk_parse_nodes(struct tk_parse *parse, struct tk_err *err)

@@ -243,12 +243,13 @@ static int64_t start_of(const struct procs *procs, const struct tk_exit *item)
 static int take_exits_until(struct procs *procs, int64_t us, struct tk_err *err)
 {
     const struct tk_exits *exits = &procs->parse->exits;
+    const struct tk_range *range = &procs->parse->range;
     while (procs->next_exit < exits->count) {
         const struct tk_exit *item = &exits->items[exits->by_end[procs->next_exit]];
-        if (item->end_us > us)
+        if (item->end_us > us || item->end_us >= range->to_us)
             return 0;
         procs->next_exit++;
-        if (item->cpu_ns < 0)
+        if (item->cpu_ns < 0 || item->end_us < range->from_us)
             continue;
         struct sample sample = {.pid = item->pid,
                                 .start_ticks = start_of(procs, item),
@@ -414,25 +415,11 @@ static void release(struct procs *procs)
     free(procs->items);
 }
 
-static int copy_metrics(struct tk_parse *parse, const char *source, struct tk_err *err)
-{
-    TK_CLEANUP(tk_out_release) struct tk_out out = TK_OUT_NONE;
-    struct tk_copy_stats stats = {0};
-    int rc = tk_out_open(&out, parse->cctf, tk_tables[TK_TABLE_PROC_METRICS].cctf, NULL, err);
-    if (rc == 0 && source)
-        rc = tk_copy_ordered(parse->in, source, parse->window_us, &out, &stats, err);
-    if (rc == 0)
-        rc = tk_out_close(&out, err);
-    if (rc == 0 && source)
-        tk_parse_note_copy(parse, source, &stats);
-    return rc;
-}
-
 int tk_parse_procs(struct tk_parse *parse, struct tk_err *err)
 {
     char source[TK_SOURCE_MAX];
     bool found = tk_parse_find_source(parse, TK_TABLE_PROC_METRICS, source);
-    int rc = copy_metrics(parse, found ? source : NULL, err);
+    int rc = tk_parse_copy_lines(parse, TK_TABLE_PROC_METRICS, err);
     if (rc < 0)
         return rc;
     TK_CLEANUP(release)

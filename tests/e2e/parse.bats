@@ -189,6 +189,50 @@ put() {
     [ -z "$left" ]
 }
 
+@test "--from and --to give the rows of that time, compact or not" {
+    for how in --compact ""; do
+        rm -rf run whole part
+        # shellcheck disable=SC2086  # nothing, or one option
+        "$TK" record -q $how --tier P -o run --interval 50ms -- sh -c 'for i in 1 2 3; do sleep 0.5; done'
+        "$TK" parse -o whole run >/dev/null 2>&1
+        start=$(jq .start_ms run/run.json)
+        run -0 --separate-stderr "$TK" parse --from +500ms --to "$((start + 1000))" -o part run
+        grep -q '^\[parse\] in the range → [1-9]' <<<"$output"
+        [ -s part/cctf/proc_metrics.jsonl ]
+        for table in host_metrics proc_metrics proc_exit proc_events; do
+            jq -c "select(.ts_us >= ($start + 500) * 1000 and .ts_us < ($start + 1000) * 1000)" \
+                "whole/cctf/$table.jsonl" | diff - <(jq -c . "part/cctf/$table.jsonl")
+        done
+        jq -e -s --argjson start "$start" 'all(.ts_ms >= $start + 500 and .ts_ms < $start + 1000)' \
+            part/cctf/proc_cpu.jsonl
+        [ "$(jq .start_ms part/cctf/run.json)" -eq "$((start + 500))" ]
+        [ "$(jq .stop_ms part/cctf/run.json)" -eq "$((start + 1000))" ]
+        run -0 "$TK" verify cctf part/cctf
+        "$TK" show part | grep -q 'a part of the run, from'
+    done
+}
+
+@test "a part is refused that is no time, empty, beside the run, of raw logs, or in its place" {
+    put ours a
+    run -1 "$TK" parse --from soon -o part a
+    [ "$output" = "tracekit parse: option '--from': 'soon' is no time: expected 2026-11-21T09:00:00Z, seconds or ms since 1970, or +90s after the run's start" ]
+    run -1 "$TK" parse --from +2s --to +1s -o part a
+    [ "$output" = "tracekit parse: --to is not after --from: nothing lies between them" ]
+    run -1 "$TK" parse --from +1h -o part a
+    [ "$output" = "tracekit parse: logs/a: the run lies beside --from and --to: it was from 2027-01-15T08:00:00Z to 2027-01-15T08:00:03Z" ]
+    [ ! -e part ]
+    run -2 "$TK" parse --from +1s a
+    [[ $output == *"--from and --to need --output"* ]]
+    run -1 "$TK" parse --from +1s -o logs/a a
+    [ "$output" = "tracekit parse: logs/a: a part of the run takes another folder as output" ]
+    [ ! -e logs/a/cctf ]
+    put rawlogs old
+    run -1 "$TK" parse --from +1s -o part old
+    [[ $output == *"no run.json that tells its start"* ]]
+    run -1 "$TK" parse --from 2020-01-01T00:00:00Z -o part old
+    [[ $output == *"tracekit parse: logs/old: raw logs cannot be parsed in part: 'tracekit import' makes tables of them first"* ]]
+}
+
 @test "the real old run parses with no row lost" {
     runs=$TK_SHARED_DATA/tracekit-runs
     [ -d "$runs" ] || skip "no old run at $runs"

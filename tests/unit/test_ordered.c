@@ -10,15 +10,21 @@
 FOLDER_OF_EACH_TEST
 
 /* Copy "in" to "out". */
-static struct tk_copy_stats copy(int64_t window_us)
+static struct tk_copy_stats copy_range(int64_t window_us, const struct tk_range *range)
 {
+    const struct tk_copy_options options = {window_us, range};
     TK_CLEANUP(tk_out_release) struct tk_out out = TK_OUT_NONE;
     struct tk_copy_stats stats;
     struct tk_err err;
     assert_int_equal(tk_out_open(&out, dirfd_of_folder, "out", NULL, &err), 0);
-    assert_int_equal(tk_copy_ordered(dirfd_of_folder, "in", window_us, &out, &stats, &err), 0);
+    assert_int_equal(tk_copy_ordered(dirfd_of_folder, "in", &options, &out, &stats, &err), 0);
     assert_int_equal(tk_out_close(&out, &err), 0);
     return stats;
+}
+
+static struct tk_copy_stats copy(int64_t window_us)
+{
+    return copy_range(window_us, NULL);
 }
 
 static void rows_within_the_window_are_sorted_and_kept_as_they_are(void **state)
@@ -52,6 +58,22 @@ static void rows_without_time_keep_their_place(void **state)
     folder_put(folder, "in", "{\"ts_ms\":5}\n{\"no\":1}\n{\"ts_ms\":4}\n");
     (void)copy(1000000);
     assert_file(folder, "out", "{\"ts_ms\":4}\n{\"ts_ms\":5}\n{\"no\":1}\n");
+}
+
+static void of_a_range_come_the_rows_from_its_begin_up_to_before_its_end(void **state)
+{
+    (void)state;
+    folder_put(folder, "in",
+               "{\"ts_ms\":3}\n{\"ts_us\":1999}\n{\"ts_ms\":2}\n{\"ts_us\":2999}\n{\"no\":1}\n");
+    struct tk_copy_stats stats = copy_range(1000000, &(struct tk_range){2000, 3000});
+    assert_file(folder, "out", "{\"ts_ms\":2}\n{\"ts_us\":2999}\n");
+    assert_int_equal(stats.rows, 2);
+    assert_int_equal(stats.outside, 3);
+    stats = copy_range(1000000, &(struct tk_range){INT64_MIN, 2000});
+    assert_file(folder, "out", "{\"ts_us\":1999}\n");
+    stats = copy_range(1000000, &(struct tk_range){4000, INT64_MAX});
+    assert_file(folder, "out", "");
+    assert_int_equal(stats.rows, 0);
 }
 
 static void what_is_no_object_is_left_out_and_counted(void **state)
@@ -129,7 +151,8 @@ static void a_missing_file_is_told_apart(void **state)
     struct tk_copy_stats stats;
     struct tk_err err;
     assert_int_equal(tk_out_open(&out, dirfd_of_folder, "out", NULL, &err), 0);
-    assert_int_equal(tk_copy_ordered(dirfd_of_folder, "in", 0, &out, &stats, &err), -ENOENT);
+    const struct tk_copy_options options = {0};
+    assert_int_equal(tk_copy_ordered(dirfd_of_folder, "in", &options, &out, &stats, &err), -ENOENT);
     tk_out_release(&out);
     assert_file(folder, "out", NULL);
 }
@@ -140,6 +163,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         in_folder(rows_within_the_window_are_sorted_and_kept_as_they_are),
+        in_folder(of_a_range_come_the_rows_from_its_begin_up_to_before_its_end),
         in_folder(rows_without_time_keep_their_place),
         in_folder(what_is_no_object_is_left_out_and_counted),
         in_folder(large_files_are_sorted_block_by_block),

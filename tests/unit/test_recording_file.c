@@ -509,6 +509,49 @@ static void parse_gives_the_same_bytes_as_of_json_lines(void **state)
     folder_remove(blocks);
 }
 
+/* Each block is a group of its own: two of them are read before the range, see set_range(). */
+static void a_part_of_a_run_is_parsed_from_few_of_its_blocks(void **state)
+{
+    (void)state;
+    char part[PATH_MAX];
+    struct tk_err err;
+    struct tk_parse_result result;
+    const struct tk_range range = {3333000000, 3348000000};
+    record(0, 900, true, NULL);
+    folder_make(part);
+    const struct tk_parse_options options = {.folder = folder, .output = part, .range = &range};
+    assert_int_equal(tk_parse(&options, &result, &err), 0);
+    assert_int_equal(result.rows, 15);
+    assert_in_range(result.outside, 0, 3 * BLOCK_ROWS);
+    char *rows = folder_get(part, "cctf/proc_exit.jsonl");
+    tk_str line;
+    tk_str rest = tk_str_from(rows);
+    for (int64_t i = 0; i < 15; i++) {
+        char wanted[128];
+        (void)snprintf(wanted, sizeof(wanted),
+                       "{\"ts_ms\":%lld000,\"ts_us\":%lld000000,\"pid\":%lld,\"comm\":\"sh\"}",
+                       (long long)i + 3333, (long long)i + 3333, (long long)i + 3333);
+        assert_true(tk_str_take_until(&rest, '\n', &line));
+        assert_str_equal(line, wanted);
+    }
+    assert_int_equal(rest.n, 0);
+    free(rows);
+    folder_remove(part);
+}
+
+static void a_part_does_not_replace_the_run(void **state)
+{
+    (void)state;
+    struct tk_err err;
+    struct tk_parse_result result;
+    const struct tk_range range = {0, 5000000};
+    record(0, 1, true, NULL);
+    const struct tk_parse_options options = {.folder = folder, .range = &range};
+    assert_int_equal(tk_parse(&options, &result, &err), -EINVAL);
+    assert_non_null(strstr(err.msg, "a part of the run takes another folder as output"));
+    assert_file(folder, "events.jsonl", NULL);
+}
+
 #define in_folder(test) cmocka_unit_test_setup_teardown(test, make_folder, remove_folder)
 
 int main(void)
@@ -523,6 +566,8 @@ int main(void)
         in_folder(seeks_by_time_with_the_index_and_without),
         in_folder(a_full_disk_keeps_whole_blocks_at_every_possible_byte),
         in_folder(a_file_of_something_else_is_not_written_to),
+        in_folder(a_part_of_a_run_is_parsed_from_few_of_its_blocks),
+        in_folder(a_part_does_not_replace_the_run),
         cmocka_unit_test(parse_gives_the_same_bytes_as_of_json_lines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
