@@ -3,15 +3,14 @@
  * what a collector's file exporter leaves. Level 9: level 19 takes forty times as long for 7 % less
  * (hipstershop).
  *
- *     varint unit of the clock in ns   f64 weight of every trace   zstd frame of
- *     (varint length, request)...
+ *     head (whole_spans.h)   zstd frame of (varint length, request)...
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "fidelity/baselines.h"
 #include "fidelity/pack.h"
+#include "fidelity/whole_spans.h"
 #include "span/otlp.h"
 #include "table/varint.h"
 
@@ -68,16 +67,9 @@ static int put_spans(const struct tk_span_source *source, struct tk_buf *raw, st
 static int encode(const struct tk_baseline_input *input, struct tk_buf *out, struct tk_err *err)
 {
     TK_CLEANUP(tk_buf_release) struct tk_buf raw;
-    const struct tk_span_table *table = input->table;
-    double weight = table->traces > 0 ? table->weights[0] : 1;
     tk_buf_init(&raw, RAW_MAX);
-    for (uint32_t t = 1; t < table->traces; t++) {
-        if (table->weights[t] < weight || table->weights[t] > weight)
-            return tk_fail(err, -EOPNOTSUPP, "otlp: traces of different weights");
-    }
-    int rc = put_spans(&input->spans, &raw, err);
-    tk_varint_put(out, (uint64_t)table->unit_ns);
-    tk_buf_put(out, (tk_str){(const char *)&weight, sizeof(weight)});
+    int rc = tk_whole_spans_put(input->table, "otlp", out, err);
+    rc = rc < 0 ? rc : put_spans(&input->spans, &raw, err);
     return rc < 0 ? rc : tk_zstd_encode(tk_buf_str(&raw), LEVEL, out, err);
 }
 
@@ -118,22 +110,14 @@ static int decode(tk_str file, uint64_t seed, struct tk_span_table **ret_table, 
 {
     TK_CLEANUP(tk_buf_release) struct tk_buf raw;
     struct requests requests = {.reader = NULL};
-    double weight = 1;
-    bool ok = true;
+    struct tk_whole_spans head;
     (void)seed;
     tk_buf_init(&raw, RAW_MAX);
-    uint64_t unit_ns = tk_pack_take(&file, &ok);
-    tk_str bits = tk_pack_take_bytes(&file, sizeof(weight), &ok);
-    if (!ok || unit_ns == 0 || unit_ns > INT64_MAX)
-        return tk_fail(err, -EBADMSG, "head of OTLP is damaged");
-    memcpy(&weight, bits.p, sizeof(weight));
-    int rc = tk_zstd_decode(file, RAW_MAX - (1 << 20), &raw, err);
+    int rc = tk_whole_spans_take(&file, "OTLP", &head, err);
+    rc = rc < 0 ? rc : tk_zstd_decode(file, RAW_MAX - (1 << 20), &raw, err);
     requests.rest = tk_buf_str(&raw);
     const struct tk_span_source source = {read_requests, &requests};
-    const struct tk_span_table_options options = {.unit_ns = (int64_t)unit_ns};
-    rc = rc < 0 ? rc : tk_span_table_new(source, &options, ret_table, err);
-    for (uint32_t t = 0; rc == 0 && t < (*ret_table)->traces; t++)
-        (*ret_table)->weights[t] = weight;
+    rc = rc < 0 ? rc : tk_whole_spans_table(&head, source, ret_table, err);
     tk_otlp_reader_free(requests.reader);
     return rc;
 }
