@@ -21,8 +21,9 @@
 #define NAME_MAX_BYTES  24
 
 static const char *const default_methods[] = {
-    "tkz",  "tkz:5%", "tkz:generative", "head",         "head-bare", "tail",    "stratified",
-    "otlp", "markov", "columns",        "columns-bare", "head:10",   "head:20", "head:50",
+    "tkz",     "tkz:5%",       "tkz:generative", "head",    "head-bare",
+    "tail",    "stratified",   "otlp",           "otap",    "markov",
+    "columns", "columns-bare", "head:10",        "head:20", "head:50",
 };
 
 /* Data -------------------------------------------------------------------------------------------

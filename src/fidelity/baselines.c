@@ -4,7 +4,8 @@
 #include <string.h>
 
 const struct tk_baseline *const tk_baselines[] = {
-    &tk_baseline_columns, &tk_baseline_columns_bare, &tk_baseline_otlp, &tk_baseline_markov, NULL,
+    &tk_baseline_columns, &tk_baseline_columns_bare, &tk_baseline_otlp,
+    &tk_baseline_otap,    &tk_baseline_markov,       NULL,
 };
 
 const struct tk_baseline *tk_baseline_find(const char *name)

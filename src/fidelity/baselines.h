@@ -36,6 +36,7 @@ struct tk_baseline {
 extern const struct tk_baseline tk_baseline_columns;      /* zstd-19 of varints, with ids */
 extern const struct tk_baseline tk_baseline_columns_bare; /* without */
 extern const struct tk_baseline tk_baseline_otlp;
+extern const struct tk_baseline tk_baseline_otap;
 extern const struct tk_baseline tk_baseline_markov;
 
 /* In the order of section 12; ends with NULL. */

@@ -23,7 +23,7 @@ setup_file() {
                 printf "{\"trace_id\":\"%s\",\"span_id\":\"%016x\",\"parent_span_id\":\"%016x\",\"name\":\"look\",\"kind\":3,\"start_time_unix_nano\":%.0f,\"end_time_unix_nano\":%.0f,\"resource\":{\"service.name\":\"price\"}}\n", trace, 3 * i + 3, 3 * i + 2, start + 2000000, start + 3000000
         }
     }' >shop.jsonl
-    "$TK" fidelity suite --data shop=shop.jsonl --methods head,stratified,markov,columns,head:10 \
+    "$TK" fidelity suite --data shop=shop.jsonl --methods head,stratified,markov,columns,otap,head:10 \
         --budgets 5,20 --seeds 2 -m queries -o first >suite.log 2>&1 || { cat suite.log; return 1; }
 }
 
@@ -110,6 +110,7 @@ item() {
 
 @test "what keeps all traces is at no distance, and a sample is at some" {
     item '.method == "columns"' | jq -e '.runs[0].traces == 600 and .runs[0].strict < 1e-6'
+    item '.method == "otap"' | jq -e '.runs[0].traces == 600 and .runs[0].strict == 0'
     item '.method == "head" and .setting == "1:10"' | jq -e '[.runs[].strict] | all(. > 0.05)'
 }
 
@@ -125,7 +126,7 @@ item() {
 }
 
 @test "a run again gives the same report, whatever the number of jobs" {
-    "$TK" fidelity suite --data shop=shop.jsonl --methods head,stratified,markov,columns,head:10 \
+    "$TK" fidelity suite --data shop=shop.jsonl --methods head,stratified,markov,columns,otap,head:10 \
         --budgets 5,20 --seeds 2 -m queries -j 1 --no-cost -o second >/dev/null
     cmp first.json second.json
     cmp first.md second.md

@@ -5,8 +5,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "fidelity/baseline_otap_internal.h"
 #include "fidelity/markov.h"
 #include "fidelity/trace_filter.h"
+#include "span/otlp.h"
 #include "suite_fixture.h"
 
 #define TRACES 300
@@ -71,6 +73,7 @@ static void empty_sets_and_single_spans_come_back(void **state)
         struct tk_span_table *table = table_of(sets[i]);
         assert_round_trip(&tk_baseline_columns, table);
         assert_round_trip(&tk_baseline_columns_bare, table);
+        assert_round_trip(&tk_baseline_otap, table);
         tk_span_table_free(table);
     }
 }
@@ -88,33 +91,136 @@ static void a_file_without_ids_is_smaller(void **state)
     tk_span_table_free(table);
 }
 
-/* Trees, times and names go through spans; what OTLP cannot know is set as the spans have it. */
-static void otlp_gives_back_trees_times_and_names(void **state)
+/* Trees, times and names go through spans; what these cannot know is set as the spans have it. */
+static void whole_spans_give_back_trees_times_and_names(void **state)
 {
     (void)state;
-    TK_CLEANUP(tk_buf_release) struct tk_buf file;
     struct tk_span_table *table = shop_table(TRACES);
     for (uint32_t t = 0; t < table->traces; t++)
         table->weights[t] = 4;
-    encode(&tk_baseline_otlp, table, &file);
-    struct tk_span_table *again = decode(&tk_baseline_otlp, tk_buf_str(&file), 1);
-    assert_int_equal(again->rows, table->rows);
-    assert_same_tables(table, again, true);
-    tk_span_table_free(again);
+    assert_round_trip(&tk_baseline_otlp, table);
+    assert_round_trip(&tk_baseline_otap, table);
     tk_span_table_free(table);
 }
 
-static void otlp_refuses_weights_that_it_cannot_write(void **state)
+static void whole_spans_refuse_weights_that_they_cannot_write(void **state)
 {
     (void)state;
-    TK_CLEANUP(tk_buf_release) struct tk_buf out;
-    struct tk_err err;
+    static const struct tk_baseline *const baselines[] = {&tk_baseline_otlp, &tk_baseline_otap};
     struct tk_span_table *table = shop_table(5);
-    struct tk_table_spans spans = {.table = table};
     table->weights[3] = 2;
-    tk_buf_init(&out, (size_t)1 << 20);
-    const struct tk_baseline_input input = {table, tk_table_spans_source(&spans)};
-    assert_int_equal(tk_baseline_otlp.encode(&input, &out, &err), -EOPNOTSUPP);
+    for (size_t i = 0; i < TK_COUNTOF(baselines); i++) {
+        TK_CLEANUP(tk_buf_release) struct tk_buf out;
+        struct tk_err err;
+        struct tk_table_spans spans = {.table = table};
+        tk_buf_init(&out, (size_t)1 << 20);
+        const struct tk_baseline_input input = {table, tk_table_spans_source(&spans)};
+        assert_int_equal(baselines[i]->encode(&input, &out, &err), -EOPNOTSUPP);
+    }
+    tk_span_table_free(table);
+}
+
+/* OTAP -------------------------------------------------------------------------------------------
+ */
+
+/* All that spans can hold, by trace and start, so that it comes back in the same order. Attributes
+ * stand in either order, and a key comes twice. */
+static const char all_fields[] =
+    "{\"resourceSpans\":[{\"schemaUrl\":\"https://r\",\"resource\":{\"droppedAttributesCount\":3,"
+    "\"attributes\":[{\"key\":\"service.name\",\"value\":{\"stringValue\":\"cart\"}},"
+    "{\"key\":\"cpus\",\"value\":{\"intValue\":\"8\"}}]},\"scopeSpans\":["
+    "{\"schemaUrl\":\"https://s\",\"scope\":{\"name\":\"lib\",\"version\":\"1.2\",\"attributes\":"
+    "[{\"key\":\"beta\",\"value\":{\"boolValue\":true}}]},\"spans\":["
+    "{\"traceId\":\"0102030405060708090a0b0c0d0e0f10\",\"spanId\":\"a1a2a3a4a5a6a7a8\","
+    "\"name\":\"get\",\"kind\":2,\"flags\":769,\"traceState\":\"a=b\","
+    "\"startTimeUnixNano\":\"1661144959256635852\",\"endTimeUnixNano\":\"1661144959409963113\","
+    "\"droppedAttributesCount\":1,\"droppedEventsCount\":2,\"droppedLinksCount\":3,"
+    "\"attributes\":[{\"key\":\"text\",\"value\":{\"stringValue\":\"once\"}},"
+    "{\"key\":\"count\",\"value\":{\"intValue\":\"-9223372036854775808\"}},"
+    "{\"key\":\"share\",\"value\":{\"doubleValue\":0.1}},"
+    "{\"key\":\"none\",\"value\":{}},{\"key\":\"raw\",\"value\":{\"bytesValue\":\"AP8B\"}},"
+    "{\"key\":\"list\",\"value\":{\"arrayValue\":{\"values\":[{\"intValue\":\"1\"}]}}},"
+    "{\"key\":\"map\",\"value\":{\"kvlistValue\":{\"values\":[{\"key\":\"k\","
+    "\"value\":{\"boolValue\":false}}]}}}],"
+    "\"events\":[{\"name\":\"late\",\"timeUnixNano\":\"1661144959300000000\","
+    "\"droppedAttributesCount\":4,\"attributes\":[{\"key\":\"n\",\"value\":{\"intValue\":\"7\"}}]},"
+    "{\"name\":\"early\",\"timeUnixNano\":\"1661144959200000000\"}],"
+    "\"links\":[{\"traceId\":\"ffeeddccbbaa99887766554433221100\",\"spanId\":\"1122334455667788\","
+    "\"traceState\":\"x=y\",\"flags\":1,\"droppedAttributesCount\":5,\"attributes\":"
+    "[{\"key\":\"why\",\"value\":{\"stringValue\":\"follows\"}}]}],"
+    "\"status\":{\"code\":2,\"message\":\"gone\"}},"
+    "{\"traceId\":\"0102030405060708090a0b0c0d0e0f10\",\"spanId\":\"b1b2b3b4b5b6b7b8\","
+    "\"parentSpanId\":\"a1a2a3a4a5a6a7a8\",\"name\":\"look\",\"kind\":3,"
+    "\"startTimeUnixNano\":\"1661144959256635853\",\"endTimeUnixNano\":\"1661144959256635853\","
+    "\"attributes\":[{\"key\":\"text\",\"value\":{\"stringValue\":\"twice\"}},"
+    "{\"key\":\"count\",\"value\":{\"intValue\":\"9223372036854775807\"}}],"
+    "\"events\":[{\"name\":\"early\",\"timeUnixNano\":\"1\",\"attributes\":"
+    "[{\"key\":\"n\",\"value\":{\"intValue\":\"7\"}}]}]}]}]},"
+    "{\"resource\":{},\"scopeSpans\":[{\"scope\":{},\"spans\":["
+    "{\"traceId\":\"1102030405060708090a0b0c0d0e0f10\",\"spanId\":\"c1c2c3c4c5c6c7c8\","
+    "\"startTimeUnixNano\":\"5\",\"endTimeUnixNano\":\"6\",\"attributes\":"
+    "[{\"key\":\"list\",\"value\":{\"intValue\":\"3\"}},"
+    "{\"key\":\"text\",\"value\":{\"stringValue\":\"once\"}},"
+    "{\"key\":\"text\",\"value\":{\"stringValue\":\"again\"}}]}]}]}]}";
+
+static int read_all_fields(void *context, struct tk_span_batch *batch, struct tk_err *err)
+{
+    struct tk_otlp_reader *reader;
+    struct tk_span_tally tally = {0};
+    (void)context;
+    int rc = tk_otlp_reader_new(batch, &reader, err);
+    if (rc == 0)
+        rc = tk_otlp_decode_json(reader, tk_str_from(all_fields), &tally, err);
+    tk_otlp_reader_free(reader);
+    return rc < 0 ? rc : 1;
+}
+
+/* What a source holds, as OTLP. */
+static void as_otlp(struct tk_span_source source, struct tk_buf *out)
+{
+    struct tk_span_batch *batch;
+    struct tk_err err = {0};
+    tk_buf_init(out, (size_t)1 << 20);
+    if (tk_span_batch_new(100, &batch, &err) < 0 || source.read(source.context, batch, &err) != 1)
+        fail_msg("%s", err.msg);
+    assert_int_equal(batch->rows, 3);
+    tk_otlp_encode_json(&(struct tk_span_rows){batch, NULL, batch->rows}, out);
+    tk_span_batch_free(batch);
+}
+
+static void otap_gives_back_all_that_spans_hold(void **state)
+{
+    (void)state;
+    TK_CLEANUP(tk_buf_release) struct tk_buf file;
+    TK_CLEANUP(tk_buf_release) struct tk_buf before;
+    TK_CLEANUP(tk_buf_release) struct tk_buf after;
+    struct tk_otap_reader *reader;
+    struct tk_err err = {0};
+    struct tk_span_table *table = table_of("");
+    const struct tk_baseline_input input = {table, {read_all_fields, NULL}};
+    tk_buf_init(&file, (size_t)1 << 20);
+    if (tk_baseline_otap.encode(&input, &file, &err) < 0 ||
+        tk_otap_reader_new(tk_buf_str(&file), &reader, &err) < 0)
+        fail_msg("%s", err.msg);
+    as_otlp(input.spans, &before);
+    as_otlp(tk_otap_reader_source(reader), &after);
+    assert_int_equal(before.n, after.n);
+    assert_memory_equal(before.p, after.p, before.n);
+    tk_otap_reader_free(reader);
+    tk_span_table_free(table);
+}
+
+static void otap_refuses_what_stands_behind_its_batches(void **state)
+{
+    (void)state;
+    TK_CLEANUP(tk_buf_release) struct tk_buf file;
+    struct tk_span_table *table = shop_table(5);
+    struct tk_span_table *again = NULL;
+    struct tk_err err;
+    encode(&tk_baseline_otap, table, &file);
+    tk_buf_putc(&file, 0);
+    assert_int_equal(tk_baseline_otap.decode(tk_buf_str(&file), 1, &again, &err), -EBADMSG);
+    assert_null(again);
     tk_span_table_free(table);
 }
 
@@ -226,8 +332,10 @@ int main(void)
         cmocka_unit_test(columns_keep_weights),
         cmocka_unit_test(empty_sets_and_single_spans_come_back),
         cmocka_unit_test(a_file_without_ids_is_smaller),
-        cmocka_unit_test(otlp_gives_back_trees_times_and_names),
-        cmocka_unit_test(otlp_refuses_weights_that_it_cannot_write),
+        cmocka_unit_test(whole_spans_give_back_trees_times_and_names),
+        cmocka_unit_test(whole_spans_refuse_weights_that_they_cannot_write),
+        cmocka_unit_test(otap_gives_back_all_that_spans_hold),
+        cmocka_unit_test(otap_refuses_what_stands_behind_its_batches),
         cmocka_unit_test(markov_keeps_the_roots_of_each_minute),
         cmocka_unit_test(markov_makes_up_much_the_same_traces),
         cmocka_unit_test(markov_draws_the_same_with_the_same_seed_and_has_no_ids),
