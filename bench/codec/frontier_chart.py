@@ -10,7 +10,8 @@ from html import escape
 WIDTH, HEIGHT = 800, 420
 LEFT, RIGHT, TOP, BOTTOM = 60, 640, 40, 370
 COLOURS = {"tkz": "#c4314b", "head": "#1f5fa8", "tail": "#2c7a4b", "stratified": "#a86500",
-           "markov": "#b0448a", "columns": "#6b6f2a", "columns-bare": "#5b6570", "otlp": "#7a4fb0"}
+           "markov": "#b0448a", "columns": "#6b6f2a", "columns-bare": "#5b6570", "otlp": "#7a4fb0",
+           "otap": "#2a8a8f"}
 # Distances below are drawn at the edge: a logarithm has no 0.
 LEAST = 1e-5
 
