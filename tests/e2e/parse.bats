@@ -233,6 +233,14 @@ put() {
     [[ $output == *"tracekit parse: logs/old: raw logs cannot be parsed in part: 'tracekit import' makes tables of them first"* ]]
 }
 
+@test "a part in which nothing happened is written, empty, and told" {
+    put ours a
+    run -0 --separate-stderr "$TK" parse --from +1ms --to +2ms -o part a
+    grep -q '^\[parse\] in the range → 0 rows; beside it [1-9]' <<<"$output"
+    [[ $stderr == *"tracekit parse: logs/a: no row lies in the range"* ]]
+    [ ! -s part/cctf/proc_metrics.jsonl ]
+}
+
 @test "the real old run parses with no row lost" {
     runs=$TK_SHARED_DATA/tracekit-runs
     [ -d "$runs" ] || skip "no old run at $runs"
