@@ -95,13 +95,16 @@ static void put_billed(const struct tk_join *join, struct tk_buf *out)
     }
 }
 
-static void put_odd(const struct tk_bill_spans *spans, struct tk_buf *out)
+static void put_odd(const struct tk_join *join, struct tk_buf *out)
 {
+    const struct tk_bill_spans *spans = &join->spans;
     char number[TK_HUMAN_MAX];
     const struct {
         uint64_t count;
         const char *text;
     } odd[] = {
+        {join->totals.bare_pids, "with a process.pid alone, which is never taken: "
+                                 "process.creation.time says whose it is"},
         {spans->orphans, "whose parent is not here"},
         {spans->duplicates, "with the id of another one of their trace"},
         {spans->cycles, "that call themselves in the end"},
@@ -187,7 +190,7 @@ int tk_join_put_text(const struct tk_join_report *report, const struct tk_look *
                   join->processes.count == 1 ? "" : "es");
     put_rules(join, out);
     put_billed(join, out);
-    put_odd(&join->spans, out);
+    put_odd(join, out);
     put_clocks(report, out);
     int rc = put_top(report, look, out, err);
     tk_buf_printf(out, "\n %s\n", report->file);
@@ -249,6 +252,7 @@ void tk_join_put_json(const struct tk_join_report *report, struct tk_buf *out)
     tk_member_put_i64(out, "orphans", (int64_t)join->spans.orphans);
     tk_member_put_i64(out, "duplicates", (int64_t)join->spans.duplicates);
     tk_member_put_i64(out, "cycles", (int64_t)join->spans.cycles);
+    tk_member_put_i64(out, "bare_pids", (int64_t)join->totals.bare_pids);
     tk_member_put_i64(out, "contexts_refused", join->totals.contexts_refused);
     put_lists_json(report, out);
     uint32_t *top = malloc((report->limit + 1) * sizeof(*top));

@@ -162,6 +162,9 @@ static int match_spans(struct tk_join *join, uint32_t *tops, struct tk_err *err)
         if (rc < 0)
             return rc;
         join->totals.by_rule[span->answer.rule]++;
+        join->totals.bare_pids += span->answer.rule == TK_BILL_NO_RULE &&
+                                  question.resource->pid >= 0 &&
+                                  question.resource->creation_ns == 0;
     }
     return 0;
 }

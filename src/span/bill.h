@@ -32,10 +32,11 @@ struct tk_bill_self {
 
 struct tk_join_totals {
     uint64_t by_rule[TK_BILL_RULES];
-    uint64_t metered; /* spans with readings */
-    uint64_t bounds;  /* of them, shorter than the time between two readings */
-    double cpu_ns;    /* billed, of all spans */
-    uint64_t rows;    /* of samples and exits */
+    uint64_t bare_pids; /* of those that no rule matched: they tell a pid, but not whose */
+    uint64_t metered;   /* spans with readings */
+    uint64_t bounds;    /* of them, shorter than the time between two readings */
+    double cpu_ns;      /* billed, of all spans */
+    uint64_t rows;      /* of samples and exits */
     uint64_t bad_rows;
     int64_t
         contexts_refused; /* processes that could not be asked where they belong; -1 = unknown */

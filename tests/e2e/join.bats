@@ -60,6 +60,35 @@ bill_of() {
     bill_of sleep | jq -e '.self_cpu_ns < 100000000'
 }
 
+# span ID [KEY VALUE]...: a request of one span from $begin to $end, with a Resource of these.
+span() {
+    jq -nc --arg id "$1" --arg from "$begin" --arg to "$end" '{resourceSpans: [{
+        resource: {attributes: [$ARGS.positional | _nwise(2) | {key: .[0], value: {stringValue: .[1]}}]},
+        scopeSpans: [{spans: [{traceId: ("0" * 31 + $id), spanId: ("0" * 15 + $id), name: $id,
+            startTimeUnixNano: $from, endTimeUnixNano: $to}]}]}]}' --args "${@:2}"
+}
+
+@test "a pid is taken with the time of its creation, whatever host, and told when it is alone" {
+    serve_start run
+    begin=$(date +%s%N)
+    "$TK" record -q -o run -- sh -c 'echo $$ >pid; sleep 0.5; :'
+    end=$(date +%s%N)
+    # Half a second early is as good: many write whole seconds.
+    ticks=$(jq -s --argjson pid "$(cat pid)" 'map(select(.pid == $pid))[0].start_ticks' run/proc_metrics.jsonl)
+    now=$(date +%s.%N)
+    seconds=$(awk -v now="$now" -v ticks="$ticks" -v hz="$(getconf CLK_TCK)" \
+        '{printf "%.3f", now - $1 + ticks / hz - 0.5}' /proc/uptime)
+    created=$(date -u -d "@$seconds" +%FT%T.%3NZ)
+    span 1 process.pid "$(cat pid)" >alone
+    span 2 process.pid "$(cat pid)" process.creation.time "$created" >told
+    post application/json alone
+    post application/json told
+    serve_stop
+    "$TK" join run --json | jq -e '.rules.pid == 1 and .rules.none == 1 and .bare_pids == 1'
+    run -0 "$TK" join run
+    [[ $output == *" 1 span with a process.pid alone, which is never taken: process.creation.time says whose it is"* ]]
+}
+
 @test "bills are a table that names each span once, and never sum up to more than was used" {
     record_burner --compact
     run -0 "$TK" join run
