@@ -36,13 +36,14 @@ static inline const struct tk_figure *figure_of(const struct tk_figures *figures
                                                 const char *detail, enum tk_figure_rule rule)
 {
     static const struct tk_figure none;
+    const char *wanted = detail ? detail : "";
     for (size_t i = 0; i < figures->count; i++) {
         const struct tk_figure *figure = &figures->items[i];
         if (strcmp(figure->name, name) == 0 && figure->rule == rule &&
-            tk_str_eq(figure->detail, tk_str_from(detail)))
+            tk_str_eq(figure->detail, tk_str_from(wanted)))
             return figure;
     }
-    fail_msg("no figure %s %s", name, detail ? detail : "");
+    fail_msg("no figure %s %s", name, wanted);
     return &none;
 }
 

@@ -44,9 +44,9 @@
 /* A view equals a literal. */
 #define assert_str_equal(view, literal)                                                            \
     do {                                                                                           \
-        tk_str view_ = (view);                                                                     \
-        if (!tk_str_eq(view_, tk_str_from(literal))) {                                             \
-            print_error("\"%.*s\" != \"%s\"\n", TK_STR_ARG(view_), (literal));                     \
+        tk_str view_ = (view), literal_ = tk_str_from(literal);                                    \
+        if (!tk_str_eq(view_, literal_)) {                                                         \
+            print_error("\"%.*s\" != \"%.*s\"\n", TK_STR_ARG(view_), TK_STR_ARG(literal_));        \
             fail();                                                                                \
         }                                                                                          \
     } while (0)
