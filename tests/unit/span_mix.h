@@ -292,7 +292,7 @@ static inline void span_put(const struct tk_span_batch *batch, size_t row, struc
 /* Texts of spans, in any order. */
 struct span_texts {
     char **items;
-    size_t n;
+    size_t n, cap;
 };
 
 static inline void span_texts_add(struct span_texts *texts, const struct tk_span_batch *batch,
@@ -302,8 +302,11 @@ static inline void span_texts_add(struct span_texts *texts, const struct tk_span
     tk_buf_init(&out, 1 << 20);
     span_put(batch, row, &out);
     assert_true(tk_buf_ok(&out));
-    texts->items = realloc(texts->items, (texts->n + 1) * sizeof(*texts->items));
-    assert_non_null(texts->items);
+    if (texts->n == texts->cap) {
+        texts->cap = texts->cap > 0 ? 2 * texts->cap : 64;
+        texts->items = realloc(texts->items, texts->cap * sizeof(*texts->items));
+        assert_non_null(texts->items);
+    }
     texts->items[texts->n] = malloc(out.n + 1);
     assert_non_null(texts->items[texts->n]);
     memcpy(texts->items[texts->n], out.p, out.n);
