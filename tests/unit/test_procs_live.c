@@ -30,6 +30,12 @@
 #define BPF_PERCENT       0.5
 #define TASKSTATS_PERCENT 5
 
+/* Of each process the work of exiting is not in its record; what interrupts that on a busy machine
+ * makes the estimate short by so much. */
+#define TASKSTATS_EXIT_NS (50 * TK_NS_PER_US)
+
+#define TRIES 6
+
 /* With a sanitizer the page tables of its shadow memory take a process up to 0.4 ms to free (with
  * ThreadSanitizer 2 ms), more than exits_sum.h counts as the work of exiting. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -263,29 +269,48 @@ static int64_t run_tree(void (*work)(int64_t loops_per_ms), int64_t interval_ms)
     return us * TK_NS_PER_US;
 }
 
+/* When who else forks here filled a buffer, the total is said to be inexact and the loss is told;
+ * what was seen is no more than there was. */
+static void assert_loss_is_told(int64_t processes)
+{
+    struct tk_procs_stats stats = stats_now();
+    print_message("# %lld events lost, %lld exits\n", (long long)stats.dropped_events,
+                  (long long)stats.lost_exits);
+    assert_true(stats.dropped_events > 0);
+    assert_true(live.tree_exits <= processes);
+}
+
 /* The tree's CPU time is that of rusage, every exit was seen, and the rows add up. What else runs
- * on the machine can only make the first worse, by interrupting what is estimated: so of three
- * tries one must do. */
+ * on the machine can make the first worse, by interrupting what is estimated, and can fill the
+ * buffers of the kernel: so of some tries one must do. */
 static void assert_exact_tree(void (*work)(int64_t loops_per_ms), int64_t interval_ms,
                               int64_t processes)
 {
-    double off = 100;
-    double percent = is_by_bpf() ? BPF_PERCENT : TASKSTATS_PERCENT * SLACK;
-    for (int try = 0; try < 3 && !(off < percent && off > -percent); try++) {
+    bool good = false;
+    for (int try = 0; try < TRIES && !good; try++) {
         bool exact;
         start_with_source((struct tk_procs_options){.match = "^$"});
         int64_t rusage_ns = run_tree(work, interval_ms);
         int64_t cpu_ns = tk_procs_tree_cpu_ns(live.procs, &exact);
-        assert_true(exact);
+        if (!exact) {
+            assert_loss_is_told(processes);
+            continue;
+        }
         assert_int_equal(tk_procs_tree_count(live.procs), processes);
         assert_int_equal(live.tree_exits, processes);
         assert_int_equal(live.tree_cpu_ns, cpu_ns);
         assert_int_equal(stats_now().lost_exits, 0);
-        off = 100.0 * (double)(cpu_ns - rusage_ns) / (double)rusage_ns;
+        double off_ns = (double)(cpu_ns - rusage_ns);
+        double limit_ns = (double)rusage_ns * BPF_PERCENT / 100;
+        if (!is_by_bpf())
+            limit_ns = ((double)rusage_ns * TASKSTATS_PERCENT / 100 +
+                        (double)(processes * TASKSTATS_EXIT_NS)) *
+                       SLACK;
+        good = off_ns < limit_ns && off_ns > -limit_ns;
         print_message("# %.3f ms, rusage %.3f ms: %+.2f %%\n", (double)cpu_ns / 1e6,
-                      (double)rusage_ns / 1e6, off);
+                      (double)rusage_ns / 1e6, 100.0 * off_ns / (double)rusage_ns);
     }
-    assert_near(off, 0, percent);
+    assert_true(good);
 }
 
 /* Exact totals ------------------------------------------------------------------------------- */
