@@ -194,7 +194,7 @@ static void otap_gives_back_all_that_spans_hold(void **state)
     TK_CLEANUP(tk_buf_release) struct tk_buf file;
     TK_CLEANUP(tk_buf_release) struct tk_buf before;
     TK_CLEANUP(tk_buf_release) struct tk_buf after;
-    struct tk_otap_reader *reader;
+    struct tk_otap_reader *reader = NULL;
     struct tk_err err = {0};
     struct tk_span_table *table = table_of("");
     const struct tk_baseline_input input = {table, {read_all_fields, NULL}};
