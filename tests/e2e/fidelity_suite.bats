@@ -95,7 +95,7 @@ item() {
     done
     grep -q '<th>red_duration</th>' page.html
     grep -q 'At a glance' page.html
-    ! grep -qE '(src|href)=' page.html
+    ! grep -qE '(src|href)=' page.html || false
 }
 
 @test "a sample stays within its budget and comes close, up to the whole set" {
@@ -132,14 +132,14 @@ item() {
     cmp first.md second.md
     cmp first-shop.svg second-shop.svg
     [ ! -e second-cost.json ]
-    ! grep -q 'CPU s' second.html
+    ! grep -q 'CPU s' second.html || false
     grep -q 'CPU s' first.html
 }
 
 @test "the page says who is better at equal bytes, and needs nothing else" {
     grep -q 'Who is better at equal bytes' first.html
     grep -qE '<li><b>markov all</b> \([0-9.]+ B/trace\) against <b>head 1:10</b>' first.html
-    ! grep -qE '(src|href)=' first.html
+    ! grep -qE '(src|href)=' first.html || false
     [ "$(wc -c <first.html)" -lt 400000 ]
 }
 
@@ -163,7 +163,7 @@ item() {
         grep -q "^### $heading" causes.md
     done
     # Without a list of faults there is nothing to say.
-    ! grep -q 'Root causes' first.html
+    ! grep -q 'Root causes' first.html || false
     run -2 --separate-stderr "$TK" fidelity suite --data shop=shop.jsonl --faults cart=faults.json -o x
     [[ $stderr == *"'cart=faults.json' names none of the sets"* ]]
     run -1 --separate-stderr "$TK" fidelity suite --data shop=shop.jsonl --faults none.json -o x

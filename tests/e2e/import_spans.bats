@@ -229,7 +229,7 @@ serve_traces() {
     [[ $output == *"repeats 15 spans that came with several services"* ]]
     [ -z "$stderr" ]
     grep -q '^/api/traces?service=shop&start=[0-9]*&end=[0-9]*&limit=1500$' log
-    ! grep -q jaeger-query log
+    ! grep -q jaeger-query log || false
     run -0 --separate-stderr "$TK" import jaeger --url "$url" --service cart --limit 2 -o two
     [[ $output == *"spans   6 of 2 traces and 2 services"* ]]
     [[ $stderr == *"service cart: 2 traces came, which is the limit"* ]]

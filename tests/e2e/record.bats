@@ -350,7 +350,7 @@ $own ms, exits $exits ms by $(jq -r .exit_source run/run.json)"
         "$TK" record -q --interval 50ms -o "$PWD/run" -- sh -c 'env; sleep 0.7'
     parent=$(sed -n 's/^TRACEPARENT=//p' <<<"$output")
     [[ $parent =~ ^00-[0-9a-f]{32}-[0-9a-f]{16}-01$ ]]
-    ! grep -q ^TRACESTATE= <<<"$output"
+    ! grep -q ^TRACESTATE= <<<"$output" || false
     grep -qx "OTEL_RESOURCE_ATTRIBUTES=a=b,tracekit.parent=$parent" <<<"$output"
     [ "$(jq -r '"00-" + .w3c_trace_id + "-" + .w3c_span_id + "-01"' run/events.sh.jsonl)" = "$parent" ]
     [ "$(jq -r .parent_id run/events.sh.jsonl)" = null ]
