@@ -46,8 +46,7 @@ static const struct tk_opt options[] = {
     {0},
 };
 
-/* Spans ------------------------------------------------------------------------------------------
- */
+/* Spans ---------------------------------------------------------------------------------------- */
 
 struct made {
     uint32_t keys[STRINGS + 2];
@@ -134,8 +133,7 @@ static bool make_span(struct made *made, struct tk_span_batch *batch, uint64_t i
     return tk_span_batch_end(batch) == 0;
 }
 
-/* Writing ----------------------------------------------------------------------------------------
- */
+/* Writing -------------------------------------------------------------------------------------- */
 
 struct figures {
     int64_t make_ns, log_ns, write_ns;
@@ -220,8 +218,7 @@ static int print_receipt(int dirfd, uint64_t spans, struct tk_err *err)
     return rc;
 }
 
-/* Reading ----------------------------------------------------------------------------------------
- */
+/* Reading -------------------------------------------------------------------------------------- */
 
 static int count_rows(void *user, const struct tk_span_rows *rows, struct tk_err *err)
 {

@@ -41,8 +41,7 @@ static const struct tk_opt options[] = {
     {0},
 };
 
-/* A file of another format ----------------------------------------------------------------------
- */
+/* A file of another format --------------------------------------------------------------------- */
 
 struct writing {
     const struct tk_span_encoder *encoder;
@@ -142,8 +141,7 @@ static int expand_file(const struct tk_cmd *cmd, const struct expand_opts *opts,
     return rc;
 }
 
-/* A database -----------------------------------------------------------------------------------
- */
+/* A database ----------------------------------------------------------------------------------- */
 
 struct filling {
     const char *path; /* of the database, as the user names it */
@@ -198,8 +196,7 @@ static int expand_database(const struct tk_cmd *cmd, const struct expand_opts *o
     return rc;
 }
 
-/* A run -----------------------------------------------------------------------------------------
- */
+/* A run ---------------------------------------------------------------------------------------- */
 
 static int import_rows(void *context, const struct tk_span_rows *rows, struct tk_err *err)
 {
@@ -224,8 +221,7 @@ static int expand_run(const struct tk_cmd *cmd, const struct expand_opts *opts,
     return rc;
 }
 
-/* The command -----------------------------------------------------------------------------------
- */
+/* The command ---------------------------------------------------------------------------------- */
 
 /* Formats that are not encoders: they are more than bytes one after the other. */
 static const struct {

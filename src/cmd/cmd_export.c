@@ -151,8 +151,7 @@ static int find_runs(struct tk_runs *runs, const struct tk_export_opts *opts, in
     return tk_runs_find(runs, 1, given, err);
 }
 
-/* Runs and their spans --------------------------------------------------------------------------
- */
+/* Runs and their spans ------------------------------------------------------------------------- */
 
 static bool has_spans(const char *folder)
 {

@@ -91,8 +91,7 @@ static const struct tk_opt options[] = {
     {0},
 };
 
-/* A command line for another command ------------------------------------------------------------
- */
+/* A command line for another command ----------------------------------------------------------- */
 
 struct args {
     const char *items[ARGS_MAX + 1];
@@ -160,8 +159,7 @@ struct call {
     int count;
 };
 
-/* Training --------------------------------------------------------------------------------------
- */
+/* Training ------------------------------------------------------------------------------------- */
 
 /* Options of Gen-T that are taken and change nothing. */
 static void tell_ignored(const struct call *call)
@@ -244,8 +242,7 @@ static int train(const struct call *call)
     return opts->append && access(opts->out, F_OK) == 0 ? append(call) : compress(call, opts->out);
 }
 
-/* Generating ------------------------------------------------------------------------------------
- */
+/* Generating ----------------------------------------------------------------------------------- */
 
 static const struct {
     const char *format, *ending;
@@ -334,8 +331,7 @@ static int train_generate(const struct call *call)
     return status == TK_EXIT_OK ? generate_into(call, file, call->opts->out) : status;
 }
 
-/* Others ----------------------------------------------------------------------------------------
- */
+/* Others --------------------------------------------------------------------------------------- */
 
 static void add_names(struct args *args, const struct call *call)
 {
@@ -395,8 +391,7 @@ static const struct verb {
 static const char *const verb_names[] = {"train",  "generate", "train-generate", "info",
                                          "verify", "truncate", "merge",          NULL};
 
-/* The file of options ---------------------------------------------------------------------------
- */
+/* The file of options -------------------------------------------------------------------------- */
 
 /* A line `chain_length=2` as `--chain-length=2`, in place of the line. */
 static int add_line(struct args *args, tk_str line, struct tk_err *err)

@@ -27,8 +27,7 @@ static const struct tk_opt options[] = {
     {0},
 };
 
-/* Info ------------------------------------------------------------------------------------------
- */
+/* Info ----------------------------------------------------------------------------------------- */
 
 static int show_info(const struct tk_cmd *cmd, const struct tkz_opts *opts, const char *path,
                      struct tk_err *err)
@@ -66,8 +65,7 @@ static int show_info(const struct tk_cmd *cmd, const struct tkz_opts *opts, cons
     return rc;
 }
 
-/* The command -----------------------------------------------------------------------------------
- */
+/* The command ---------------------------------------------------------------------------------- */
 
 static int verify(const struct tk_cmd *cmd, const struct tkz_opts *opts, const char *path,
                   struct tk_err *err)

@@ -76,8 +76,7 @@ struct translation {
     uint64_t traces, spans, repeated;
 };
 
-/* A file ----------------------------------------------------------------------------------------
- */
+/* A file --------------------------------------------------------------------------------------- */
 
 static int flush(struct translation *translation, size_t least, struct tk_err *err)
 {
@@ -215,8 +214,7 @@ static int translate_file(struct translation *translation, const char *path, int
     return rc;
 }
 
-/* A folder --------------------------------------------------------------------------------------
- */
+/* A folder ------------------------------------------------------------------------------------- */
 
 static const char *ending(const struct translation *translation)
 {
@@ -315,8 +313,7 @@ static int translate(struct translation *translation, struct tk_err *err)
     return translate_file(translation, opts->from_dir, out_dirfd, output, err);
 }
 
-/* The command -----------------------------------------------------------------------------------
- */
+/* The command ---------------------------------------------------------------------------------- */
 
 static int open_format(struct translation *translation, struct tk_err *err)
 {

@@ -41,8 +41,7 @@ struct export
     struct tk_segment_sink *sink; /* of Parquet */
 };
 
-/* Spans out -------------------------------------------------------------------------------------
- */
+/* Spans out ------------------------------------------------------------------------------------ */
 
 static int flush(struct export *export, size_t least, struct tk_err *err)
 {
@@ -76,8 +75,7 @@ static int visit_rows(void *user, const struct tk_span_rows *rows, struct tk_err
     return rc;
 }
 
-/* Traces ----------------------------------------------------------------------------------------
- */
+/* Traces --------------------------------------------------------------------------------------- */
 
 /* Copy the rows whose traces are of this pass. */
 static int visit_traces(void *user, const struct tk_span_rows *rows, struct tk_err *err)
@@ -142,8 +140,7 @@ static int export_traces(struct export *export, uint64_t spans, struct tk_err *e
     return rc;
 }
 
-/* A file ----------------------------------------------------------------------------------------
- */
+/* A file --------------------------------------------------------------------------------------- */
 
 static int write_spans(struct export *export, uint64_t spans, struct tk_err *err)
 {
@@ -185,8 +182,7 @@ static int export_file(struct export *export, int out_dirfd, const char *output,
     return rc;
 }
 
-/* Parquet ---------------------------------------------------------------------------------------
- */
+/* Parquet -------------------------------------------------------------------------------------- */
 
 /* Hand the full batch on, as soon as the writer can take it. */
 static int seal(struct export *export, struct tk_err *err)
@@ -236,8 +232,7 @@ static int export_parquet(struct export *export, int out_dirfd, const char *outp
     return 0;
 }
 
-/* A run -----------------------------------------------------------------------------------------
- */
+/* A run ---------------------------------------------------------------------------------------- */
 
 static void release(struct export *export)
 {

@@ -82,8 +82,7 @@ TK_MUST_USE int tk_fidelity_open_both(const struct tk_fidelity_call *call,
 TK_MUST_USE int tk_fidelity_read_faults(const char *path, struct tk_faults *ret_faults,
                                         struct tk_err *err);
 
-/* What options say ------------------------------------------------------------------------------
- */
+/* What options say ----------------------------------------------------------------------------- */
 
 /* Words of options that may come again and hold several between commas. */
 struct tk_fidelity_words {
@@ -112,8 +111,7 @@ TK_MUST_USE int tk_fidelity_params_init(const struct tk_opt_list *list,
 /* Accepts a zeroed struct; for TK_CLEANUP. */
 void tk_fidelity_params_release(struct tk_fidelity_params *params);
 
-/* Printing ---------------------------------------------------------------------------------------
- */
+/* Printing ------------------------------------------------------------------------------------- */
 
 /* A comparison that is to be printed. */
 struct tk_fidelity_report {

@@ -86,8 +86,7 @@ static void put_figures(struct tk_buf *out, const struct tk_figures *figures, bo
     }
 }
 
-/* At a glance ------------------------------------------------------------------------------------
- */
+/* At a glance ---------------------------------------------------------------------------------- */
 
 #define GOOD_LOSS 0.02
 #define FAIR_LOSS 0.1
@@ -147,8 +146,7 @@ static void put_glance(struct tk_buf *out, const struct tk_figures *figures)
     }
 }
 
-/* The page ---------------------------------------------------------------------------------------
- */
+/* The page ------------------------------------------------------------------------------------- */
 
 #define NAME_BYTES 61
 

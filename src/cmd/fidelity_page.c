@@ -66,8 +66,7 @@ void tk_page_end(struct tk_buf *out)
     tk_buf_puts(out, script);
 }
 
-/* Profiles ---------------------------------------------------------------------------------------
- */
+/* Profiles ------------------------------------------------------------------------------------- */
 
 /* Values of all profiles of one kind, as series. */
 struct curves {

@@ -29,8 +29,7 @@ static const char *const rule_names[] = {
 
 #define OUT_MAX ((size_t)64 << 20)
 
-/* Table ------------------------------------------------------------------------------------------
- */
+/* Table ---------------------------------------------------------------------------------------- */
 
 enum { NAME, COMPAT, STRICT, BEST, SAMPLES, COLUMNS };
 
@@ -223,8 +222,7 @@ int tk_fidelity_put_table(const struct tk_fidelity_report *report, const struct 
     return rc;
 }
 
-/* JSON and CSV -----------------------------------------------------------------------------------
- */
+/* JSON and CSV --------------------------------------------------------------------------------- */
 
 static void put_set(struct tk_buf *out, const char *key, const char *name,
                     const struct tk_span_table *table)

@@ -69,8 +69,7 @@ static int run_set(const struct tk_fidelity_call *call, struct rca *rca, int i, 
     return tk_rca_run(table, &rca->faults, set->results, err);
 }
 
-/* The table ------------------------------------------------------------------------------------
- */
+/* The table ------------------------------------------------------------------------------------ */
 
 static void set_rank(struct tk_grid *grid, size_t column, const struct tk_rca_result *result,
                      size_t algorithm)
@@ -208,8 +207,7 @@ static int put_table(const struct rca *rca, bool with_details, struct tk_buf *ou
     return rc;
 }
 
-/* JSON -----------------------------------------------------------------------------------------
- */
+/* JSON ----------------------------------------------------------------------------------------- */
 
 static void put_json_fault(const struct rca *rca, size_t i, struct tk_buf *out)
 {

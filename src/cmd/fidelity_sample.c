@@ -157,8 +157,7 @@ static void tell(const struct writing *writing, const char *output, uint32_t tra
                   tk_count_format(of, all), tk_count_format((int64_t)writing->spans, spans));
 }
 
-/* Samples ---------------------------------------------------------------------------------------
- */
+/* Samples -------------------------------------------------------------------------------------- */
 
 /* The member of OpenTelemetry's trace state that says with which probability a span was kept:
  * th = the share of 2^56 below which random values are dropped, as hexadecimal digits without the
@@ -271,8 +270,7 @@ int tk_fidelity_sample(const struct tk_fidelity_call *call)
     return rc < 0 ? tk_cmd_fail(call->cmd, &err) : TK_EXIT_OK;
 }
 
-/* Controls ---------------------------------------------------------------------------------------
- */
+/* Controls ------------------------------------------------------------------------------------- */
 
 static int write_control(const struct tk_fidelity_call *call, const struct tk_control *control,
                          struct tk_err *err)

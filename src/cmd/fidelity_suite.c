@@ -26,8 +26,7 @@ static const char *const default_methods[] = {
     "columns", "columns-bare", "head:10",        "head:20", "head:50",
 };
 
-/* Data -------------------------------------------------------------------------------------------
- */
+/* Data ----------------------------------------------------------------------------------------- */
 
 /* What the table holds, in a digest: the same traces have it from whatever file. */
 static int digest_table(const struct tk_span_table *table, char ret_hex[TK_DIGEST_MAX],
@@ -142,8 +141,7 @@ static void release_part(struct tk_suite_part *part)
     free(part->data.causes);
 }
 
-/* Items ------------------------------------------------------------------------------------------
- */
+/* Items ---------------------------------------------------------------------------------------- */
 
 static struct tk_suite_item *add_item(struct tk_suite_part *part, size_t seeds)
 {
@@ -316,8 +314,7 @@ static int run_part(const struct tk_suite *suite, struct tk_suite_part *part,
     return rc < 0 ? rc : tk_suite_run(suite, part, first, err);
 }
 
-/* The report -------------------------------------------------------------------------------------
- */
+/* The report ----------------------------------------------------------------------------------- */
 
 static int write_file(const char *stem, const char *ending, const struct tk_buf *text,
                       struct tk_err *err)
@@ -393,8 +390,7 @@ static int count_failures(const struct tk_suite *suite)
     return failures;
 }
 
-/* The call ---------------------------------------------------------------------------------------
- */
+/* The call ------------------------------------------------------------------------------------- */
 
 static int parse_budgets(const char *text, struct tk_suite *suite, struct tk_err *err)
 {

@@ -89,8 +89,7 @@ void tk_gent_rows_free(struct tk_gent_rows *rows)
     free(rows);
 }
 
-/* The trace --------------------------------------------------------------------------------------
- */
+/* The trace ------------------------------------------------------------------------------------ */
 
 static int by_service_and_start(const void *a, const void *b, void *user)
 {
@@ -224,8 +223,7 @@ static int read_trace(struct tk_gent_rows *rows, const struct tk_span_rows *trac
     return rc < 0 ? rc : link_nodes(rows);
 }
 
-/* Lines ------------------------------------------------------------------------------------------
- */
+/* Lines ---------------------------------------------------------------------------------------- */
 
 /* The index of a text among those of its component and key, as they come first. */
 static int find_index(struct tk_gent_rows *rows, const struct node *node, uint64_t key, tk_str text,

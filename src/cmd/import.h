@@ -62,8 +62,7 @@ TK_MUST_USE int tk_span_import_close(struct tk_span_import *import, struct tk_er
 /* Accepts NULL. */
 void tk_span_import_free(struct tk_span_import *import);
 
-/* Texts -----------------------------------------------------------------------------------------
- */
+/* Texts ---------------------------------------------------------------------------------------- */
 
 /* A file in memory: mapped, and inflated (gzip, zstd) or copied (a pipe) into a temporary file
  * without a name where it has to be. */

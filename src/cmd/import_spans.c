@@ -42,8 +42,7 @@ struct tk_span_import {
     int64_t first_ns, last_ns; /* first > last: no spans */
 };
 
-/* The run ---------------------------------------------------------------------------------------
- */
+/* The run -------------------------------------------------------------------------------------- */
 
 /* Make the folder; -EEXIST when it holds a run. */
 static int make_folder(struct tk_span_import *import, struct tk_err *err)
@@ -122,8 +121,7 @@ void tk_span_import_free(struct tk_span_import *import)
     free(import);
 }
 
-/* Rows ------------------------------------------------------------------------------------------
- */
+/* Rows ----------------------------------------------------------------------------------------- */
 
 /* Count traces, services and the time that the rows from `first` on span. */
 static int count_rows(struct tk_span_import *import, const struct tk_span_batch *batch,
@@ -233,8 +231,7 @@ int tk_span_import_rows(struct tk_span_import *import, const struct tk_span_rows
     return rc;
 }
 
-/* The end ---------------------------------------------------------------------------------------
- */
+/* The end -------------------------------------------------------------------------------------- */
 
 static int write_run(const struct tk_span_import *import, struct tk_err *err)
 {
@@ -352,8 +349,7 @@ int tk_span_import_close(struct tk_span_import *import, struct tk_err *err)
     return rc;
 }
 
-/* Files ------------------------------------------------------------------------------------------
- */
+/* Files ---------------------------------------------------------------------------------------- */
 
 /* The text of a file and what reads it. */
 static int open_file(const struct tk_import_opts *opts, const char *path,

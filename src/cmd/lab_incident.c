@@ -47,8 +47,7 @@ struct words {
     const char *items[MOST_WORDS + 1]; /* ends with NULL */
 };
 
-/* Containers ------------------------------------------------------------------------------------
- */
+/* Containers ----------------------------------------------------------------------------------- */
 
 static int split_names(struct incident *incident, char separator, struct tk_err *err)
 {
@@ -140,8 +139,7 @@ static int find_containers(struct incident *incident, struct tk_err *err)
     return split_names(incident, ',', err);
 }
 
-/* Commands --------------------------------------------------------------------------------------
- */
+/* Commands ------------------------------------------------------------------------------------- */
 
 static struct words in_container(const struct incident *incident, const struct target *target,
                                  const char *command)
@@ -204,8 +202,7 @@ static void print_commands(const struct incident *incident)
     }
 }
 
-/* Running ---------------------------------------------------------------------------------------
- */
+/* Running -------------------------------------------------------------------------------------- */
 
 static void rest(int64_t ns)
 {
@@ -309,8 +306,7 @@ static int run_all(struct incident *incident, struct tk_err *err)
                : tk_fail(err, -EIO, "%s: no container is in the incident", incident->kind->name);
 }
 
-/* Labels ----------------------------------------------------------------------------------------
- */
+/* Labels --------------------------------------------------------------------------------------- */
 
 static void put_labels(const struct incident *incident, struct tk_buf *out)
 {

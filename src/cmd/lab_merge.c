@@ -57,8 +57,7 @@ static void merge_release(struct merge *merge)
     tk_lab_picks_release(&merge->picks);
 }
 
-/* Reading ---------------------------------------------------------------------------------------
- */
+/* Reading -------------------------------------------------------------------------------------- */
 
 static int copy_part(struct tk_span_batch *to, const struct tk_span_batch *part, struct tk_err *err)
 {
@@ -134,8 +133,7 @@ static int read_sets(struct merge *merge, struct tk_err *err)
     return rc;
 }
 
-/* Options ---------------------------------------------------------------------------------------
- */
+/* Options -------------------------------------------------------------------------------------- */
 
 /* "5m:1m". */
 static int parse_window(const char *text, struct tk_lab_window *window, struct tk_err *err)
@@ -170,8 +168,7 @@ static int parse(struct merge *merge, struct tk_err *err)
     return ok ? 0 : tk_fail(err, -EINVAL, "option '--exp': '%s' is no number above 0", opts->exp);
 }
 
-/* Merging ---------------------------------------------------------------------------------------
- */
+/* Merging -------------------------------------------------------------------------------------- */
 
 static struct tk_lab_starts starts_of(const struct set *set)
 {
@@ -203,8 +200,7 @@ static int merge_sets(struct merge *merge, struct tk_err *err)
     return rc;
 }
 
-/* Writing ---------------------------------------------------------------------------------------
- */
+/* Writing -------------------------------------------------------------------------------------- */
 
 static struct tk_span_rows rows_of(const struct merge *merge, const struct tk_lab_pick *pick)
 {

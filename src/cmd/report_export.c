@@ -335,8 +335,7 @@ int tk_report_put_chrome(struct tk_report *report, const struct tk_job *job, str
     return 0;
 }
 
-/* OTLP ------------------------------------------------------------------------------------------
- */
+/* OTLP ----------------------------------------------------------------------------------------- */
 
 struct otlp {
     struct tk_buf *out;

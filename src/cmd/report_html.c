@@ -129,8 +129,7 @@ static void put_ticks(struct tk_report *report, const struct axis *axis, double 
     }
 }
 
-/* Gantt -----------------------------------------------------------------------------------------
- */
+/* Gantt ---------------------------------------------------------------------------------------- */
 
 static void put_bar(struct tk_report *report, const struct tk_job *job, const struct axis *axis,
                     const struct tk_job_step *step, double y)
@@ -205,8 +204,7 @@ static double put_gantt(struct tk_report *report, const struct tk_job *job, cons
     return y + ROW;
 }
 
-/* Curves ----------------------------------------------------------------------------------------
- */
+/* Curves --------------------------------------------------------------------------------------- */
 
 /* Each the sum of its columns. */
 static const struct {
@@ -369,8 +367,7 @@ static void put_drawing(struct tk_report *report, const struct tk_job *job, cons
     tk_buf_release(&drawn);
 }
 
-/* Steps ------------------------------------------------------------------------------------------
- */
+/* Steps ---------------------------------------------------------------------------------------- */
 
 /* NOLINTNEXTLINE(misc-no-recursion): as deep as the tables */
 static void put_fields(struct tk_report *report, const struct tk_job_shape *shape,
@@ -489,8 +486,7 @@ static void put_step(struct tk_report *report, const struct tk_job_step *step)
     tk_buf_lit(out, "</div></details>");
 }
 
-/* The page ----------------------------------------------------------------------------------------
- */
+/* The page ------------------------------------------------------------------------------------- */
 
 static void put_header(struct tk_report *report, const struct tk_job *job)
 {

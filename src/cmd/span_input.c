@@ -45,8 +45,7 @@ static bool is_folder(const char *path)
     return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
 }
 
-/* Runs -------------------------------------------------------------------------------------------
- */
+/* Runs ----------------------------------------------------------------------------------------- */
 
 struct run_input {
     struct tk_span_store store;
@@ -87,8 +86,7 @@ static int run_read(void *state, struct tk_span_batch *batch, struct tk_span_tal
     return rc;
 }
 
-/* Files ------------------------------------------------------------------------------------------
- */
+/* Files ---------------------------------------------------------------------------------------- */
 
 struct file_input {
     struct tk_import_text text;
@@ -179,8 +177,7 @@ static const struct tk_span_input_kind *find_kind(const char *path)
     return kinds[i];
 }
 
-/* Names ------------------------------------------------------------------------------------------
- */
+/* Names ---------------------------------------------------------------------------------------- */
 
 static int add_input(struct tk_span_inputs *inputs, const char *path, bool is_member,
                      struct tk_err *err)
@@ -311,8 +308,7 @@ void tk_span_inputs_freep(struct tk_span_inputs **inputs)
     tk_span_inputs_free(*inputs);
 }
 
-/* Reading ----------------------------------------------------------------------------------------
- */
+/* Reading -------------------------------------------------------------------------------------- */
 
 /* Open the one at hand: 1 when it is left out. */
 static int open_input(struct tk_span_inputs *inputs, struct tk_err *err)

@@ -165,8 +165,7 @@ TK_MUST_USE int tk_suite_causes_measure(const struct tk_suite_data *data,
 /* Release what a point holds. */
 void tk_suite_point_release(struct tk_suite_point *point);
 
-/* View -------------------------------------------------------------------------------------------
- */
+/* View ----------------------------------------------------------------------------------------- */
 
 /* Mean bytes of the runs of an item that are done, a trace of the real set; NaN = none. */
 double tk_suite_trace_bytes(const struct tk_suite_part *part, const struct tk_suite_item *item);
@@ -241,8 +240,7 @@ struct tk_suite_duel {
 size_t tk_suite_duels(const struct tk_suite_part *part, struct tk_suite_duel *ret_duels,
                       size_t max);
 
-/* Report -----------------------------------------------------------------------------------------
- */
+/* Report --------------------------------------------------------------------------------------- */
 
 /* Append the report as JSON, and what depends on the machine as a JSON document of its own. */
 void tk_suite_put_json(const struct tk_suite *suite, struct tk_buf *out);

@@ -27,8 +27,7 @@ static void put_sheet(struct tk_buf *out, struct tk_sheet *sheet)
     tk_sheet_release(sheet);
 }
 
-/* Verdict ----------------------------------------------------------------------------------------
- */
+/* Verdict -------------------------------------------------------------------------------------- */
 
 static void put_name(struct tk_buf *out, const struct tk_suite_item *item)
 {
@@ -74,8 +73,7 @@ static void put_verdict(const struct tk_suite_part *part, struct tk_buf *out)
     tk_buf_lit(out, "</ul>");
 }
 
-/* Frontier ---------------------------------------------------------------------------------------
- */
+/* Frontier ------------------------------------------------------------------------------------- */
 
 struct curve {
     double x[POINTS_MAX], y[POINTS_MAX], low[POINTS_MAX], high[POINTS_MAX];
@@ -252,8 +250,7 @@ static void put_frontiers(const struct tk_suite_part *part, struct tk_buf *out)
         tk_buf_lit(out, "</details>\n");
 }
 
-/* Profiles ---------------------------------------------------------------------------------------
- */
+/* Profiles ------------------------------------------------------------------------------------- */
 
 /* The main item, and a head sample of its size, beside the real traces. */
 static void put_profiles(const struct tk_suite_part *part, struct tk_buf *out)
@@ -282,8 +279,7 @@ static void put_profiles(const struct tk_suite_part *part, struct tk_buf *out)
     tk_page_put_profiles(out, &part->data.range, profiles, count);
 }
 
-/* Sections ---------------------------------------------------------------------------------------
- */
+/* Sections ------------------------------------------------------------------------------------- */
 
 static void put_data(const struct tk_suite_data *data, struct tk_buf *out)
 {

@@ -148,8 +148,7 @@ void tk_suite_put_json(const struct tk_suite *suite, struct tk_buf *out)
     tk_buf_lit(out, "]}\n");
 }
 
-/* Costs -----------------------------------------------------------------------------------------
- */
+/* Costs ---------------------------------------------------------------------------------------- */
 
 static double mean_of(const struct tk_suite_item *item, size_t offset)
 {

@@ -31,8 +31,7 @@ struct run {
     struct tk_span_table *b; /* against this; NULL = the real one */
 };
 
-/* What it takes ----------------------------------------------------------------------------------
- */
+/* What it takes -------------------------------------------------------------------------------- */
 
 static double cpu_s(void)
 {
@@ -70,8 +69,7 @@ static uint64_t begin_memory(void)
     return status_bytes(TK_STR("VmRSS:"));
 }
 
-/* Spans ------------------------------------------------------------------------------------------
- */
+/* Spans ---------------------------------------------------------------------------------------- */
 
 /* The spans of a table's traces out of the input, with all that they hold. Reading the input is no
  * part of what encoding costs. */
@@ -110,8 +108,7 @@ static int open_spans(const struct run *run, const struct tk_span_table *table,
                                         err);
 }
 
-/* Encode -----------------------------------------------------------------------------------------
- */
+/* Encode --------------------------------------------------------------------------------------- */
 
 static int encode_table(struct run *run, const struct tk_span_table *table, struct tk_err *err)
 {
@@ -198,8 +195,7 @@ static int encode(struct run *run, struct tk_err *err)
                             : encode_budget(run, budget, err);
 }
 
-/* Decode -----------------------------------------------------------------------------------------
- */
+/* Decode --------------------------------------------------------------------------------------- */
 
 static int decode(struct run *run, tk_str file, struct tk_err *err)
 {
@@ -242,8 +238,7 @@ static int code(struct run *run, struct tk_err *err)
     return rc;
 }
 
-/* Measure ----------------------------------------------------------------------------------------
- */
+/* Measure -------------------------------------------------------------------------------------- */
 
 /* Starts of the traces as if they had begun when the other set did: what a model says of the time
  * after the one that it was made of. */

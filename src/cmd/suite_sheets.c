@@ -57,8 +57,7 @@ static double span_bytes(const struct tk_suite_part *part, double trace_bytes)
     return trace_bytes * fmax(part->data.real->traces, 1) / fmax(part->data.real->rows, 1);
 }
 
-/* Duels ------------------------------------------------------------------------------------------
- */
+/* Duels ---------------------------------------------------------------------------------------- */
 
 void tk_suite_sheet_duels(const struct tk_suite_part *part, struct tk_sheet *sheet)
 {
@@ -93,8 +92,7 @@ void tk_suite_sheet_duels(const struct tk_suite_part *part, struct tk_sheet *she
     }
 }
 
-/* Budgets ----------------------------------------------------------------------------------------
- */
+/* Budgets -------------------------------------------------------------------------------------- */
 
 /* The item of a method at a budget of the list. */
 static const struct tk_suite_item *at_budget(const struct tk_suite_part *part,
@@ -160,8 +158,7 @@ void tk_suite_sheet_budgets(const struct tk_suite *suite, const struct tk_suite_
     }
 }
 
-/* Points ----------------------------------------------------------------------------------------
- */
+/* Points --------------------------------------------------------------------------------------- */
 
 static size_t count_headlines(void)
 {
@@ -267,8 +264,7 @@ void tk_suite_sheet_controls(const struct tk_suite_part *part, struct tk_sheet *
     }
 }
 
-/* Figures ----------------------------------------------------------------------------------------
- */
+/* Figures -------------------------------------------------------------------------------------- */
 
 /* The main item and those that it is compared with, at its own size. */
 static size_t compared(const struct tk_suite_part *part, const struct tk_suite_item **ret_items)
@@ -362,8 +358,7 @@ int tk_suite_sheet_all(const struct tk_suite_part *part, struct tk_sheet *sheet,
     return rc;
 }
 
-/* Costs ------------------------------------------------------------------------------------------
- */
+/* Costs ---------------------------------------------------------------------------------------- */
 
 void tk_suite_sheet_costs(const struct tk_suite_part *part, struct tk_sheet *sheet)
 {

@@ -126,8 +126,7 @@ bool tk_suite_is_better(enum tk_figure_sense sense, double value, double than)
     return tk_suite_loss(sense, value) < tk_suite_loss(sense, than);
 }
 
-/* Keys ------------------------------------------------------------------------------------------
- */
+/* Keys ----------------------------------------------------------------------------------------- */
 
 static bool is_same(const struct tk_suite_key *key, const struct tk_figure *figure)
 {
@@ -175,8 +174,7 @@ int tk_suite_keys(const struct tk_suite_part *part, struct tk_suite_key **ret_ke
     return 0;
 }
 
-/* Controls ---------------------------------------------------------------------------------------
- */
+/* Controls ------------------------------------------------------------------------------------- */
 
 /* Whether something was left out or made up. */
 static bool is_reduced(const struct tk_suite_item *item)
@@ -243,8 +241,7 @@ const struct tk_control *tk_suite_uninformative(const struct tk_suite_part *part
     return NULL;
 }
 
-/* The method that the report is about ------------------------------------------------------------
- */
+/* The method that the report is about ---------------------------------------------------------- */
 
 #define USUAL_BYTES 20 /* a trace */
 
@@ -274,8 +271,7 @@ const struct tk_suite_item *tk_suite_main(const struct tk_suite_part *part)
     return main;
 }
 
-/* Duels ------------------------------------------------------------------------------------------
- */
+/* Duels ---------------------------------------------------------------------------------------- */
 
 static void count_queries(struct tk_suite_duel *duel)
 {

@@ -45,8 +45,7 @@ int tk_tkz_open(const char *path, struct tk_import_text *ret_text, struct tk_err
     return tk_fail(err, -EBADMSG, "%s: is no file of compressed traces (.tkz)", path);
 }
 
-/* Writing ---------------------------------------------------------------------------------------
- */
+/* Writing -------------------------------------------------------------------------------------- */
 
 static int write_file(void *context, tk_str bytes, struct tk_err *err)
 {
@@ -94,8 +93,7 @@ void tk_tkz_output_release(struct tk_tkz_output *output)
     tk_fd_close(&output->dirfd);
 }
 
-/* Options ---------------------------------------------------------------------------------------
- */
+/* Options -------------------------------------------------------------------------------------- */
 
 bool tk_tkz_budget_parse(const char *text, struct tk_tkz_budget *ret_budget)
 {
@@ -125,8 +123,7 @@ bool tk_tkz_budget_parse(const char *text, struct tk_tkz_budget *ret_budget)
     return false;
 }
 
-/* What is told ----------------------------------------------------------------------------------
- */
+/* What is told --------------------------------------------------------------------------------- */
 
 static void warn_no_index(const struct tk_cmd *cmd, const char *path)
 {

@@ -24,8 +24,7 @@ struct tkz_input {
     struct tk_codec_losses losses;
 };
 
-/* The side of the decoder -----------------------------------------------------------------------
- */
+/* The side of the decoder ---------------------------------------------------------------------- */
 
 static int offer(void *context, const struct tk_span_rows *rows, struct tk_err *err)
 {
@@ -59,8 +58,7 @@ static void *decode(void *context)
     return NULL;
 }
 
-/* The side of the reader ------------------------------------------------------------------------
- */
+/* The side of the reader ----------------------------------------------------------------------- */
 
 static void close_input(void *state)
 {

@@ -67,8 +67,7 @@ static int read_input(struct verifying *verifying, const struct tk_cmd *cmd, con
     return rc < 0 ? rc : 0;
 }
 
-/* What was found --------------------------------------------------------------------------------
- */
+/* What was found ------------------------------------------------------------------------------- */
 
 static bool is_equal(const struct verifying *verifying)
 {
@@ -149,8 +148,7 @@ static void put_json(const struct verifying *verifying, const char *path, struct
     tk_buf_lit(out, "}\n");
 }
 
-/* The verb --------------------------------------------------------------------------------------
- */
+/* The verb ------------------------------------------------------------------------------------- */
 
 static int verify(struct verifying *verifying, const struct tk_cmd *cmd, const char *path,
                   const char *against, struct tk_err *err)

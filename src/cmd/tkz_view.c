@@ -124,8 +124,7 @@ int tk_tkz_view(const struct tk_codec_info *info, const char *name, const struct
     return put_sections(info, look, out, err);
 }
 
-/* JSON ------------------------------------------------------------------------------------------
- */
+/* JSON ----------------------------------------------------------------------------------------- */
 
 static void put_sections_json(const struct tk_codec_info *info, struct tk_buf *out)
 {
@@ -181,8 +180,7 @@ void tk_tkz_view_json(const struct tk_codec_info *info, const char *name,
     tk_buf_lit(out, "}\n");
 }
 
-/* Shapes -----------------------------------------------------------------------------------------
- */
+/* Shapes --------------------------------------------------------------------------------------- */
 
 static int add_shapes(tk_str file, struct tk_shape_counts *shapes, struct tk_err *err)
 {

@@ -155,8 +155,7 @@ static int decode_rest(tk_str bytes, const uint32_t *shapes, int64_t unit, struc
     return 0;
 }
 
-/* Units ------------------------------------------------------------------------------------------
- */
+/* Units ---------------------------------------------------------------------------------------- */
 
 /* Append the starts in units. */
 static int encode_units(const struct tk_forest *forest, const uint32_t *shapes, int64_t unit,

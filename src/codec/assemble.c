@@ -100,8 +100,7 @@ void tk_assembly_freep(struct tk_assembly **assembly)
     tk_assembly_free(*assembly);
 }
 
-/* Reading ---------------------------------------------------------------------------------------
- */
+/* Reading -------------------------------------------------------------------------------------- */
 
 /* Fill the batch: until the source ends or adds nothing more. */
 static int read_spans(struct tk_assembly *assembly, const struct tk_span_source *source,
@@ -123,8 +122,7 @@ static int read_spans(struct tk_assembly *assembly, const struct tk_span_source 
     return 0;
 }
 
-/* Traces ----------------------------------------------------------------------------------------
- */
+/* Traces --------------------------------------------------------------------------------------- */
 
 /* The trace of a row, new when it is the first one. -ENOMEM. */
 static int find_trace(struct tk_assembly *assembly, uint32_t row, uint32_t *ret_trace)
@@ -226,8 +224,7 @@ static int find_horizon(const struct tk_assembly *assembly, int64_t *ret_ns, str
     return 0;
 }
 
-/* Blocks ----------------------------------------------------------------------------------------
- */
+/* Blocks --------------------------------------------------------------------------------------- */
 
 static int add_block(struct tk_assembly *assembly, const struct block *block, struct tk_err *err)
 {
@@ -353,8 +350,7 @@ void tk_assembly_block(const struct tk_assembly *assembly, size_t index,
         .late = block->late};
 }
 
-/* What stays ------------------------------------------------------------------------------------
- */
+/* What stays ----------------------------------------------------------------------------------- */
 
 /* Remember the traces of the blocks: one that comes again is late. */
 static int remember_traces(struct tk_assembly *assembly)

@@ -19,8 +19,7 @@ const char *const tk_attr_class_names[TK_ATTR_CLASS_COUNT] = {
     [TK_ATTR_CLASS_DRAWN] = "drawn id",
 };
 
-/* Ids --------------------------------------------------------------------------------------------
- */
+/* Ids ------------------------------------------------------------------------------------------ */
 
 static bool is_decimal(char c)
 {
@@ -164,8 +163,7 @@ static int code_id(struct tk_attr_model *model, struct tk_coder *coder, struct t
     return *value == TK_TEXTS_NONE ? -EMSGSIZE : 0;
 }
 
-/* Classes ----------------------------------------------------------------------------------------
- */
+/* Classes -------------------------------------------------------------------------------------- */
 
 /* Distances are shorter than the numbers themselves. */
 static bool is_delta(const struct tk_attr_model *model, const struct tk_attr_column *column)
@@ -354,8 +352,7 @@ uint32_t tk_attr_pattern_uses(const struct tk_attr_model *model, tk_str text)
     return uses;
 }
 
-/* Words ------------------------------------------------------------------------------------------
- */
+/* Words ---------------------------------------------------------------------------------------- */
 
 void tk_attr_words_init(struct tk_attr_words *words, struct tk_texts *texts,
                         const struct tk_texts *known, uint32_t next)
@@ -374,8 +371,7 @@ uint32_t tk_attr_code_word(struct tk_attr_words *words, struct tk_coder *coder, 
     return tk_code_raw(coder, id, bits);
 }
 
-/* Columns ----------------------------------------------------------------------------------------
- */
+/* Columns -------------------------------------------------------------------------------------- */
 
 struct column_models {
     struct tk_token_coder tokens;

@@ -113,8 +113,7 @@ uint64_t tk_attr_position(const struct tk_coder *coder)
     return (bytes << 15) - ((uint64_t)(31 - lead) << 12) - fraction;
 }
 
-/* Templates and sites ----------------------------------------------------------------------------
- */
+/* Templates and sites -------------------------------------------------------------------------- */
 
 struct site_models {
     struct tk_exp_models templates, columns, counts, numbers, args;
@@ -244,8 +243,7 @@ int tk_attr_code_sites(struct tk_attr_model *model, struct tk_coder *coder,
     return rc;
 }
 
-/* Nodes ------------------------------------------------------------------------------------------
- */
+/* Nodes ---------------------------------------------------------------------------------------- */
 
 /* Where the columns of a site stand in the site of its parent. */
 static void link_above(struct tk_attr_model *model, struct tk_attr_site *site, uint32_t parent)
@@ -378,8 +376,7 @@ int tk_attr_code_node(struct tk_attr_model *model, struct tk_coder *coder,
     return tk_coder_is_over(coder) ? tk_fail(err, -EBADMSG, "attributes: values end early") : 0;
 }
 
-/* Order ------------------------------------------------------------------------------------------
- */
+/* Order ---------------------------------------------------------------------------------------- */
 
 /* A place below n among those that `used` does not have, by its rank there. */
 static uint32_t code_rank(struct tk_coder *coder, const uint32_t *used, uint32_t n, uint32_t left,

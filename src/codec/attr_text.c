@@ -14,8 +14,7 @@
 #define ID_DIGITS   16
 #define LIST_BYTES  ((size_t)1 << 30)
 
-/* Splitting --------------------------------------------------------------------------------------
- */
+/* Splitting ------------------------------------------------------------------------------------ */
 
 static bool is_digit(char c)
 {
@@ -128,8 +127,7 @@ void tk_token_form(tk_str token, char *ret_form)
         ret_form[i] = mark_of(token.p[i], is_id);
 }
 
-/* The coder --------------------------------------------------------------------------------------
- */
+/* The coder ------------------------------------------------------------------------------------ */
 
 int tk_token_coder_init(struct tk_token_coder *coder, struct tk_texts *texts, struct tk_err *err)
 {
@@ -178,8 +176,7 @@ static int list_add(struct tk_buf *list, uint32_t *count, uint32_t value)
     return tk_buf_ok(list) ? 0 : list->failure;
 }
 
-/* Letters ----------------------------------------------------------------------------------------
- */
+/* Letters -------------------------------------------------------------------------------------- */
 
 static unsigned code_nibble(struct tk_token_coder *tokens, struct tk_coder *coder, uint64_t near,
                             uint64_t far, unsigned value)
@@ -222,8 +219,7 @@ static void code_letters(struct tk_token_coder *tokens, struct tk_coder *coder, 
     }
 }
 
-/* Tokens -----------------------------------------------------------------------------------------
- */
+/* Tokens --------------------------------------------------------------------------------------- */
 
 static uint32_t add_drawn(struct tk_token_coder *tokens, tk_str form)
 {
@@ -298,8 +294,7 @@ static uint32_t code_token(struct tk_token_coder *tokens, struct tk_coder *coder
     return tk_code_guess(&tokens->guesser, coder, &guess, token);
 }
 
-/* Texts ------------------------------------------------------------------------------------------
- */
+/* Texts ---------------------------------------------------------------------------------------- */
 
 static int code_pattern(struct tk_token_coder *tokens, struct tk_coder *coder,
                         struct tk_attr_words *words, uint32_t column, uint32_t *pattern)

@@ -70,8 +70,7 @@ static void learn_guess(struct tk_guess_memory *guess, uint64_t hash, uint32_t v
         *guess = (struct tk_guess_memory){check_of(hash), 1, value};
 }
 
-/* Digits ----------------------------------------------------------------------------------------
- */
+/* Digits --------------------------------------------------------------------------------------- */
 
 /* The value by nibbles, the highest first. */
 static uint32_t code_digits(struct tk_guesser *choices, struct tk_coder *coder,

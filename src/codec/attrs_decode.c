@@ -56,8 +56,7 @@ void tk_attrs_decoder_freep(struct tk_attrs_decoder **decoder)
     tk_attrs_decoder_free(*decoder);
 }
 
-/* Opening ----------------------------------------------------------------------------------------
- */
+/* Opening -------------------------------------------------------------------------------------- */
 
 static int get_limits(tk_str *bytes, void *limits, size_t count, struct tk_err *err)
 {
@@ -202,8 +201,7 @@ void tk_attrs_decoder_begin(struct tk_attrs_decoder *decoder, struct tk_span_bat
     }
 }
 
-/* Rows -------------------------------------------------------------------------------------------
- */
+/* Rows ----------------------------------------------------------------------------------------- */
 
 /* A text of the dictionary, or of the model, as one of the batch. */
 static uint32_t add_text(struct tk_span_batch *batch, const struct tk_texts *texts, uint32_t *known,

@@ -54,8 +54,7 @@ static void begin_words(struct encoding *encoding, struct tk_buf *out)
     tk_varint_put(out, texts->count);
 }
 
-/* Resources --------------------------------------------------------------------------------------
- */
+/* Resources ------------------------------------------------------------------------------------ */
 
 static int write_resources(struct encoding *encoding, struct tk_resources *resources,
                            const uint32_t *node_scopes, struct tk_err *err)
@@ -106,8 +105,7 @@ static int encode_resources(struct encoding *encoding, struct tk_err *err)
     return rc;
 }
 
-/* Attributes -------------------------------------------------------------------------------------
- */
+/* Attributes ----------------------------------------------------------------------------------- */
 
 /* Values of columns of class DRAWN become numbers inside their trace, in the order in which they
  * first come there. */

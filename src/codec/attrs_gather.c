@@ -69,8 +69,7 @@ void tk_attr_gather_release(struct tk_attr_gather *gather)
     *gather = (struct tk_attr_gather){0};
 }
 
-/* Columns and values -----------------------------------------------------------------------------
- */
+/* Columns and values --------------------------------------------------------------------------- */
 
 /* A text of the batch as one of the model, where equal texts have one id. */
 static uint32_t text_of(struct tk_attr_gather *gather, uint32_t id)
@@ -250,8 +249,7 @@ static int find_value(struct tk_attr_gather *gather, uint32_t column, uint64_t r
     return tk_map_add(&gather->value_map, hash, record);
 }
 
-/* Templates -------------------------------------------------------------------------------------
- */
+/* Templates ------------------------------------------------------------------------------------ */
 
 static int order_u64(const void *a, const void *b)
 {
@@ -332,8 +330,7 @@ static int find_site(struct tk_attr_gather *gather, uint32_t symbol, uint32_t at
     return tk_map_add(&gather->site_map, key, *ret_site);
 }
 
-/* Nodes ------------------------------------------------------------------------------------------
- */
+/* Nodes ---------------------------------------------------------------------------------------- */
 
 /* Whether the items at hand are those of the site of this symbol that came last, in its order:
  * mostly so, and then nothing is looked up. */
@@ -492,8 +489,7 @@ int tk_attr_gather_run(struct tk_attr_gather *gather, struct tk_attr_model *mode
     return rc < 0 ? no_memory(err) : 0;
 }
 
-/* A second look -----------------------------------------------------------------------------------
- */
+/* A second look -------------------------------------------------------------------------------- */
 
 static bool is_rare_value(const struct tk_attr_gather *gather, uint32_t record, uint32_t min_count)
 {

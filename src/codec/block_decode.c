@@ -48,8 +48,7 @@ struct decoder {
     bool has_turn;
 };
 
-/* Losses ----------------------------------------------------------------------------------------
- */
+/* Losses --------------------------------------------------------------------------------------- */
 
 static void tell(struct decoder *decoder, const char *what)
 {
@@ -97,8 +96,7 @@ static bool lose_layer(struct decoder *decoder, struct layers *layers, int layer
     return any;
 }
 
-/* Layers ----------------------------------------------------------------------------------------
- */
+/* Layers --------------------------------------------------------------------------------------- */
 
 static int decode_times(struct decoder *decoder, struct layers *layers, struct tk_err *err)
 {
@@ -232,8 +230,7 @@ static int open_batch(struct decoder *decoder, struct tk_err *err)
     return rc;
 }
 
-/* Rows ------------------------------------------------------------------------------------------
- */
+/* Rows ----------------------------------------------------------------------------------------- */
 
 /* Hand the first rows on. */
 static int hand_on(struct decoder *decoder, size_t rows, struct tk_err *err)

@@ -36,8 +36,7 @@ static void reset_set(struct tk_section_set *set)
         tk_buf_reset(&set->bytes[i]);
 }
 
-/* Budgets ---------------------------------------------------------------------------------------
- */
+/* Budgets -------------------------------------------------------------------------------------- */
 
 /* What is kept of attributes where the budget is below what the block takes with its coarsest
  * times. Times become distributions first: they answer nearly as much, and most bytes are theirs.
@@ -117,8 +116,7 @@ static int spend_budget(struct encoding *encoding, const struct tk_span_rows *ro
     return rc;
 }
 
-/* Blocks ----------------------------------------------------------------------------------------
- */
+/* Blocks --------------------------------------------------------------------------------------- */
 
 static int encode_one(struct tk_block_lanes *lanes, void *user, void *own, size_t index,
                       struct tk_err *err)

@@ -47,8 +47,7 @@ uint64_t tk_symbol_key(const struct tk_forest *forest, const struct tk_symbol *s
     return hash_text(hash, (tk_str){numbers, sizeof(numbers)});
 }
 
-/* Profiles ---------------------------------------------------------------------------------------
- */
+/* Profiles ------------------------------------------------------------------------------------- */
 
 static struct tk_detail_profile *profiles_of(const struct tk_details *details)
 {
@@ -159,8 +158,7 @@ bool tk_code_detail(struct tk_details *details)
     return !full && !tk_details_failed(details);
 }
 
-/* From rows --------------------------------------------------------------------------------------
- */
+/* From rows ------------------------------------------------------------------------------------ */
 
 static struct tk_value text_value(uint32_t text)
 {
@@ -243,8 +241,7 @@ int tk_detail_read(struct tk_details *details, const struct tk_span_batch *batch
     return rc < 0 ? rc : tk_buf_check(&detail->attrs, "attributes of events", err);
 }
 
-/* To rows ----------------------------------------------------------------------------------------
- */
+/* To rows -------------------------------------------------------------------------------------- */
 
 static uint32_t add_text(const struct tk_details *details, struct tk_span_batch *batch,
                          const struct tk_value *value)

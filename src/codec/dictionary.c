@@ -23,8 +23,7 @@
 
 enum method { METHOD_MIXED = 0, METHOD_ZSTD };
 
-/* Mixed ------------------------------------------------------------------------------------------
- */
+/* Mixed ---------------------------------------------------------------------------------------- */
 
 /* Texts one after the other, each ended by END; END and ESCAPE in a text stand behind an ESCAPE. */
 enum { END = 0, ESCAPE = 1 };
@@ -152,8 +151,7 @@ static int decode_mixed(tk_str bytes, uint32_t count, size_t size, struct tk_tex
     return rc;
 }
 
-/* Packed ---------------------------------------------------------------------------------------
- */
+/* Packed --------------------------------------------------------------------------------------- */
 
 static size_t shared_prefix(tk_str a, tk_str b)
 {
@@ -256,8 +254,7 @@ static int decode_packed(tk_str bytes, uint32_t count, size_t size, struct tk_te
     return take_texts((tk_str){to, got}, count, size, texts);
 }
 
-/* Section ----------------------------------------------------------------------------------------
- */
+/* Section -------------------------------------------------------------------------------------- */
 
 int tk_block_dictionary_encode(const struct tk_forest *forest, struct tk_section_set *set,
                                struct tk_err *err)

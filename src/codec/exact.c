@@ -9,8 +9,7 @@
 
 #define SECTION_MAX ((size_t)1 << 30)
 
-/* Encoding ---------------------------------------------------------------------------------------
- */
+/* Encoding ------------------------------------------------------------------------------------- */
 
 static int encode_ids(const struct tk_forest *forest, const struct tk_span_batch *batch,
                       struct tk_buf *out, struct tk_err *err)
@@ -115,8 +114,7 @@ int tk_exact_encode(const struct tk_forest *forest, const struct tk_span_batch *
     return rc < 0 ? rc : encode_details(forest, batch, set, err);
 }
 
-/* Decoding ---------------------------------------------------------------------------------------
- */
+/* Decoding ------------------------------------------------------------------------------------- */
 
 struct tk_exact_decoder {
     const struct tk_forest *forest;

@@ -34,8 +34,7 @@ void tk_span_prints_release(struct tk_span_prints *prints)
     *prints = (struct tk_span_prints){0};
 }
 
-/* Fields as bytes --------------------------------------------------------------------------------
- */
+/* Fields as bytes ------------------------------------------------------------------------------ */
 
 static void put_u64(struct tk_buf *out, uint64_t value)
 {
@@ -180,8 +179,7 @@ int tk_span_prints_add(struct tk_span_prints *prints, const struct tk_span_rows 
     return tk_buf_check(&prints->items, "spans to compare", err);
 }
 
-/* Comparing --------------------------------------------------------------------------------------
- */
+/* Comparing ------------------------------------------------------------------------------------ */
 
 static int by_id(const struct print *a, const struct print *b)
 {

@@ -12,8 +12,7 @@
 #define LEVEL_LARGE 9 /* for more than LARGE bytes, where 19 takes seconds */
 #define LARGE       ((size_t)4 << 20)
 
-/* Writing ----------------------------------------------------------------------------------------
- */
+/* Writing -------------------------------------------------------------------------------------- */
 
 /* By column; those of a column as they came. */
 static int by_column(const void *a, const void *b)
@@ -87,8 +86,7 @@ int tk_values_write_texts(struct tk_values *values, const struct tk_texts *sourc
     return put_texts(texts, n, source, out, err);
 }
 
-/* Reading ----------------------------------------------------------------------------------------
- */
+/* Reading -------------------------------------------------------------------------------------- */
 
 static int bad(struct tk_err *err, const char *why)
 {

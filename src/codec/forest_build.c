@@ -28,8 +28,7 @@ struct building {
     uint8_t *is_used; /* [2 * names.count] symbol, and as an orphan's */
 };
 
-/* Times ------------------------------------------------------------------------------------------
- */
+/* Times ---------------------------------------------------------------------------------------- */
 
 static int refuse_time(const struct tk_span_batch *batch, size_t row, const char *why,
                        struct tk_err *err)
@@ -80,8 +79,7 @@ static int64_t ticks_of(const struct tk_forest *forest, int64_t ns)
     return forest->tick_ns == 1000 ? ns / 1000 : ns / 1000000;
 }
 
-/* Traces -----------------------------------------------------------------------------------------
- */
+/* Traces --------------------------------------------------------------------------------------- */
 
 static uint32_t home_of(const struct building *building, size_t row)
 {
@@ -198,8 +196,7 @@ static struct tk_forest_item *sort_traces(struct building *building)
     return order;
 }
 
-/* Nodes ------------------------------------------------------------------------------------------
- */
+/* Nodes ---------------------------------------------------------------------------------------- */
 
 static void put_node(struct building *building, const struct tk_forest_trace *trace, uint32_t item)
 {

@@ -30,8 +30,7 @@ struct finding {
     uint32_t min_count;
 };
 
-/* Codes ------------------------------------------------------------------------------------------
- */
+/* Codes ---------------------------------------------------------------------------------------- */
 
 static enum code_role role_of(struct finding *finding, uint32_t key)
 {
@@ -78,8 +77,7 @@ static uint8_t code_class_of(struct finding *finding, size_t row)
     return 0;
 }
 
-/* Symbols ----------------------------------------------------------------------------------------
- */
+/* Symbols -------------------------------------------------------------------------------------- */
 
 static uint32_t home_of(const struct tk_symbol *symbol)
 {
@@ -167,8 +165,7 @@ static int find_all(struct finding *finding, const struct tk_span_rows *rows, ui
     return 0;
 }
 
-/* Order ------------------------------------------------------------------------------------------
- */
+/* Order ---------------------------------------------------------------------------------------- */
 
 /* By texts, then numbers; 0 = the same symbol. */
 static int compare(const void *a, const void *b, void *context)

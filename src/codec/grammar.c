@@ -210,8 +210,7 @@ int tk_grammar_build(struct tk_grammar *grammar, const struct tk_forest *forest,
     return rc < 0 ? tk_fail(err, rc, "grammar: out of memory") : 0;
 }
 
-/* Expansion --------------------------------------------------------------------------------------
- */
+/* Expansion ------------------------------------------------------------------------------------ */
 
 /* A run whose subtree is being written. */
 struct open_run {
@@ -249,8 +248,7 @@ int tk_grammar_expand(const struct tk_grammar *grammar, uint32_t shape, uint32_t
     return 0;
 }
 
-/* Hashes -----------------------------------------------------------------------------------------
- */
+/* Hashes --------------------------------------------------------------------------------------- */
 
 static void hash_add(struct tk_subtree_hash *hash, uint64_t value)
 {

@@ -70,8 +70,7 @@ void tk_ids_release(struct tk_ids *ids)
     ids->slots = NULL;
 }
 
-/* Words ------------------------------------------------------------------------------------------
- */
+/* Words ---------------------------------------------------------------------------------------- */
 
 static uint64_t fold(uint64_t step)
 {
@@ -119,8 +118,7 @@ static uint64_t code_word(struct tk_coder *coder, struct tk_id_models *models,
     return (uint64_t)upper << 32 | tk_code_raw(coder, (uint32_t)word, 32);
 }
 
-/* Traces and nodes -------------------------------------------------------------------------------
- */
+/* Traces and nodes ----------------------------------------------------------------------------- */
 
 void tk_code_trace_id(struct tk_ids *ids, uint8_t id[16])
 {

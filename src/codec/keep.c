@@ -8,8 +8,7 @@
 #include "codec/keep_weights.h"
 #include "span/wire.h"
 
-/* Choosing ---------------------------------------------------------------------------------------
- */
+/* Choosing ------------------------------------------------------------------------------------- */
 
 #define POINT 32 /* bits behind the point of an age */
 
@@ -154,8 +153,7 @@ int tk_keep_choose(const struct tk_forest *forest, const struct tk_keep_options 
     return rc;
 }
 
-/* The section ------------------------------------------------------------------------------------
- */
+/* The section ---------------------------------------------------------------------------------- */
 
 void tk_keep_put(const struct tk_kept *kept, size_t count, tk_str block, struct tk_buf *out)
 {

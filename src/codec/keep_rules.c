@@ -30,16 +30,14 @@ struct tk_keep_rule_kind {
     bool (*matches)(const struct matching *matching, uint32_t trace);
 };
 
-/* Errors -----------------------------------------------------------------------------------------
- */
+/* Errors --------------------------------------------------------------------------------------- */
 
 static bool matches_error(const struct matching *matching, uint32_t trace)
 {
     return tk_keep_has_error(matching->forest, trace);
 }
 
-/* Lengths ----------------------------------------------------------------------------------------
- */
+/* Lengths -------------------------------------------------------------------------------------- */
 
 static bool parse_slower(const char *text, struct tk_keep_rule *rule)
 {
@@ -74,8 +72,7 @@ static bool matches_length(const struct matching *matching, uint32_t trace)
     return matching->lengths[trace] >= matching->threshold;
 }
 
-/* Attributes -------------------------------------------------------------------------------------
- */
+/* Attributes ----------------------------------------------------------------------------------- */
 
 static bool parse_has(const char *text, struct tk_keep_rule *rule)
 {
@@ -135,8 +132,7 @@ static bool matches_attribute(const struct matching *matching, uint32_t trace)
     return found;
 }
 
-/* Ids --------------------------------------------------------------------------------------------
- */
+/* Ids ------------------------------------------------------------------------------------------ */
 
 static bool parse_trace(const char *text, struct tk_keep_rule *rule)
 {
@@ -152,8 +148,7 @@ static bool matches_trace(const struct matching *matching, uint32_t trace)
                   sizeof(matching->rule->trace_id)) == 0;
 }
 
-/* All kinds --------------------------------------------------------------------------------------
- */
+/* All kinds ------------------------------------------------------------------------------------ */
 
 static const struct tk_keep_rule_kind kinds[] = {
     {"errors", NULL, NULL, NULL, matches_error},

@@ -51,8 +51,7 @@ void tk_resources_release(struct tk_resources *resources)
     *resources = (struct tk_resources){0};
 }
 
-/* The encoder's table ----------------------------------------------------------------------------
- */
+/* The encoder's table -------------------------------------------------------------------------- */
 
 struct gathering {
     struct tk_resources *resources;
@@ -350,8 +349,7 @@ int tk_resources_gather(struct tk_resources *resources, const struct tk_forest *
                   : 0;
 }
 
-/* Coding -----------------------------------------------------------------------------------------
- */
+/* Coding --------------------------------------------------------------------------------------- */
 
 /* What coding needs, and its models. */
 struct coding {

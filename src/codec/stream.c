@@ -72,8 +72,7 @@ static uint32_t get_u32(const char *from)
     return le32toh(stored);
 }
 
-/* Writing ---------------------------------------------------------------------------------------
- */
+/* Writing -------------------------------------------------------------------------------------- */
 
 /* Begin a frame; returns where its body begins in `out`. */
 static size_t frame_begin(struct tk_buf *out, const char *magic)
@@ -183,8 +182,7 @@ size_t tk_section_set_list(const struct tk_section_set *set,
     return count;
 }
 
-/* Reading ---------------------------------------------------------------------------------------
- */
+/* Reading -------------------------------------------------------------------------------------- */
 
 /* The body of the frame at the front of a text: false when there is none that is whole. */
 static bool read_frame(tk_str text, const char *magic, size_t max, tk_str *ret_body)
@@ -399,8 +397,7 @@ const struct tk_section *tk_block_find(const struct tk_block *block, uint32_t ty
     return NULL;
 }
 
-/* The index -------------------------------------------------------------------------------------
- */
+/* The index ------------------------------------------------------------------------------------ */
 
 void tk_block_index_put(struct tk_buf *out, const struct tk_block_entry *entries, size_t count)
 {

@@ -81,8 +81,7 @@ int tk_timing_encode(const struct tk_forest *forest, const struct tk_codec_optio
     return rc;
 }
 
-/* Decoding -------------------------------------------------------------------------------------
- */
+/* Decoding ------------------------------------------------------------------------------------- */
 
 /* Begin the coders of the sections that are there without a gap; returns how many. */
 static unsigned open_sections(const struct tk_block *block, struct tk_coder *coders)

@@ -196,8 +196,7 @@ int tk_topology_encode(const struct tk_forest *forest, const struct tk_codec_opt
     return rc;
 }
 
-/* Decoding ---------------------------------------------------------------------------------------
- */
+/* Decoding ------------------------------------------------------------------------------------- */
 
 /* The shape of every trace. */
 static int decode_events(const struct tk_block *block, const struct tk_grammar *grammar,

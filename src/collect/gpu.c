@@ -276,8 +276,7 @@ static void *read_until_end(void *context)
     return NULL;
 }
 
-/* Rows: in the sampling thread ------------------------------------------------------------------
- */
+/* Rows: in the sampling thread ----------------------------------------------------------------- */
 
 static void set_known(struct tk_batch *row, size_t column, int64_t value)
 {
@@ -355,8 +354,7 @@ void tk_gpu_read_stats(struct tk_gpu *gpu, struct tk_gpu_stats *ret_stats)
     (void)pthread_mutex_unlock(&gpu->mutex);
 }
 
-/* Life -------------------------------------------------------------------------------------------
- */
+/* Life ----------------------------------------------------------------------------------------- */
 
 int tk_gpu_new(const struct tk_kernel *kernel, const struct tk_gpu_options *options,
                struct tk_gpu **ret_gpu, struct tk_err *err)

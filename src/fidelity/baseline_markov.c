@@ -89,8 +89,7 @@ static int encode(const struct tk_baseline_input *input, struct tk_buf *out, str
     return rc < 0 ? rc : deflate(&raw, out, err);
 }
 
-/* Decode -----------------------------------------------------------------------------------------
- */
+/* Decode --------------------------------------------------------------------------------------- */
 
 /* A number of a table, and what it has to be below. */
 struct bound {

@@ -75,8 +75,7 @@ static void put_text(struct coder *coder, int column, uint32_t id)
     put(coder, column, text_of(coder, id));
 }
 
-/* Attributes ------------------------------------------------------------------------------------
- */
+/* Attributes ----------------------------------------------------------------------------------- */
 
 static void keep_attrs(struct coder *coder, int holder, uint32_t parent,
                        const struct tk_attr *attrs, size_t n)
@@ -146,8 +145,7 @@ static void put_attrs(struct coder *coder, int holder)
     put(coder, TK_OTAP_COUNTS, n);
 }
 
-/* Spans ------------------------------------------------------------------------------------------
- */
+/* Spans ---------------------------------------------------------------------------------------- */
 
 static uint32_t resource_of(struct coder *coder, uint32_t id)
 {
@@ -251,8 +249,7 @@ static void put_spans(struct coder *coder)
     }
 }
 
-/* Batches ----------------------------------------------------------------------------------------
- */
+/* Batches -------------------------------------------------------------------------------------- */
 
 static int by_trace_and_start(const void *a, const void *b, void *user)
 {

@@ -73,8 +73,7 @@ static void check(struct tk_otap_reader *reader, bool ok)
     reader->ok = reader->ok && ok;
 }
 
-/* Attributes ------------------------------------------------------------------------------------
- */
+/* Attributes ----------------------------------------------------------------------------------- */
 
 /* The value of an attribute whose key and type are known. */
 static void take_value(struct tk_otap_reader *reader, int holder, struct tk_attr *attr,
@@ -185,8 +184,7 @@ static struct tk_attr_range add_side_attrs(struct tk_otap_reader *reader, int ho
     return range;
 }
 
-/* Spans ------------------------------------------------------------------------------------------
- */
+/* Spans ---------------------------------------------------------------------------------------- */
 
 static void read_resources(struct tk_otap_reader *reader)
 {
@@ -291,8 +289,7 @@ static void read_spans(struct tk_otap_reader *reader)
     }
 }
 
-/* Batches ----------------------------------------------------------------------------------------
- */
+/* Batches -------------------------------------------------------------------------------------- */
 
 static void read_counts(struct tk_otap_reader *reader)
 {

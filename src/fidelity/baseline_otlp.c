@@ -19,8 +19,7 @@
 #define RAW_MAX      ((size_t)4 << 30)
 #define LEVEL        9
 
-/* Encode -----------------------------------------------------------------------------------------
- */
+/* Encode --------------------------------------------------------------------------------------- */
 
 static int by_scope(const void *a, const void *b, void *user)
 {
@@ -73,8 +72,7 @@ static int encode(const struct tk_baseline_input *input, struct tk_buf *out, str
     return rc < 0 ? rc : tk_zstd_encode(tk_buf_str(&raw), LEVEL, out, err);
 }
 
-/* Decode -----------------------------------------------------------------------------------------
- */
+/* Decode --------------------------------------------------------------------------------------- */
 
 struct requests {
     tk_str rest;

@@ -8,8 +8,7 @@
 #include "fidelity/draws.h"
 #include "fidelity/span_columns.h"
 
-/* Halves -----------------------------------------------------------------------------------------
- */
+/* Halves --------------------------------------------------------------------------------------- */
 
 static int pick_half(const struct tk_span_table *real, uint64_t seed, bool upper,
                      struct tk_span_table **ret_table, struct tk_err *err)
@@ -35,8 +34,7 @@ static int make_halves(const struct tk_span_table *real, uint64_t seed,
     return rc < 0 ? rc : pick_half(real, seed, true, ret_b, err);
 }
 
-/* Starts -----------------------------------------------------------------------------------------
- */
+/* Starts --------------------------------------------------------------------------------------- */
 
 /* A copy whose starts `move` changes, in order again. */
 static int make_moved(const struct tk_span_table *real, uint64_t seed,
@@ -89,8 +87,7 @@ static int make_constant(const struct tk_span_table *real, uint64_t seed,
     return make_moved(real, seed, move_together, ret_a, err);
 }
 
-/* Attributes -------------------------------------------------------------------------------------
- */
+/* Attributes ----------------------------------------------------------------------------------- */
 
 /* A random order of 0 .. n - 1 (Fisher and Yates). */
 static void shuffle(uint32_t *order, uint32_t n, uint64_t seed)
@@ -138,8 +135,7 @@ static int make_shuffled(const struct tk_span_table *real, uint64_t seed,
     return rc;
 }
 
-/* Durations --------------------------------------------------------------------------------------
- */
+/* Durations ------------------------------------------------------------------------------------ */
 
 /* The two services that have most spans, the first by number where there are as many. */
 static void find_largest(const struct tk_span_table *table, const uint32_t *counts,

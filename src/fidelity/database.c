@@ -107,8 +107,7 @@ void tk_span_database_free(struct tk_span_database *database)
     free(database);
 }
 
-/* Rows -------------------------------------------------------------------------------------------
- */
+/* Rows ----------------------------------------------------------------------------------------- */
 
 /* The id of a row's resource, which is written when it is new. */
 static int add_resource(struct tk_span_database *database, const struct tk_span_batch *batch,

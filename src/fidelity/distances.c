@@ -29,8 +29,7 @@ unsigned tk_results_sides(const struct tk_results *results)
     return sides;
 }
 
-/* Sorting ----------------------------------------------------------------------------------------
- */
+/* Sorting -------------------------------------------------------------------------------------- */
 
 /* Doubles as integers of the same order, and back. */
 static uint64_t bits_of(double value)
@@ -95,8 +94,7 @@ static void sort_values(double *values, double *scratch, size_t n)
     }
 }
 
-/* Compatible -------------------------------------------------------------------------------------
- */
+/* Compatible ----------------------------------------------------------------------------------- */
 
 /* Whether the NULL key counts twice: both sides have it, and other keys, which are numbers then. */
 static bool is_null_double(const struct tk_results *results)
@@ -137,8 +135,7 @@ double tk_distance_compat(const struct tk_results *results, bool has_null)
     return distance / (double)keys;
 }
 
-/* Strict -----------------------------------------------------------------------------------------
- */
+/* Strict --------------------------------------------------------------------------------------- */
 
 double tk_distance_counts(const struct tk_results *results)
 {

@@ -67,8 +67,7 @@ int tk_share_find(const struct tk_share_size *size, uint64_t budget_bytes, doubl
     return fits ? 0 : 1;
 }
 
-/* Means -----------------------------------------------------------------------------------------
- */
+/* Means ---------------------------------------------------------------------------------------- */
 
 /* The 97.5 % point of Student's t; beyond the table it is that of the normal distribution with the
  * first correction, right to a thousandth. */
@@ -106,8 +105,7 @@ struct tk_spread tk_spread_of(const double *values, size_t count)
     return spread;
 }
 
-/* Cost ------------------------------------------------------------------------------------------
- */
+/* Cost ----------------------------------------------------------------------------------------- */
 
 const struct tk_cost_model tk_cost_models[] = {
     {.name = "A",

@@ -41,8 +41,7 @@ static void comparison_release(struct comparison *comparison)
         tk_samples_release(&comparison->timings[i]);
 }
 
-/* Pairing ---------------------------------------------------------------------------------------
- */
+/* Pairing -------------------------------------------------------------------------------------- */
 
 /* A trace by what it is found by. */
 struct handle {
@@ -118,8 +117,7 @@ static int pair_traces(struct comparison *comparison, struct tk_err *err)
     return rc < 0 ? tk_fail(err, rc, "pairs of traces: out of memory") : 0;
 }
 
-/* Comparing -------------------------------------------------------------------------------------
- */
+/* Comparing ------------------------------------------------------------------------------------ */
 
 /* A span among its siblings. */
 struct sibling {
@@ -262,8 +260,7 @@ static int compare_all(struct comparison *comparison, struct tk_err *err)
     return rc;
 }
 
-/* Figures ---------------------------------------------------------------------------------------
- */
+/* Figures -------------------------------------------------------------------------------------- */
 
 static const struct {
     const char *name;

@@ -197,8 +197,7 @@ static void draw_trace(struct drawing *drawing, const int64_t *root)
     }
 }
 
-/* The table -------------------------------------------------------------------------------------
- */
+/* The table ------------------------------------------------------------------------------------ */
 
 static void fill_row(const struct tk_markov *model, const struct made *made, const uint32_t *texts,
                      uint32_t r, struct tk_span_table *table)

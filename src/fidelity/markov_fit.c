@@ -198,8 +198,7 @@ static void read_rows(struct fit *fit)
     tk_int_rows_sort(&fit->lengths);
 }
 
-/* Durations of roots -----------------------------------------------------------------------------
- */
+/* Durations of roots --------------------------------------------------------------------------- */
 
 struct gaussian {
     double weight, mean, deviation;
@@ -271,8 +270,7 @@ static void fit_roots(struct fit *fit, double *values)
     }
 }
 
-/* Ratios -----------------------------------------------------------------------------------------
- */
+/* Ratios --------------------------------------------------------------------------------------- */
 
 /* Differences of the quantiles of sorted values. */
 static void put_quantiles(const double *values, size_t n, int64_t *to)

@@ -77,8 +77,7 @@ tk_str tk_pack_take_bytes(tk_str *text, size_t n, bool *ok)
     return bytes;
 }
 
-/* Encode -----------------------------------------------------------------------------------------
- */
+/* Encode --------------------------------------------------------------------------------------- */
 
 static int encode_alone(const struct tk_buf *columns, size_t n, struct tk_buf *out,
                         struct tk_err *err)
@@ -134,8 +133,7 @@ int tk_pack_encode(const struct tk_buf *columns, size_t n, struct tk_buf *out, s
     return rc < 0 ? rc : tk_buf_check(out, "packed columns", err);
 }
 
-/* Decode -----------------------------------------------------------------------------------------
- */
+/* Decode --------------------------------------------------------------------------------------- */
 
 static int decode_together(tk_str text, const size_t *sizes, struct tk_buf *columns, size_t n,
                            struct tk_err *err)

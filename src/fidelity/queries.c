@@ -112,8 +112,7 @@ uint64_t tk_query_combinations(const struct tk_query_space *space, const struct 
     return count;
 }
 
-/* Counting ---------------------------------------------------------------------------------------
- */
+/* Counting ------------------------------------------------------------------------------------- */
 
 static int make_scratch(const struct tk_query_space *space, struct tk_query_scratch *scratch,
                         struct tk_err *err)

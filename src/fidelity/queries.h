@@ -76,8 +76,7 @@ extern const struct tk_query tk_queries[TK_QUERIES];
 /* By name; NULL = none. */
 const struct tk_query *tk_query_find(const char *name);
 
-/* Columns ----------------------------------------------------------------------------------------
- */
+/* Columns -------------------------------------------------------------------------------------- */
 
 /* A column of the table of 12 that queries group by. */
 struct tk_query_column {
@@ -90,8 +89,7 @@ struct tk_query_column {
 /* Ends with {0}. */
 extern const struct tk_query_column tk_query_columns[];
 
-/* Values of parameters -------------------------------------------------------------------------
- */
+/* Values of parameters ------------------------------------------------------------------------- */
 
 /* Values that a user names for a parameter, instead of all. */
 struct tk_param_values {
@@ -146,8 +144,7 @@ tk_str tk_query_value(const struct tk_query_space *space, enum tk_query_param pa
 /* The text of a key of a column of texts. */
 tk_str tk_query_text(const struct tk_query_space *space, uint64_t key);
 
-/* Counting ---------------------------------------------------------------------------------------
- */
+/* Counting ------------------------------------------------------------------------------------- */
 
 /* How rows are keyed: 0 = as PandoraTrace does, in units of the table. */
 struct tk_query_keys {

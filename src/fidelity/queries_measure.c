@@ -108,8 +108,7 @@ static int answer(struct asking *asking, struct question *question,
     return rc;
 }
 
-/* Figures ----------------------------------------------------------------------------------------
- */
+/* Figures -------------------------------------------------------------------------------------- */
 
 static double mean_of(const struct mean *mean)
 {

@@ -7,8 +7,7 @@
 
 #include "fidelity/queries.h"
 
-/* Columns ----------------------------------------------------------------------------------------
- */
+/* Columns -------------------------------------------------------------------------------------- */
 
 static int64_t value_start(const struct tk_span_table *table, uint32_t row)
 {
@@ -104,8 +103,7 @@ static int list_columns(struct tk_query_space *space, enum tk_query_param param,
     return 0;
 }
 
-/* Services ---------------------------------------------------------------------------------------
- */
+/* Services ------------------------------------------------------------------------------------- */
 
 static int by_text(const void *a, const void *b)
 {
@@ -158,8 +156,7 @@ static int name_services(struct tk_query_space *space, enum tk_query_param param
     return 0;
 }
 
-/* Sides ------------------------------------------------------------------------------------------
- */
+/* Sides ---------------------------------------------------------------------------------------- */
 
 static int find_places(const struct tk_query_space *space, struct tk_query_side *side,
                        enum tk_query_param param, struct tk_err *err)

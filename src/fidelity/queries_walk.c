@@ -17,8 +17,7 @@
 
 _Static_assert(1 << (LOG_BITS - RATIO_SHIFT) == TK_RATIO_STEPS, "steps of ratios");
 
-/* Keys and places --------------------------------------------------------------------------------
- */
+/* Keys and places ------------------------------------------------------------------------------ */
 
 static int64_t floor_div(int64_t a, int64_t b)
 {
@@ -66,8 +65,7 @@ static void add(const struct tk_query_walk *walk, uint32_t combination, uint64_t
     tk_pair_counts_add(walk->counts, combination, key, amount);
 }
 
-/* Queries over rows ------------------------------------------------------------------------------
- */
+/* Queries over rows ---------------------------------------------------------------------------- */
 
 void tk_query_walk_rates(struct tk_query_walk *walk)
 {
@@ -153,8 +151,7 @@ void tk_query_walk_maxima(struct tk_query_walk *walk)
     }
 }
 
-/* Queries over edges -----------------------------------------------------------------------------
- */
+/* Queries over edges --------------------------------------------------------------------------- */
 
 void tk_query_walk_edges(struct tk_query_walk *walk)
 {
@@ -175,8 +172,7 @@ void tk_query_walk_edges(struct tk_query_walk *walk)
     }
 }
 
-/* Queries over traces ----------------------------------------------------------------------------
- */
+/* Queries over traces -------------------------------------------------------------------------- */
 
 void tk_query_walk_error_traces(struct tk_query_walk *walk)
 {
@@ -247,8 +243,7 @@ void tk_query_walk_attributes(struct tk_query_walk *walk)
     }
 }
 
-/* Ratios of durations ----------------------------------------------------------------------------
- */
+/* Ratios of durations -------------------------------------------------------------------------- */
 
 /* Log2 of a duration in steps of 2^-LOG_BITS; LOG_NONE of 0. */
 #define LOG_NONE INT64_MIN

@@ -52,8 +52,7 @@ static int pick_head(const struct tk_span_table *table, double n, uint64_t seed,
     return 0;
 }
 
-/* Tail -------------------------------------------------------------------------------------------
- */
+/* Tail ----------------------------------------------------------------------------------------- */
 
 static int i64_cmp(const void *a, const void *b)
 {
@@ -95,8 +94,7 @@ static int pick_tail(const struct tk_span_table *table, double n, uint64_t seed,
     return 0;
 }
 
-/* Biased -----------------------------------------------------------------------------------------
- */
+/* Biased --------------------------------------------------------------------------------------- */
 
 static int pick_errors(const struct tk_span_table *table, double n, uint64_t seed,
                        struct tk_trace_pick *picks, size_t *ret_count, struct tk_err *err)
@@ -125,8 +123,7 @@ static int pick_slow(const struct tk_span_table *table, double n, uint64_t seed,
     return 0;
 }
 
-/* Shapes -----------------------------------------------------------------------------------------
- */
+/* Shapes --------------------------------------------------------------------------------------- */
 
 /* Leaves first: a row is folded into its parent once all below it were. What siblings add does not
  * depend on their order. */
@@ -223,8 +220,7 @@ static int pick_stratified(const struct tk_span_table *table, double n, uint64_t
     return rc;
 }
 
-/* First ------------------------------------------------------------------------------------------
- */
+/* First ---------------------------------------------------------------------------------------- */
 
 static int pick_first(const struct tk_span_table *table, double n, uint64_t seed,
                       struct tk_trace_pick *picks, size_t *ret_count, struct tk_err *err)

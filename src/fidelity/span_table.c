@@ -40,8 +40,7 @@ static void column_set(struct tk_span_table *table, const struct column *column,
     memcpy((char *)table + column->offset, &values, sizeof(values));
 }
 
-/* Memory -----------------------------------------------------------------------------------------
- */
+/* Memory --------------------------------------------------------------------------------------- */
 
 int tk_span_table_init(struct tk_span_table **ret_table, struct tk_err *err)
 {
@@ -86,8 +85,7 @@ int tk_span_table_reserve(struct tk_span_table *table, uint32_t room, struct tk_
     return 0;
 }
 
-/* Rows -------------------------------------------------------------------------------------------
- */
+/* Rows ----------------------------------------------------------------------------------------- */
 
 /* to[i] = from[order[i]] for values of one size. */
 static void gather(void *to, const void *from, size_t size, const uint32_t *order, uint32_t count)
@@ -132,8 +130,7 @@ uint32_t tk_span_table_longest(const struct tk_span_table *table)
     return most;
 }
 
-/* Picks ------------------------------------------------------------------------------------------
- */
+/* Picks ---------------------------------------------------------------------------------------- */
 
 static int by_trace(const void *a, const void *b)
 {

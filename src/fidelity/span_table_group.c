@@ -36,8 +36,7 @@ struct grouping {
     uint32_t edges;
 };
 
-/* Ids --------------------------------------------------------------------------------------------
- */
+/* Ids ------------------------------------------------------------------------------------------ */
 
 static struct holder *holder_of(const struct grouping *grouping, uint64_t id)
 {
@@ -118,8 +117,7 @@ static bool add_id(struct grouping *grouping, uint32_t place)
     return true;
 }
 
-/* Parents ----------------------------------------------------------------------------------------
- */
+/* Parents -------------------------------------------------------------------------------------- */
 
 static void find_parents(struct grouping *grouping)
 {
@@ -172,8 +170,7 @@ static void cut_cycles(struct grouping *grouping, uint32_t *walks)
     }
 }
 
-/* Traces -----------------------------------------------------------------------------------------
- */
+/* Traces --------------------------------------------------------------------------------------- */
 
 /* Rows by trace, in the order in which they came. `ends` become the ends of the traces. */
 static void order_by_trace(const struct grouping *grouping, uint32_t *ends)

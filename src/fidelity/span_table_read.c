@@ -34,8 +34,7 @@ static int no_memory(struct tk_err *err)
     return tk_fail(err, -ENOMEM, "table of spans: out of memory");
 }
 
-/* Room -------------------------------------------------------------------------------------------
- */
+/* Room ----------------------------------------------------------------------------------------- */
 
 static bool resize(void *array, size_t count, size_t size)
 {
@@ -68,8 +67,7 @@ static int grow_rows(struct reading *reading, size_t more, struct tk_err *err)
     return 0;
 }
 
-/* Traces -----------------------------------------------------------------------------------------
- */
+/* Traces --------------------------------------------------------------------------------------- */
 
 static uint32_t slot_of(const struct reading *reading, const uint8_t id[16])
 {
@@ -119,8 +117,7 @@ static int find_trace(struct reading *reading, const uint8_t id[16], uint32_t *r
     return 0;
 }
 
-/* Rows -------------------------------------------------------------------------------------------
- */
+/* Rows ----------------------------------------------------------------------------------------- */
 
 static uint32_t text_of(struct reading *reading, const struct tk_span_batch *batch, uint32_t id)
 {
@@ -205,8 +202,7 @@ static int read_all(struct reading *reading, struct tk_span_source source, struc
     return rc < 0 ? rc : 0;
 }
 
-/* Tables -----------------------------------------------------------------------------------------
- */
+/* Tables --------------------------------------------------------------------------------------- */
 
 int tk_span_table_new(struct tk_span_source source, const struct tk_span_table_options *options,
                       struct tk_span_table **ret_table, struct tk_err *err)

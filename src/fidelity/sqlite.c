@@ -125,8 +125,7 @@ int tk_sqlite_run(struct tk_sqlite *db, const char *sql, struct tk_err *err)
     return db->call.exec(db->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : fail(db, err);
 }
 
-/* Statements that are run many times --------------------------------------------------------------
- */
+/* Statements that are run many times ----------------------------------------------------------- */
 
 struct tk_sqlite_insert {
     const struct tk_sqlite *db;
@@ -189,8 +188,7 @@ int tk_sqlite_step(struct tk_sqlite_insert *insert, struct tk_err *err)
     return 0;
 }
 
-/* Rows -------------------------------------------------------------------------------------------
- */
+/* Rows ----------------------------------------------------------------------------------------- */
 
 /* A column by its name, or -1. */
 static int find_column(const struct tk_sqlite *db, sqlite3_stmt *query, const char *name)

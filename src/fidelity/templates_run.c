@@ -61,8 +61,7 @@ static int load_table(struct running *running, const struct tk_span_table *table
     return rc < 0 ? rc : run_sql(running, err);
 }
 
-/* Combinations -----------------------------------------------------------------------------------
- */
+/* Combinations --------------------------------------------------------------------------------- */
 
 /* Append a value of a parameter: services stand between quotes, where a quote is doubled. */
 static void put_value(struct tk_buf *out, tk_str value)
@@ -163,8 +162,7 @@ static bool has_combinations(const struct running *running, const struct tk_temp
     return true;
 }
 
-/* Figures ----------------------------------------------------------------------------------------
- */
+/* Figures -------------------------------------------------------------------------------------- */
 
 static void add_figure(struct running *running, const struct tk_template *query,
                        enum tk_figure_rule rule, double sum, uint64_t count)

@@ -105,8 +105,7 @@ struct tk_span_source tk_trace_filter_source(struct tk_trace_filter *filter)
     return (struct tk_span_source){read_wanted, filter};
 }
 
-/* Spans of a table -------------------------------------------------------------------------------
- */
+/* Spans of a table ----------------------------------------------------------------------------- */
 
 /* The scope of a resource that has nothing but the service; UINT32_MAX when the batch is full. */
 static uint32_t scope_of(struct tk_span_batch *batch, tk_str service)

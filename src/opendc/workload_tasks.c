@@ -411,8 +411,7 @@ int tk_loader_join(struct tk_loader *loader, struct tk_err *err)
     return set_trees(loader, err);
 }
 
-/* Sorting ---------------------------------------------------------------------------------------
- */
+/* Sorting -------------------------------------------------------------------------------------- */
 
 static int compare_i64(int64_t a, int64_t b)
 {

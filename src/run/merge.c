@@ -45,8 +45,7 @@ void tk_merge_run_name(const char *folder, char ret_name[TK_MERGE_NAME_MAX])
     (void)snprintf(ret_name, TK_MERGE_NAME_MAX, "%.*s", TK_STR_ARG(name));
 }
 
-/* The result -------------------------------------------------------------------------------------
- */
+/* The result ----------------------------------------------------------------------------------- */
 
 static int is_entry(const struct dirent *entry)
 {
@@ -130,8 +129,7 @@ static int copy_documents(struct tk_merge *merge, struct tk_err *err)
     return rc < 0 ? rc : copy_document(merge, TK_TABLE_MODULE_INVENTORY, err);
 }
 
-/* The merge ---------------------------------------------------------------------------------------
- */
+/* The merge ------------------------------------------------------------------------------------ */
 
 static void say_violations(const struct tk_merge *merge)
 {

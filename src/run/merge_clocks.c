@@ -27,8 +27,7 @@ struct pairs {
     uint64_t dropped;
 };
 
-/* Reading ---------------------------------------------------------------------------------------
- */
+/* Reading -------------------------------------------------------------------------------------- */
 
 /* A peer by its label and host, as it calls itself. */
 static size_t find_peer(const struct tk_merge *merge, tk_str label, tk_str host)
@@ -134,8 +133,7 @@ static int read_clocks(const struct tk_merge *merge, const struct tk_merge_input
     return rc < 0 ? rc : 0;
 }
 
-/* Shifts -----------------------------------------------------------------------------------------
- */
+/* Shifts --------------------------------------------------------------------------------------- */
 
 static int compare_points(const void *a, const void *b)
 {
@@ -259,8 +257,7 @@ static int spread(struct tk_merge *merge, const struct pairs *pairs, size_t refe
     return 0;
 }
 
-/* What is done with them -------------------------------------------------------------------------
- */
+/* What is done with them ----------------------------------------------------------------------- */
 
 static int64_t size_of(int64_t value)
 {

@@ -200,8 +200,7 @@ int tk_merge_write_run(struct tk_merge *merge, struct tk_err *err)
     return rc;
 }
 
-/* The manifest ------------------------------------------------------------------------------------
- */
+/* The manifest --------------------------------------------------------------------------------- */
 
 static void put_inputs(const struct tk_merge *merge, struct tk_buf *out)
 {

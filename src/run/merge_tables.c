@@ -41,8 +41,7 @@ struct merging {
     char first_bad[200];
 };
 
-/* Duplicates ------------------------------------------------------------------------------------
- */
+/* Duplicates ----------------------------------------------------------------------------------- */
 
 /* Whether a line is among those of this time that another input brought. Lines are kept as
  * "INPUT LINE\n". */
@@ -70,8 +69,7 @@ static bool is_duplicate(struct merging *merging, const struct stream *stream, t
     return false;
 }
 
-/* Reading ----------------------------------------------------------------------------------------
- */
+/* Reading -------------------------------------------------------------------------------------- */
 
 static void note_bad(struct merging *merging, const struct stream *stream,
                      const struct tk_line *line, const char *why)
@@ -116,8 +114,7 @@ static int read_row(struct merging *merging, struct stream *stream, struct tk_er
     return rc;
 }
 
-/* The heap ---------------------------------------------------------------------------------------
- */
+/* The heap ------------------------------------------------------------------------------------- */
 
 static bool is_before(const struct stream *a, const struct stream *b)
 {
@@ -142,8 +139,7 @@ static void sink(struct merging *merging, size_t at)
     }
 }
 
-/* Writing ----------------------------------------------------------------------------------------
- */
+/* Writing -------------------------------------------------------------------------------------- */
 
 /* The run lasts as long as its rows. */
 static void note_time(struct tk_merge *merge, const struct stream *stream)
@@ -198,8 +194,7 @@ static int merge_rows(struct merging *merging, struct tk_err *err)
     return 0;
 }
 
-/* One table --------------------------------------------------------------------------------------
- */
+/* One table ------------------------------------------------------------------------------------ */
 
 static const char *host_of(const struct tk_merge *merge, size_t input)
 {

@@ -229,8 +229,7 @@ static int add_processes(struct tk_summary_maker *maker, struct tk_err *err)
     return rc;
 }
 
-/* The whole -------------------------------------------------------------------------------------
- */
+/* The whole ------------------------------------------------------------------------------------ */
 
 /* Largest process of the command: by the kernel's exit records, when they have all of them. rusage
  * counts the recorder's copy too that the command's process began as. */

@@ -22,8 +22,7 @@ static int by_value(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* Opening ----------------------------------------------------------------------------------------
- */
+/* Opening -------------------------------------------------------------------------------------- */
 
 static int map_file(int dirfd, const char *name, struct tk_block_file *file, struct tk_err *err)
 {
@@ -172,8 +171,7 @@ void tk_block_file_unload(struct tk_block_file *file)
     file->batch = NULL;
 }
 
-/* Decoding ---------------------------------------------------------------------------------------
- */
+/* Decoding ------------------------------------------------------------------------------------- */
 
 static int take_rows(void *context, const struct tk_span_rows *rows, struct tk_err *err)
 {
@@ -262,8 +260,7 @@ int tk_block_file_load(struct tk_block_file *file, struct tk_err *err)
     return 0;
 }
 
-/* Asking -----------------------------------------------------------------------------------------
- */
+/* Asking --------------------------------------------------------------------------------------- */
 
 static bool has_trace(const struct tk_block_file *file, const struct tk_span_query *query)
 {
@@ -298,8 +295,7 @@ bool tk_block_file_may_match(const struct tk_block_file *file, const struct tk_s
            (!file->is_known || has_operation(file, query));
 }
 
-/* Encoding ---------------------------------------------------------------------------------------
- */
+/* Encoding ------------------------------------------------------------------------------------- */
 
 struct rows_source {
     const struct tk_span_batch *batch;

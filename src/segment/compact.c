@@ -94,8 +94,7 @@ int tk_segment_remove_replaced(int dirfd, struct tk_err *err)
     return rc; /* NOLINT(clang-analyzer-unix.Malloc): parts_release() frees the items */
 }
 
-/* Merging ---------------------------------------------------------------------------------------
- */
+/* Merging -------------------------------------------------------------------------------------- */
 
 struct merging {
     int dirfd;

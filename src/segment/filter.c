@@ -211,8 +211,7 @@ static int narrow(struct filter *filter, size_t leaf, const struct test *test, s
     return rc;
 }
 
-/* Columns that every span has -------------------------------------------------------------------
- */
+/* Columns that every span has ------------------------------------------------------------------ */
 
 static bool is_text(const void *user, tk_str value)
 {
@@ -301,8 +300,7 @@ static int narrow_numbers(struct filter *filter, struct tk_err *err)
     return rc;
 }
 
-/* Traces ----------------------------------------------------------------------------------------
- */
+/* Traces --------------------------------------------------------------------------------------- */
 
 struct traces {
     char (*hex)[32]; /* [n], sorted */
@@ -367,8 +365,7 @@ static int narrow_traces(struct filter *filter, struct tk_err *err)
     return narrow(filter, TK_COLUMN_TRACE_ID, &test, err);
 }
 
-/* Attributes -------------------------------------------------------------------------------------
- */
+/* Attributes ----------------------------------------------------------------------------------- */
 
 /* A condition, ready to be tested. */
 struct condition {
@@ -593,8 +590,7 @@ static int narrow_condition(struct filter *filter, const struct tk_attr_conditio
     return rc;
 }
 
-/* All -------------------------------------------------------------------------------------------
- */
+/* All ------------------------------------------------------------------------------------------ */
 
 bool tk_filter_file_may_match(const struct tk_segment_file *file, const struct tk_span_query *query)
 {

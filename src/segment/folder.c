@@ -54,8 +54,7 @@ static bool read_name(const char *name, enum tk_segment_kind *ret_kind, uint32_t
     return false;
 }
 
-/* Listing ----------------------------------------------------------------------------------------
- */
+/* Listing -------------------------------------------------------------------------------------- */
 
 static int cmp_entry(const void *a, const void *b)
 {
@@ -133,8 +132,7 @@ int tk_segment_list(int dirfd, struct tk_buf *out, struct tk_err *err)
     return rc < 0 ? rc : tk_fail(err, -EAGAIN, "the folder of spans changes all the time");
 }
 
-/* Numbers -----------------------------------------------------------------------------------------
- */
+/* Numbers -------------------------------------------------------------------------------------- */
 
 static int lock_folder(int dirfd, int *ret_fd, struct tk_err *err)
 {

@@ -138,8 +138,7 @@ static bool read_hex(tk_str text, uint8_t *to, size_t bytes)
     return true;
 }
 
-/* Flat columns ----------------------------------------------------------------------------------
- */
+/* Flat columns --------------------------------------------------------------------------------- */
 
 static int flat_init(struct passing *passing, struct tk_picked *to, struct tk_err *err)
 {
@@ -245,8 +244,7 @@ int tk_pick_flat(const struct tk_pick *pick, size_t leaf, enum tk_pick_as as,
     return 0;
 }
 
-/* Repeated columns ------------------------------------------------------------------------------
- */
+/* Repeated columns ----------------------------------------------------------------------------- */
 
 /* What grows as entries are taken. */
 struct growing {

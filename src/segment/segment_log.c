@@ -111,8 +111,7 @@ static const struct tk_text_item *items_of(const struct tk_texts *texts)
     return (const struct tk_text_item *)(const void *)texts->items.p;
 }
 
-/* Writing -----------------------------------------------------------------------------------------
- */
+/* Writing -------------------------------------------------------------------------------------- */
 
 /* Write all, through short writes. */
 static int write_all(int fd, struct iovec *parts_at, int n, struct tk_err *err)

@@ -80,8 +80,7 @@ static void *alloc(struct tk_segment_reader *reader, size_t count, size_t size, 
     return p;
 }
 
-/* Columns ----------------------------------------------------------------------------------------
- */
+/* Columns -------------------------------------------------------------------------------------- */
 
 enum into { INTO_BATCH, INTO_OWN, INTO_LIST };
 
@@ -183,8 +182,7 @@ static int64_t number_at(const struct tk_picked *picked, size_t i)
     return picked->there && picked->there[i] ? picked->i64[i] : 0;
 }
 
-/* Scopes -----------------------------------------------------------------------------------------
- */
+/* Scopes --------------------------------------------------------------------------------------- */
 
 /* What makes a scope of the batch. */
 struct scope_key {
@@ -276,8 +274,7 @@ static int find_scopes(struct tk_segment_reader *reader, struct tk_err *err)
     return 0;
 }
 
-/* Layouts ----------------------------------------------------------------------------------------
- */
+/* Layouts -------------------------------------------------------------------------------------- */
 
 /* Digits and a point are a column, a letter an entry of the map. */
 static int read_layout(struct tk_segment_reader *reader, uint32_t text, struct tk_err *err)
@@ -303,8 +300,7 @@ static int read_layout(struct tk_segment_reader *reader, uint32_t text, struct t
     return 0;
 }
 
-/* Rows -------------------------------------------------------------------------------------------
- */
+/* Rows ----------------------------------------------------------------------------------------- */
 
 /* Values of a list that belong to a row. */
 static uint32_t begin_of(const uint32_t *ends, size_t i)

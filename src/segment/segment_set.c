@@ -67,8 +67,7 @@ static void member_free(struct member *member)
     free(member);
 }
 
-/* Opening ---------------------------------------------------------------------------------------
- */
+/* Opening -------------------------------------------------------------------------------------- */
 
 /* A set of nothing. */
 static int new_set(int dirfd, bool skip_bad, struct tk_segment_set **ret_set, struct tk_err *err)
@@ -335,8 +334,7 @@ int tk_segment_set_refresh(struct tk_segment_set *set, struct tk_err *err)
     return rc;
 }
 
-/* Totals ----------------------------------------------------------------------------------------
- */
+/* Totals --------------------------------------------------------------------------------------- */
 
 static void count_times(struct tk_segment_totals *totals, int64_t first_ns, int64_t last_ns)
 {
@@ -373,8 +371,7 @@ void tk_segment_set_count(const struct tk_segment_set *set, struct tk_segment_to
     *ret_totals = totals;
 }
 
-/* Compressed segments ----------------------------------------------------------------------------
- */
+/* Compressed segments -------------------------------------------------------------------------- */
 
 /* Rows that are decoded take so much memory at most, but for those of one segment. */
 static void make_room(struct tk_segment_set *set)
@@ -411,8 +408,7 @@ static const struct tk_span_batch *find_rows(struct tk_segment_set *set, struct 
     return block->batch;
 }
 
-/* Scanning ---------------------------------------------------------------------------------------
- */
+/* Scanning ------------------------------------------------------------------------------------- */
 
 /* Called with rows of a batch that match. */
 struct scan {
@@ -504,8 +500,7 @@ int tk_segment_set_scan(struct tk_segment_set *set, const struct tk_span_query *
     return rc < 0 ? rc : 0;
 }
 
-/* Reading ----------------------------------------------------------------------------------------
- */
+/* Reading -------------------------------------------------------------------------------------- */
 
 /* Rows of a log or a compressed segment: 1 at its end. */
 static int read_batch_rows(struct tk_segment_set *set, struct member *member,
@@ -573,8 +568,7 @@ int tk_segment_set_read(struct tk_segment_set *set, struct tk_segment_cursor *cu
     return 1;
 }
 
-/* Operations --------------------------------------------------------------------------------------
- */
+/* Operations ----------------------------------------------------------------------------------- */
 
 struct listing {
     struct tk_operations *operations;
@@ -644,8 +638,7 @@ int tk_segment_set_operations(struct tk_segment_set *set, tk_str service,
     return 0;
 }
 
-/* Traces ------------------------------------------------------------------------------------------
- */
+/* Traces --------------------------------------------------------------------------------------- */
 
 static int copy_rows(void *user, const struct tk_span_rows *rows, struct tk_err *err)
 {

@@ -104,8 +104,7 @@ static int job_begin(struct tk_segment_sink *sink, struct job *job, struct tk_er
     return rc;
 }
 
-/* The writer ------------------------------------------------------------------------------------
- */
+/* The writer ----------------------------------------------------------------------------------- */
 
 /* Write the job as a segment. Its log goes when that is done, or when it is empty. */
 static int job_write(struct tk_segment_sink *sink, const struct job *job, uint64_t *ret_bytes,
@@ -183,8 +182,7 @@ static void *write_jobs(void *user)
     return NULL;
 }
 
-/* Making ----------------------------------------------------------------------------------------
- */
+/* Making --------------------------------------------------------------------------------------- */
 
 static int sink_init(struct tk_segment_sink *sink, int dirfd, struct tk_err *err)
 {
@@ -284,8 +282,7 @@ void tk_segment_sink_free(struct tk_segment_sink *sink)
     free(sink);
 }
 
-/* Filling ----------------------------------------------------------------------------------------
- */
+/* Filling -------------------------------------------------------------------------------------- */
 
 struct tk_span_batch *tk_segment_sink_batch(struct tk_segment_sink *sink)
 {

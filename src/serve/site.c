@@ -36,8 +36,7 @@ struct tk_site {
     struct tk_site_counts counts;
 };
 
-/* What a file holds ------------------------------------------------------------------------------
- */
+/* What a file holds ---------------------------------------------------------------------------- */
 
 static const struct {
     const char *ending;
@@ -110,8 +109,7 @@ static int fill_index(struct tk_buf *text, struct tk_err *err)
     return rc;
 }
 
-/* Loading ----------------------------------------------------------------------------------------
- */
+/* Loading -------------------------------------------------------------------------------------- */
 
 static int by_path(const void *a, const void *b)
 {
@@ -242,8 +240,7 @@ struct tk_site_counts tk_site_count(const struct tk_site *site)
     return site->counts;
 }
 
-/* Answers ----------------------------------------------------------------------------------------
- */
+/* Answers -------------------------------------------------------------------------------------- */
 
 void tk_site_answer(const struct tk_site *site, tk_str path, struct tk_answer *answer)
 {

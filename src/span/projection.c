@@ -46,8 +46,7 @@ void tk_projector_begin(struct tk_projector *projector, const struct tk_span_bat
         projector->keys[i] = tk_texts_find(&batch->texts, tk_str_from(key_names[i]));
 }
 
-/* Attributes -------------------------------------------------------------------------------------
- */
+/* Attributes ----------------------------------------------------------------------------------- */
 
 /* What is known of a row: its attributes and those of its resource, by what they mean. */
 struct body {
@@ -86,8 +85,7 @@ static void read_body(const struct tk_projector *projector, size_t row, struct b
     }
 }
 
-/* Values -----------------------------------------------------------------------------------------
- */
+/* Values --------------------------------------------------------------------------------------- */
 
 static int64_t number_of(const struct tk_projector *projector, const struct tk_attr *attr)
 {
@@ -133,8 +131,7 @@ static void set_text(struct tk_projector *projector, struct tk_projection *ret, 
     to->text = tk_buf_str(text);
 }
 
-/* A body of five -------------------------------------------------------------------------------
- */
+/* A body of five ------------------------------------------------------------------------------- */
 
 /* Entries of a body with different keys, at most one more than fit. */
 struct entries {
@@ -184,8 +181,7 @@ static void keep_whole(struct tk_projector *projector, const struct entries *ent
     }
 }
 
-/* Rows -------------------------------------------------------------------------------------------
- */
+/* Rows ----------------------------------------------------------------------------------------- */
 
 /* Where a resource is a pod and nothing else, as of Nezha's rows, the pod is the host. */
 static const struct tk_attr *host_of(const struct body *body)

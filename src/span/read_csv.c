@@ -20,8 +20,7 @@ struct csv {
     char delimiter;
 };
 
-/* Rows ------------------------------------------------------------------------------------------
- */
+/* Rows ----------------------------------------------------------------------------------------- */
 
 /* Take a record, which may hold line ends in quotes: false at the end. */
 static bool take_record(tk_str *rest, tk_str *ret_record, bool *ret_quotes)
@@ -106,8 +105,7 @@ static size_t cut(struct csv *csv, tk_str record, bool has_quotes)
     return has_quotes ? cut_quoted(csv, record) : cut_plain(csv, record);
 }
 
-/* The header ------------------------------------------------------------------------------------
- */
+/* The header ----------------------------------------------------------------------------------- */
 
 /* The one of the usual delimiters that the header has most of. */
 static char find_delimiter(tk_str header)
@@ -164,8 +162,7 @@ static int read_header(struct csv *csv, tk_str header, bool has_quotes, struct t
     return 0;
 }
 
-/* Spans -----------------------------------------------------------------------------------------
- */
+/* Spans ---------------------------------------------------------------------------------------- */
 
 static int put_extras(struct csv *csv)
 {

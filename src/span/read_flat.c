@@ -164,8 +164,7 @@ static int read_items(struct tk_reading *reading, tk_str items, add_fn add, stru
     return rc < 0 ? rc : 0;
 }
 
-/* A span -----------------------------------------------------------------------------------------
- */
+/* A span --------------------------------------------------------------------------------------- */
 
 static int put_extras(struct flat *flat, struct tk_err *err)
 {

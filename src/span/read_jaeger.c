@@ -24,8 +24,7 @@ struct jaeger {
     bool in_traces, in_spans, is_span; /* the record is a single span */
 };
 
-/* Objects ----------------------------------------------------------------------------------------
- */
+/* Objects -------------------------------------------------------------------------------------- */
 
 struct trace_members {
     tk_str data, spans, processes, span_id;
@@ -104,8 +103,7 @@ static int read_span_member(struct tk_json *json, tk_str key, struct tk_arena *s
     return 1;
 }
 
-/* Tags -------------------------------------------------------------------------------------------
- */
+/* Tags ----------------------------------------------------------------------------------------- */
 
 struct tag {
     tk_str key, type;
@@ -330,8 +328,7 @@ static int read_side_tags(struct tk_reading *reading, tk_str tags, tk_str *ret_e
     return rc < 0 ? rc : 0;
 }
 
-/* Processes --------------------------------------------------------------------------------------
- */
+/* Processes ------------------------------------------------------------------------------------ */
 
 struct process_members {
     tk_str service;
@@ -428,8 +425,7 @@ static int set_scope(struct jaeger *jaeger, const struct span_members *span,
     return scope == UINT32_MAX ? -ENOBUFS : 0;
 }
 
-/* References and logs ----------------------------------------------------------------------------
- */
+/* References and logs -------------------------------------------------------------------------- */
 
 struct reference {
     tk_str type, trace_id, span_id;
@@ -560,8 +556,7 @@ static int read_logs(struct tk_reading *reading, tk_str logs, struct tk_err *err
     return rc < 0 ? rc : 0;
 }
 
-/* A span -----------------------------------------------------------------------------------------
- */
+/* A span --------------------------------------------------------------------------------------- */
 
 static int put_span(struct jaeger *jaeger, const struct span_members *span, struct tk_err *err)
 {
@@ -624,8 +619,7 @@ static int read_spans(struct jaeger *jaeger, struct tk_err *err)
     return rc < 0 ? rc : 0;
 }
 
-/* Traces -----------------------------------------------------------------------------------------
- */
+/* Traces --------------------------------------------------------------------------------------- */
 
 /* A record: a trace, a span, or an answer that holds traces. */
 static int open_record(struct jaeger *jaeger, tk_str raw, struct tk_err *err)

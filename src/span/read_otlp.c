@@ -65,8 +65,7 @@ static void close(void *state)
     free(otlp);
 }
 
-/* Protobuf ----------------------------------------------------------------------------------------
- */
+/* Protobuf ------------------------------------------------------------------------------------- */
 
 /* Bytes of the whole frames at the beginning of a text, at most FRAMES_LOOKED_AT of them. */
 static size_t walk_frames(tk_str text, enum framing framing)
@@ -216,8 +215,7 @@ static bool detect_proto(tk_str head)
     return head.n > 8 && is_traces((tk_str){head.p + 4, head.n - 4});
 }
 
-/* JSON --------------------------------------------------------------------------------------------
- */
+/* JSON ----------------------------------------------------------------------------------------- */
 
 /* Enter the array of ResourceSpans of a document that is too large. */
 static int enter_parts(struct otlp *otlp, tk_str raw, struct tk_err *err)

@@ -90,8 +90,7 @@ static struct zipkin_span *begin_span(struct zipkin *zipkin)
     return &zipkin->span;
 }
 
-/* From what is told to a row ----------------------------------------------------------------------
- */
+/* From what is told to a row ------------------------------------------------------------------- */
 
 /* "TRACEID|SPANID|STATE|{...}|N", as exporters of OpenTelemetry write a link. */
 static int add_link(struct tk_reading *reading, tk_str text, struct tk_err *err)
@@ -345,8 +344,7 @@ static int put_span(struct zipkin *zipkin, struct tk_err *err)
     return rc < 0 ? rc : tk_span_batch_end(batch);
 }
 
-/* JSON --------------------------------------------------------------------------------------------
- */
+/* JSON ----------------------------------------------------------------------------------------- */
 
 static int read_text(struct tk_json *json, struct tk_arena *scratch, tk_str *ret,
                      struct tk_err *err)
@@ -492,8 +490,7 @@ static bool detect_json(tk_str head)
     return tk_head_has_key(head, "traceId") && tk_head_has_key(head, "id");
 }
 
-/* Protobuf ----------------------------------------------------------------------------------------
- */
+/* Protobuf ------------------------------------------------------------------------------------- */
 
 /* Bytes as hexadecimal digits. */
 static tk_str put_digits(struct zipkin *zipkin, tk_str bytes)
@@ -718,8 +715,7 @@ static bool detect_proto(tk_str head)
            in.p[1] == 8;
 }
 
-/* The readers -------------------------------------------------------------------------------------
- */
+/* The readers ---------------------------------------------------------------------------------- */
 
 static void close(void *state)
 {

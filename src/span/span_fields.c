@@ -189,8 +189,7 @@ int tk_span_field_find(const struct tk_span_input *input, tk_str name,
     return 0;
 }
 
-/* Times -----------------------------------------------------------------------------------------
- */
+/* Times ---------------------------------------------------------------------------------------- */
 
 /* A time since 1970 by its size: no service ran before 1973. */
 static enum tk_span_unit guess_unit(int64_t value)
@@ -267,8 +266,7 @@ static int put_times(struct tk_reading *reading, const struct tk_span_values *va
     return tk_reading_set_time(reading, start, duration, 1, err);
 }
 
-/* Where it ran ----------------------------------------------------------------------------------
- */
+/* Where it ran --------------------------------------------------------------------------------- */
 
 /* How many of the last characters of text[0..n) are hexadecimal digits or, with `any`, lower-case
  * letters and digits. */
@@ -401,8 +399,7 @@ static int put_place(struct tk_reading *reading, const struct tk_span_values *va
     return scope == UINT32_MAX ? -ENOBUFS : 0;
 }
 
-/* The row ---------------------------------------------------------------------------------------
- */
+/* The row -------------------------------------------------------------------------------------- */
 
 static bool is_true(tk_str text)
 {

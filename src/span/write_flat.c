@@ -104,8 +104,7 @@ const struct tk_span_encoder tk_span_encoder_jsonl = {
     .spans = put_lines,
 };
 
-/* CSV (RFC 4180) --------------------------------------------------------------------------------
- */
+/* CSV (RFC 4180) ------------------------------------------------------------------------------- */
 
 /* A text as one column: in quotes where it has to be. */
 static void put_column(struct tk_buf *out, tk_str text)

@@ -40,8 +40,7 @@ struct state {
     size_t n; /* nodes */
 };
 
-/* Texts -----------------------------------------------------------------------------------------
- */
+/* Texts ---------------------------------------------------------------------------------------- */
 
 static void put_unit(struct tk_buf *out, uint32_t unit)
 {
@@ -88,8 +87,7 @@ static void put_ascii(struct tk_buf *out, tk_str json)
     }
 }
 
-/* The trace --------------------------------------------------------------------------------------
- */
+/* The trace ------------------------------------------------------------------------------------ */
 
 static tk_str url_name(const struct tk_span_batch *batch, size_t row)
 {
@@ -195,8 +193,7 @@ static int read_trace(struct state *state, const struct tk_span_rows *rows)
     return link_nodes(state);
 }
 
-/* JSON ------------------------------------------------------------------------------------------
- */
+/* JSON ----------------------------------------------------------------------------------------- */
 
 static void put_id(const struct state *state, const struct node *node)
 {

@@ -215,8 +215,7 @@ static void put_span(const struct trace *trace, size_t row)
     tk_buf_lit(out, "\",\"warnings\":null}");
 }
 
-/* A trace ----------------------------------------------------------------------------------------
- */
+/* A trace -------------------------------------------------------------------------------------- */
 
 static void put_process(const struct trace *trace, const struct tk_span_resource *resource,
                         uint32_t number)

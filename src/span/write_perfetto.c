@@ -79,8 +79,7 @@ struct state {
     size_t max_items;
 };
 
-/* Packets ---------------------------------------------------------------------------------------
- */
+/* Packets -------------------------------------------------------------------------------------- */
 
 static size_t begin_packet(struct tk_buf *out, uint64_t flags)
 {
@@ -123,8 +122,7 @@ static void clear_state(struct tk_buf *out)
     end_packet(out, packet);
 }
 
-/* Tracks ----------------------------------------------------------------------------------------
- */
+/* Tracks --------------------------------------------------------------------------------------- */
 
 static uint64_t track_of(uint32_t process, uint32_t lane)
 {
@@ -182,8 +180,7 @@ static int put_tracks(struct state *state, struct tk_buf *out, struct tk_err *er
     return 0;
 }
 
-/* Names -----------------------------------------------------------------------------------------
- */
+/* Names ---------------------------------------------------------------------------------------- */
 
 static void intern_text(struct state *state, const struct tk_span_batch *batch, uint32_t text,
                         uint8_t as, struct tk_buf *out)
@@ -214,8 +211,7 @@ static void put_interned(struct state *state, const struct tk_span_batch *batch,
     }
 }
 
-/* Events ----------------------------------------------------------------------------------------
- */
+/* Events --------------------------------------------------------------------------------------- */
 
 static void put_value(const struct tk_span_batch *batch, const struct tk_attr *attr,
                       struct tk_buf *out)
@@ -332,8 +328,7 @@ static void put_instants(struct state *state, const struct tk_span_batch *batch,
     }
 }
 
-/* A trace ---------------------------------------------------------------------------------------
- */
+/* A trace -------------------------------------------------------------------------------------- */
 
 static void close_until(struct state *state, uint32_t lane, int64_t ns, struct tk_buf *out)
 {
@@ -424,8 +419,7 @@ static int put_trace(struct state *state, const struct tk_span_rows *trace, stru
     return 0;
 }
 
-/* The encoder -----------------------------------------------------------------------------------
- */
+/* The encoder ---------------------------------------------------------------------------------- */
 
 static int put_spans(void *user, const struct tk_span_rows *rows, struct tk_buf *out,
                      struct tk_err *err)

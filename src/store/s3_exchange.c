@@ -102,8 +102,7 @@ void tk_s3_exchange_release(struct tk_s3_exchange *exchange)
     tk_buf_release(&exchange->url);
 }
 
-/* What libcurl calls ----------------------------------------------------------------------------
- */
+/* What libcurl calls --------------------------------------------------------------------------- */
 
 /* NOLINTNEXTLINE(readability-non-const-parameter): libcurl says so */
 static size_t on_header(char *p, size_t size, size_t n, void *user)

@@ -128,8 +128,7 @@ static bool take_rle(struct tk_parquet_decoder *decoder, size_t n, void *to)
     return tk_hybrid_take_u8(&decoder->hybrid, to, n, 1);
 }
 
-/* RLE_DICTIONARY: a byte of width and the hybrid of indices -------------------------------------
- */
+/* RLE_DICTIONARY: a byte of width and the hybrid of indices ------------------------------------ */
 
 static bool start_dictionary(struct tk_parquet_decoder *decoder)
 {
@@ -174,8 +173,7 @@ static bool take_dictionary(struct tk_parquet_decoder *decoder, size_t n, void *
     return true;
 }
 
-/* Deltas ----------------------------------------------------------------------------------------
- */
+/* Deltas --------------------------------------------------------------------------------------- */
 
 static bool start_delta(struct tk_parquet_decoder *decoder)
 {

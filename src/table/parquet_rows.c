@@ -40,8 +40,7 @@ struct tk_parquet_rows {
     int rc;             /* 0, or the failure of the call at hand */
 };
 
-/* Making ----------------------------------------------------------------------------------------
- */
+/* Making --------------------------------------------------------------------------------------- */
 
 /* Lay out the places, children after their parents, then end them from the last on. */
 static void find_places(struct tk_parquet_rows *rows)
@@ -128,8 +127,7 @@ void tk_parquet_rows_freep(struct tk_parquet_rows **rows)
     tk_parquet_rows_free(*rows);
 }
 
-/* Streams -----------------------------------------------------------------------------------------
- */
+/* Streams -------------------------------------------------------------------------------------- */
 
 /* Have an entry at hand; false at the end of the row group, and after a failure. */
 static bool has_entry(struct tk_parquet_rows *rows, struct stream *stream)
@@ -199,8 +197,7 @@ static void skip_subtree(struct tk_parquet_rows *rows, const struct place *place
     }
 }
 
-/* Values ------------------------------------------------------------------------------------------
- */
+/* Values --------------------------------------------------------------------------------------- */
 
 static void put_value(struct tk_parquet_rows *rows, size_t i, struct tk_buf *out);
 

@@ -120,8 +120,7 @@ static void whole_spans_refuse_weights_that_they_cannot_write(void **state)
     tk_span_table_free(table);
 }
 
-/* OTAP -------------------------------------------------------------------------------------------
- */
+/* OTAP ----------------------------------------------------------------------------------------- */
 
 /* All that spans can hold, by trace and start, so that it comes back in the same order. Attributes
  * stand in either order, and a key comes twice. */

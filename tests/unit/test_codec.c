@@ -160,8 +160,7 @@ static void files_in_a_row_have_ids_of_their_own(void **state)
         assert_memory_not_equal(back->trace_ids[row], back->trace_ids[100 + row], 16);
 }
 
-/* Damage ----------------------------------------------------------------------------------------
- */
+/* Damage --------------------------------------------------------------------------------------- */
 
 #define SMALL_SPANS 12
 
@@ -273,8 +272,7 @@ static void sections_of_nonsense_cost_themselves_alone(void **state)
     }
 }
 
-/* Odd traces ------------------------------------------------------------------------------------
- */
+/* Odd traces ----------------------------------------------------------------------------------- */
 
 /* All modes give back as many spans as there were. */
 static void assert_survives(const struct tk_span_batch *batch)

@@ -874,8 +874,7 @@ static void a_kept_file_fails_after_the_end_of_its_process(void **state)
     tk_proc_files_release(&files);
 }
 
-/* Threads --------------------------------------------------------------------------------------
- */
+/* Threads -------------------------------------------------------------------------------------- */
 
 /* Start with a tier and rows of threads; false when it is not to be had. */
 static bool start_with_threads(enum tk_tier tier, pid_t pid)
@@ -1040,8 +1039,7 @@ static void a_thousand_threads_of_one_process_are_all_told(void **state)
     }
 }
 
-/* Cost: counts, never time ----------------------------------------------------------------------
- */
+/* Cost: counts, never time --------------------------------------------------------------------- */
 
 static void a_tick_stays_within_its_system_calls(void **state)
 {

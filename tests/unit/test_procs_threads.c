@@ -134,8 +134,7 @@ static void end_thread(pid_t tid)
     put_process(thread->pid);
 }
 
-/* A walk -----------------------------------------------------------------------------------------
- */
+/* A walk --------------------------------------------------------------------------------------- */
 
 static void tell_thread(struct tk_walk *walk, struct thread *thread, enum tk_bpf_threads wanted)
 {
@@ -200,8 +199,7 @@ static int world_walk(void *context, const struct tk_walk_order *order, struct t
     return 0;
 }
 
-/* Set-up -----------------------------------------------------------------------------------------
- */
+/* Set-up --------------------------------------------------------------------------------------- */
 
 static int world_open(void **state)
 {
@@ -259,8 +257,7 @@ static int64_t left_out(void)
     return stats.threads_left_out;
 }
 
-/* Tests ------------------------------------------------------------------------------------------
- */
+/* Tests ---------------------------------------------------------------------------------------- */
 
 static void the_first_tick_tells_every_thread_of_who_has_several(void **state)
 {

@@ -146,8 +146,7 @@ static void no_spans_are_an_empty_table(void **state)
     tk_span_table_free(table);
 }
 
-/* Projection -------------------------------------------------------------------------------------
- */
+/* Projection ----------------------------------------------------------------------------------- */
 
 static void attributes_are_kept_as_gen_t_projects_them(void **state)
 {
@@ -204,8 +203,7 @@ static void attributes_are_kept_as_gen_t_projects_them(void **state)
     }
 }
 
-/* Picks and order --------------------------------------------------------------------------------
- */
+/* Picks and order ------------------------------------------------------------------------------ */
 
 static void picked_traces_keep_their_rows_and_get_weights(void **state)
 {
@@ -253,8 +251,7 @@ static void changed_starts_are_brought_into_order(void **state)
     tk_span_table_free(table);
 }
 
-/* Much -------------------------------------------------------------------------------------------
- */
+/* Much ----------------------------------------------------------------------------------------- */
 
 struct many {
     uint64_t next, traces, rows; /* rows of a trace */

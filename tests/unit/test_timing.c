@@ -282,8 +282,7 @@ static void damaged_bytes_give_an_error_or_some_times(void **state)
     fixture_release(&fixture);
 }
 
-/* Tables ----------------------------------------------------------------------------------------
- */
+/* Tables --------------------------------------------------------------------------------------- */
 
 static int compare_times(const void *a, const void *b)
 {

@@ -114,8 +114,7 @@ static void count_traits(const struct tk_span_table *table, struct traits *trait
     traits->window_s = (uint64_t)((last - first + TK_NS_PER_S / 2) / TK_NS_PER_S);
 }
 
-/* Shapes -----------------------------------------------------------------------------------------
- */
+/* Shapes --------------------------------------------------------------------------------------- */
 
 /* Hash of a trace's tree: operations with their errors, children by their start. */
 static uint64_t shape_of(const struct tk_span_table *table, uint32_t trace, bool with_errors)
@@ -172,8 +171,7 @@ static void count_shapes(const struct tk_span_table *table, bool with_errors, ui
     free(counts);
 }
 
-/* Batches ----------------------------------------------------------------------------------------
- */
+/* Batches -------------------------------------------------------------------------------------- */
 
 /* A source whose batches are looked at on their way. */
 struct watching {
@@ -230,8 +228,7 @@ static int watch(void *context, struct tk_span_batch *batch, struct tk_err *err)
     return rc;
 }
 
-/* Sets -------------------------------------------------------------------------------------------
- */
+/* Sets ----------------------------------------------------------------------------------------- */
 
 /* The table of a set, all of whose duplicates reach it, and what its batches have. */
 static struct tk_span_table *read_set(const char *path, struct traits *traits)

@@ -283,8 +283,7 @@ static void a_command_has_the_course_of_its_tree(void **state)
     EXPECT_COURSE(workload, 0, {1000, 0}, {2000, 0}, {3000, 1000});
 }
 
-/* Sharing ---------------------------------------------------------------------------------------
- */
+/* Sharing -------------------------------------------------------------------------------------- */
 
 static void requests_share_their_server_and_all_adds_up(void **state)
 {
@@ -360,8 +359,7 @@ static void without_samples_the_total_is_even_and_nothing_is_half_a_core(void **
     assert_int_equal(workload->tasks[1].known, TK_KNOWN_NOTHING);
 }
 
-/* Rows -------------------------------------------------------------------------------------------
- */
+/* Rows ----------------------------------------------------------------------------------------- */
 
 static void rows_of_generation_2_are_differences(void **state)
 {
@@ -390,8 +388,7 @@ static void a_process_without_rows_did_not_run_where_only_those_that_ran_have_so
     assert_int_equal(cpu_of(workload, 1), 80 * MS);
 }
 
-/* Other modes ------------------------------------------------------------------------------------
- */
+/* Other modes ---------------------------------------------------------------------------------- */
 
 static void processes_are_tasks_where_there_are_no_invocations(void **state)
 {
@@ -421,8 +418,7 @@ static void a_node_is_a_task_where_there_are_no_processes(void **state)
     EXPECT_COURSE(workload, 0, {1000, 0}, {2000, 2000}, {4000, 4000});
 }
 
-/* Order and edges ---------------------------------------------------------------------------------
- */
+/* Order and edges ------------------------------------------------------------------------------ */
 
 static void ids_follow_submission_whatever_the_order_of_folders_and_rows(void **state)
 {
