@@ -392,10 +392,17 @@ static int check_tables(struct tk_verify *verify, struct tk_err *err)
     return rc;
 }
 
+static bool is_there(const struct tk_verify *verify, const char *name)
+{
+    return faccessat(verify->dirfd, name, F_OK, 0) == 0;
+}
+
+/* What `parse -o` wrote has its node in cctf/ alone. */
 static void check_missing(struct tk_verify *verify)
 {
     const char *name = verify->in_cctf ? "nodes.json" : "node_meta.json";
-    if (verify->files == 0 || faccessat(verify->dirfd, name, F_OK, 0) == 0)
+    if (verify->files == 0 || is_there(verify, name) ||
+        (!verify->in_cctf && is_there(verify, "cctf/nodes.json")))
         return;
     char path[64];
     (void)snprintf(path, sizeof(path), "%s%s", verify->prefix, name);

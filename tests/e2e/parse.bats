@@ -207,7 +207,7 @@ put() {
             part/cctf/proc_cpu.jsonl
         [ "$(jq .start_ms part/cctf/run.json)" -eq "$((start + 500))" ]
         [ "$(jq .stop_ms part/cctf/run.json)" -eq "$((start + 1000))" ]
-        run -0 "$TK" verify cctf part/cctf
+        run -0 "$TK" verify cctf part
         "$TK" show part | grep -q 'a part of the run, from'
     done
 }
