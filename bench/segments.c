@@ -343,10 +343,13 @@ static int ask_all(const struct opts *opts, int dirfd, struct tk_err *err)
     uint8_t ids[1][16];
     memcpy(ids[0], id, sizeof(id));
     static const struct tk_attr_condition promoted = {
-        {"db.statement", 12}, TK_ATTR_EQUAL, {"some-value-of-middling-length-0123", 34}};
-    static const struct tk_attr_condition absent = {{"db.statement", 12}, TK_ATTR_EQUAL, {"no", 2}};
+        .key = {"db.statement", 12},
+        .test = TK_ATTR_EQUAL,
+        .value = {"some-value-of-middling-length-0123", 34}};
+    static const struct tk_attr_condition absent = {
+        .key = {"db.statement", 12}, .test = TK_ATTR_EQUAL, .value = {"no", 2}};
     static const struct tk_attr_condition tail = {
-        {"retry.cause", 11}, TK_ATTR_EQUAL, {"cause-0042", 10}};
+        .key = {"retry.cause", 11}, .test = TK_ATTR_EQUAL, .value = {"cause-0042", 10}};
     int64_t from = INT64_C(1763800000000000000) + opts->spans * 4096;
     const struct question questions[] = {
         {"trace by id", {.trace_ids = (const uint8_t(*)[16])ids, .trace_id_count = 1}, 0},

@@ -377,7 +377,8 @@ static int import_each(const struct tk_cmd *cmd, const struct tk_import_opts *op
             status = tk_cmd_fail(cmd, &err);
             continue;
         }
-        if (!*import && tk_span_import_new(cmd, opts, import, &err) < 0)
+        int rc = *import ? 0 : tk_span_import_new(cmd, opts, import, &err);
+        if (rc < 0 || !*import)
             return tk_cmd_fail(cmd, &err);
         if (tk_span_import_text(*import, argv[i], reader, text.text, &err) < 0)
             status = tk_cmd_fail(cmd, &err);

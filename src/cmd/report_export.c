@@ -457,8 +457,8 @@ static int find_parent(const struct otlp *otlp, const struct tk_job_step *step, 
 static int put_step_span(const struct otlp *otlp, const struct tk_job_step *step,
                          struct tk_err *err)
 {
-    char id[17];
-    char parent[17];
+    char id[17] = "";
+    char parent[17] = "";
     tk_str own = name_of(step);
     int rc = find_id(otlp, step->trace.span_id, own, 16, id, err);
     rc = rc < 0 ? rc : find_parent(otlp, step, parent, err);

@@ -90,8 +90,8 @@ static bool fit(char *form, tk_str first, tk_str value)
  * it cannot be told from what stands for digits. */
 static bool begin_form(char *form, tk_str first, bool is_drawn)
 {
-    memcpy(form, first.p, first.n);
     for (size_t i = 0; i < first.n; i++) {
+        form[i] = first.p[i];
         if (is_mark(form[i]))
             return false;
         if (is_drawn && widen(TK_ATTR_FORM_DECIMAL, first.p[i]) != 0)

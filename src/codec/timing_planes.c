@@ -64,6 +64,17 @@ static uint32_t relate(uint32_t place, uint32_t cell, unsigned plane)
     return steps < 1 ? 0 : steps > 15 ? 14 : steps - 1;
 }
 
+/* Every site is found some nodes before it is coded. */
+static inline void assume_found(const struct site *site, size_t slots)
+{
+    for (size_t k = 0; k < slots; k++) {
+        if (!site->slots[k])
+            __builtin_unreachable();
+    }
+    if (slots > 1 && !site->weights)
+        __builtin_unreachable();
+}
+
 /* Code the half of a cell that has two. */
 static bool code_half(struct tk_coder *coder, const struct tk_time_models *models, unsigned plane,
                       const struct site *site, uint64_t below, const struct tk_time_number *number)
@@ -72,6 +83,7 @@ static bool code_half(struct tk_coder *coder, const struct tk_time_models *model
     bool half = number->cell >> (TK_LEVEL_DEPTH - 1 - plane) & 1;
     uint32_t far_below = NOTHING;
     uint32_t far_beside = NOTHING;
+    assume_found(site, plane >= TK_TIME_MIXED ? 1 : TK_TIME_PLANE_INPUTS);
     if (plane >= TK_TIME_MIXED)
         return tk_code_bit(coder, site->slots[0], half);
     if (below > 0)

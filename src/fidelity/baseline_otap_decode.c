@@ -151,15 +151,14 @@ static int read_attrs(struct tk_otap_reader *reader, int holder, uint64_t parent
     table->parents = (uint32_t)parents;
     table->attrs = calloc(n + 1, sizeof(*table->attrs));
     table->ends = calloc(parents + 1, sizeof(*table->ends));
-    int rc =
-        attrs && places && table->attrs && table->ends ? 0 : tk_fail(err, -ENOMEM, "out of memory");
-    if (rc == 0)
+    bool has_room = attrs && places && table->attrs && table->ends;
+    if (has_room)
         take_attrs(reader, holder, attrs, places);
-    if (rc == 0 && reader->ok)
+    if (has_room && reader->ok)
         place_attrs(reader, holder, attrs, places);
     free(attrs);
     free(places);
-    return rc;
+    return has_room ? 0 : tk_fail(err, -ENOMEM, "out of memory");
 }
 
 static const struct tk_attr *attrs_of(const struct tk_otap_reader *reader, int holder,

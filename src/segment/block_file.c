@@ -119,39 +119,46 @@ static int open_blocks(const struct tk_block_file *all, struct tk_block_file *fi
     return rc < 0 ? rc : 0;
 }
 
-int tk_block_file_open_each(int dirfd, const char *name, struct tk_block_file **ret_files,
-                            size_t *ret_count, struct tk_err *err)
+/* The blocks of a whole file; the first one holds its mapping. */
+static int open_whole(struct tk_block_file *all, struct tk_block_file **ret_files,
+                      size_t *ret_count, struct tk_err *err)
 {
-    struct tk_block_file all = {0};
-    struct tk_block_file *files = NULL;
     size_t count = 0;
-    int rc = map_file(dirfd, name, &all, err);
+    int rc = tk_codec_info_read(all->bytes, &all->info, err);
     if (rc < 0)
         return rc;
-    rc = tk_codec_info_read(all.bytes, &all.info, err);
-    if (rc == 0 &&
-        (all.info.damaged_bytes > 0 || all.info.damaged_sections > 0 || !all.info.closed))
-        rc = tk_fail(err, -EBADMSG, "is damaged or cut off: see tracekit tkz info");
-    if (rc < 0)
-        rc = tk_err_prefix(err, "%s", name);
-    if (rc == 0 && !(files = calloc((size_t)all.info.blocks + 1, sizeof(*files))))
-        rc = tk_fail(err, -ENOMEM, "%s: out of memory", name);
-    rc = rc < 0 ? rc : open_blocks(&all, files, &count, err);
-    if (rc < 0 || count == 0) {
+    if (all->info.damaged_bytes > 0 || all->info.damaged_sections > 0 || !all->info.closed)
+        return tk_fail(err, -EBADMSG, "is damaged or cut off: see tracekit tkz info");
+    struct tk_block_file *files = calloc((size_t)all->info.blocks + 1, sizeof(*files));
+    if (!files)
+        return tk_fail(err, -ENOMEM, "out of memory");
+    rc = open_blocks(all, files, &count, err);
+    if (rc < 0) {
         for (size_t i = 0; i < count; i++)
             tk_block_file_close(&files[i]);
-        tk_block_file_close(&all);
-    } else {
-        files[0].map = all.map;
-        files[0].mapped = all.mapped;
-    }
-    if (rc < 0) {
         free(files);
         return rc;
+    }
+    if (count > 0) {
+        files[0].map = all->map;
+        files[0].mapped = all->mapped;
+        all->map = NULL;
     }
     *ret_files = files;
     *ret_count = count;
     return 0;
+}
+
+int tk_block_file_open_each(int dirfd, const char *name, struct tk_block_file **ret_files,
+                            size_t *ret_count, struct tk_err *err)
+{
+    struct tk_block_file all = {0};
+    int rc = map_file(dirfd, name, &all, err);
+    if (rc < 0)
+        return rc;
+    rc = open_whole(&all, ret_files, ret_count, err);
+    tk_block_file_close(&all);
+    return rc < 0 ? tk_err_prefix(err, "%s", name) : 0;
 }
 
 void tk_block_file_close(struct tk_block_file *file)

@@ -70,11 +70,8 @@ static void member_free(struct member *member)
 /* Opening -------------------------------------------------------------------------------------- */
 
 /* A set of nothing. */
-static int new_set(int dirfd, bool skip_bad, struct tk_segment_set **ret_set, struct tk_err *err)
+static int set_up(struct tk_segment_set *set, int dirfd, bool skip_bad, struct tk_err *err)
 {
-    struct tk_segment_set *set = calloc(1, sizeof(*set));
-    if (!set)
-        return tk_fail(err, -ENOMEM, "segments: out of memory");
     set->dirfd = -1;
     set->skip_bad = skip_bad;
     tk_buf_init(&set->ids, INT32_MAX);
@@ -87,22 +84,17 @@ static int new_set(int dirfd, bool skip_bad, struct tk_segment_set **ret_set, st
         rc = tk_segment_reader_new(&set->reader, err);
     if (rc == 0)
         rc = tk_span_batch_new(SCAN_ROWS, &set->batch, err);
-    if (rc < 0) {
-        tk_segment_set_free(set);
-        return rc;
-    }
-    *ret_set = set;
-    return 0;
+    return rc;
 }
 
 int tk_segment_set_new(int dirfd, bool skip_bad, struct tk_segment_set **ret_set,
                        struct tk_err *err)
 {
-    struct tk_segment_set *set = NULL;
-    int rc = new_set(dirfd, skip_bad, &set, err);
-    if (rc < 0)
-        return rc;
-    rc = tk_segment_set_refresh(set, err);
+    struct tk_segment_set *set = calloc(1, sizeof(*set));
+    if (!set)
+        return tk_fail(err, -ENOMEM, "segments: out of memory");
+    int rc = set_up(set, dirfd, skip_bad, err);
+    rc = rc < 0 ? rc : tk_segment_set_refresh(set, err);
     if (rc < 0) {
         tk_segment_set_free(set);
         return rc;
@@ -138,10 +130,12 @@ static int add_blocks(struct tk_segment_set *set, struct tk_block_file *files, s
 int tk_segment_set_new_of_blocks(int dirfd, const char *name, struct tk_segment_set **ret_set,
                                  struct tk_err *err)
 {
-    struct tk_segment_set *set = NULL;
+    struct tk_segment_set *set = calloc(1, sizeof(*set));
     struct tk_block_file *files = NULL;
     size_t count = 0;
-    int rc = new_set(dirfd, false, &set, err);
+    if (!set)
+        return tk_fail(err, -ENOMEM, "segments: out of memory");
+    int rc = set_up(set, dirfd, false, err);
     rc = rc < 0 ? rc : tk_block_file_open_each(dirfd, name, &files, &count, err);
     rc = rc < 0 ? rc : add_blocks(set, files, count, err);
     free(files);

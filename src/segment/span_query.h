@@ -32,9 +32,9 @@ enum tk_condition_field { TK_CONDITION_ATTR = 0, TK_CONDITION_NAME, TK_CONDITION
 
 struct tk_attr_condition {
     tk_str key; /* of an attribute */
-    enum tk_attr_test test;
     tk_str value;
     const regex_t *pattern; /* of MATCHES, NOT_MATCHES; anchored at both ends */
+    enum tk_attr_test test;
     enum tk_condition_field field;
 };
 

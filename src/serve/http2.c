@@ -221,6 +221,7 @@ static void refuse_message(struct stream *stream, int rc)
 
 static void leave_waiting(struct stream *stream)
 {
+    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): a stream leaves the list before it is freed */
     struct tk_http2 *http = stream->conn->http;
     if (stream->ticket == 0)
         return;

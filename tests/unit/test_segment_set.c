@@ -120,17 +120,17 @@ static int note(void *user, const struct tk_span_rows *rows, struct tk_err *err)
 }
 
 static const struct tk_attr_condition conditions[] = {
-    {{"http.route", 10}, TK_ATTR_EQUAL, {"/route/3", 8}},
-    {{"size", 4}, TK_ATTR_EQUAL, {"7", 1}},
-    {{"size", 4}, TK_ATTR_ABOVE, {"47", 2}},
-    {{"size", 4}, TK_ATTR_NOT_EQUAL, {"0", 1}},
-    {{"rare.cause", 10}, TK_ATTR_EQUAL, {"cause-100", 9}},
-    {{"rare.cause", 10}, TK_ATTR_EXISTS, {NULL, 0}},
-    {{"rare.number", 11}, TK_ATTR_EQUAL, {"77", 2}},
-    {{"rare.number", 11}, TK_ATTR_BELOW, {"1000.5", 6}},
-    {{"host.name", 9}, TK_ATTR_EQUAL, {"h2", 2}},
-    {{"service.name", 12}, TK_ATTR_EQUAL, {"service-1", 9}},
-    {{"no.such", 7}, TK_ATTR_EXISTS, {NULL, 0}},
+    {.key = {"http.route", 10}, .test = TK_ATTR_EQUAL, .value = {"/route/3", 8}},
+    {.key = {"size", 4}, .test = TK_ATTR_EQUAL, .value = {"7", 1}},
+    {.key = {"size", 4}, .test = TK_ATTR_ABOVE, .value = {"47", 2}},
+    {.key = {"size", 4}, .test = TK_ATTR_NOT_EQUAL, .value = {"0", 1}},
+    {.key = {"rare.cause", 10}, .test = TK_ATTR_EQUAL, .value = {"cause-100", 9}},
+    {.key = {"rare.cause", 10}, .test = TK_ATTR_EXISTS, .value = {NULL, 0}},
+    {.key = {"rare.number", 11}, .test = TK_ATTR_EQUAL, .value = {"77", 2}},
+    {.key = {"rare.number", 11}, .test = TK_ATTR_BELOW, .value = {"1000.5", 6}},
+    {.key = {"host.name", 9}, .test = TK_ATTR_EQUAL, .value = {"h2", 2}},
+    {.key = {"service.name", 12}, .test = TK_ATTR_EQUAL, .value = {"service-1", 9}},
+    {.key = {"no.such", 7}, .test = TK_ATTR_EXISTS, .value = {NULL, 0}},
 };
 
 static const uint8_t some_traces[2][16] = {
