@@ -14,6 +14,7 @@ struct tk_range {
 
 #define TK_RANGE_ALL ((struct tk_range){INT64_MIN, INT64_MAX})
 
+/* Whether a stamp, epoch in microseconds, lies in the range. */
 static inline bool tk_range_has(const struct tk_range *range, int64_t us)
 {
     return us >= range->from_us && us < range->to_us;

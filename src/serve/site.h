@@ -26,6 +26,7 @@ struct tk_site_counts {
     size_t left_out; /* links, and what is neither file nor folder */
 };
 
+/* What the folder held when it was read. */
 struct tk_site_counts tk_site_count(const struct tk_site *site);
 
 /* Answer a GET of a path, "/" and all that the page itself makes sense of with its index.html; 404
