@@ -182,6 +182,11 @@ int tk_segment_adopt(int dirfd, uint32_t number, int *ret_fd, struct tk_err *err
     struct stat ours;
     struct stat there;
     tk_segment_name(TK_SEGMENT_LOG, number, name);
+    /* A log that is just being made is not locked yet, but its maker holds the folder's lock. */
+    TK_CLEANUP(tk_fd_close) int lock = -1;
+    int rc = lock_folder(dirfd, &lock, err);
+    if (rc < 0)
+        return rc;
     TK_CLEANUP(tk_fd_close) int fd = openat(dirfd, name, O_RDWR | O_APPEND | O_CLOEXEC);
     if (fd < 0)
         return tk_fail_errno(err, "%s", name);

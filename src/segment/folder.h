@@ -5,7 +5,7 @@
  *     part-000012.tkz       the same, compressed
  *     part-000012.tmp       it is being written
  *     open-000012.log       rows that segment 12 will have; its writer holds a lock on it (flock)
- *     .lock                 locked while a number is taken
+ *     .lock                 locked while a number, or the log of a process that is gone, is taken
  *
  * A segment is renamed from its temporary name when it is whole and synced, and its log is deleted
  * only then: a log whose segment is there is done with. Numbers rise and are not used again, so

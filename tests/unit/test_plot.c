@@ -22,6 +22,7 @@ static void draw(struct tk_buf *out, const struct tk_plot *plot)
 {
     tk_buf_init(out, (size_t)1 << 20);
     tk_plot_put(out, plot);
+    tk_buf_putc(out, '\0'); /* for strstr */
     assert_true(tk_buf_ok(out));
     assert_int_equal(count_of(out, "nan"), 0);
     assert_int_equal(count_of(out, "inf"), 0);

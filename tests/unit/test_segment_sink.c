@@ -377,13 +377,21 @@ struct busy {
     bool is_done;
 };
 
+/* cmocka's assertions are for the thread of the test alone. */
+static void must(int rc, const struct tk_err *err)
+{
+    if (rc >= 0)
+        return;
+    print_error("%s\n", err->msg);
+    abort();
+}
+
 static void *sync_again_and_again(void *user)
 {
     struct busy *busy = user;
     struct tk_err err;
     while (!__atomic_load_n(&busy->is_done, __ATOMIC_ACQUIRE)) {
-        if (tk_segment_sink_sync(busy->sink, &err) < 0)
-            abort();
+        must(tk_segment_sink_sync(busy->sink, &err), &err);
     }
     return NULL;
 }
@@ -394,24 +402,21 @@ static void *fill_sink(void *user)
     struct tk_err err;
     pthread_t syncer;
     struct tk_segment_opts opts = {.ack = TK_ACK_FSYNC};
-    if (tk_segment_sink_new(busy->place->fd, &opts, &busy->sink, &err) < 0 ||
-        pthread_create(&syncer, NULL, sync_again_and_again, busy) != 0)
+    must(tk_segment_sink_new(busy->place->fd, &opts, &busy->sink, &err), &err);
+    if (pthread_create(&syncer, NULL, sync_again_and_again, busy) != 0)
         abort();
     for (uint64_t i = 0; i < 60; i++) {
         mix_fill(tk_segment_sink_batch(busy->sink), busy->seed + i, 10);
         busy->spans += 10;
-        if (tk_segment_sink_commit(busy->sink, &err) < 0)
-            abort();
+        must(tk_segment_sink_commit(busy->sink, &err), &err);
         if (i % 7 == 6) {
             int rc = tk_segment_sink_seal(busy->sink, &err);
-            if (rc < 0 && rc != -EAGAIN)
-                abort();
+            must(rc == -EAGAIN ? 0 : rc, &err);
         }
     }
     __atomic_store_n(&busy->is_done, true, __ATOMIC_RELEASE);
     (void)pthread_join(syncer, NULL);
-    if (tk_segment_sink_close(busy->sink, &err) < 0)
-        abort();
+    must(tk_segment_sink_close(busy->sink, &err), &err);
     tk_segment_sink_free(busy->sink);
     return NULL;
 }
@@ -447,6 +452,47 @@ static void sinks_share_a_folder_with_a_reader(void **state)
     assert_int_equal(totals.logs, 0);
     tk_segment_set_free(set);
     place_remove(&place);
+}
+
+static void *start_and_end(void *user)
+{
+    struct busy *busy = user;
+    struct tk_err err;
+    must(tk_segment_sink_new(busy->place->fd, &(struct tk_segment_opts){0}, &busy->sink, &err),
+         &err);
+    mix_fill(tk_segment_sink_batch(busy->sink), busy->seed, 1);
+    busy->spans = tk_segment_sink_batch(busy->sink)->rows;
+    must(tk_segment_sink_commit(busy->sink, &err), &err);
+    must(tk_segment_sink_close(busy->sink, &err), &err);
+    tk_segment_sink_free(busy->sink);
+    return NULL;
+}
+
+/* The log that one is making must not be taken by the other for that of a process that is gone. */
+static void sinks_that_start_at_once_keep_their_own_logs(void **state)
+{
+    (void)state;
+    for (uint64_t round = 0; round < 25; round++) {
+        struct place place;
+        struct tk_segment_totals totals;
+        pthread_t threads[4];
+        struct busy busy[4];
+        size_t spans = 0;
+        place_make(&place);
+        for (size_t i = 0; i < 4; i++) {
+            busy[i] = (struct busy){.place = &place, .seed = 10 * round + i};
+            assert_int_equal(pthread_create(&threads[i], NULL, start_and_end, &busy[i]), 0);
+        }
+        for (size_t i = 0; i < 4; i++) {
+            assert_int_equal(pthread_join(threads[i], NULL), 0);
+            spans += busy[i].spans;
+        }
+        struct tk_segment_set *set = set_of(&place);
+        tk_segment_set_count(set, &totals);
+        assert_int_equal(totals.spans, spans);
+        tk_segment_set_free(set);
+        place_remove(&place);
+    }
 }
 
 /* Compaction ------------------------------------------------------------------------------- */
@@ -664,6 +710,7 @@ int main(void)
         cmocka_unit_test(a_kill_at_any_moment_loses_and_doubles_nothing),
         cmocka_unit_test(a_full_disk_leaves_the_rows_before_it),
         cmocka_unit_test(sinks_share_a_folder_with_a_reader),
+        cmocka_unit_test(sinks_that_start_at_once_keep_their_own_logs),
         cmocka_unit_test(compaction_makes_few_segments_of_the_same_rows),
         cmocka_unit_test(segments_that_are_replaced_count_once),
         cmocka_unit_test(a_segment_that_cannot_be_written_is_tried_until_it_can),
