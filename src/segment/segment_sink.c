@@ -38,6 +38,7 @@ struct job {
     int64_t first_ns;     /* monotonic, of its first commit; 0 = no rows yet */
     uint64_t written;     /* bytes of the log; guarded */
     uint64_t synced;      /* guarded */
+    bool is_named;        /* the folder was synced since the log is there; guarded */
     unsigned syncs;       /* that run now: the descriptor must stay; guarded */
     struct tk_map traces; /* by a hash of their ids; empty unless they are counted */
     size_t counted;       /* rows whose traces are in there */
@@ -98,10 +99,15 @@ static int job_begin(struct tk_segment_sink *sink, struct job *job, struct tk_er
     job->written = job->synced = 0;
     tk_map_reset(&job->traces);
     job->counted = 0;
-    int rc = tk_segment_reserve(sink->dirfd, &job->number, &job->fd, err);
-    if (rc == 0 && sink->opts.ack == TK_ACK_FSYNC && fsync(sink->dirfd) < 0)
-        rc = tk_fail_errno(err, "folder of spans");
-    return rc;
+    job->is_named = false;
+    return tk_segment_reserve(sink->dirfd, &job->number, &job->fd, err);
+}
+
+/* The log onto the disk, and with `names` its name, too; any thread, may take as long as the disk
+ * likes. */
+static int sync_log(const struct tk_segment_sink *sink, const struct job *job, bool names)
+{
+    return fdatasync(job->fd) < 0 || (names && fsync(sink->dirfd) < 0) ? -errno : 0;
 }
 
 /* The writer ----------------------------------------------------------------------------------- */
@@ -128,7 +134,7 @@ static void finish_job(struct tk_segment_sink *sink, struct job *job, int rc, ui
     sink->counts.waiting--;
     if (rc < 0) {
         sink->counts.unwritten += job->batch->rows;
-        sink->is_unsafe = sink->is_unsafe || fdatasync(job->fd) < 0;
+        sink->is_unsafe = sink->is_unsafe || sync_log(sink, job, !job->is_named) < 0;
     } else if (bytes > 0) {
         sink->counts.spans += job->batch->rows;
         sink->counts.segments++;
@@ -324,17 +330,20 @@ int tk_segment_sink_commit(struct tk_segment_sink *sink, struct tk_err *err)
 static int sync_job(struct tk_segment_sink *sink, struct job *job, struct tk_err *err)
 {
     uint64_t written = job->written;
+    bool is_named = job->is_named;
     if (job->synced >= written)
         return 0;
-    int rc = 0;
     job->syncs++;
     (void)pthread_mutex_unlock(&sink->mutex);
-    if (fdatasync(job->fd) < 0)
-        rc = tk_fail_errno(err, "log of spans");
+    int rc = sync_log(sink, job, !is_named);
+    if (rc < 0)
+        (void)tk_fail_code(err, rc, "log of spans");
     (void)pthread_mutex_lock(&sink->mutex);
     job->syncs--;
-    if (rc == 0 && written > job->synced)
-        job->synced = written;
+    if (rc == 0) {
+        job->is_named = true;
+        job->synced = written > job->synced ? written : job->synced;
+    }
     (void)pthread_cond_broadcast(&sink->work);
     return rc;
 }
