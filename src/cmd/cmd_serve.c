@@ -261,6 +261,7 @@ static void put_receipt_json(const struct tk_metrics *metrics, const char *folde
         tk_member_put_i64(out, tk_outcomes[i].name,
                           (int64_t)count_requests(counts, (enum tk_outcome)i));
     }
+    tk_member_put_i64(out, "unsynced", (int64_t)counts->unsynced);
     tk_buf_putc(out, '}');
     tk_member_put_i64(out, "segments", (int64_t)metrics->segments.segments);
     tk_member_put_i64(out, "stored_spans", (int64_t)metrics->segments.spans);
@@ -286,6 +287,11 @@ static void put_receipt(const struct tk_metrics *metrics, const char *folder, st
             tk_buf_printf(out, "%llu request%s answered %d (%s)\n", (unsigned long long)n,
                           tk_count_ending((int64_t)n), tk_outcomes[i].http, tk_outcomes[i].name);
         }
+    }
+    if (counts->unsynced > 0) {
+        tk_buf_printf(out, "%llu request%s taken, then answered 503 for want of a sync\n",
+                      (unsigned long long)counts->unsynced,
+                      tk_count_ending((int64_t)counts->unsynced));
     }
     tk_buf_printf(out, "%s/spans: %llu segment%s", folder, (unsigned long long)segments->segments,
                   tk_count_ending((int64_t)segments->segments));

@@ -87,6 +87,13 @@ void tk_counters_add_expired(struct tk_counters *counters)
     (void)pthread_mutex_unlock(&counters->lock);
 }
 
+void tk_counters_add_unsynced(struct tk_counters *counters)
+{
+    (void)pthread_mutex_lock(&counters->lock);
+    counters->counts.unsynced++;
+    (void)pthread_mutex_unlock(&counters->lock);
+}
+
 static void add_protocol(const struct tk_counts *counts, size_t protocol, struct tk_counts *sum)
 {
     for (size_t outcome = 0; outcome < TK_OUTCOME_COUNT; outcome++)
@@ -108,6 +115,7 @@ void tk_counters_sum(struct tk_counters *counters, struct tk_counts *sum)
     sum->query_ns += counts->query_ns;
     sum->closed_slow += counts->closed_slow;
     sum->expired += counts->expired;
+    sum->unsynced += counts->unsynced;
     sum->body_bytes += counts->body_bytes;
     sum->plain_bytes += counts->plain_bytes;
     tk_span_tally_add(&sum->spans, &counts->spans);

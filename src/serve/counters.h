@@ -42,8 +42,9 @@ struct tk_counts {
     uint64_t connections[TK_PROTOCOL_COUNT]; /* open now */
     uint64_t closed_slow;                    /* connections closed for being too slow */
     uint64_t expired;                        /* requests whose deadline passed unanswered */
-    uint64_t body_bytes;                     /* as sent */
-    uint64_t plain_bytes;                    /* inflated */
+    uint64_t unsynced;    /* requests that were taken, and failed for want of a sync */
+    uint64_t body_bytes;  /* as sent */
+    uint64_t plain_bytes; /* inflated */
     struct tk_span_tally spans;
     struct tk_latency ack; /* from the last byte of a request to its answer */
 };
@@ -65,13 +66,15 @@ void tk_counters_add_request(struct tk_counters *counters, enum tk_protocol prot
 void tk_counters_add_answer(struct tk_counters *counters, int64_t latency_ns);
 
 /* A request was refused by its head; a query was answered; connections came (1) or went (-1); one
- * was closed for being slow; the deadline of a request passed. */
+ * was closed for being slow; the deadline of a request passed; a request that was taken was not
+ * synced, or not in time. */
 void tk_counters_add_refusal(struct tk_counters *counters, enum tk_protocol protocol);
 void tk_counters_add_query(struct tk_counters *counters, int64_t duration_ns);
 void tk_counters_add_connection(struct tk_counters *counters, enum tk_protocol protocol,
                                 int change);
 void tk_counters_add_slow(struct tk_counters *counters);
 void tk_counters_add_expired(struct tk_counters *counters);
+void tk_counters_add_unsynced(struct tk_counters *counters);
 
 /* Add what was counted until now to `sum`. */
 void tk_counters_sum(struct tk_counters *counters, struct tk_counts *sum);

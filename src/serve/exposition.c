@@ -153,6 +153,10 @@ static void put_plain(const struct tk_metrics *metrics, struct tk_buf *out)
          counts->closed_slow},
         {"tracekit_requests_expired_total", "counter",
          "Requests of gRPC whose deadline passed before their answer.", counts->expired},
+        {"tracekit_requests_unsynced_total", "counter",
+         "Requests that were taken and then answered 503, for want of a sync (--ack fsync); their "
+         "spans may be stored.",
+         counts->unsynced},
         {"tracekit_connections_refused_total", "counter",
          "Connections that were closed because there were too many.", metrics->refused_connections},
         {"tracekit_stored_spans_total", "counter", "Spans in segments.", segments->spans},

@@ -571,25 +571,43 @@ int64_t tk_http1_step(struct tk_http1 *http)
 
 /* Deadlines and waiting --------------------------------------------------------------------- */
 
+/* The first that waits does so no longer. `verdict` takes the place of its answer; NULL = it
+ * stands. */
+static void answer_first(struct tk_http1 *http, const struct tk_verdict *verdict)
+{
+    struct request *request = http->waiting;
+    int64_t now_ns = tk_clock_mono_ns();
+    if (verdict)
+        tk_verdict_put(verdict, request->plan.payload, &request->answer);
+    http->waiting = request->next_waiting;
+    if (!http->waiting)
+        http->waiting_end = &http->waiting;
+    request->ticket = 0;
+    request->conn->due_ns = now_ns + http->worker->options->body_ns;
+    tk_counters_add_answer(&http->worker->counters, now_ns - request->end_ns);
+    http->mhd.resume_connection(request->mhd);
+}
+
 void tk_http1_settle(struct tk_http1 *http, const struct tk_sync_state *state)
 {
     while (http->waiting && http->waiting->ticket <= state->done) {
-        struct request *request = http->waiting;
         struct tk_verdict verdict;
-        if (!tk_worker_settle(state, request->ticket, &verdict))
-            tk_verdict_put(&verdict, request->plan.payload, &request->answer);
-        http->waiting = request->next_waiting;
-        if (!http->waiting)
-            http->waiting_end = &http->waiting;
-        request->ticket = 0;
-        request->conn->due_ns = tk_clock_mono_ns() + http->worker->options->body_ns;
-        tk_counters_add_answer(&http->worker->counters, tk_clock_mono_ns() - request->end_ns);
-        http->mhd.resume_connection(request->mhd);
+        bool is_safe = tk_worker_settle(http->worker, state, http->waiting->ticket, &verdict);
+        answer_first(http, is_safe ? NULL : &verdict);
     }
+}
+
+static void give_up_waiting(struct tk_http1 *http, int64_t now_ns)
+{
+    struct tk_verdict verdict;
+    while (http->waiting && tk_worker_give_up(http->worker, http->waiting->ticket,
+                                              http->waiting->end_ns, now_ns, &verdict))
+        answer_first(http, &verdict);
 }
 
 void tk_http1_sweep(struct tk_http1 *http, int64_t now_ns, bool all)
 {
+    give_up_waiting(http, now_ns);
     for (struct conn *conn = http->conns; conn; conn = conn->next) {
         bool is_idle = http->worker->stopping && !conn->request;
         bool is_slow = now_ns > conn->due_ns;

@@ -31,8 +31,8 @@ int64_t tk_http1_step(struct tk_http1 *http);
 /* Answer what waits for a sync that is done now. */
 void tk_http1_settle(struct tk_http1 *http, const struct tk_sync_state *state);
 
-/* Close connections that are too slow, and when the worker ends those that are idle, or all when
- * `all`. */
+/* Answer what has waited for a sync too long. Close connections that are too slow, and when the
+ * worker ends those that are idle, or all when `all`. */
 void tk_http1_sweep(struct tk_http1 *http, int64_t now_ns, bool all);
 
 /* Connections that are open. */

@@ -668,23 +668,39 @@ static void answer_settled(struct stream *stream)
     submit(stream, headers, TK_COUNTOF(headers), true);
 }
 
+/* The first that waits does so no longer. `verdict` takes the place of its answer; NULL = it
+ * stands. */
+static void answer_first(struct tk_http2 *http, const struct tk_verdict *verdict)
+{
+    struct stream *stream = http->waiting;
+    struct tk_http2_conn *conn = stream->conn;
+    leave_waiting(stream);
+    tk_counters_add_answer(&http->worker->counters, tk_clock_mono_ns() - stream->end_ns);
+    if (verdict) {
+        tk_buf_reset(&stream->body);
+        answer_verdict(stream, verdict);
+    } else {
+        answer_settled(stream);
+    }
+    if (conn_write(conn) < 0)
+        conn_free(conn);
+}
+
 void tk_http2_settle(struct tk_http2 *http, const struct tk_sync_state *state)
 {
     while (http->waiting && http->waiting->ticket <= state->done) {
-        struct stream *stream = http->waiting;
-        struct tk_http2_conn *conn = stream->conn;
         struct tk_verdict verdict;
-        bool is_safe = tk_worker_settle(state, stream->ticket, &verdict);
-        leave_waiting(stream);
-        tk_counters_add_answer(&http->worker->counters, tk_clock_mono_ns() - stream->end_ns);
-        if (is_safe) {
-            answer_settled(stream);
-        } else {
-            answer_verdict(stream, &verdict);
-        }
-        if (conn_write(conn) < 0)
-            conn_free(conn);
+        bool is_safe = tk_worker_settle(http->worker, state, http->waiting->ticket, &verdict);
+        answer_first(http, is_safe ? NULL : &verdict);
     }
+}
+
+static void give_up_waiting(struct tk_http2 *http, int64_t now_ns)
+{
+    struct tk_verdict verdict;
+    while (http->waiting && tk_worker_give_up(http->worker, http->waiting->ticket,
+                                              http->waiting->end_ns, now_ns, &verdict))
+        answer_first(http, &verdict);
 }
 
 static void sweep_streams(struct tk_http2_conn *conn, int64_t now_ns)
@@ -724,6 +740,7 @@ static bool sweep(struct tk_http2_conn *conn, int64_t now_ns)
 
 void tk_http2_sweep(struct tk_http2 *http, int64_t now_ns, bool all)
 {
+    give_up_waiting(http, now_ns);
     for (struct tk_http2_conn *conn = http->conns; conn;) {
         struct tk_http2_conn *next = conn->next;
         if (all || !sweep(conn, now_ns))

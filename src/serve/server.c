@@ -69,6 +69,8 @@ static void fill_options(struct tk_server_options *options)
     options->idle_ns = or_ns(options->idle_ns, 75 * TK_NS_PER_S);
     options->grace_ns = or_ns(options->grace_ns, 5 * TK_NS_PER_S);
     options->sync_ns = or_ns(options->sync_ns, 20 * TK_NS_PER_MS);
+    /* Collectors wait 5 s for an answer, SDKs 10 s. */
+    options->sync_wait_ns = or_ns(options->sync_wait_ns, 4 * TK_NS_PER_S);
     options->segments.ack = options->ack;
 }
 

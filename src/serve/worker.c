@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "serve/http1.h"
 #include "serve/http2.h"
 #include "serve/intake.h"
@@ -118,23 +119,50 @@ static void take_inbox(struct tk_worker *worker)
 
 /* Requests ---------------------------------------------------------------------------------- */
 
+static void put_late(const struct tk_worker *worker, struct tk_verdict *ret_verdict)
+{
+    *ret_verdict = (struct tk_verdict){.outcome = TK_OUTCOME_FAILED};
+    (void)tk_fail(&ret_verdict->err, -ETIMEDOUT,
+                  "the disk hangs, a sync takes longer than %lld ms: try again",
+                  (long long)(worker->options->sync_wait_ns / TK_NS_PER_MS));
+}
+
 uint64_t tk_worker_take(struct tk_worker *worker, enum tk_protocol protocol,
                         const struct tk_payload *payload, struct tk_verdict *ret_verdict)
 {
-    tk_intake_add(worker->intake, payload, ret_verdict);
+    /* Who is told to come again comes again: what he brings would be stored each time. */
+    if (worker->late_ticket > 0) {
+        put_late(worker, ret_verdict);
+    } else {
+        tk_intake_add(worker->intake, payload, ret_verdict);
+    }
     tk_counters_add_request(&worker->counters, protocol, payload->body.n, ret_verdict);
     bool waits =
         worker->syncer && ret_verdict->outcome == TK_OUTCOME_TAKEN && ret_verdict->tally.spans > 0;
     return waits ? tk_syncer_add(worker->syncer) : 0;
 }
 
-bool tk_worker_settle(const struct tk_sync_state *state, uint64_t ticket,
+bool tk_worker_settle(struct tk_worker *worker, const struct tk_sync_state *state, uint64_t ticket,
                       struct tk_verdict *ret_verdict)
 {
     if (ticket <= state->failed_from || ticket > state->failed)
         return true;
     *ret_verdict = (struct tk_verdict){.outcome = TK_OUTCOME_FAILED, .err = state->err};
+    tk_counters_add_unsynced(&worker->counters);
     return false;
+}
+
+bool tk_worker_give_up(struct tk_worker *worker, uint64_t ticket, int64_t since_ns, int64_t now_ns,
+                       struct tk_verdict *ret_verdict)
+{
+    if (now_ns - since_ns < worker->options->sync_wait_ns)
+        return false;
+    put_late(worker, ret_verdict);
+    if (worker->late_ticket == 0)
+        tk_log(TK_LOG_WARN, "serve", "%s", ret_verdict->err.msg);
+    worker->late_ticket = ticket > worker->late_ticket ? ticket : worker->late_ticket;
+    tk_counters_add_unsynced(&worker->counters);
+    return true;
 }
 
 static void settle(struct tk_worker *worker)
@@ -143,6 +171,10 @@ static void settle(struct tk_worker *worker)
     if (!worker->syncer)
         return;
     tk_syncer_read(worker->syncer, &state);
+    if (worker->late_ticket > 0 && state.done >= worker->late_ticket) {
+        worker->late_ticket = 0;
+        tk_log(TK_LOG_INFO, "serve", "the disk syncs again: spans are taken");
+    }
     for (size_t i = 0; i < TK_PROTOCOL_COUNT; i++) {
         if (worker->http1[i])
             tk_http1_settle(worker->http1[i], &state);
@@ -262,13 +294,13 @@ static void loop(struct tk_worker *worker)
             take_inbox(worker);
             settle(worker);
         }
-        timeout_ns = step_http1(worker);
         int64_t now_ns = tk_clock_mono_ns();
         if (now_ns >= next_tick_ns || worker->stopping) {
             next_tick_ns = now_ns + TICK_NS;
             tk_intake_step(worker->intake, now_ns);
             sweep(worker, now_ns, worker->stopping && now_ns > worker->stop_by_ns);
         }
+        timeout_ns = step_http1(worker); /* what sweeping answered goes out, too */
         if (!worker->stopping)
             continue;
         if (count_connections(worker) == 0)

@@ -31,7 +31,8 @@ struct tk_worker {
     struct tk_counters counters;
     struct tk_bodies bodies;
     struct tk_intake *intake;
-    struct tk_syncer *syncer;                  /* NULL unless answers wait for syncs */
+    struct tk_syncer *syncer; /* NULL unless answers wait for syncs */
+    uint64_t late_ticket;     /* that was given up: no spans are taken until it is done; 0 = none */
     struct tk_http1 *http1[TK_PROTOCOL_COUNT]; /* NULL where it has no such listener */
     struct tk_http2 *http2;
     struct tk_segment_set *set; /* for queries; made when the first one comes */
@@ -81,8 +82,13 @@ uint64_t tk_worker_take(struct tk_worker *worker, enum tk_protocol protocol,
 
 /* The verdict of a request whose ticket is done; false when it could not be synced, and `verdict`
  * says so then. */
-bool tk_worker_settle(const struct tk_sync_state *state, uint64_t ticket,
+bool tk_worker_settle(struct tk_worker *worker, const struct tk_sync_state *state, uint64_t ticket,
                       struct tk_verdict *ret_verdict);
+
+/* Whether a request has waited too long for its sync: it is given up then, and `verdict` says so.
+ * `since_ns` is when it began to wait. */
+bool tk_worker_give_up(struct tk_worker *worker, uint64_t ticket, int64_t since_ns, int64_t now_ns,
+                       struct tk_verdict *ret_verdict);
 
 /* Answer a query; a failure is in the answer. */
 void tk_worker_query(struct tk_worker *worker, const struct tk_request *request,

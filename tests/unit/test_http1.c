@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The server over HTTP/1.1, by raw sockets: what no well-behaved client would send is here, too. */
+#include "hanging_sync.h"
 #include "served.h"
 
 #define POST_HEAD "POST /v1/traces HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
@@ -252,6 +253,43 @@ static void a_disk_that_hangs_is_overload_and_nothing_is_lost(void **state)
     }
 }
 
+static void a_sync_that_hangs_is_answered_in_time_and_nothing_is_lost(void **state)
+{
+    (void)state;
+    static const struct {
+        enum tk_protocol protocol;
+        const char *taken;
+    } cases[] = {{TK_PROTOCOL_HTTP, OK}, {TK_PROTOCOL_ZIPKIN, "HTTP/1.1 202 Accepted\r\n"}};
+    for (size_t i = 0; i < TK_COUNTOF(cases); i++) {
+        struct served served;
+        char buf[8192];
+        served_start(&served, (struct tk_server_options){.workers = 1,
+                                                         .ack = TK_ACK_FSYNC,
+                                                         .sync_wait_ns = 300 * TK_NS_PER_MS,
+                                                         .segments = {.segment_rows = 1}});
+        int fd = served_connect(&served, cases[i].protocol);
+        ask(fd, cases[i].protocol, buf, sizeof(buf));
+        assert_int_equal(count(buf, cases[i].taken), 1);
+        atomic_store(&syncs_hang, true);
+        /* The first waits in vain, the others are not even stored; a segment each is due. */
+        for (int k = 0; k < 5; k++) {
+            ask(fd, cases[i].protocol, buf, sizeof(buf));
+            assert_int_equal(count(buf, "HTTP/1.1 503 "), 1);
+            assert_int_equal(count(buf, "Retry-After: 1\r\n"), 1);
+        }
+        atomic_store(&syncs_hang, false);
+        do
+            ask(fd, cases[i].protocol, buf, sizeof(buf));
+        while (count(buf, cases[i].taken) == 0);
+        (void)close(fd);
+        struct tk_metrics metrics = served_stop(&served);
+        assert_int_equal(metrics.counts.unsynced, 1);
+        assert_true(metrics.counts.requests[cases[i].protocol][TK_OUTCOME_FAILED] >= 4);
+        assert_int_equal(metrics.counts.spans.spans, 3);
+        assert_int_equal(metrics.segments.spans, 3); /* the one that was given up, too */
+    }
+}
+
 static void who_is_too_slow_is_cut_off(void **state)
 {
     (void)state;
@@ -443,6 +481,7 @@ int main(void)
         cmocka_unit_test(bodies_over_the_limit_are_refused),
         cmocka_unit_test(a_used_up_budget_is_overload),
         cmocka_unit_test(a_disk_that_hangs_is_overload_and_nothing_is_lost),
+        cmocka_unit_test(a_sync_that_hangs_is_answered_in_time_and_nothing_is_lost),
         cmocka_unit_test(who_is_too_slow_is_cut_off),
         cmocka_unit_test(too_many_connections_are_told_so),
         cmocka_unit_test(spans_are_counted_and_stored),

@@ -3,6 +3,7 @@
  * anywhere, lie about lengths, stop in the middle. */
 #include <nghttp2/nghttp2.h>
 
+#include "hanging_sync.h"
 #include "served.h"
 
 #define EXPORT         "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
@@ -332,6 +333,38 @@ static void a_disk_that_hangs_is_unavailable_and_nothing_is_lost(void **state)
     assert_int_equal(metrics.segments.spans, 13);
 }
 
+static void a_sync_that_hangs_is_unavailable_in_time_and_nothing_is_lost(void **state)
+{
+    (void)state;
+    struct served served;
+    struct reply reply;
+    char frame[SERVED_SPAN_BYTES + 5];
+    struct call call = {.body = span_frame(frame)};
+    served_start(&served, (struct tk_server_options){.workers = 1,
+                                                     .ack = TK_ACK_FSYNC,
+                                                     .sync_wait_ns = 300 * TK_NS_PER_MS,
+                                                     .segments = {.segment_rows = 1}});
+    assert_string_equal(client_call(&served, &call, 65536).grpc_status, "0");
+    atomic_store(&syncs_hang, true);
+    for (int i = 0; i < 5; i++) {
+        reply = client_call(&served, &call, 65536);
+        assert_string_equal(reply.grpc_status, "14");
+        assert_string_equal(reply.message,
+                            "the disk hangs, a sync takes longer than 300 ms: try again");
+        assert_non_null(strstr(reply.details, "JldHJ5SW5mb")); /* "RetryInfo" in base64 */
+        assert_int_equal(reply.body_n, 0);
+    }
+    atomic_store(&syncs_hang, false);
+    do
+        reply = client_call(&served, &call, 65536);
+    while (strcmp(reply.grpc_status, "0") != 0);
+    struct tk_metrics metrics = served_stop(&served);
+    assert_int_equal(metrics.counts.unsynced, 1);
+    assert_true(metrics.counts.requests[TK_PROTOCOL_GRPC][TK_OUTCOME_FAILED] >= 4);
+    assert_int_equal(metrics.counts.spans.spans, 3);
+    assert_int_equal(metrics.segments.spans, 3);
+}
+
 static void a_deadline_ends_what_is_not_whole(void **state)
 {
     (void)state;
@@ -501,6 +534,7 @@ int main(void)
         cmocka_unit_test(each_row_of_the_table_has_its_answer),
         cmocka_unit_test(overload_is_unavailable_and_says_when_to_try_again),
         cmocka_unit_test(a_disk_that_hangs_is_unavailable_and_nothing_is_lost),
+        cmocka_unit_test(a_sync_that_hangs_is_unavailable_in_time_and_nothing_is_lost),
         cmocka_unit_test(a_deadline_ends_what_is_not_whole),
         cmocka_unit_test(a_deadline_ends_the_wait_for_the_disk),
         cmocka_unit_test(an_early_answer_ends_the_request_without_an_error),
