@@ -340,28 +340,32 @@ static int ask_bloom(const struct filter *filter, struct traces *traces, struct 
     return 0;
 }
 
-static int narrow_traces(struct filter *filter, struct tk_err *err)
+/* Which traces are asked for that may be there: 1 = none of them, so that no row need be looked
+ * at. */
+static int find_traces(const struct filter *filter, struct traces *ret_traces, struct tk_err *err)
 {
     const struct tk_span_query *query = filter->query;
     struct traces traces = {.n = query->trace_id_count, .digits = query->trace_prefix_digits};
-    if (traces.n == 0 && traces.digits == 0)
-        return 0;
     tk_hex_put(query->trace_prefix, 16, traces.prefix);
     traces.hex = alloc(filter, traces.n * sizeof(*traces.hex), err);
     if (!traces.hex)
         return err->code;
     for (size_t i = 0; i < traces.n; i++)
         tk_hex_put(query->trace_ids[i], 16, traces.hex[i]);
-    int rc = traces.n > 0 ? ask_bloom(filter, &traces, err) : 0;
+    int rc = ask_bloom(filter, &traces, err);
     if (rc < 0)
         return rc;
-    if (traces.n == 0 && query->trace_id_count > 0) {
-        memset(filter->asked, 0, filter->rows);
-        return 0;
-    }
     if (traces.n > 1)
         qsort(traces.hex, traces.n, sizeof(*traces.hex), cmp_hex);
-    struct test test = {.text = is_trace, .user = &traces};
+    *ret_traces = traces;
+    return traces.n == 0 && query->trace_id_count > 0;
+}
+
+static int narrow_traces(struct filter *filter, const struct traces *traces, struct tk_err *err)
+{
+    struct test test = {.text = is_trace, .user = traces};
+    if (traces->n == 0 && traces->digits == 0)
+        return 0;
     return narrow(filter, TK_COLUMN_TRACE_ID, &test, err);
 }
 
@@ -597,9 +601,9 @@ bool tk_filter_file_may_match(const struct tk_segment_file *file, const struct t
     return file->last_ns >= query->from_ns && (query->to_ns <= 0 || file->first_ns < query->to_ns);
 }
 
-static int narrow_all(struct filter *filter, struct tk_err *err)
+static int narrow_all(struct filter *filter, const struct traces *traces, struct tk_err *err)
 {
-    int rc = narrow_traces(filter, err);
+    int rc = narrow_traces(filter, traces, err);
     if (rc == 0 && memchr(filter->asked, 1, filter->rows))
         rc = narrow_numbers(filter, err);
     if (rc == 0 && memchr(filter->asked, 1, filter->rows))
@@ -611,25 +615,43 @@ static int narrow_all(struct filter *filter, struct tk_err *err)
     return rc;
 }
 
+/* The rows that are still asked for, in the arena. */
+static int list_rows(const struct filter *filter, struct tk_segment_rows *ret_rows,
+                     struct tk_err *err)
+{
+    size_t most = 0;
+    for (size_t i = 0; i < filter->rows; i++)
+        most += filter->asked[i];
+    uint32_t *list = alloc(filter, most * sizeof(*list), err);
+    if (!list)
+        return err->code;
+    const uint8_t *at = filter->asked;
+    const uint8_t *end = at + filter->rows;
+    size_t n = 0;
+    while (n < most && (at = memchr(at, 1, (size_t)(end - at))) != NULL)
+        list[n++] = (uint32_t)(at++ - filter->asked);
+    *ret_rows = (struct tk_segment_rows){filter->file, filter->group, list, n, 0};
+    return 0;
+}
+
 int tk_filter_rows(struct tk_segment_file *file, size_t group, const struct tk_span_query *query,
                    struct tk_arena *arena, struct tk_segment_rows *ret_rows, struct tk_err *err)
 {
     size_t rows = (size_t)tk_parquet_file_meta(file->parquet)->row_groups[group].num_rows;
     struct filter filter = {file, group, rows, query, arena, NULL, NULL};
-    filter.asked = alloc(&filter, rows, err);
-    filter.found = alloc(&filter, rows, err);
-    uint32_t *list = alloc(&filter, rows * sizeof(*list), err);
-    if (!filter.asked || !filter.found || !list)
-        return err->code;
-    memset(filter.asked, 1, rows);
-    int rc = narrow_all(&filter, err);
+    struct traces traces;
+    int rc = find_traces(&filter, &traces, err);
     if (rc < 0)
         return rc;
-    size_t n = 0;
-    for (size_t i = 0; i < rows; i++) {
-        list[n] = (uint32_t)i;
-        n += filter.asked[i];
+    if (rc == 1) {
+        *ret_rows = (struct tk_segment_rows){.file = file, .group = group};
+        return 0;
     }
-    *ret_rows = (struct tk_segment_rows){file, group, list, n, 0};
-    return 0;
+    filter.asked = alloc(&filter, rows, err);
+    filter.found = alloc(&filter, rows, err);
+    if (!filter.asked || !filter.found)
+        return err->code;
+    memset(filter.asked, 1, rows);
+    rc = narrow_all(&filter, &traces, err);
+    return rc < 0 ? rc : list_rows(&filter, ret_rows, err);
 }

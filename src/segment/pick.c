@@ -13,7 +13,7 @@ struct passing {
     const struct tk_pick *pick;
     const struct tk_parquet_leaf *leaf;
     enum tk_parquet_type type;
-    struct tk_parquet_cursor *cursor;
+    struct tk_parquet_cursor *cursor; /* borrowed */
     const struct tk_parquet_page_location *pages;
     size_t page_count;
     size_t page;  /* whose rows come */
@@ -48,11 +48,6 @@ static bool is_all_null(const struct tk_pick *pick, size_t leaf)
            meta->statistics.null_count == meta->num_values;
 }
 
-static void passing_release(struct passing *passing)
-{
-    tk_parquet_cursor_free(passing->cursor);
-}
-
 static int open_dictionary(struct passing *passing, struct tk_err *err)
 {
     const void *values = NULL;
@@ -73,17 +68,21 @@ static int open_dictionary(struct passing *passing, struct tk_err *err)
 static int open_column(struct passing *passing, size_t leaf, struct tk_err *err)
 {
     const struct tk_pick *pick = passing->pick;
-    struct tk_parquet_pages pages;
+    struct tk_parquet_offset_index offsets;
     size_t count;
     passing->leaf = &tk_parquet_file_leaves(pick->parquet, &count)[leaf];
     passing->type = tk_parquet_file_nodes(pick->parquet, &count)[passing->leaf->node].type;
-    int rc = tk_parquet_file_pages(pick->parquet, pick->group, leaf, pick->arena, &pages, err);
-    if (rc == 0)
-        rc = tk_parquet_cursor_new(pick->parquet, pick->group, leaf, &passing->cursor, err);
+    int rc = tk_parquet_file_offsets(pick->parquet, pick->group, leaf, pick->arena, &offsets, err);
+    if (rc == 0) {
+        rc = *pick->cursor
+                 ? tk_parquet_cursor_move(*pick->cursor, pick->parquet, pick->group, leaf, err)
+                 : tk_parquet_cursor_new(pick->parquet, pick->group, leaf, pick->cursor, err);
+    }
     if (rc < 0)
         return rc;
-    passing->pages = pages.offsets.page_locations;
-    passing->page_count = pages.offsets.page_count;
+    passing->cursor = *pick->cursor;
+    passing->pages = offsets.page_locations;
+    passing->page_count = offsets.page_count;
     passing->page = SIZE_MAX;
     if (passing->type != TK_PARQUET_BYTES)
         return 0;
@@ -214,7 +213,7 @@ static int take_flat(struct passing *passing, const struct tk_parquet_entries *e
 int tk_pick_flat(const struct tk_pick *pick, size_t leaf, enum tk_pick_as as,
                  struct tk_texts *texts, struct tk_picked *ret, struct tk_err *err)
 {
-    TK_CLEANUP(passing_release) struct passing passing = {.pick = pick, .as = as, .texts = texts};
+    struct passing passing = {.pick = pick, .as = as, .texts = texts};
     *ret = (struct tk_picked){0};
     if (is_all_null(pick, leaf))
         return 0;
@@ -342,7 +341,6 @@ static int take_lists(struct passing *passing, struct growing *growing, struct t
 int tk_pick_list(const struct tk_pick *pick, size_t leaf, struct tk_texts *texts,
                  struct tk_picked_list *ret, struct tk_err *err)
 {
-    TK_CLEANUP(passing_release)
     struct passing passing = {.pick = pick, .as = TK_PICK_TEXT, .texts = texts};
     TK_CLEANUP(growing_release)
     struct growing growing = {.ends = alloc(pick, pick->n, sizeof(uint32_t)),

@@ -13,6 +13,7 @@ struct tk_pick {
     const uint32_t *rows; /* [n], ascending */
     size_t n;
     struct tk_arena *arena;
+    struct tk_parquet_cursor **cursor; /* one for all columns, made with the first; the caller's */
 };
 
 /* How texts are kept. */

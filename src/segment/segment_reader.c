@@ -602,8 +602,10 @@ int tk_segment_reader_read(struct tk_segment_reader *reader, const struct tk_seg
     reader->batch = batch;
     reader->without = rows->without;
     size_t room = batch->max_rows - batch->rows;
-    reader->pick = (struct tk_pick){rows->file->parquet, rows->group, rows->rows,
-                                    rows->n < room ? rows->n : room, &reader->arena};
+    TK_CLEANUP(tk_parquet_cursor_freep) struct tk_parquet_cursor *cursor = NULL;
+    reader->pick = (struct tk_pick){rows->file->parquet, rows->group,
+                                    rows->rows,          rows->n < room ? rows->n : room,
+                                    &reader->arena,      &cursor};
     int rc = pick_columns(reader, err);
     if (rc == 0)
         rc = begin(reader, err);

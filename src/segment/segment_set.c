@@ -856,7 +856,8 @@ static int find_in_group(const struct search *search, struct tk_err *err)
         return rc;
     const uint32_t *rows = found.rows;
     size_t n = found.n;
-    struct tk_pick pick = {file->parquet, group, rows, n, arena};
+    TK_CLEANUP(tk_parquet_cursor_freep) struct tk_parquet_cursor *cursor = NULL;
+    struct tk_pick pick = {file->parquet, group, rows, n, arena, &cursor};
     struct candidate *candidates = tk_arena_alloc(arena, n * sizeof(*candidates));
     if (!candidates)
         return tk_fail(err, -ENOMEM, "no memory for so many rows");

@@ -13,7 +13,8 @@
 #define WINDOW         ((size_t)256 << 10)
 #define HEADER_MAX     ((size_t)16 << 20) /* as the arena of the file */
 #define HEADER_PEEK    512
-#define DICTIONARY_MAX (1U << 28) /* bytes of a dictionary's values in memory */
+#define VALUE_MAX      sizeof(tk_str) /* bytes of a value in memory, of any type */
+#define DICTIONARY_MAX (1U << 28)     /* bytes of a dictionary's values in memory */
 
 struct tk_parquet_cursor {
     struct tk_parquet_file *file;
@@ -35,7 +36,7 @@ struct tk_parquet_cursor {
     struct tk_buf dictionary;      /* values */
     struct tk_hybrid def, rep;
     struct tk_parquet_decoder decoder;
-    void *values; /* [SLICE] */
+    struct tk_buf values; /* room for SLICE of them */
     uint8_t defs[SLICE];
     uint8_t reps[SLICE];
 };
@@ -51,36 +52,58 @@ static int bad_page(const struct tk_parquet_cursor *cursor, const char *what, st
 int tk_parquet_cursor_new(struct tk_parquet_file *file, size_t row_group, size_t column,
                           struct tk_parquet_cursor **ret_cursor, struct tk_err *err)
 {
-    assert(row_group < file->meta.row_group_count && column < file->schema.leaf_count);
-    const struct tk_parquet_chunk_meta *chunk = &file->meta.row_groups[row_group].columns[column];
     struct tk_parquet_cursor *cursor = calloc(1, sizeof(*cursor));
     if (!cursor)
         return tk_fail(err, -ENOMEM, "parquet: out of memory");
-    cursor->file = file;
-    cursor->leaf = &file->schema.leaves[column];
-    cursor->node = &file->schema.nodes[cursor->leaf->node];
-    cursor->meta = &chunk->meta;
-    cursor->at = (uint64_t)tk_parquet_chunk_start(cursor->meta);
-    cursor->end = cursor->at + (uint64_t)cursor->meta->total_compressed_size;
-    cursor->entries_left = cursor->meta->num_values;
-    cursor->window_bytes = WINDOW;
     tk_buf_init(&cursor->window, TK_PARQUET_PAGE_MAX + WINDOW);
     tk_buf_init(&cursor->page, TK_PARQUET_PAGE_MAX);
     tk_buf_init(&cursor->dictionary_page, TK_PARQUET_PAGE_MAX);
     tk_buf_init(&cursor->dictionary, DICTIONARY_MAX);
-    tk_parquet_decoder_init(&cursor->decoder, cursor->node);
-    cursor->values = calloc(SLICE, tk_parquet_memory_width(cursor->node));
-    int rc = cursor->values ? 0 : tk_fail(err, -ENOMEM, "parquet: out of memory");
-    if (rc == 0 && TK_PARQUET_HAS(chunk, 1))
-        rc = tk_fail(err, -EOPNOTSUPP, "column %s lies in another file", cursor->node->name);
-    if (rc == 0)
-        rc = tk_parquet_codec_check(cursor->meta->codec, false, err);
+    tk_buf_init(&cursor->values, SLICE * VALUE_MAX);
+    tk_parquet_decoder_init(&cursor->decoder);
+    int rc = tk_parquet_cursor_move(cursor, file, row_group, column, err);
     if (rc < 0) {
         tk_parquet_cursor_free(cursor);
         return rc;
     }
     *ret_cursor = cursor;
     return 0;
+}
+
+/* Nothing is read yet of the column that the cursor is about. */
+static void stand_at_start(struct tk_parquet_cursor *cursor)
+{
+    cursor->at = (uint64_t)tk_parquet_chunk_start(cursor->meta);
+    cursor->end = cursor->at + (uint64_t)cursor->meta->total_compressed_size;
+    cursor->entries_left = cursor->meta->num_values;
+    cursor->has_jumped = false;
+    cursor->wants_indices = false;
+    cursor->page_left = 0;
+    cursor->window_at = 0;
+    cursor->window_bytes = WINDOW;
+    tk_buf_reset(&cursor->window);
+    tk_buf_reset(&cursor->page);
+    tk_buf_reset(&cursor->dictionary_page);
+    tk_buf_reset(&cursor->dictionary);
+    tk_parquet_decoder_begin(&cursor->decoder, cursor->node);
+}
+
+int tk_parquet_cursor_move(struct tk_parquet_cursor *cursor, struct tk_parquet_file *file,
+                           size_t row_group, size_t column, struct tk_err *err)
+{
+    assert(row_group < file->meta.row_group_count && column < file->schema.leaf_count);
+    const struct tk_parquet_chunk_meta *chunk = &file->meta.row_groups[row_group].columns[column];
+    cursor->file = file;
+    cursor->leaf = &file->schema.leaves[column];
+    cursor->node = &file->schema.nodes[cursor->leaf->node];
+    cursor->meta = &chunk->meta;
+    stand_at_start(cursor);
+    tk_buf_reset(&cursor->values);
+    if (!tk_buf_reserve(&cursor->values, SLICE * tk_parquet_memory_width(cursor->node)))
+        return tk_fail(err, -ENOMEM, "parquet: out of memory");
+    if (TK_PARQUET_HAS(chunk, 1))
+        return tk_fail(err, -EOPNOTSUPP, "column %s lies in another file", cursor->node->name);
+    return tk_parquet_codec_check(cursor->meta->codec, false, err);
 }
 
 void tk_parquet_cursor_free(struct tk_parquet_cursor *cursor)
@@ -92,7 +115,7 @@ void tk_parquet_cursor_free(struct tk_parquet_cursor *cursor)
     tk_buf_release(&cursor->dictionary_page);
     tk_buf_release(&cursor->dictionary);
     tk_parquet_decoder_release(&cursor->decoder);
-    free(cursor->values);
+    tk_buf_release(&cursor->values);
     free(cursor);
 }
 
@@ -370,7 +393,7 @@ int tk_parquet_cursor_next(struct tk_parquet_cursor *cursor, struct tk_parquet_e
     if (cursor->wants_indices && tk_parquet_decoder_has_indices(&cursor->decoder)) {
         rc = tk_parquet_decoder_take_indices(&cursor->decoder, values, &indices, err);
     } else {
-        rc = tk_parquet_decoder_take(&cursor->decoder, values, cursor->values, err);
+        rc = tk_parquet_decoder_take(&cursor->decoder, values, cursor->values.p, err);
     }
     if (rc < 0)
         return rc;
@@ -381,7 +404,7 @@ int tk_parquet_cursor_next(struct tk_parquet_cursor *cursor, struct tk_parquet_e
         .def = max_def > 0 ? cursor->defs : NULL,
         .rep = max_rep > 0 ? cursor->reps : NULL,
         .value_count = values,
-        .values = indices ? NULL : cursor->values,
+        .values = indices ? NULL : cursor->values.p,
         .indices = indices,
     };
     return 0;

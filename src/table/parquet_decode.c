@@ -16,12 +16,21 @@ struct tk_parquet_decoding {
     bool (*take)(struct tk_parquet_decoder *decoder, size_t n, void *to);
 };
 
-void tk_parquet_decoder_init(struct tk_parquet_decoder *decoder, const struct tk_parquet_node *node)
+void tk_parquet_decoder_init(struct tk_parquet_decoder *decoder)
 {
-    *decoder = (struct tk_parquet_decoder){.node = node};
+    *decoder = (struct tk_parquet_decoder){0};
     tk_buf_init(&decoder->text, TEXT_MAX);
     tk_buf_init(&decoder->before, TEXT_MAX);
     tk_buf_init(&decoder->scratch, TEXT_MAX);
+}
+
+void tk_parquet_decoder_begin(struct tk_parquet_decoder *decoder,
+                              const struct tk_parquet_node *node)
+{
+    *decoder = (struct tk_parquet_decoder){.node = node,
+                                           .text = decoder->text,
+                                           .before = decoder->before,
+                                           .scratch = decoder->scratch};
 }
 
 void tk_parquet_decoder_release(struct tk_parquet_decoder *decoder)

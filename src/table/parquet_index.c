@@ -37,33 +37,51 @@ static bool pages_rise(const struct tk_parquet_offset_index *offsets, int64_t ro
     return true;
 }
 
-int tk_parquet_file_pages(struct tk_parquet_file *file, size_t row_group, size_t column,
-                          struct tk_arena *arena, struct tk_parquet_pages *ret_pages,
-                          struct tk_err *err)
+static int bad_index(size_t row_group, size_t column, struct tk_err *err)
+{
+    return tk_fail(err, -EBADMSG, "row group %zu, column %zu: its index of pages is damaged",
+                   row_group, column);
+}
+
+int tk_parquet_file_offsets(struct tk_parquet_file *file, size_t row_group, size_t column,
+                            struct tk_arena *arena, struct tk_parquet_offset_index *ret_offsets,
+                            struct tk_err *err)
 {
     const struct tk_parquet_row_group *group = &file->meta.row_groups[row_group];
     const struct tk_parquet_chunk_meta *chunk = &group->columns[column];
     struct tk_parquet_offset_index offsets = {0};
-    struct tk_parquet_column_index bounds = {0};
     int rc = 0;
     if (TK_PARQUET_HAS(chunk, 4) && TK_PARQUET_HAS(chunk, 5)) {
         rc = read_struct(file, &tk_parquet_spec_offset_index, chunk->offset_index_offset,
                          chunk->offset_index_length, arena, &offsets, err);
     }
+    if (rc < 0)
+        return rc;
+    if (!pages_rise(&offsets, group->num_rows))
+        return bad_index(row_group, column, err);
+    *ret_offsets = offsets;
+    return 0;
+}
+
+int tk_parquet_file_pages(struct tk_parquet_file *file, size_t row_group, size_t column,
+                          struct tk_arena *arena, struct tk_parquet_pages *ret_pages,
+                          struct tk_err *err)
+{
+    const struct tk_parquet_chunk_meta *chunk = &file->meta.row_groups[row_group].columns[column];
+    struct tk_parquet_pages pages = {0};
+    struct tk_parquet_column_index *bounds = &pages.bounds;
+    int rc = tk_parquet_file_offsets(file, row_group, column, arena, &pages.offsets, err);
     if (rc == 0 && TK_PARQUET_HAS(chunk, 6) && TK_PARQUET_HAS(chunk, 7)) {
         rc = read_struct(file, &tk_parquet_spec_column_index, chunk->column_index_offset,
-                         chunk->column_index_length, arena, &bounds, err);
+                         chunk->column_index_length, arena, bounds, err);
     }
     if (rc < 0)
         return rc;
-    size_t n = offsets.page_count;
-    if (!pages_rise(&offsets, group->num_rows) ||
-        (bounds.set != 0 &&
-         (bounds.null_page_count != n || bounds.min_count != n || bounds.max_count != n))) {
-        return tk_fail(err, -EBADMSG, "row group %zu, column %zu: its index of pages is damaged",
-                       row_group, column);
-    }
-    *ret_pages = (struct tk_parquet_pages){offsets, bounds};
+    size_t n = pages.offsets.page_count;
+    if (bounds->set != 0 &&
+        (bounds->null_page_count != n || bounds->min_count != n || bounds->max_count != n))
+        return bad_index(row_group, column, err);
+    *ret_pages = pages;
     return 0;
 }
 

@@ -310,8 +310,10 @@ struct tk_parquet_decoder {
     size_t dictionary_count;
 };
 
-void tk_parquet_decoder_init(struct tk_parquet_decoder *decoder,
-                             const struct tk_parquet_node *node);
+void tk_parquet_decoder_init(struct tk_parquet_decoder *decoder);
+/* Be about values of that column from here on, without a dictionary. */
+void tk_parquet_decoder_begin(struct tk_parquet_decoder *decoder,
+                              const struct tk_parquet_node *node);
 void tk_parquet_decoder_release(struct tk_parquet_decoder *decoder);
 
 /* Bytes of a value in memory. */

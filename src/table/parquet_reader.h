@@ -80,6 +80,13 @@ struct tk_parquet_cursor;
 TK_MUST_USE int tk_parquet_cursor_new(struct tk_parquet_file *file, size_t row_group, size_t column,
                                       struct tk_parquet_cursor **ret_cursor, struct tk_err *err);
 
+/* Stand at the first entry of another column, or another file's, with the memory that the cursor
+ * has: cheaper than a new one for a few rows of many columns. What it lent is no longer valid. When
+ * this fails the cursor is good for another move only. */
+TK_MUST_USE int tk_parquet_cursor_move(struct tk_parquet_cursor *cursor,
+                                       struct tk_parquet_file *file, size_t row_group,
+                                       size_t column, struct tk_err *err);
+
 /* The next entries, borrowed until the next call: 0, or 1 when the row group ends. */
 TK_MUST_USE int tk_parquet_cursor_next(struct tk_parquet_cursor *cursor,
                                        struct tk_parquet_entries *ret_entries, struct tk_err *err);
@@ -111,8 +118,14 @@ struct tk_parquet_pages {
     struct tk_parquet_column_index bounds;
 };
 
-/* Where the pages of a column lie, and the bounds of their values: into the arena. Without such an
- * index the counts are 0; what is there fits together: as many bounds as pages, rows that rise. */
+/* Where the pages of a column lie: into the arena. Without such an index there are none; their rows
+ * rise. */
+TK_MUST_USE int tk_parquet_file_offsets(struct tk_parquet_file *file, size_t row_group,
+                                        size_t column, struct tk_arena *arena,
+                                        struct tk_parquet_offset_index *ret_offsets,
+                                        struct tk_err *err);
+
+/* The same with the bounds of their values, as many as pages or none. */
 TK_MUST_USE int tk_parquet_file_pages(struct tk_parquet_file *file, size_t row_group, size_t column,
                                       struct tk_arena *arena, struct tk_parquet_pages *ret_pages,
                                       struct tk_err *err);

@@ -130,12 +130,13 @@ static void check_flat(const struct memory_file *file)
     assert_non_null(read);
     const struct tk_parquet_file_meta *meta = tk_parquet_file_meta(read);
     assert_int_equal(meta->num_rows, ROWS);
+    TK_CLEANUP(tk_parquet_cursor_freep) struct tk_parquet_cursor *cursor = NULL;
+    assert_int_equal(tk_parquet_cursor_new(read, 0, 0, &cursor, &err), 0);
     for (size_t column = 0; column < TK_COUNTOF(flat); column++) {
         int row = 0;
         for (size_t group = 0; group < meta->row_group_count; group++) {
-            TK_CLEANUP(tk_parquet_cursor_freep) struct tk_parquet_cursor *cursor = NULL;
             struct tk_parquet_entries entries;
-            assert_int_equal(tk_parquet_cursor_new(read, group, column, &cursor, &err), 0);
+            assert_int_equal(tk_parquet_cursor_move(cursor, read, group, column, &err), 0);
             int rc;
             while ((rc = tk_parquet_cursor_next(cursor, &entries, &err)) == 0)
                 row = check_slice(column, &entries, row);
