@@ -339,6 +339,7 @@ static int add_block(struct tk_span_batch *batch, const struct head *head, const
     if (rc < 0)
         return rc;
     batch->rows += head->added[ROWS];
+    batch->used_rows = batch->rows > batch->used_rows ? batch->rows : batch->used_rows;
     batch->attr_count += head->added[ATTRS];
     batch->side_attr_count += head->added[SIDE_ATTRS];
     batch->event_count += head->added[EVENTS];

@@ -154,12 +154,9 @@ void tk_span_batch_rewind(struct tk_span_batch *batch, const struct tk_span_mark
 
 /* A row ------------------------------------------------------------------------------------- */
 
-int tk_span_batch_begin(struct tk_span_batch *batch)
+/* Zero the columns of a row that began before. */
+static void clear_row(struct tk_span_batch *batch, size_t row)
 {
-    if (batch->rows == batch->max_rows)
-        return -ENOBUFS;
-    batch->row_mark = tk_span_batch_mark(batch);
-    size_t row = batch->rows++;
     memset(batch->trace_ids[row], 0, sizeof(batch->trace_ids[row]));
     batch->span_ids[row] = 0;
     batch->parent_ids[row] = 0;
@@ -175,9 +172,25 @@ int tk_span_batch_begin(struct tk_span_batch *batch)
     batch->dropped_attrs[row] = 0;
     batch->dropped_events[row] = 0;
     batch->dropped_links[row] = 0;
-    batch->attr_ends[row] = batch->attr_count;
-    batch->event_ends[row] = batch->event_count;
-    batch->link_ends[row] = batch->link_count;
+    batch->attr_ends[row] = 0;
+    batch->event_ends[row] = 0;
+    batch->link_ends[row] = 0;
+}
+
+int tk_span_batch_begin(struct tk_span_batch *batch)
+{
+    if (batch->rows == batch->max_rows)
+        return -ENOBUFS;
+    batch->row_mark = tk_span_batch_mark(batch);
+    size_t row = batch->rows++;
+    if (row < batch->used_rows) {
+        clear_row(batch, row);
+    } else {
+        batch->used_rows = row + 1;
+    }
+    tk_span_set_rare(&batch->attr_ends[row], batch->attr_count);
+    tk_span_set_rare(&batch->event_ends[row], batch->event_count);
+    tk_span_set_rare(&batch->link_ends[row], batch->link_count);
     return 0;
 }
 

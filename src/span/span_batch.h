@@ -120,6 +120,7 @@ struct tk_span_mark {
 struct tk_span_batch {
     size_t rows;
     size_t max_rows;
+    size_t used_rows; /* that were ever there: zero stands behind them, in pages never touched */
 
     /* [max_rows] each. Ids of spans are the eight bytes as sent, by memcpy; parent 0 = none. */
     uint8_t (*trace_ids)[16];
@@ -198,6 +199,14 @@ uint32_t tk_span_batch_add_side_attr(struct tk_span_batch *batch, const struct t
 uint32_t tk_span_batch_add_resource(struct tk_span_batch *batch,
                                     const struct tk_span_resource *resource);
 uint32_t tk_span_batch_add_scope(struct tk_span_batch *batch, const struct tk_span_scope *scope);
+
+/* Set an element of a column that most spans leave zero: zero is not written over zero, so that a
+ * column which no span fills takes no memory. */
+static inline void tk_span_set_rare(uint32_t *element, uint32_t value)
+{
+    if (*element != value)
+        *element = value;
+}
 
 /* The row is complete: -ENOBUFS when a text did not fit (the row is taken back then). */
 TK_MUST_USE int tk_span_batch_end(struct tk_span_batch *batch);

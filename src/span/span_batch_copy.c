@@ -238,14 +238,14 @@ static void copy_columns(struct tk_span_copy *copy, size_t row, uint32_t scope)
     to->duration_ns[own] = from->duration_ns[row];
     to->names[own] = copy_text(copy, from->names[row]);
     to->scope_ids[own] = scope;
-    to->messages[own] = copy_text(copy, from->messages[row]);
-    to->trace_states[own] = copy_text(copy, from->trace_states[row]);
-    to->flags[own] = from->flags[row];
+    tk_span_set_rare(&to->messages[own], copy_text(copy, from->messages[row]));
+    tk_span_set_rare(&to->trace_states[own], copy_text(copy, from->trace_states[row]));
+    tk_span_set_rare(&to->flags[own], from->flags[row]);
     to->kinds[own] = from->kinds[row];
     to->statuses[own] = from->statuses[row];
-    to->dropped_attrs[own] = from->dropped_attrs[row];
-    to->dropped_events[own] = from->dropped_events[row];
-    to->dropped_links[own] = from->dropped_links[row];
+    tk_span_set_rare(&to->dropped_attrs[own], from->dropped_attrs[row]);
+    tk_span_set_rare(&to->dropped_events[own], from->dropped_events[row]);
+    tk_span_set_rare(&to->dropped_links[own], from->dropped_links[row]);
 }
 
 int tk_span_copy_row(struct tk_span_copy *copy, size_t row)

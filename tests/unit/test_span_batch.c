@@ -160,6 +160,24 @@ static void a_removed_row_leaves_nothing(void **state)
     assert_row(batch, 0, 3);
 }
 
+static void a_row_begins_with_zeros_where_others_were(void **state)
+{
+    (void)state;
+    TK_CLEANUP(tk_span_batch_freep) struct tk_span_batch *batch = new_batch(10);
+    uint32_t scope = add_scope(batch, "shop", "lib");
+    add_row(batch, scope, 3);
+    batch->messages[0] = batch->trace_states[0] = batch->flags[0] = 7;
+    batch->dropped_attrs[0] = batch->dropped_events[0] = batch->dropped_links[0] = 7;
+    batch->kinds[0] = batch->statuses[0] = 2;
+    tk_span_batch_reset(batch);
+    assert_int_equal(tk_span_batch_begin(batch), 0);
+    assert_int_equal(batch->messages[0] | batch->trace_states[0] | batch->flags[0], 0);
+    assert_int_equal(batch->dropped_attrs[0] | batch->dropped_events[0] | batch->dropped_links[0],
+                     0);
+    assert_int_equal(batch->kinds[0] | batch->statuses[0] | batch->names[0], 0);
+    assert_int_equal(batch->attr_ends[0] | batch->event_ends[0] | batch->link_ends[0], 0);
+}
+
 static void a_row_whose_texts_do_not_fit_is_taken_back(void **state)
 {
     (void)state;
@@ -253,6 +271,7 @@ int main(void)
         cmocka_unit_test(a_reset_batch_holds_nothing_and_can_be_filled_again),
         cmocka_unit_test(rewinding_takes_rows_back_but_keeps_resources),
         cmocka_unit_test(a_removed_row_leaves_nothing),
+        cmocka_unit_test(a_row_begins_with_zeros_where_others_were),
         cmocka_unit_test(a_row_whose_texts_do_not_fit_is_taken_back),
         cmocka_unit_test(copies_have_the_same_rows_and_each_resource_once),
         cmocka_unit_test(a_copy_into_a_full_batch_appends_nothing),
