@@ -194,16 +194,18 @@ static int fill_sites(struct tk_attr_gather *gather, struct pairs *pairs, uint32
 int tk_attr_gather_sites(struct tk_attr_gather *gather, struct tk_err *err)
 {
     struct pairs pairs = {.max = 4096};
+    struct tk_arena links = {0}; /* few sites take all of it */
     uint32_t *numbers = calloc((size_t)gather->model->site_count + 1, sizeof(*numbers));
     uint32_t *by_site = calloc((size_t)gather->forest->node_count + 1, sizeof(*by_site));
     pairs.pairs = calloc(pairs.max, sizeof(*pairs.pairs));
-    pairs.links = calloc(MAX_PAIR_VALUES, sizeof(*pairs.links));
-    bool ok = numbers && by_site && pairs.pairs && pairs.links;
-    int rc = ok ? fill_sites(gather, &pairs, numbers, by_site, err)
-                : tk_fail(err, -ENOMEM, "attributes of a block: out of memory");
+    int rc = numbers && by_site && pairs.pairs
+                 ? tk_arena_init(&links, MAX_PAIR_VALUES * sizeof(*pairs.links), err)
+                 : tk_fail(err, -ENOMEM, "attributes of a block: out of memory");
+    pairs.links = (void *)links.p;
+    rc = rc < 0 ? rc : fill_sites(gather, &pairs, numbers, by_site, err);
     free(numbers);
     free(by_site);
     free(pairs.pairs);
-    free(pairs.links);
+    tk_arena_release(&links);
     return rc;
 }
