@@ -8,6 +8,8 @@
 #include "cmd/trace_slice.h"
 #include "codec/keep_rules.h"
 
+#define DEDUPE_SPANS ((size_t)1 << 20) /* more than are ever held at once */
+
 static const char *const attrs[] = {"all", "gent", "none", NULL};
 
 struct compress_opts {
@@ -52,7 +54,7 @@ static const struct tk_opt options[] = {
      "from the first to the last start of a block (no limit)", .min = 1, .max = INT64_MAX},
     {"traces", TK_OPT_STRING, FIELD(slice), "FIRST:END",
      "only these, counted from 0 by their start; FIRST: = to the last"},
-    {"window", TK_OPT_INT, FIELD(window), "SPANS", "held in memory to make traces whole (1048576)",
+    {"window", TK_OPT_INT, FIELD(window), "SPANS", "held in memory to make traces whole (524288)",
      .min = 1, .max = 1048576},
     {"threads", TK_OPT_INT, FIELD(threads), "N", "the bytes are the same for any (all CPUs)",
      .letter = 't', .min = 1, .max = TK_TKZ_MAX_THREADS},
@@ -223,7 +225,8 @@ static int compress(const struct tk_cmd *cmd, const struct compress_opts *opts,
     TK_CLEANUP(tk_tkz_output_release) struct tk_tkz_output output = TK_TKZ_OUTPUT_NONE;
     TK_CLEANUP(tk_span_inputs_freep) struct tk_span_inputs *inputs = NULL;
     const struct tk_span_input_options reading = {.format = opts->format,
-                                                  .keep_duplicates = opts->keep_duplicates};
+                                                  .keep_duplicates = opts->keep_duplicates,
+                                                  .dedupe_spans = DEDUPE_SPANS};
     struct tk_codec_info info;
     int rc = tk_span_inputs_new(cmd, names, count, &reading, &inputs, err);
     rc = rc < 0 ? rc : tk_tkz_output_open(&output, opts->output, err);

@@ -99,7 +99,7 @@ int tk_span_import_new(const struct tk_cmd *cmd, const struct tk_import_opts *op
                                  &import->sink, err);
     }
     if (rc == 0 && !opts->keep_duplicates)
-        rc = tk_dedupe_new(&import->dedupe, err);
+        rc = tk_dedupe_new(0, &import->dedupe, err);
     if (rc < 0) {
         tk_span_import_free(import);
     } else {

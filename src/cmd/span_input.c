@@ -17,7 +17,7 @@
 #include "span/dedupe.h"
 
 #define MAX_BYTES  ((uint64_t)16 << 30)
-#define PIECE_ROWS ((size_t)1 << 15)
+#define PIECE_ROWS ((size_t)1 << 13)
 #define NOTE_MAX   ((size_t)1 << 16)
 
 /* A name that is to be read. */
@@ -261,7 +261,7 @@ static int add_names(struct tk_span_inputs *inputs, const char *const *names, si
     for (size_t i = 0; i < count && rc == 0; i++)
         rc = add_name(inputs, names[i], err);
     if (rc == 0 && !inputs->options->keep_duplicates)
-        rc = tk_dedupe_new(&inputs->dedupe, err);
+        rc = tk_dedupe_new(inputs->options->dedupe_spans, &inputs->dedupe, err);
     return rc;
 }
 

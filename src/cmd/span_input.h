@@ -21,6 +21,7 @@ struct tk_span_input_options {
     const char *format; /* of files, as in tracekit import --format; NULL = by their first bytes */
     uint64_t max_bytes; /* that a compressed file or a pipe may become; 0 = 16 GiB */
     bool keep_duplicates;
+    size_t dedupe_spans; /* so far back duplicates are known for sure (dedupe.h) */
 };
 
 /* A kind of input. */

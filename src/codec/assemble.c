@@ -30,13 +30,12 @@ struct block {
 struct tk_assembly {
     struct tk_assembly_options options;
     struct tk_span_batch *batch; /* being filled */
-    struct tk_span_batch *other; /* what stays goes there; NULL until it is needed */
     bool at_end;                 /* of the source */
 
     /* Of the round at hand. */
     struct tk_map traces_by_id; /* hash to trace; the first of those that share it */
-    struct trace *traces;       /* [batch->rows] */
-    uint32_t trace_count;
+    struct trace *traces;       /* [trace_count] */
+    uint32_t trace_count, trace_room;
     uint32_t *trace_of;   /* [batch->rows] */
     uint32_t *order;      /* rows of blocks, then those that stay */
     uint32_t order_count; /* rows in blocks */
@@ -53,7 +52,9 @@ int tk_assembly_new(const struct tk_assembly_options *options, struct tk_assembl
         return tk_fail(err, -ENOMEM, "spans into traces: out of memory");
     struct tk_assembly_options *own = &assembly->options;
     *own = *options;
-    if (own->max_spans == 0 || own->max_spans > MAX_SPANS)
+    if (own->max_spans == 0)
+        own->max_spans = TK_CODEC_WINDOW_SPANS;
+    if (own->max_spans > MAX_SPANS)
         own->max_spans = MAX_SPANS;
     if (own->block_traces == 0)
         own->block_traces = TK_CODEC_BLOCK_TRACES;
@@ -76,6 +77,7 @@ static void release_round(struct tk_assembly *assembly)
     free(assembly->trace_of);
     free(assembly->order);
     assembly->traces = NULL;
+    assembly->trace_room = 0;
     assembly->trace_of = NULL;
     assembly->order = NULL;
     assembly->trace_count = 0;
@@ -91,7 +93,6 @@ void tk_assembly_free(struct tk_assembly *assembly)
     tk_map_release(&assembly->traces_by_id);
     tk_map_release(&assembly->gone);
     tk_span_batch_free(assembly->batch);
-    tk_span_batch_free(assembly->other);
     free(assembly);
 }
 
@@ -124,6 +125,20 @@ static int read_spans(struct tk_assembly *assembly, const struct tk_span_source 
 
 /* Traces --------------------------------------------------------------------------------------- */
 
+static int add_trace(struct tk_assembly *assembly, const struct trace *trace)
+{
+    if (assembly->trace_count == assembly->trace_room) {
+        uint32_t room = assembly->trace_room * 2 + 1024;
+        struct trace *grown = realloc(assembly->traces, room * sizeof(*grown));
+        if (!grown)
+            return -ENOMEM;
+        assembly->traces = grown;
+        assembly->trace_room = room;
+    }
+    assembly->traces[assembly->trace_count++] = *trace;
+    return 0;
+}
+
 /* The trace of a row, new when it is the first one. -ENOMEM. */
 static int find_trace(struct tk_assembly *assembly, uint32_t row, uint32_t *ret_trace)
 {
@@ -140,12 +155,13 @@ static int find_trace(struct tk_assembly *assembly, uint32_t row, uint32_t *ret_
         hash++;
     }
     uint32_t gone;
-    *ret_trace = assembly->trace_count++;
-    assembly->traces[*ret_trace] =
-        (struct trace){.start_ns = INT64_MAX,
-                       .end_ns = INT64_MIN,
-                       .first = row,
-                       .late = tk_map_find(&assembly->gone, hash, &gone)};
+    const struct trace found = {.start_ns = INT64_MAX,
+                                .end_ns = INT64_MIN,
+                                .first = row,
+                                .late = tk_map_find(&assembly->gone, hash, &gone)};
+    *ret_trace = assembly->trace_count;
+    if (add_trace(assembly, &found) < 0)
+        return -ENOMEM;
     return tk_map_add(&assembly->traces_by_id, hash, *ret_trace);
 }
 
@@ -159,10 +175,9 @@ static int64_t end_of(const struct tk_span_batch *batch, size_t row)
 static int group_rows(struct tk_assembly *assembly, struct tk_err *err)
 {
     const struct tk_span_batch *batch = assembly->batch;
-    assembly->traces = calloc(batch->rows, sizeof(*assembly->traces));
     assembly->trace_of = calloc(batch->rows, sizeof(*assembly->trace_of));
     assembly->order = calloc(batch->rows, sizeof(*assembly->order));
-    if (!assembly->traces || !assembly->trace_of || !assembly->order)
+    if (!assembly->trace_of || !assembly->order)
         return tk_fail(err, -ENOMEM, "spans into traces: out of memory");
     for (uint32_t row = 0; row < batch->rows; row++) {
         uint32_t *at = &assembly->trace_of[row];
@@ -368,39 +383,38 @@ static int remember_traces(struct tk_assembly *assembly)
     return rc;
 }
 
-/* Copy the rows that are in no block into the other batch. */
+/* Put the rows that are in no block into a batch of their own: the full one goes, for its memory is
+ * more than theirs. */
 static int keep_rest(struct tk_assembly *assembly, struct tk_err *err)
 {
+    TK_CLEANUP(tk_span_batch_freep) struct tk_span_batch *rest = NULL;
     struct tk_span_copy *copy = NULL;
-    int rc = 0;
-    if (!assembly->other)
-        rc = tk_span_batch_new(assembly->options.max_spans, &assembly->other, err);
+    int rc = tk_span_batch_new(assembly->options.max_spans, &rest, err);
     if (rc == 0)
-        rc = tk_span_copy_new(assembly->other, assembly->batch, &copy, err);
+        rc = tk_span_copy_new(rest, assembly->batch, &copy, err);
     for (size_t i = assembly->order_count; i < assembly->batch->rows && rc == 0; i++) {
         if (tk_span_copy_row(copy, assembly->order[i]) < 0)
             rc = tk_fail(err, -ENOMEM, "spans into traces: out of memory");
     }
     tk_span_copy_free(copy);
-    return rc;
+    if (rc < 0)
+        return rc;
+    struct tk_span_batch *full = assembly->batch;
+    assembly->batch = rest;
+    rest = full;
+    return 0;
 }
 
 int tk_assembly_drop(struct tk_assembly *assembly, struct tk_err *err)
 {
     int rc = 0;
-    bool has_rest = assembly->order_count < assembly->batch->rows;
     if (!assembly->at_end && remember_traces(assembly) < 0)
         rc = tk_fail(err, -ENOMEM, "spans into traces: out of memory");
-    if (rc == 0 && has_rest)
+    if (rc == 0 && assembly->order_count < assembly->batch->rows) {
         rc = keep_rest(assembly, err);
-    if (rc < 0)
-        return rc;
-    tk_span_batch_reset(assembly->batch);
-    release_round(assembly);
-    if (has_rest) {
-        struct tk_span_batch *kept = assembly->other;
-        assembly->other = assembly->batch;
-        assembly->batch = kept;
+    } else {
+        tk_span_batch_reset(assembly->batch);
     }
-    return 0;
+    release_round(assembly);
+    return rc;
 }

@@ -26,7 +26,7 @@
 
 /* Zero = default. */
 struct tk_assembly_options {
-    size_t max_spans;      /* to gather; 0 = 1 << 20, which is also the most */
+    size_t max_spans;      /* to gather, at most 1 << 20; 0 = TK_CODEC_WINDOW_SPANS */
     uint32_t block_traces; /* 0 = TK_CODEC_BLOCK_TRACES */
     uint32_t block_spans;  /* 0 = 1 << 19; a trace with more has a block of its own */
     int64_t block_ns;      /* from the first start to the last one; 0 = no limit */

@@ -65,8 +65,9 @@ struct tk_codec_key {
 
 struct tk_keep_rule; /* keep_rules.h */
 
-#define TK_CODEC_PLANES       4     /* of timing + 1, where nothing else is asked for: 5 % */
-#define TK_CODEC_BLOCK_TRACES 10000 /* likewise of a block */
+#define TK_CODEC_PLANES       4         /* of timing + 1, where nothing else is asked for: 5 % */
+#define TK_CODEC_BLOCK_TRACES 10000     /* likewise of a block */
+#define TK_CODEC_WINDOW_SPANS (1 << 19) /* likewise held to make traces whole */
 
 /* Zero = the default of the page. */
 struct tk_codec_options {
@@ -88,7 +89,7 @@ struct tk_codec_options {
     bool no_ids;      /* lossless: make ids up */
     bool filter;      /* lossless: hashes of the ids of traces, which find them (trace_filter.h) */
     uint32_t threads; /* 0 = 1 */
-    size_t max_spans; /* held to make traces whole; 0 = 1 << 20 */
+    size_t max_spans; /* held to make traces whole; 0 = TK_CODEC_WINDOW_SPANS */
 };
 
 /* How many spans have to share a value for it to be told: 0, so any, but of generative output. */

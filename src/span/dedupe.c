@@ -8,83 +8,114 @@
 #include "base/hash.h"
 
 #define GENERATION  ((size_t)4 << 20) /* spans */
-#define FIRST_SLOTS ((size_t)1 << 16)
+#define PARTS       256
+#define FIRST_SLOTS 64
+#define FULL(slots) ((slots) / 4 * 3)
+#define MORE(slots) ((slots) + (slots) / 2)
+#define PREFETCH    16 /* rows ahead */
 
+/* What is known of a span: the part that it belongs to, and the mark that it leaves there. */
 struct seen {
-    uint64_t low, high; /* both 0 = free */
+    uint64_t mark; /* 0 = free */
+    uint32_t part;
 };
 
-/* A set of what was seen, at most half full. */
+/* A set of marks, in slots from the one on that a mark's greatness tells. */
+struct part {
+    uint64_t *slots; /* owned; NULL = empty */
+    size_t slot_count, count;
+};
+
+/* A set of what was seen. Parts grow one by one, so that never two copies of all are there. */
 struct set {
-    struct seen *slots; /* owned; NULL = empty */
-    size_t mask, count;
+    struct part parts[PARTS];
+    size_t count;
 };
 
 struct tk_dedupe {
     struct set now, before; /* when the one is full it becomes the other */
+    size_t generation;
 };
 
-int tk_dedupe_new(struct tk_dedupe **ret_dedupe, struct tk_err *err)
+int tk_dedupe_new(size_t spans, struct tk_dedupe **ret_dedupe, struct tk_err *err)
 {
-    *ret_dedupe = calloc(1, sizeof(**ret_dedupe));
-    return *ret_dedupe ? 0 : tk_fail(err, -ENOMEM, "out of memory");
+    struct tk_dedupe *dedupe = calloc(1, sizeof(*dedupe));
+    if (!dedupe)
+        return tk_fail(err, -ENOMEM, "out of memory");
+    dedupe->generation = spans > 0 ? spans : GENERATION;
+    *ret_dedupe = dedupe;
+    return 0;
+}
+
+static void release(struct set *set)
+{
+    for (size_t i = 0; i < PARTS; i++)
+        free(set->parts[i].slots);
 }
 
 void tk_dedupe_free(struct tk_dedupe *dedupe)
 {
     if (!dedupe)
         return;
-    free(dedupe->now.slots);
-    free(dedupe->before.slots);
+    release(&dedupe->now);
+    release(&dedupe->before);
     free(dedupe);
 }
 
-/* The slot of an item, or the free one where it belongs. */
-static struct seen *find(const struct set *set, const struct seen *item)
+static size_t home_of(const struct part *part, uint64_t mark)
 {
-    size_t i = (size_t)item->low & set->mask;
-    for (;; i = (i + 1) & set->mask) {
-        struct seen *slot = &set->slots[i];
-        if ((slot->low | slot->high) == 0 || (slot->low == item->low && slot->high == item->high))
-            return slot;
+    __extension__ typedef unsigned __int128 wide;
+    return (size_t)((wide)mark * part->slot_count >> 64);
+}
+
+/* The slot of a mark, or the free one where it belongs. */
+static uint64_t *find(const struct part *part, uint64_t mark)
+{
+    for (size_t i = home_of(part, mark);; i = i + 1 < part->slot_count ? i + 1 : 0) {
+        if (part->slots[i] == 0 || part->slots[i] == mark)
+            return &part->slots[i];
     }
 }
 
-static bool has(const struct set *set, const struct seen *item)
+static bool has(const struct set *set, const struct seen *seen)
 {
-    return set->slots && (find(set, item)->low | find(set, item)->high) != 0;
+    const struct part *part = &set->parts[seen->part];
+    return part->slots && *find(part, seen->mark) != 0;
 }
 
-static bool grow(struct set *set)
+static bool grow(struct part *part)
 {
-    size_t slots = set->slots ? 2 * (set->mask + 1) : FIRST_SLOTS;
-    struct set grown = {calloc(slots, sizeof(*grown.slots)), slots - 1, set->count};
+    struct part grown = {.slot_count = part->slots ? MORE(part->slot_count) : FIRST_SLOTS,
+                         .count = part->count};
+    grown.slots = calloc(grown.slot_count, sizeof(*grown.slots));
     if (!grown.slots)
         return false;
-    for (size_t i = 0; set->slots && i <= set->mask; i++) {
-        if ((set->slots[i].low | set->slots[i].high) != 0)
-            *find(&grown, &set->slots[i]) = set->slots[i];
+    for (size_t i = 0; i < part->slot_count; i++) {
+        if (part->slots[i] != 0)
+            *find(&grown, part->slots[i]) = part->slots[i];
     }
-    free(set->slots);
-    *set = grown;
+    free(part->slots);
+    *part = grown;
     return true;
 }
 
-/* Whether the item is new; it is known then. -ENOMEM. */
-static int add(struct tk_dedupe *dedupe, const struct seen *item)
+/* Whether the span is new; it is known then. -ENOMEM. */
+static int add(struct tk_dedupe *dedupe, const struct seen *seen)
 {
     struct set *now = &dedupe->now;
-    if (now->count == GENERATION) {
-        free(dedupe->before.slots);
+    if (now->count == dedupe->generation) {
+        release(&dedupe->before);
         dedupe->before = *now;
         *now = (struct set){0};
     }
-    if ((!now->slots || 2 * now->count > now->mask) && !grow(now))
+    struct part *part = &now->parts[seen->part];
+    if (part->count == FULL(part->slot_count) && !grow(part))
         return -ENOMEM;
-    struct seen *slot = find(now, item);
-    if ((slot->low | slot->high) != 0 || has(&dedupe->before, item))
+    uint64_t *slot = find(part, seen->mark);
+    if (*slot != 0 || has(&dedupe->before, seen))
         return 0;
-    *slot = *item;
+    *slot = seen->mark;
+    part->count++;
     now->count++;
     return 1;
 }
@@ -95,10 +126,20 @@ static struct seen seen_of(const struct tk_span_batch *batch, size_t row)
     uint64_t id = batch->span_ids[row];
     uint64_t kind = batch->kinds[row];
     memcpy(halves, batch->trace_ids[row], sizeof(halves));
-    struct seen item = {tk_hash_mix(tk_hash_mix(halves[0], halves[1]), tk_hash_mix(id, kind)),
-                        tk_hash_mix(tk_hash_mix(kind, id), tk_hash_mix(halves[1], halves[0]))};
-    item.high |= (item.low | item.high) == 0;
-    return item;
+    uint64_t mark = tk_hash_mix(tk_hash_mix(halves[0], halves[1]), tk_hash_mix(id, kind));
+    uint64_t part = tk_hash_mix(tk_hash_mix(kind, id), tk_hash_mix(halves[1], halves[0]));
+    return (struct seen){mark + (mark == 0), (uint32_t)(part % PARTS)};
+}
+
+/* A row that comes soon. */
+static void prefetch(const struct tk_dedupe *dedupe, const struct tk_span_batch *batch, size_t row)
+{
+    if (row >= batch->rows)
+        return;
+    struct seen seen = seen_of(batch, row);
+    const struct part *part = &dedupe->now.parts[seen.part];
+    if (part->slots)
+        __builtin_prefetch(&part->slots[home_of(part, seen.mark)]);
 }
 
 static void move_row(struct tk_span_batch *batch, size_t from, size_t to)
@@ -110,14 +151,14 @@ static void move_row(struct tk_span_batch *batch, size_t from, size_t to)
     batch->duration_ns[to] = batch->duration_ns[from];
     batch->names[to] = batch->names[from];
     batch->scope_ids[to] = batch->scope_ids[from];
-    batch->messages[to] = batch->messages[from];
-    batch->trace_states[to] = batch->trace_states[from];
-    batch->flags[to] = batch->flags[from];
+    tk_span_set_rare(&batch->messages[to], batch->messages[from]);
+    tk_span_set_rare(&batch->trace_states[to], batch->trace_states[from]);
+    tk_span_set_rare(&batch->flags[to], batch->flags[from]);
     batch->kinds[to] = batch->kinds[from];
     batch->statuses[to] = batch->statuses[from];
-    batch->dropped_attrs[to] = batch->dropped_attrs[from];
-    batch->dropped_events[to] = batch->dropped_events[from];
-    batch->dropped_links[to] = batch->dropped_links[from];
+    tk_span_set_rare(&batch->dropped_attrs[to], batch->dropped_attrs[from]);
+    tk_span_set_rare(&batch->dropped_events[to], batch->dropped_events[from]);
+    tk_span_set_rare(&batch->dropped_links[to], batch->dropped_links[from]);
 }
 
 /* Where the attributes, events and links of a row end. */
@@ -156,9 +197,9 @@ static void remove_rows(struct tk_span_batch *batch, size_t first, const bool *m
             to.attrs += end.attrs - from.attrs;
             to.events += end.events - from.events;
             to.links += end.links - from.links;
-            batch->attr_ends[at] = to.attrs;
-            batch->event_ends[at] = to.events;
-            batch->link_ends[at] = to.links;
+            tk_span_set_rare(&batch->attr_ends[at], to.attrs);
+            tk_span_set_rare(&batch->event_ends[at], to.events);
+            tk_span_set_rare(&batch->link_ends[at], to.links);
             at++;
         }
         from = end;
@@ -176,8 +217,9 @@ int tk_dedupe_filter(struct tk_dedupe *dedupe, struct tk_span_batch *batch, size
     int rc = 0;
     bool *marks = calloc(batch->rows - first + 1, sizeof(*marks));
     for (size_t row = first; marks && row < batch->rows && rc >= 0; row++) {
-        struct seen item = seen_of(batch, row);
-        rc = add(dedupe, &item);
+        struct seen seen = seen_of(batch, row);
+        prefetch(dedupe, batch, row + PREFETCH);
+        rc = add(dedupe, &seen);
         marks[row - first] = rc == 0;
         again += rc == 0;
     }

@@ -37,7 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!reader || (!batch && tk_span_batch_new(64, &batch, &err) < 0))
         return 0;
     struct tk_span_input input = {.text = {(const char *)data + 1, size - 1}};
-    assert(reader->open(&state, &err) == 0 && tk_dedupe_new(&dedupe, &err) == 0);
+    assert(reader->open(&state, &err) == 0 && tk_dedupe_new(0, &dedupe, &err) == 0);
     (void)reader->detect(input.text);
     for (int round = 0; round < 1000 && rc == 0; round++) {
         tk_span_batch_reset(batch);

@@ -117,7 +117,7 @@ static void spans_that_come_again_are_dropped_and_what_they_have_with_them(void 
     tk_buf_puts(&text, spans_text);
     tk_spans_read(&spans, &tk_span_reader_flat, tk_buf_str(&text), 100);
     assert_int_equal(spans.batch->rows, 6);
-    assert_int_equal(tk_dedupe_new(&dedupe, &err), 0);
+    assert_int_equal(tk_dedupe_new(0, &dedupe, &err), 0);
     assert_int_equal(tk_dedupe_filter(dedupe, spans.batch, 0, &spans.tally, &err), 0);
     assert_int_equal(spans.tally.spans, 3);
     assert_int_equal(spans.tally.by_reason[TK_SPAN_DUPLICATE], 3);
