@@ -229,7 +229,8 @@ static int record(struct recording *recording, char **command)
     follow(recording);
     finish(recording);
     if (!recording->broken && !recording->opts->quiet &&
-        tk_screen_write(recording->identity.folder, NULL, STDERR_FILENO, &err) < 0)
+        tk_screen_write(recording->identity.folder, &(struct tk_summary_options){0}, STDERR_FILENO,
+                        &err) < 0)
         (void)tk_cmd_fail(recording->cmd, &err);
     return 0;
 }

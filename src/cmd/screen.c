@@ -476,10 +476,11 @@ int tk_screen_format(const struct tk_summary *summary, const char *folder,
     return rc < 0 ? rc : tk_buf_check(out, "report", err);
 }
 
-int tk_screen_write(const char *folder, const char *node, int fd, struct tk_err *err)
+int tk_screen_write(const char *folder, const struct tk_summary_options *options, int fd,
+                    struct tk_err *err)
 {
     TK_CLEANUP(tk_summary_freep) struct tk_summary *summary = NULL;
-    int rc = tk_summary_new(folder, node, &summary, err);
+    int rc = tk_summary_new(folder, options, &summary, err);
     if (rc < 0)
         return rc;
     TK_CLEANUP(tk_look_release) struct tk_look look;

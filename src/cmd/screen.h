@@ -10,9 +10,10 @@
 #include "report/look.h"
 #include "run/summary.h"
 
-/* Summarise the run in `folder` (of a merged one, the node; NULL = the first) and write its report
- * to the descriptor, drawn for what is there: a terminal or a file. */
-TK_MUST_USE int tk_screen_write(const char *folder, const char *node, int fd, struct tk_err *err);
+/* Summarise the run in `folder` and write its report to the descriptor, drawn for what is there: a
+ * terminal or a file. */
+TK_MUST_USE int tk_screen_write(const char *folder, const struct tk_summary_options *options,
+                                int fd, struct tk_err *err);
 
 /* Append the report of one run; `folder` is shown as given. Up to 24 lines as a rule, never wider
  * than the look. */

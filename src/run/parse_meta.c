@@ -362,34 +362,21 @@ static int write_links(struct tk_parse *parse, struct tk_err *err)
 /* A part of a run --------------------------------------------------------------------- */
 
 /* "2026-11-21T09:00:00.250Z" */
-static void format_point(int64_t us, char *to, size_t cap)
-{
-    char second[TK_TIME_MAX];
-    (void)tk_time_format_iso(us * TK_NS_PER_US, second);
-    (void)snprintf(to, cap, "%.19s.%03lldZ", second, (long long)(us / 1000 % 1000));
-}
-
 /* "a part of the run, from 2026-11-21T09:00:00Z to ..." before the notices that there are. */
 static int add_notice(const struct tk_range *range, const struct tk_batch *whole,
                       struct tk_batch *part, struct tk_err *err)
 {
-    char from[TK_TIME_MAX] = "its start";
-    char to[TK_TIME_MAX] = "its end";
-    char text[3 * TK_TIME_MAX + 128];
+    char times[TK_RANGE_TEXT_MAX];
+    char text[TK_RANGE_TEXT_MAX + 128];
     struct tk_list before = {0};
     if (tk_batch_has(whole, 0, TK_RUN_NOTICES))
         before = tk_batch_at(whole, 0, TK_RUN_NOTICES)->list;
     tk_str *notices = calloc(before.n + 1, sizeof(*notices));
     if (!notices)
         return tk_fail(err, -ENOMEM, "run.json: out of memory");
-    if (range->from_us != INT64_MIN)
-        format_point(range->from_us, from, sizeof(from));
-    if (range->to_us != INT64_MAX)
-        format_point(range->to_us, to, sizeof(to));
     (void)snprintf(text, sizeof(text),
-                   "a part of the run, from %s to %s: totals in run.json and of its command are of "
-                   "the whole",
-                   from, to);
+                   "a part of the run, %s: totals in run.json and of its command are of the whole",
+                   tk_range_format(range, times));
     notices[0] = tk_str_from(text);
     for (size_t i = 0; i < before.n; i++)
         notices[i + 1] = ((const tk_str *)before.items)[i];

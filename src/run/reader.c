@@ -100,6 +100,14 @@ void tk_run_reader_read_from(struct tk_run_reader *reader, struct tk_file_digest
     reader->from = digest;
 }
 
+int tk_run_reader_set_range(struct tk_run_reader *reader, int64_t from_us, int64_t to_us,
+                            struct tk_err *err)
+{
+    if (!reader->recording)
+        return 0;
+    return tk_recording_reader_set_range(reader->recording, from_us, to_us, err);
+}
+
 static int take_more(struct tk_run_reader *reader, struct tk_err *err)
 {
     tk_str bytes;

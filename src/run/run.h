@@ -159,6 +159,11 @@ void tk_run_reader_read_from(struct tk_run_reader *reader, struct tk_file_digest
 TK_MUST_USE int tk_run_reader_open(int dirfd, enum tk_table table,
                                    struct tk_run_reader **ret_reader, struct tk_err *err);
 
+/* Before the first batch: pass over the blocks of the recording without a row whose stamp is in
+ * [from_us, to_us); rows of other times, and all rows of a file, still come. */
+TK_MUST_USE int tk_run_reader_set_range(struct tk_run_reader *reader, int64_t from_us,
+                                        int64_t to_us, struct tk_err *err);
+
 /* The next rows in `*ret_batch`, borrowed until the next call: 0, or 1 at the end. */
 TK_MUST_USE int tk_run_reader_next(struct tk_run_reader *reader, const struct tk_batch **ret_batch,
                                    struct tk_err *err);

@@ -20,6 +20,9 @@
 
 #define TEXT_MAX ((size_t)1024 * 1024)
 
+/* Twice the turn in which a process that does not run is told of (docs/collectors.md). */
+#define LOOK_BACK_US 20000000
+
 /* Small helpers that every part uses -------------------------------------------------- */
 
 int64_t tk_summary_ns(const struct tk_batch *batch, size_t row, size_t column, int64_t unit_ns)
@@ -49,12 +52,23 @@ void tk_summary_extend(struct tk_summary_maker *maker, int64_t stamp_ns, int64_t
         summary->end_ns = stamp_ns;
 }
 
+int64_t tk_summary_clip(const struct tk_range *range, int64_t ns)
+{
+    if (ns / TK_NS_PER_US < range->from_us)
+        return range->from_us * TK_NS_PER_US;
+    return ns / TK_NS_PER_US < range->to_us ? ns : range->to_us * TK_NS_PER_US;
+}
+
 /* Tables --------------------------------------------------------------------------------- */
 
 int tk_summary_open(const struct tk_summary_maker *maker, enum tk_table table,
-                    struct tk_run_reader **ret_reader, struct tk_err *err)
+                    const struct tk_range *range, struct tk_run_reader **ret_reader,
+                    struct tk_err *err)
 {
-    return tk_run_reader_open(maker->dirfd, table, ret_reader, err);
+    int rc = tk_run_reader_open(maker->dirfd, table, ret_reader, err);
+    if (rc < 0 || !*ret_reader || !range)
+        return rc;
+    return tk_run_reader_set_range(*ret_reader, range->from_us, range->to_us, err);
 }
 
 void tk_summary_close(struct tk_summary_maker *maker, const char *name,
@@ -81,14 +95,14 @@ int tk_summary_each(struct tk_summary_maker *maker, enum tk_table table,
                     struct tk_err *err)
 {
     struct tk_run_reader *reader;
-    int rc = tk_summary_open(maker, table, &reader, err);
-    if (rc < 0 || !reader)
-        return rc;
+    const struct tk_row_filter filter = tk_summary_filter(maker, tk_tables[table].schema);
+    int rc = tk_summary_open(maker, table, filter.range, &reader, err);
+    if (rc == 0 && !reader)
+        return 0;
     const struct tk_batch *batch;
-    const struct tk_node_filter filter = tk_summary_filter(maker, tk_tables[table].schema);
-    while ((rc = tk_run_reader_next(reader, &batch, err)) == 0) {
+    while (rc == 0 && (rc = tk_run_reader_next(reader, &batch, err)) == 0) {
         for (size_t row = 0; row < batch->rows; row++) {
-            if (tk_node_filter_takes(&filter, batch, row))
+            if (tk_row_filter_takes(&filter, batch, row))
                 take(maker, batch, row);
         }
     }
@@ -104,8 +118,11 @@ static int rawlog_take(void *context, enum tk_table table, const struct tk_batch
 {
     (void)err;
     struct tk_summary_maker *maker = context;
+    const struct tk_row_filter filter = tk_summary_filter(maker, batch->schema);
     maker->summary->quality.rows += (int64_t)batch->rows;
     for (size_t row = 0; row < batch->rows; row++) {
+        if (!tk_row_filter_takes(&filter, batch, row))
+            continue;
         if (table == TK_TABLE_HOST_METRICS) {
             tk_summary_add_host(maker, batch, row);
         } else if (table == TK_TABLE_LINK_METRICS) {
@@ -154,7 +171,7 @@ struct cursor {
     const struct tk_batch *batch; /* NULL = at its end */
     size_t row;
     size_t us_column, ms_column;
-    struct tk_node_filter filter;
+    struct tk_row_filter filter;
     int64_t stamp_ns; /* of the row at hand */
 };
 
@@ -172,7 +189,7 @@ static int cursor_next(struct cursor *cursor, struct tk_err *err)
     int rc;
     do {
         rc = cursor_step(cursor, err);
-    } while (rc == 0 && !tk_node_filter_takes(&cursor->filter, cursor->batch, cursor->row));
+    } while (rc == 0 && !tk_row_filter_takes(&cursor->filter, cursor->batch, cursor->row));
     if (rc != 0) {
         cursor->batch = NULL;
         return rc < 0 ? rc : 0;
@@ -182,17 +199,22 @@ static int cursor_next(struct cursor *cursor, struct tk_err *err)
     return 0;
 }
 
-/* Merge samples and exits by time, so that a process is held only while it lives. */
+/* Merge samples and exits by time, so that a process is held only while it lives. What lies before
+ * `from_ns` only tells who is there. */
 static int merge(struct tk_summary_maker *maker, struct cursor *samples, struct cursor *exits,
-                 struct tk_err *err)
+                 int64_t from_ns, struct tk_err *err)
 {
     struct tk_tally *tally = maker->summary->tally;
+    bool is_before = false;
     int rc = cursor_next(samples, err);
     rc = rc < 0 ? rc : cursor_next(exits, err);
     while (rc == 0 && (samples->batch || exits->batch)) {
         bool is_exit = exits->batch && (!samples->batch || exits->stamp_ns < samples->stamp_ns);
         struct cursor *at = is_exit ? exits : samples;
-        if (at->stamp_ns >= 0)
+        if (is_before && at->stamp_ns >= from_ns)
+            tk_tally_restart(tally);
+        is_before = at->stamp_ns < from_ns;
+        if (at->stamp_ns >= 0 && !is_before)
             tk_summary_extend(maker, at->stamp_ns, 0);
         rc = is_exit ? tk_tally_add_exit(tally, at->batch, at->row)
                      : tk_tally_add_sample(tally, at->batch, at->row);
@@ -200,7 +222,24 @@ static int merge(struct tk_summary_maker *maker, struct cursor *samples, struct 
             return tk_fail_code(err, rc, "process totals");
         rc = cursor_next(at, err);
     }
+    if (is_before)
+        tk_tally_restart(tally);
     return rc;
+}
+
+/* Of a part of a run, rows of some time before it, too: in that time each process has one. */
+static struct tk_range range_of_processes(const struct tk_summary_maker *maker)
+{
+    struct tk_range range = maker->options->range ? *maker->options->range : TK_RANGE_ALL;
+    if (range.from_us > LOOK_BACK_US)
+        range.from_us -= LOOK_BACK_US;
+    return range;
+}
+
+/* INT64_MIN = all rows count. */
+static int64_t first_ns(const struct tk_range *part)
+{
+    return part && part->from_us != INT64_MIN ? part->from_us * TK_NS_PER_US : INT64_MIN;
 }
 
 static int add_processes(struct tk_summary_maker *maker, struct tk_err *err)
@@ -211,6 +250,10 @@ static int add_processes(struct tk_summary_maker *maker, struct tk_err *err)
     struct cursor exits = {.us_column = TK_PROC_EXIT_TS_US,
                            .ms_column = TK_PROC_EXIT_TS_MS,
                            .filter = tk_summary_filter(maker, &tk_schema_proc_exit)};
+    const struct tk_range *part = maker->options->range;
+    const struct tk_range range = range_of_processes(maker);
+    if (part)
+        samples.filter.range = exits.filter.range = &range;
     const struct tk_tally_options options = {
         .start_ns = maker->summary->start_ns,
         .boot_ns = maker->boot_ns,
@@ -219,9 +262,13 @@ static int add_processes(struct tk_summary_maker *maker, struct tk_err *err)
         .root_start_ticks = maker->root_start_ticks,
     };
     int rc = tk_tally_new(&options, &maker->summary->tally, err);
-    rc = rc < 0 ? rc : tk_summary_open(maker, TK_TABLE_PROC_METRICS, &samples.reader, err);
-    rc = rc < 0 ? rc : tk_summary_open(maker, TK_TABLE_PROC_EXIT, &exits.reader, err);
-    rc = rc < 0 ? rc : merge(maker, &samples, &exits, err);
+    rc = rc < 0 ? rc
+                : tk_summary_open(maker, TK_TABLE_PROC_METRICS, samples.filter.range,
+                                  &samples.reader, err);
+    rc = rc < 0
+             ? rc
+             : tk_summary_open(maker, TK_TABLE_PROC_EXIT, exits.filter.range, &exits.reader, err);
+    rc = rc < 0 ? rc : merge(maker, &samples, &exits, first_ns(part), err);
     tk_summary_close(maker, tk_tables[TK_TABLE_PROC_METRICS].raw, samples.reader);
     tk_summary_close(maker, tk_tables[TK_TABLE_PROC_EXIT].raw, exits.reader);
     if (rc == 0 && tk_tally_finish(maker->summary->tally) < 0)
@@ -396,11 +443,14 @@ static int make(struct tk_summary_maker *maker, const char *folder, struct tk_er
     if (!maker->has_span && maker->summary->host.cores < 0)
         return tk_fail(err, -ENOENT, "no run: neither run.json, node_meta.json nor a table");
     finish(maker->summary);
+    const struct tk_summary *summary = maker->summary;
+    if (maker->options->range && summary->host.cpu_rows == 0 && summary->group_count == 0)
+        return tk_fail(err, -ENOENT, "no row of the run lies in the range");
     return 0;
 }
 
-int tk_summary_new(const char *folder, const char *node, struct tk_summary **ret_summary,
-                   struct tk_err *err)
+int tk_summary_new(const char *folder, const struct tk_summary_options *options,
+                   struct tk_summary **ret_summary, struct tk_err *err)
 {
     TK_CLEANUP(tk_fd_close) int dirfd = -1;
     int rc = tk_dir_open(AT_FDCWD, folder, &dirfd, err);
@@ -414,7 +464,7 @@ int tk_summary_new(const char *folder, const char *node, struct tk_summary **ret
     if (rc < 0)
         goto fail;
     struct tk_summary_maker maker = {
-        .summary = summary, .dirfd = dirfd, .wanted = node, .link_max_Bps = (double)NAN};
+        .summary = summary, .dirfd = dirfd, .options = options, .link_max_Bps = (double)NAN};
     rc = make(&maker, folder, err);
     tk_batch_free(maker.nodes);
     if (rc < 0) {

@@ -16,6 +16,7 @@
 #include "base/arena.h"
 #include "base/compiler.h"
 #include "base/err.h"
+#include "run/range.h"
 #include "run/tally.h"
 #include "run/timeline.h"
 
@@ -164,11 +165,19 @@ struct tk_summary {
     struct tk_arena text;   /* owned; holds the texts */
 };
 
-/* Summarise the run in `folder` (a run folder, or its cctf/). Where several nodes were merged into
- * it, the summary is of one: `node` is its label or its host name, NULL = the first. Fails with
- * -ENOENT when the folder is no run or has no such node, -EBADMSG when no table of it can be read.
- * Free it. */
-TK_MUST_USE int tk_summary_new(const char *folder, const char *node,
+/* Zero = all of the run. */
+struct tk_summary_options {
+    const char *node; /* where several nodes were merged, the one to summarise, by its label or its
+                         host name; NULL = the first */
+    const struct tk_range *range; /* rows of other times are left out, blocks of a recording not
+                                     decoded; what run.json and the command's invocation tell stays
+                                     that of the whole, and a notice says so. NULL = all times */
+};
+
+/* Summarise the run in `folder` (a run folder, or its cctf/). Fails with -ENOENT when the folder is
+ * no run, has no such node or nothing of that time, -EBADMSG when no table of it can be read. Free
+ * it. */
+TK_MUST_USE int tk_summary_new(const char *folder, const struct tk_summary_options *options,
                                struct tk_summary **ret_summary, struct tk_err *err);
 void tk_summary_free(struct tk_summary *summary);
 

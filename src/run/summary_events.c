@@ -67,7 +67,8 @@ static bool is_command(const struct tk_summary_command *command, const struct tk
                      tk_str_base_name(command->argv[0]));
 }
 
-static void set_command(struct tk_summary_maker *maker, const struct tk_batch *batch, size_t row)
+static void set_command_figures(struct tk_summary_maker *maker, const struct tk_batch *batch,
+                                size_t row)
 {
     struct tk_summary_command *command = &maker->summary->command;
     const struct {
@@ -95,6 +96,28 @@ static void set_command(struct tk_summary_maker *maker, const struct tk_batch *b
         tk_arena_copy(&maker->summary->text, tk_batch_text(batch, row, TK_INVOCATIONS_CPU_SOURCE));
     if (command->exit_status < 0)
         command->exit_status = tk_batch_i64(batch, row, TK_INVOCATIONS_EXIT_CODE, -1);
+}
+
+/* What it used as a whole is not what it used in a part of its time: that its processes tell. */
+static bool set_command_part(struct tk_summary_maker *maker, int64_t start_ns, int64_t end_ns)
+{
+    struct tk_summary_command *command = &maker->summary->command;
+    const struct tk_range *range = maker->options->range;
+    if (!range)
+        return false;
+    command->start_ns = tk_summary_clip(range, start_ns);
+    command->end_ns = tk_summary_clip(range, end_ns);
+    if (command->end_ns < end_ns)
+        command->exit_status = -1;
+    return command->start_ns > start_ns || command->end_ns < end_ns;
+}
+
+static void set_command(struct tk_summary_maker *maker, const struct tk_batch *batch, size_t row)
+{
+    int64_t start_ns = tk_summary_ns(batch, row, TK_INVOCATIONS_TS_START, TK_NS_PER_MS);
+    int64_t end_ns = tk_summary_ns(batch, row, TK_INVOCATIONS_TS_END, TK_NS_PER_MS);
+    if (!set_command_part(maker, start_ns, end_ns))
+        set_command_figures(maker, batch, row);
     maker->root_pid = tk_batch_i64(batch, row, TK_INVOCATIONS_HOST_PID,
                                    tk_batch_i64(batch, row, TK_INVOCATIONS_PID, 0));
     maker->root_start_ticks = tk_batch_i64(batch, row, TK_INVOCATIONS_START_TICKS, 0);
@@ -117,6 +140,10 @@ static void take(struct events *events, const struct tk_batch *batch, size_t row
     int64_t start_ns = tk_summary_ns(batch, row, TK_INVOCATIONS_TS_START, TK_NS_PER_MS);
     int64_t end_ns = tk_summary_ns(batch, row, TK_INVOCATIONS_TS_END, TK_NS_PER_MS);
     int64_t duration_ns = start_ns >= 0 && end_ns > start_ns ? end_ns - start_ns : 0;
+    const struct tk_range *range = events->maker->options->range;
+    if (range &&
+        !tk_range_meets(range, start_ns / TK_NS_PER_US, (start_ns + duration_ns) / TK_NS_PER_US))
+        return;
     summary->invocations.count++;
     summary->invocations.failed += is_failed(batch, row);
     events->durations[bucket_of(duration_ns)]++;
@@ -136,10 +163,10 @@ static int take_file(struct events *events, const char *name, struct tk_err *err
     if (rc < 0)
         return rc == -ENOENT ? 1 : rc;
     const struct tk_batch *batch;
-    const struct tk_node_filter filter = tk_summary_filter(events->maker, &tk_schema_invocations);
+    const struct tk_row_filter filter = tk_summary_filter(events->maker, &tk_schema_invocations);
     while ((rc = tk_run_reader_next(reader, &batch, err)) == 0) {
         for (size_t row = 0; row < batch->rows; row++) {
-            if (tk_node_filter_takes(&filter, batch, row))
+            if (tk_row_filter_takes(&filter, batch, row))
                 take(events, batch, row);
         }
     }

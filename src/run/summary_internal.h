@@ -31,8 +31,8 @@ struct tk_disk_sums {
 
 struct tk_summary_maker {
     struct tk_summary *summary;
-    int dirfd;              /* borrowed */
-    const char *wanted;     /* node to summarise; NULL = the first */
+    int dirfd; /* borrowed */
+    const struct tk_summary_options *options;
     struct tk_batch *nodes; /* of a merged run: its nodes.json, owned; else NULL */
     size_t node;            /* row of it */
     bool has_span;          /* summary->start_ns is known */
@@ -47,7 +47,7 @@ struct tk_summary_maker {
     double covered_before[TK_SOURCE_COUNT];            /* covered_ns at the last reading */
     double link_max_Bps;
     struct {
-        int64_t ticks, syscalls, bytes, dt_ms;
+        int64_t ticks, syscalls, bytes, dt_ms, cpu_ns;
     } self; /* sums of self.jsonl */
     struct tk_disk_sums disks[TK_SUMMARY_MAX_DISKS];
     size_t disk_count;
@@ -69,17 +69,24 @@ int64_t tk_summary_stamp(const struct tk_batch *batch, size_t row, size_t us_col
  * the time before the stamp that the row covers. */
 void tk_summary_extend(struct tk_summary_maker *maker, int64_t stamp_ns, int64_t dt_ns);
 
-/* Which rows of a table are of the node at hand: all, unless several nodes were merged. */
-struct tk_node_filter {
-    bool is_open;                    /* takes all */
+/* A time of the run, ns, moved to the end of the range of time beside which it lies. */
+int64_t tk_summary_clip(const struct tk_range *range, int64_t ns);
+
+/* Which rows of a table are of the node at hand, and of its range of time: all, unless several
+ * nodes were merged or a range was asked for. */
+struct tk_row_filter {
+    bool of_any_node;
     size_t node_column, host_column; /* the count of columns = rows do not say */
     tk_str node, host;               /* borrowed; "" = any */
+
+    const struct tk_range *range; /* NULL = all times, or rows have no stamp */
+    size_t us_column, ms_column;
 };
 
-struct tk_node_filter tk_summary_filter(const struct tk_summary_maker *maker,
-                                        const struct tk_schema *schema);
-bool tk_node_filter_takes(const struct tk_node_filter *filter, const struct tk_batch *batch,
-                          size_t row);
+struct tk_row_filter tk_summary_filter(const struct tk_summary_maker *maker,
+                                       const struct tk_schema *schema);
+bool tk_row_filter_takes(const struct tk_row_filter *filter, const struct tk_batch *batch,
+                         size_t row);
 
 /* Which node, and facts: run.json, node_meta.json or nodes.json, link_meta.json, clock.jsonl.
  * Missing files leave everything unknown. */
@@ -102,9 +109,11 @@ void tk_summary_finish_host(struct tk_summary_maker *maker);
 /* All invocations of the run, and which of them is the command. */
 TK_MUST_USE int tk_summary_add_invocations(struct tk_summary_maker *maker, struct tk_err *err);
 
-/* Open a table wherever this folder has it; NULL in `*ret_reader` when it has it nowhere. */
+/* Open a table wherever this folder has it, for rows of `range` (NULL = all); NULL in `*ret_reader`
+ * when it has it nowhere. */
 TK_MUST_USE int tk_summary_open(const struct tk_summary_maker *maker, enum tk_table table,
-                                struct tk_run_reader **ret_reader, struct tk_err *err);
+                                const struct tk_range *range, struct tk_run_reader **ret_reader,
+                                struct tk_err *err);
 
 /* Add what a reader met to the counts of the summary, and free it. */
 void tk_summary_close(struct tk_summary_maker *maker, const char *name,

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -42,7 +43,30 @@ static double number_or_nan(const struct tk_batch *batch, size_t row, size_t col
                : (double)tk_batch_i64(batch, row, column, 0);
 }
 
-static void set_quality(struct tk_summary *summary, const struct tk_batch *run)
+/* Of a part one more, before the others. */
+static const tk_str *copy_notices(struct tk_summary *summary, const struct tk_batch *run,
+                                  const struct tk_range *range, size_t *ret_count)
+{
+    size_t count;
+    char times[TK_RANGE_TEXT_MAX];
+    char text[TK_RANGE_TEXT_MAX + 128];
+    const tk_str *notices = copy_list(summary, run, TK_RUN_NOTICES, &count);
+    *ret_count = notices ? count : 0;
+    tk_str *more = range ? tk_arena_alloc(&summary->text, (*ret_count + 1) * sizeof(*more)) : NULL;
+    if (!more)
+        return notices;
+    (void)snprintf(text, sizeof(text),
+                   "a part of the run, %s: what is said of the recording is of the whole",
+                   tk_range_format(range, times));
+    more[0] = copy(summary, tk_str_from(text));
+    for (size_t i = 0; i < *ret_count; i++)
+        more[i + 1] = notices[i];
+    ++*ret_count;
+    return more;
+}
+
+static void set_quality(struct tk_summary *summary, const struct tk_batch *run,
+                        const struct tk_range *range)
 {
     struct tk_summary_quality *quality = &summary->quality;
     const struct {
@@ -70,7 +94,7 @@ static void set_quality(struct tk_summary *summary, const struct tk_batch *run)
     quality->interval_achieved_ms = number_or_nan(run, 0, TK_RUN_INTERVAL_ACHIEVED_MS);
     quality->host_interval_ms = number_or_nan(run, 0, TK_RUN_HOST_INTERVAL_MS);
     quality->rss_exact = (int)tk_batch_i64(run, 0, TK_RUN_RSS_EXACT, -1);
-    quality->notices = copy_list(summary, run, TK_RUN_NOTICES, &quality->notice_count);
+    quality->notices = copy_notices(summary, run, range, &quality->notice_count);
 }
 
 static enum tk_state state_of(const struct tk_summary_maker *maker, const struct tk_batch *run)
@@ -84,6 +108,18 @@ static enum tk_state state_of(const struct tk_summary_maker *maker, const struct
     return tk_run_owner_read(maker->dirfd, &owner, &err) == 0 ? TK_STATE_ACTIVE : TK_STATE_BROKEN;
 }
 
+/* From when to when the summary is: of a part no more than its range. */
+static void set_span(struct tk_summary_maker *maker, const struct tk_batch *run)
+{
+    const struct tk_range *range = maker->options->range;
+    int64_t start_ns = tk_summary_ns(run, 0, TK_RUN_START_MS, TK_NS_PER_MS);
+    int64_t stop_ns = tk_summary_ns(run, 0, TK_RUN_STOP_MS, TK_NS_PER_MS);
+    if (start_ns > 0)
+        tk_summary_extend(maker, range ? tk_summary_clip(range, start_ns) : start_ns, 0);
+    if (stop_ns > 0)
+        tk_summary_extend(maker, range ? tk_summary_clip(range, stop_ns) : stop_ns, 0);
+}
+
 static void set_run(struct tk_summary_maker *maker, const struct tk_batch *run)
 {
     struct tk_summary *summary = maker->summary;
@@ -95,18 +131,12 @@ static void set_run(struct tk_summary_maker *maker, const struct tk_batch *run)
     summary->host.kernel = copy(summary, tk_batch_text(run, 0, TK_RUN_KERNEL));
     maker->clk_tck = tk_batch_i64(run, 0, TK_RUN_CLK_TCK, 0);
 
-    int64_t start_ns = tk_summary_ns(run, 0, TK_RUN_START_MS, TK_NS_PER_MS);
-    int64_t stop_ns = tk_summary_ns(run, 0, TK_RUN_STOP_MS, TK_NS_PER_MS);
-    if (start_ns > 0)
-        tk_summary_extend(maker, start_ns, 0);
-    if (stop_ns > 0)
-        tk_summary_extend(maker, stop_ns, 0);
-
+    set_span(maker, run);
     struct tk_summary_command *command = &summary->command;
     command->argv = copy_list(summary, run, TK_RUN_COMMAND, &command->argc);
     command->known = command->argc > 0;
     command->exit_status = tk_batch_i64(run, 0, TK_RUN_EXIT_STATUS, -1);
-    set_quality(summary, run);
+    set_quality(summary, run, maker->options->range);
 }
 
 static void set_node_meta(struct tk_summary *summary, const struct tk_batch *node)
@@ -194,17 +224,23 @@ static bool is_of_node(const struct tk_summary_maker *maker, tk_str node, tk_str
            is_same(host, tk_batch_text(maker->nodes, maker->node, TK_NODES_HOST));
 }
 
-struct tk_node_filter tk_summary_filter(const struct tk_summary_maker *maker,
-                                        const struct tk_schema *schema)
+struct tk_row_filter tk_summary_filter(const struct tk_summary_maker *maker,
+                                       const struct tk_schema *schema)
 {
-    if (!is_merged(maker))
-        return (struct tk_node_filter){.is_open = true};
-    return (struct tk_node_filter){
-        .node_column = tk_schema_find(schema, TK_STR("node"), 0),
-        .host_column = tk_schema_find(schema, TK_STR("host"), 0),
-        .node = tk_batch_text(maker->nodes, maker->node, TK_NODES_NODE_ID),
-        .host = tk_batch_text(maker->nodes, maker->node, TK_NODES_HOST),
+    struct tk_row_filter filter = {
+        .of_any_node = !is_merged(maker),
+        .us_column = tk_schema_find(schema, TK_STR("ts_us"), 0),
+        .ms_column = tk_schema_find(schema, TK_STR("ts_ms"), 0),
     };
+    if (filter.us_column < schema->column_count || filter.ms_column < schema->column_count)
+        filter.range = maker->options->range;
+    if (filter.of_any_node)
+        return filter;
+    filter.node_column = tk_schema_find(schema, TK_STR("node"), 0);
+    filter.host_column = tk_schema_find(schema, TK_STR("host"), 0);
+    filter.node = tk_batch_text(maker->nodes, maker->node, TK_NODES_NODE_ID);
+    filter.host = tk_batch_text(maker->nodes, maker->node, TK_NODES_HOST);
+    return filter;
 }
 
 static bool has_text(const struct tk_batch *batch, size_t row, size_t column, tk_str wanted)
@@ -213,11 +249,28 @@ static bool has_text(const struct tk_batch *batch, size_t row, size_t column, tk
            is_same(wanted, tk_batch_text(batch, row, column));
 }
 
-bool tk_node_filter_takes(const struct tk_node_filter *filter, const struct tk_batch *batch,
-                          size_t row)
+static int64_t stamp_in(const struct tk_batch *batch, size_t row, size_t column, int64_t unit_ns)
 {
-    return filter->is_open || (has_text(batch, row, filter->node_column, filter->node) &&
-                               has_text(batch, row, filter->host_column, filter->host));
+    return column < batch->schema->column_count ? tk_summary_ns(batch, row, column, unit_ns) : -1;
+}
+
+/* A row without a stamp is of no time. */
+static bool is_in_range(const struct tk_row_filter *filter, const struct tk_batch *batch,
+                        size_t row)
+{
+    int64_t ns = stamp_in(batch, row, filter->us_column, TK_NS_PER_US);
+    if (ns < 0)
+        ns = stamp_in(batch, row, filter->ms_column, TK_NS_PER_MS);
+    return ns >= 0 && tk_range_has(filter->range, ns / TK_NS_PER_US);
+}
+
+bool tk_row_filter_takes(const struct tk_row_filter *filter, const struct tk_batch *batch,
+                         size_t row)
+{
+    if (filter->range && !is_in_range(filter, batch, row))
+        return false;
+    return filter->of_any_node || (has_text(batch, row, filter->node_column, filter->node) &&
+                                   has_text(batch, row, filter->host_column, filter->host));
 }
 
 /* How a user names a node: by its label, or by its host where labels are equal. */
@@ -236,7 +289,7 @@ static int no_such_node(const struct tk_summary_maker *maker, struct tk_err *err
     }
     if (!maker->nodes)
         tk_buf_put(&names, maker->summary->node);
-    return tk_fail(err, -ENOENT, "no node '%s', expected %.*s", maker->wanted,
+    return tk_fail(err, -ENOENT, "no node '%s', expected %.*s", maker->options->node,
                    TK_STR_ARG(tk_buf_str(&names)));
 }
 
@@ -267,9 +320,9 @@ static int choose_node(struct tk_summary_maker *maker, struct tk_err *err)
     if (rc != 0)
         return rc < 0 ? rc : 0;
     const struct tk_batch *nodes = maker->nodes;
-    while (maker->wanted && maker->node < nodes->rows &&
+    while (maker->options->node && maker->node < nodes->rows &&
            !is_called(tk_batch_text(nodes, maker->node, TK_NODES_NODE_ID),
-                      tk_batch_text(nodes, maker->node, TK_NODES_HOST), maker->wanted))
+                      tk_batch_text(nodes, maker->node, TK_NODES_HOST), maker->options->node))
         maker->node++;
     return maker->node < nodes->rows ? list_others(maker, err) : no_such_node(maker, err);
 }
@@ -330,6 +383,7 @@ static void take_self(struct tk_summary_maker *maker, const struct tk_batch *bat
     maker->self.syscalls += tk_batch_i64(batch, row, TK_SELF_SYSCALLS, 0);
     maker->self.bytes += tk_batch_i64(batch, row, TK_SELF_BYTES, 0);
     maker->self.dt_ms += tk_batch_i64(batch, row, TK_SELF_DT_MS, 0);
+    maker->self.cpu_ns += tk_batch_i64(batch, row, TK_SELF_CPU_NS, 0);
 }
 
 static int add_self(struct tk_summary_maker *maker, struct tk_err *err)
@@ -338,6 +392,8 @@ static int add_self(struct tk_summary_maker *maker, struct tk_err *err)
     int rc = tk_summary_each(maker, TK_TABLE_SELF, take_self, err);
     if (maker->self.ticks > 0)
         quality->own_calls_per_tick = (double)maker->self.syscalls / (double)maker->self.ticks;
+    if (maker->options->range) /* that of run.json is of the whole */
+        quality->own_cpu_ms = maker->self.dt_ms > 0 ? maker->self.cpu_ns / TK_NS_PER_MS : -1;
     if (maker->self.dt_ms > 0)
         quality->own_Bps = 1000 * (double)maker->self.bytes / (double)maker->self.dt_ms;
     return rc;
@@ -349,8 +405,8 @@ int tk_summary_add_meta(struct tk_summary_maker *maker, struct tk_err *err)
     int rc = choose_node(maker, err);
     rc = rc < 0 ? rc : add_run(maker, err);
     rc = rc < 0 ? rc : add_node(maker, err);
-    if (rc == 0 && maker->wanted && !maker->nodes &&
-        !is_called(summary->node, summary->host_name, maker->wanted))
+    if (rc == 0 && maker->options->node && !maker->nodes &&
+        !is_called(summary->node, summary->host_name, maker->options->node))
         return no_such_node(maker, err);
     rc = rc < 0 ? rc : add_link_meta(maker, err);
     rc = rc < 0 ? rc : tk_summary_each(maker, TK_TABLE_CLOCK, take_clock, err);

@@ -32,8 +32,8 @@ struct counter {
 struct process {
     int64_t pid, start_ticks;
     struct counter cpu_ns, rd_bytes, wr_bytes, run_delay_ns, io_wait_ns;
-    int64_t max_rss_bytes;
-    int64_t done_ns; /* epoch time of the exit; 0 = alive */
+    int64_t rss_bytes, max_rss_bytes; /* at the last row; the largest */
+    int64_t done_ns;                  /* epoch time of the exit; 0 = alive */
     char comm[TK_COMM_MAX];
     bool in_tree;
     bool born_in_run; /* all that it used counts */
@@ -55,6 +55,17 @@ struct tk_tally {
     struct tk_tally_totals totals[2]; /* by in_tree */
 };
 
+static void clear_totals(struct tk_tally *tally)
+{
+    for (int i = 0; i < 2; i++) {
+        tally->totals[i] = (struct tk_tally_totals){.max_rss_bytes = -1,
+                                                    .rd_bytes = -1,
+                                                    .wr_bytes = -1,
+                                                    .run_delay_ns = -1,
+                                                    .io_wait_ns = -1};
+    }
+}
+
 int tk_tally_new(const struct tk_tally_options *options, struct tk_tally **ret_tally,
                  struct tk_err *err)
 {
@@ -64,13 +75,7 @@ int tk_tally_new(const struct tk_tally_options *options, struct tk_tally **ret_t
     tally->options = *options;
     tally->tick_ns = TK_NS_PER_S / (options->clk_tck > 0 ? options->clk_tck : DEFAULT_TCK);
     tally->free_head = tally->done_head = tally->done_tail = NONE;
-    for (int i = 0; i < 2; i++) {
-        tally->totals[i] = (struct tk_tally_totals){.max_rss_bytes = -1,
-                                                    .rd_bytes = -1,
-                                                    .wr_bytes = -1,
-                                                    .run_delay_ns = -1,
-                                                    .io_wait_ns = -1};
-    }
+    clear_totals(tally);
     *ret_tally = tally;
     return 0;
 }
@@ -271,6 +276,7 @@ static int process_new(struct tk_tally *tally, int64_t pid, int64_t start_ticks,
                                 .wr_bytes.last = -1,
                                 .run_delay_ns.last = -1,
                                 .io_wait_ns.last = -1,
+                                .rss_bytes = -1,
                                 .max_rss_bytes = -1,
                                 .in_tree = in_tree,
                                 .born_in_run = is_born_in_run(tally, start_ticks),
@@ -325,6 +331,9 @@ static void counter_set(const struct process *process, struct counter *counter, 
 static void set_rss(struct process *process, int64_t rss_kb)
 {
     int64_t rss_bytes = scaled(rss_kb, 1024);
+    if (rss_bytes < 0)
+        return;
+    process->rss_bytes = rss_bytes;
     if (rss_bytes > process->max_rss_bytes)
         process->max_rss_bytes = rss_bytes;
 }
@@ -476,6 +485,28 @@ static int compare_groups(const void *a, const void *b)
         return left->cpu_ns < right->cpu_ns ? 1 : -1;
     int order = memcmp(left->comm, right->comm, sizeof(left->comm));
     return order ? order : right->in_tree - left->in_tree;
+}
+
+static void counter_restart(struct counter *counter)
+{
+    counter->base = counter->last;
+    counter->of_children = 0;
+}
+
+void tk_tally_restart(struct tk_tally *tally)
+{
+    for (uint32_t i = 0; i < tally->count; i++) {
+        struct process *process = &tally->processes[i];
+        counter_restart(&process->cpu_ns);
+        counter_restart(&process->rd_bytes);
+        counter_restart(&process->wr_bytes);
+        counter_restart(&process->run_delay_ns);
+        counter_restart(&process->io_wait_ns);
+        process->max_rss_bytes = process->rss_bytes;
+    }
+    tk_map_release(&tally->by_name);
+    tally->group_count = 0;
+    clear_totals(tally);
 }
 
 int tk_tally_finish(struct tk_tally *tally)

@@ -60,6 +60,10 @@ TK_MUST_USE int tk_tally_add_sample(struct tk_tally *tally, const struct tk_batc
                                     size_t row);
 TK_MUST_USE int tk_tally_add_exit(struct tk_tally *tally, const struct tk_batch *batch, size_t row);
 
+/* Of a part of a run: what was added so far only told who is there and where counters stood, and
+ * from here on it counts. */
+void tk_tally_restart(struct tk_tally *tally);
+
 /* Add what is still alive to its groups and order them by CPU, then name; once, at the end.
  * Returns 0 or -ENOMEM. */
 TK_MUST_USE int tk_tally_finish(struct tk_tally *tally);

@@ -198,6 +198,38 @@ make_threads() {
     [[ $stderr == "tracekit show: $BATS_TEST_TMPDIR: no run: "* ]]
 }
 
+@test "--from and --to explain a part, with the figures of the machine that parse gives it" {
+    golden compile.part --from +3s --to 2026-11-21T09:06:46Z compile
+    fits golden/compile.part
+    "$TK" parse --from +3s --to +6s -o "$BATS_TEST_TMPDIR/part" compile >/dev/null 2>&1
+    for what in '.machine | del(.iface, .link_bytes_per_s)' .pressure .timeline '[.start_ms, .end_ms]'; do
+        "$TK" show --json --from +3s --to +6s compile | jq "$what" |
+            diff - <("$TK" show --json "$BATS_TEST_TMPDIR/part" | jq "$what")
+    done
+}
+
+# The end of a process that had no reading since its birth in another part counts in neither.
+@test "what the parts of a run used adds up to the whole, but for what no reading tells" {
+    for run in compile service; do
+        whole=$("$TK" show --json $run | jq '[.processes[].cpu_ns] | add')
+        { "$TK" show --json --to +5s $run; "$TK" show --json --from +5s $run; } |
+            jq -es --argjson whole "$whole" \
+                'map([.processes[].cpu_ns] | add) | all(. > 0) and (add > 0.9 * $whole) and (add <= $whole)'
+    done
+}
+
+@test "a part that is no time, empty or beside the run is refused" {
+    run -1 --separate-stderr "$TK" show --from soon compile
+    # shellcheck disable=SC2154 # bats sets it
+    [[ $stderr == "tracekit show: option '--from': 'soon' is no time: expected "* ]]
+    run -1 --separate-stderr "$TK" show --from +2s --to +1s compile
+    [ "$stderr" = "tracekit show: --to is not after --from: nothing lies between them" ]
+    run -1 --separate-stderr "$TK" show --json --from +1h compile
+    [[ $stderr == "tracekit show: compile: the run lies beside --from and --to: "* ]]
+    run -1 --separate-stderr "$TK" show --from 2020-01-01T00:00:00Z --to 2020-01-02T00:00:00Z 'old(c0)'
+    [[ $stderr == "tracekit show: old(c0): no row of the run lies in the range" ]]
+}
+
 @test "a full disk below stdout is a failure" {
     [ -c /dev/full ] || skip "no /dev/full"
     run -1 --separate-stderr bash -c "'$TK' show compile >/dev/full"

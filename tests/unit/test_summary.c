@@ -17,7 +17,7 @@ static struct tk_summary *summary_of(const char *folder)
     (void)snprintf(path, sizeof(path), "%s/show/%s", TK_TEST_DATA, folder);
     struct tk_summary *summary = NULL;
     struct tk_err err = {.msg = ""};
-    if (tk_summary_new(path, NULL, &summary, &err) < 0)
+    if (tk_summary_new(path, &(struct tk_summary_options){0}, &summary, &err) < 0)
         fail_msg("%s", err.msg);
     return summary;
 }
@@ -155,10 +155,13 @@ static void what_is_no_run_is_refused_by_name(void **state)
     (void)state;
     struct tk_summary *summary = NULL;
     struct tk_err err;
-    assert_int_equal(tk_summary_new(TK_TEST_DATA, NULL, &summary, &err), -ENOENT);
+    assert_int_equal(tk_summary_new(TK_TEST_DATA, &(struct tk_summary_options){0}, &summary, &err),
+                     -ENOENT);
     assert_string_equal(err.msg,
                         TK_TEST_DATA ": no run: neither run.json, node_meta.json nor a table");
-    assert_int_equal(tk_summary_new(TK_TEST_DATA "/none", NULL, &summary, &err), -ENOENT);
+    assert_int_equal(
+        tk_summary_new(TK_TEST_DATA "/none", &(struct tk_summary_options){0}, &summary, &err),
+        -ENOENT);
 }
 
 /* Peak of a command whose rusage has 4,700 KiB and whose only exit record has 1,600 KiB. */
@@ -181,7 +184,7 @@ static int64_t peak_when(int lost_exits)
                "\"max_rss_kb\":1600,\"source\":\"taskstats\",\"in_tree\":true}\n");
     TK_CLEANUP(tk_summary_freep) struct tk_summary *summary = NULL;
     struct tk_err err = {.msg = ""};
-    if (tk_summary_new(folder, NULL, &summary, &err) < 0)
+    if (tk_summary_new(folder, &(struct tk_summary_options){0}, &summary, &err) < 0)
         fail_msg("%s", err.msg);
     folder_remove(folder);
     return summary->command.max_rss_bytes;

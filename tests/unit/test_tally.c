@@ -309,6 +309,29 @@ static void names_beyond_the_limit_share_one_group(void **state)
     assert_int_equal(group_named(tally, "(others)")->processes, 6000 - 4096);
 }
 
+/* A part of a run: 50 used 1 s before it and 2 s in it, 60 ended before, 70 sleeps. */
+static void after_a_restart_only_what_follows_counts(void **state)
+{
+    struct tk_tally *tally = *state;
+    add_sample(tally, &(struct sample){1, 50, 100001, 1, "make", 1000, 900});
+    add_sample(tally, &(struct sample){1, 70, 100002, 50, "cc", 500, 300});
+    add_exit(tally, &(struct end){2, 60, 100003, 50, "as", 700, 200, true, "bpf"});
+    add_sample(tally, &(struct sample){3, 50, 100001, 1, "make", 1500, 100});
+    tk_tally_restart(tally);
+    add_sample(tally, &(struct sample){4, 50, 100001, 1, "make", 3500, 400});
+    assert_int_equal(tk_tally_finish(tally), 0);
+
+    struct tk_tally_totals tree;
+    tk_tally_read_totals(tally, true, &tree);
+    assert_int_equal(tree.processes, 2);
+    assert_int_equal(tree.cpu_ns, 2000 * TK_NS_PER_MS);
+    assert_int_equal(group_named(tally, "make")->max_rss_bytes, 400 * 1024);
+    assert_int_equal(group_named(tally, "cc")->cpu_ns, 0);
+    assert_int_equal(group_named(tally, "cc")->max_rss_bytes, 300 * 1024);
+    const struct tk_tally_group *groups;
+    assert_int_equal(tk_tally_read_groups(tally, &groups), 2);
+}
+
 #define TALLY_TEST(f) cmocka_unit_test_setup_teardown(f, tally_init, tally_release)
 
 int main(void)
@@ -330,6 +353,7 @@ int main(void)
         TALLY_TEST(groups_come_by_cpu_then_name),
         TALLY_TEST(records_of_the_dead_are_used_again),
         TALLY_TEST(names_beyond_the_limit_share_one_group),
+        TALLY_TEST(after_a_restart_only_what_follows_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
