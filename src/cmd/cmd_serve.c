@@ -263,6 +263,10 @@ static void put_receipt_json(const struct tk_metrics *metrics, const char *folde
     }
     tk_member_put_i64(out, "unsynced", (int64_t)counts->unsynced);
     tk_buf_putc(out, '}');
+    tk_member_open(out, "refused_signals", '{');
+    for (size_t i = 0; i < TK_SIGNAL_COUNT; i++)
+        tk_member_put_i64(out, tk_signals[i].name, (int64_t)counts->signals[i]);
+    tk_buf_putc(out, '}');
     tk_member_put_i64(out, "segments", (int64_t)metrics->segments.segments);
     tk_member_put_i64(out, "stored_spans", (int64_t)metrics->segments.spans);
     tk_member_put_i64(out, "stored_bytes", (int64_t)metrics->segments.bytes);
@@ -286,6 +290,13 @@ static void put_receipt(const struct tk_metrics *metrics, const char *folder, st
         if (n > 0) {
             tk_buf_printf(out, "%llu request%s answered %d (%s)\n", (unsigned long long)n,
                           tk_count_ending((int64_t)n), tk_outcomes[i].http, tk_outcomes[i].name);
+        }
+    }
+    for (size_t i = 0; i < TK_SIGNAL_COUNT; i++) {
+        if (counts->signals[i] > 0) {
+            tk_buf_printf(out, "%llu request%s of %s refused\n",
+                          (unsigned long long)counts->signals[i],
+                          tk_count_ending((int64_t)counts->signals[i]), tk_signals[i].name);
         }
     }
     if (counts->unsynced > 0) {

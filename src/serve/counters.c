@@ -58,6 +58,13 @@ void tk_counters_add_refusal(struct tk_counters *counters, enum tk_protocol prot
     (void)pthread_mutex_unlock(&counters->lock);
 }
 
+void tk_counters_add_signal(struct tk_counters *counters, enum tk_signal signal)
+{
+    (void)pthread_mutex_lock(&counters->lock);
+    counters->counts.signals[signal]++;
+    (void)pthread_mutex_unlock(&counters->lock);
+}
+
 void tk_counters_add_query(struct tk_counters *counters, int64_t duration_ns)
 {
     (void)pthread_mutex_lock(&counters->lock);
@@ -111,6 +118,8 @@ void tk_counters_sum(struct tk_counters *counters, struct tk_counts *sum)
     for (size_t bucket = 0; bucket <= TK_LATENCY_BUCKETS; bucket++)
         sum->ack.counts[bucket] += counts->ack.counts[bucket];
     sum->ack.sum_ns += counts->ack.sum_ns;
+    for (size_t signal = 0; signal < TK_SIGNAL_COUNT; signal++)
+        sum->signals[signal] += counts->signals[signal];
     sum->queries += counts->queries;
     sum->query_ns += counts->query_ns;
     sum->closed_slow += counts->closed_slow;

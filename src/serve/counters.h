@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "segment/segment_sink.h"
+#include "serve/signals.h"
 #include "serve/verdict.h"
 #include "span/span_tally.h"
 
@@ -37,6 +38,7 @@ struct tk_latency {
 struct tk_counts {
     uint64_t requests[TK_PROTOCOL_COUNT][TK_OUTCOME_COUNT]; /* that carried spans */
     uint64_t refusals[TK_PROTOCOL_COUNT]; /* answered 4xx before a body was looked at */
+    uint64_t signals[TK_SIGNAL_COUNT];    /* of these, those that carried what is not stored */
     uint64_t queries;
     uint64_t query_ns;
     uint64_t connections[TK_PROTOCOL_COUNT]; /* open now */
@@ -64,6 +66,9 @@ void tk_counters_add_request(struct tk_counters *counters, enum tk_protocol prot
 
 /* It was answered, so long after its last byte came. */
 void tk_counters_add_answer(struct tk_counters *counters, int64_t latency_ns);
+
+/* A request that was refused carried this. */
+void tk_counters_add_signal(struct tk_counters *counters, enum tk_signal signal);
 
 /* A request was refused by its head; a query was answered; connections came (1) or went (-1); one
  * was closed for being slow; the deadline of a request passed; a request that was taken was not

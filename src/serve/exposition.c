@@ -77,6 +77,16 @@ static void put_by_protocol(struct tk_buf *out, const char *name, const char *ty
     }
 }
 
+static void put_signals(const struct tk_counts *counts, struct tk_buf *out)
+{
+    put_head(out, "tracekit_refused_signals_total", "counter",
+             "Requests of OpenTelemetry that carried what is not stored, by what it is.");
+    for (size_t signal = 0; signal < TK_SIGNAL_COUNT; signal++) {
+        tk_buf_printf(out, "tracekit_refused_signals_total{signal=\"%s\"} %llu\n",
+                      tk_signals[signal].name, (unsigned long long)counts->signals[signal]);
+    }
+}
+
 static void put_latency(const struct tk_latency *latency, struct tk_buf *out)
 {
     uint64_t count = 0;
@@ -184,6 +194,7 @@ void tk_metrics_format(const struct tk_metrics *metrics, struct tk_buf *out)
     put_by_protocol(out, "tracekit_refusals_total", "counter",
                     "Requests that were refused before their body was looked at.",
                     metrics->counts.refusals);
+    put_signals(&metrics->counts, out);
     put_by_protocol(out, "tracekit_connections", "gauge", "Connections that are open.",
                     metrics->counts.connections);
     put_latency(&metrics->counts.ack, out);

@@ -190,6 +190,8 @@ static void judge(struct request *request, const char *url, const char *method,
     request->is_refused = request->plan.kind == TK_PLAN_REFUSE;
     if (request->is_refused) {
         tk_counters_add_refusal(&http->worker->counters, http->protocol);
+        if (request->plan.signal < TK_SIGNAL_COUNT)
+            tk_worker_refuse_signal(http->worker, request->plan.signal);
         return;
     }
     int rc = tk_body_reserve(&http->worker->bodies, &request->body, filter->length);

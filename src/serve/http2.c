@@ -19,6 +19,7 @@
 #include "base/number.h"
 #include "serve/answer.h"
 #include "serve/grpc.h"
+#include "serve/signals.h"
 
 #define WINDOW_BYTES   (8 << 20)
 #define FRAME_BYTES    (1 << 20)
@@ -42,6 +43,7 @@ struct stream {
     size_t header_bytes;
     bool is_post, is_export, is_grpc, has_coding, has_bad_coding, has_bad_timeout;
     enum tk_coding coding;
+    enum tk_signal signal; /* that it carries and that is refused; TK_SIGNAL_COUNT = none */
     struct tk_grpc_message message;
     bool is_refused;    /* bytes that still come are dropped */
     bool is_answered;   /* an answer was submitted */
@@ -273,6 +275,7 @@ static struct stream *stream_new(struct tk_http2_conn *conn, int32_t id)
     stream->id = id;
     stream->due_ns = tk_clock_mono_ns() + conn->http->worker->options->body_ns;
     stream->deadline_ns = INT64_MAX;
+    stream->signal = TK_SIGNAL_COUNT;
     tk_buf_init(&stream->body, ANSWER_MAX);
     stream->next = conn->streams;
     stream->at = &conn->streams;
@@ -291,6 +294,9 @@ static void judge(struct stream *stream)
         refuse_http(stream, "405");
     } else if (!stream->is_grpc) {
         refuse_http(stream, "415");
+    } else if (stream->signal < TK_SIGNAL_COUNT) {
+        tk_worker_refuse_signal(worker_of(stream), stream->signal);
+        refuse(stream, GRPC_UNIMPLEMENTED, tk_signals[stream->signal].why);
     } else if (!stream->is_export) {
         refuse(stream, GRPC_UNIMPLEMENTED, "unknown service or method: spans go to " EXPORT_PATH);
     } else if (stream->has_bad_coding) {
@@ -373,6 +379,7 @@ static void take_header(struct stream *stream, tk_str name, tk_str value)
         stream->is_post = tk_str_eq(value, TK_STR("POST"));
     } else if (tk_str_eq(name, TK_STR(":path"))) {
         stream->is_export = tk_str_eq(value, TK_STR(EXPORT_PATH));
+        stream->signal = tk_signal_of_grpc(value);
     } else if (tk_str_eq(name, TK_STR("content-type"))) {
         stream->is_grpc = tk_str_starts_with(value, TK_STR("application/grpc"));
     } else if (tk_str_eq(name, TK_STR("grpc-encoding"))) {

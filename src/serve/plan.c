@@ -12,6 +12,8 @@
 #define PROTOBUF   "application/x-protobuf"
 #define JSON       "application/json"
 
+#define RPC_UNIMPLEMENTED 12
+
 /* Header filter ------------------------------------------------------------------------------ */
 
 static bool is_named(tk_str name, const char *wanted)
@@ -187,6 +189,29 @@ static void plan_query(const struct tk_head *head, tk_str method, const char *al
     answer->allow = allow;
 }
 
+/* Something of OTLP that is no spans: 404, as Collectors answer what they were not told to take. */
+static bool plan_signal(const struct tk_head *head, struct tk_plan *plan, struct tk_answer *answer)
+{
+    if (head->protocol != TK_PROTOCOL_HTTP || !tk_str_eq(head->method, TK_STR("POST")))
+        return false;
+    plan->signal = tk_signal_of_http(head->path);
+    if (plan->signal == TK_SIGNAL_COUNT)
+        return false;
+    const char *why = tk_signals[plan->signal].why;
+    tk_str type = media_type(head->content_type);
+    bool is_json = is_named(type, JSON);
+    if (!is_json && !is_named(type, PROTOBUF)) {
+        refuse(answer, 404, why);
+        return true;
+    }
+    answer->status = 404;
+    answer->content_type = is_json ? JSON : PROTOBUF;
+    tk_rpc_status_encode(
+        &(struct tk_rpc_status){.code = RPC_UNIMPLEMENTED, .message = tk_str_from(why)}, is_json,
+        &answer->body);
+    return true;
+}
+
 void tk_plan_make(const struct tk_head *head, size_t max_body_bytes, struct tk_plan *ret_plan,
                   struct tk_answer *answer)
 {
@@ -194,14 +219,14 @@ void tk_plan_make(const struct tk_head *head, size_t max_body_bytes, struct tk_p
     /* What GET answers HEAD answers without its body. */
     tk_str method = tk_str_eq(head->method, TK_STR("HEAD")) ? TK_STR("GET") : head->method;
     size_t endpoint = find_endpoint(head, method, &allow);
-    *ret_plan = (struct tk_plan){0};
+    *ret_plan = (struct tk_plan){.signal = TK_SIGNAL_COUNT};
     if (endpoint < TK_COUNTOF(endpoints) && endpoints[endpoint].kind != TK_PLAN_SPANS) {
         ret_plan->kind = endpoints[endpoint].kind;
         if (ret_plan->kind == TK_PLAN_LIST && is_of_site(head, method))
             ret_plan->kind = TK_PLAN_SITE;
     } else if (endpoint < TK_COUNTOF(endpoints)) {
         plan_spans(head, endpoint, max_body_bytes, ret_plan, answer);
-    } else {
+    } else if (!plan_signal(head, ret_plan, answer)) {
         plan_query(head, method, allow, ret_plan, answer);
     }
 }

@@ -10,6 +10,7 @@
 #include "base/str.h"
 #include "serve/counters.h"
 #include "serve/routes.h"
+#include "serve/signals.h"
 #include "serve/verdict.h"
 
 /* Header filter --------------------------------------------------------------------------- */
@@ -57,7 +58,8 @@ struct tk_plan {
     enum tk_plan_kind kind;
     enum tk_payload_kind payload; /* of SPANS, and of a refusal that has a body in that format */
     enum tk_coding coding;
-    bool speaks_otlp; /* the answer is OTLP's: of a known media type */
+    bool speaks_otlp;      /* the answer is OTLP's: of a known media type */
+    enum tk_signal signal; /* that is refused; TK_SIGNAL_COUNT = none is */
 };
 
 /* Decide; `answer`, whose body is initialised, is filled where the plan is to refuse. */

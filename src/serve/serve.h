@@ -14,6 +14,7 @@
  *   body.h      memory of requests under a budget; inflate gzip, deflate and zstd under a cap
  *   coded.h     answers in gzip or zstd
  *   cors.h      which web pages may ask
+ *   signals.h   what is sent besides spans, and refused
  *   verdict.h   payloads, outcomes and their codes
  *   intake.h    payloads into a segment sink
  *   syncer.h    group commit, for --ack=fsync

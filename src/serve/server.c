@@ -32,6 +32,7 @@ struct tk_server {
     size_t worker_count;
     pthread_mutex_t lock; /* for what follows */
     uint64_t refused_connections;
+    bool has_refused[TK_SIGNAL_COUNT];
 };
 
 #define FOR_SPANS   (1U << TK_PROTOCOL_HTTP | 1U << TK_PROTOCOL_GRPC)
@@ -162,6 +163,15 @@ void tk_server_count(struct tk_server *server, struct tk_metrics *ret_metrics)
     (void)pthread_mutex_lock(&server->lock);
     ret_metrics->refused_connections = server->refused_connections;
     (void)pthread_mutex_unlock(&server->lock);
+}
+
+bool tk_server_is_first(struct tk_server *server, enum tk_signal signal)
+{
+    (void)pthread_mutex_lock(&server->lock);
+    bool is_first = !server->has_refused[signal];
+    server->has_refused[signal] = true;
+    (void)pthread_mutex_unlock(&server->lock);
+    return is_first;
 }
 
 /* Connections ------------------------------------------------------------------------------- */

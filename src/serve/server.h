@@ -10,6 +10,7 @@
 #ifndef TK_SERVE_SERVER_H
 #define TK_SERVE_SERVER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -56,6 +57,9 @@ const char *tk_server_address(const struct tk_server *server, enum tk_protocol p
  * when they could not be written. Once. */
 TK_MUST_USE int tk_server_run(struct tk_server *server, int spans_dirfd, int stop_fd,
                               struct tk_err *err);
+
+/* Whether such a signal is refused for the first time; true once. Any thread. */
+bool tk_server_is_first(struct tk_server *server, enum tk_signal signal);
 
 /* What was counted until now. Any thread. */
 void tk_server_count(struct tk_server *server, struct tk_metrics *ret_metrics);

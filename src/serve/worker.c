@@ -165,6 +165,13 @@ bool tk_worker_give_up(struct tk_worker *worker, uint64_t ticket, int64_t since_
     return true;
 }
 
+void tk_worker_refuse_signal(struct tk_worker *worker, enum tk_signal signal)
+{
+    tk_counters_add_signal(&worker->counters, signal);
+    if (tk_server_is_first(worker->server, signal))
+        tk_log(TK_LOG_WARN, "serve", "%s", tk_signals[signal].why);
+}
+
 static void settle(struct tk_worker *worker)
 {
     struct tk_sync_state state;

@@ -90,6 +90,9 @@ bool tk_worker_settle(struct tk_worker *worker, const struct tk_sync_state *stat
 bool tk_worker_give_up(struct tk_worker *worker, uint64_t ticket, int64_t since_ns, int64_t now_ns,
                        struct tk_verdict *ret_verdict);
 
+/* What is no spans was refused: count it, and tell of the first. */
+void tk_worker_refuse_signal(struct tk_worker *worker, enum tk_signal signal);
+
 /* Answer a query; a failure is in the answer. */
 void tk_worker_query(struct tk_worker *worker, const struct tk_request *request,
                      struct tk_answer *answer);

@@ -86,4 +86,9 @@ segments_hold() {
     [ "$output" = '[["prices","1","true"],["shop","2","false"]]' ]
     kill -0 "$SERVER"
     serve_stop
+
+    # What the agents send besides, as they do unless they are told not to, is refused where they see it.
+    grep -q 'OTEL_METRICS_EXPORTER=none stops an agent that sends them' prices.log
+    [ "$(grep -c 'msg="metrics are not stored here' ready)" -eq 1 ]
+    grep -q '^[0-9]* requests* of metrics refused$' receipt
 }

@@ -142,6 +142,27 @@ spans_in() {
     serve_stop
 }
 
+@test "metrics and logs are refused with what stops their sender, told once and counted" {
+    serve_start -j run
+    for _ in 1 2 3; do
+        curl -sS -o body -w '%{http_code}' -H 'Content-Type: application/json' -d '{"resourceMetrics":[]}' \
+            "http://$HTTP/v1/metrics" >status
+        [ "$(cat status)" = 404 ]
+        [ "$(jq .code body)" = 12 ]
+        [[ $(jq -r .message body) == *"OTEL_METRICS_EXPORTER=none stops"* ]]
+    done
+    [ "$(curl -sS -o body -w '%{http_code}' -H 'Content-Type: application/x-protobuf' -d '' "http://$HTTP/v1/logs")" = 404 ]
+    grep -aq 'OTEL_LOGS_EXPORTER=none stops' body
+    curl -sS "http://$HTTP/metrics" >metrics
+    grep -qx 'tracekit_refused_signals_total{signal="metrics"} 3' metrics
+    grep -qx 'tracekit_refused_signals_total{signal="logs"} 1' metrics
+    grep -qx 'tracekit_refused_signals_total{signal="profiles"} 0' metrics
+    [ "$(grep -c 'mod=serve msg="metrics are not stored here' ready)" = 1 ]
+    [ "$(grep -c 'mod=serve msg="logs are not stored here' ready)" = 1 ]
+    serve_stop
+    [ "$(jq -c .refused_signals receipt)" = '{"metrics":3,"logs":1,"profiles":0}' ]
+}
+
 @test "promtool has nothing to say against the metrics" {
     load peers
     peers_promtool

@@ -36,6 +36,7 @@ static void what_workers_count_is_one_sum(void **state)
         tk_counters_add_slow(counters);
         tk_counters_add_expired(counters);
         tk_counters_add_unsynced(counters);
+        tk_counters_add_signal(counters, TK_SIGNAL_LOGS);
         tk_counters_add_answer(counters, 1000);
         tk_counters_sum(counters, &sum);
         tk_counters_release(counters);
@@ -54,6 +55,8 @@ static void what_workers_count_is_one_sum(void **state)
     assert_int_equal(sum.closed_slow, 2);
     assert_int_equal(sum.expired, 2);
     assert_int_equal(sum.unsynced, 2);
+    assert_int_equal(sum.signals[TK_SIGNAL_LOGS], 2);
+    assert_int_equal(sum.signals[TK_SIGNAL_METRICS], 0);
     assert_int_equal(sum.ack.sum_ns, 2000);
     assert_int_equal(sum.ack.counts[0], 2);
 }

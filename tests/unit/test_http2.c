@@ -238,6 +238,18 @@ static void each_row_of_the_table_has_its_answer(void **state)
          "200",
          "12",
          "unknown service or method: spans go to " EXPORT},
+        {{.path = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+          .body = {FRAME("\0"), 5}},
+         "200",
+         "12",
+         "metrics are not stored here, spans are: OTEL_METRICS_EXPORTER=none stops an agent that "
+         "sends them"},
+        {{.path = "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+          .body = {FRAME("\0"), 5}},
+         "200",
+         "12",
+         "logs are not stored here, spans are: OTEL_LOGS_EXPORTER=none stops an agent that sends "
+         "them"},
         {{.coding = "br", .body = {FRAME("\0"), 5}},
          "200",
          "12",

@@ -122,6 +122,43 @@ static void the_head_decides(void **state)
     }
 }
 
+static void what_is_no_spans_is_answered_with_what_stops_its_sender(void **state)
+{
+    (void)state;
+    static const struct {
+        enum tk_protocol protocol;
+        const char *method, *path, *type;
+        enum tk_signal signal;
+        const char *body; /* its beginning */
+    } cases[] = {
+        {HTTP, "POST", "/v1/metrics", "application/json", TK_SIGNAL_METRICS,
+         "{\"code\":12,\"message\":\"metrics are not stored here, spans are: "
+         "OTEL_METRICS_EXPORTER=none stops"},
+        {HTTP, "POST", "/v1/logs", "application/x-protobuf", TK_SIGNAL_LOGS,
+         "\x08\x0C\x12\x5Blogs are not stored here, spans are: OTEL_LOGS_EXPORTER=none stops"},
+        {HTTP, "POST", "/v1development/profiles", "text/plain", TK_SIGNAL_PROFILES,
+         "profiles are not stored here, spans are\n"},
+        {HTTP, "GET", "/v1/metrics", "", TK_SIGNAL_COUNT, "there is no such path"},
+        {HTTP, "POST", "/v1/metric", "application/json", TK_SIGNAL_COUNT, "there is no such path"},
+        {ZIPKIN, "POST", "/v1/logs", "application/json", TK_SIGNAL_COUNT, "there is no such path"},
+    };
+    for (size_t i = 0; i < TK_COUNTOF(cases); i++) {
+        struct tk_head head = {.protocol = cases[i].protocol,
+                               .method = tk_str_from(cases[i].method),
+                               .path = tk_str_from(cases[i].path),
+                               .content_type = tk_str_from(cases[i].type)};
+        struct tk_answer answer = {0};
+        struct tk_plan plan;
+        tk_buf_init(&answer.body, 10000);
+        tk_plan_make(&head, MAX_BODY, &plan, &answer);
+        assert_int_equal(plan.kind, TK_PLAN_REFUSE);
+        assert_int_equal(plan.signal, cases[i].signal);
+        assert_int_equal(answer.status, 404);
+        assert_true(tk_str_starts_with(tk_buf_str(&answer.body), tk_str_from(cases[i].body)));
+        tk_buf_release(&answer.body);
+    }
+}
+
 static void a_page_answers_what_is_neither_api_nor_of_the_server(void **state)
 {
     (void)state;
@@ -261,6 +298,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(heads_that_two_readers_take_for_two_requests_are_refused),
         cmocka_unit_test(the_head_decides),
+        cmocka_unit_test(what_is_no_spans_is_answered_with_what_stops_its_sender),
         cmocka_unit_test(a_page_answers_what_is_neither_api_nor_of_the_server),
         cmocka_unit_test(each_outcome_has_its_answer),
         cmocka_unit_test(protobuf_is_answered_in_protobuf),
