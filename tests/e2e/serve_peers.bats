@@ -45,14 +45,26 @@ python() {
     [ "$(jq -c '[.accepted_spans, .refused_spans, .requests.bad, .requests.failed]' receipt)" = '[3600,0,0,0]' ]
 }
 
-@test "Python's SDK exports by protobuf and gRPC, with gzip and without" {
+@test "Python's SDK exports by protobuf, JSON and gRPC, with gzip, deflate and without" {
     serve_start -j run
-    for compression in none gzip; do
-        python http "http://$HTTP/v1/traces" "$compression" 300
+    for compression in none gzip deflate; do
+        python proto "http://$HTTP/v1/traces" "$compression" 300
+        python json "http://$HTTP/v1/traces" "$compression" 300
         python grpc "$GRPC" "$compression" 300
     done
     serve_stop
-    [ "$(jq -c '[.accepted_spans, .refused_spans, .requests.bad, .requests.failed]' receipt)" = '[2400,0,0,0]' ]
+    [ "$(jq -c '[.accepted_spans, .refused_spans, .requests.bad, .requests.failed]' receipt)" = '[5400,0,0,0]' ]
+    # However they came, they are the same.
+    "$TK" spans run --limit 10000 --json >listed
+    for kind in proto json grpc; do
+        jq -c --arg service "py-$kind" 'select(.resource."service.name" == $service)
+            | [.name, .kind, .status, .attributes, .events[0].name, .events[0].attributes, .links[0].attributes, .scope]' \
+            listed | sort >"$kind"
+        [ "$(wc -l <"$kind")" -eq 1800 ]
+    done
+    cmp proto json
+    cmp proto grpc
+    grep -q '"large":9007199254740993,"negative":-1,"ratio":0.1,"vip":true,"tags":\["a","✗"\],"raw":' listed
 }
 
 @test "what an application exports is in Jaeger's answers and in DuckDB" {
