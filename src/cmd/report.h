@@ -67,11 +67,32 @@ TK_MUST_USE int tk_report_read(struct tk_report *report, const char *selector, c
 TK_MUST_USE int tk_report_begin(struct tk_report *report, const char *selector, const char *kind,
                                 struct tk_job **ret_job, struct tk_err *err);
 
+#define TK_FIGURE_MAX 32 /* bytes of a figure as text */
+
 /* `status` of a build and of steps that are not over; never in a document. */
 #define TK_REPORT_RUNNING "running"
 
 /* "ok", "failed", "incomplete", and how to show it. */
 const char *tk_outcome_text(tk_str status, enum tk_style *ret_style);
+
+/* It is over and did not succeed. */
+bool tk_step_is_bad(const struct tk_job_step *step);
+
+/* Likewise of a step, for a table: also "failed (3)", "killed (9)", "timed out". */
+const char *tk_step_outcome(const struct tk_job_step *step, enum tk_style *ret_style,
+                            char buf[TK_FIGURE_MAX]);
+
+/* What became of a bad step, as a sentence about it: "killed by SIGKILL". */
+#define TK_SENTENCE_MAX 96
+const char *tk_step_outcome_sentence(const struct tk_job_step *step, char buf[TK_SENTENCE_MAX]);
+
+/* The first steps that are bad. Returns how many there are. */
+#define TK_BAD_STEPS_MAX 10
+size_t tk_report_bad_steps(const struct tk_job *job,
+                           const struct tk_job_step *ret_steps[TK_BAD_STEPS_MAX]);
+
+/* Append them, a line each; nothing where all is well. */
+void tk_report_put_bad_steps(struct tk_report *report, const struct tk_job *job);
 
 /* "NAME" of the original's files prints figures of its CPU with this before them. */
 const char *tk_about_sign(const struct tk_job_step *step);
@@ -90,8 +111,6 @@ void tk_report_put_header(struct tk_report *report, const struct tk_job *job);
 int tk_step_depth(const struct tk_job *job, const struct tk_job_step *step);
 
 /* Figures as this report prints them ---------------------------------------------------- */
-
-#define TK_FIGURE_MAX 32
 
 /* "5ms", "0.4s", "12.3s", "4m10s", "1h05m"; "-" when unknown. */
 const char *tk_figure_seconds(double seconds, char buf[TK_FIGURE_MAX]);

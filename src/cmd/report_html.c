@@ -140,7 +140,7 @@ static void put_bar(struct tk_report *report, const struct tk_job *job, const st
     int depth = tk_step_depth(job, step);
     double x = x_of(axis, step->start_time);
     double width = fmax(x_of(axis, step->start_time + step->duration_s) - x, 1.5);
-    bool bad = step->status.p && !tk_str_eq(step->status, TK_STR(TK_JOB_SUCCESS));
+    bool bad = tk_step_is_bad(step);
     bool critical = tk_str_to_cstr(step->name, name, sizeof(name)) &&
                     tk_job_has_text(&job->critical_path, name);
     tk_buf_printf(out, "<text x='%d' y='%.1f'>", 2 + 10 * depth, y + 13);
@@ -469,8 +469,9 @@ static void put_step(struct tk_report *report, const struct tk_job_step *step)
     tk_buf_lit(out, "<details><summary><b>");
     put_text(report, out, step->name, 80);
     tk_buf_printf(out, "</b> %s", tk_figure_seconds(step->duration_s, figure));
-    if (step->status.p && !tk_str_eq(step->status, TK_STR(TK_JOB_SUCCESS)))
-        tk_buf_printf(out, " <span class=bad>%s</span>", tk_outcome_text(step->status, &style));
+    if (tk_step_is_bad(step)) {
+        tk_buf_printf(out, " <span class=bad>%s</span>", tk_step_outcome(step, &style, figure));
+    }
     if (verdict) {
         tk_buf_lit(out, " <span class=dim>");
         put_text(report, out, tk_diagnosis_label(verdict), 30);
@@ -527,6 +528,26 @@ static void put_header(struct tk_report *report, const struct tk_job *job)
     tk_buf_lit(out, "</p>");
 }
 
+static void put_bad_steps(struct tk_report *report, const struct tk_job *job)
+{
+    char sentence[TK_SENTENCE_MAX];
+    struct tk_buf *out = &report->out;
+    const struct tk_job_step *steps[TK_BAD_STEPS_MAX];
+    size_t count = tk_report_bad_steps(job, steps);
+    if (count == 0)
+        return;
+    tk_buf_lit(out, "<h2>Not ok</h2><ul>");
+    for (size_t i = 0; i < count && i < TK_BAD_STEPS_MAX; i++) {
+        tk_buf_lit(out, "<li><b>");
+        put_text(report, out, steps[i]->name, 60);
+        tk_buf_printf(out, "</b> <span class=bad>%s</span>",
+                      tk_step_outcome_sentence(steps[i], sentence));
+    }
+    if (count > TK_BAD_STEPS_MAX)
+        tk_buf_printf(out, "<li>and %zu more steps", count - TK_BAD_STEPS_MAX);
+    tk_buf_lit(out, "</ul>");
+}
+
 static void put_reasons(struct tk_report *report, const struct tk_job *job)
 {
     struct tk_reason reasons[TK_REASONS_MAX];
@@ -577,6 +598,7 @@ int tk_report_put_html(struct tk_report *report, const struct tk_job *job, struc
     tk_look_init_plain(&report->look, true, 100);
     tk_buf_puts(&report->out, head);
     put_header(report, job);
+    put_bad_steps(report, job);
     put_reasons(report, job);
     tk_buf_lit(&report->out, "<h2>Time</h2>");
     struct axis second = other.count ? axis_of(other.jobs[0]) : axis;

@@ -178,12 +178,7 @@ static void set_verdict(const struct tk_report *report, struct tk_grid *grid,
     bool judged = tk_str_eq(step->status, TK_STR(TK_JOB_SUCCESS)) ||
                   (level >= TK_LEVEL_INFO && tk_str_eq(step->status, TK_STR(TK_REPORT_RUNNING)));
     if (step->status.p && !judged) {
-        const char *outcome = tk_outcome_text(step->status, &style);
-        if (step->exit_code > 0) {
-            (void)snprintf(text, sizeof(text), "%s (%lld)", outcome, (long long)step->exit_code);
-        } else {
-            (void)snprintf(text, sizeof(text), "%s", outcome);
-        }
+        (void)tk_step_outcome(step, &style, text);
     } else if (level >= TK_LEVEL_INFO) {
         (void)tk_clean(report, tk_diagnosis_label(verdict), 20, text);
         style = style_of_level(level);
@@ -262,6 +257,7 @@ int tk_report_latest(struct tk_report *report, struct tk_err *err)
         tk_buf_lit(&report->out, "no steps recorded: none was started between init and finalize\n");
     rc = tk_report_put_steps(report, job, err);
     put_notes(report, job);
+    tk_report_put_bad_steps(report, job);
     tk_report_put_reasons(report, job);
     return rc;
 }

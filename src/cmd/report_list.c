@@ -247,19 +247,23 @@ static void put_findings(struct tk_report *report, tk_str title,
 /* What is last known of a step that never ended. */
 static void put_last_state(struct tk_report *report, const struct tk_job_step *step)
 {
-    char text[TK_CLEAN_MAX];
+    TK_CLEANUP(tk_buf_release) struct tk_buf text;
+    char name[TK_CLEAN_MAX];
+    char sentence[TK_SENTENCE_MAX];
     const struct tk_job_samples *samples = &step->samples;
+    tk_buf_init(&text, 65536);
     if (!tk_str_eq(step->status, TK_STR(TK_JOB_INCOMPLETE)))
         return;
-    tk_buf_printf(&report->out, "\n %s never ended", tk_clean(report, step->name, 60, text));
+    tk_buf_printf(&text, "%s: %s", tk_clean(report, step->name, 60, name),
+                  tk_step_outcome_sentence(step, sentence));
     const struct tk_job_row *last =
         samples->rows.count ? &samples->rows.items[samples->rows.count - 1] : NULL;
-    tk_buf_puts(&report->out, last ? "; at last:" : "");
+    tk_buf_puts(&text, last ? "; at last:" : "");
     for (size_t i = 0; last && i < last->count && i < samples->cols.count; i++) {
-        tk_buf_printf(&report->out, " %.*s=%.3g", TK_STR_ARG(samples->cols.items[i]),
-                      last->items[i]);
+        tk_buf_printf(&text, " %.*s=%.3g", TK_STR_ARG(samples->cols.items[i]), last->items[i]);
     }
-    tk_buf_putc(&report->out, '\n');
+    tk_buf_lit(&report->out, "\n ");
+    tk_text_put_wrapped(&report->out, &report->look, tk_buf_str(&text), 1, 6);
 }
 
 int tk_report_diagnose(struct tk_report *report, struct tk_err *err)

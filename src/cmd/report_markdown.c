@@ -64,8 +64,8 @@ static void put_row(struct tk_report *report, const struct tk_job_step *step)
                   tk_figure_mb(own ? step->memory.peak_mb : step->memory_used_mb, figure));
     tk_buf_printf(out, " | %s", tk_figure_mb(written, figure));
     tk_buf_printf(out, " | %s | ", tk_figure_mb(received, figure));
-    if (step->status.p && !tk_str_eq(step->status, TK_STR(TK_JOB_SUCCESS)))
-        tk_buf_printf(out, "**%s** ", tk_outcome_text(step->status, &style));
+    if (tk_step_is_bad(step))
+        tk_buf_printf(out, "**%s** ", tk_step_outcome(step, &style, figure));
     if (verdict)
         put_text(report, out, tk_diagnosis_label(verdict));
     tk_buf_lit(out, " |\n");
@@ -145,12 +145,12 @@ static void put_gantt(struct tk_report *report, const struct tk_job *job)
         const struct tk_job_step *step = &job->steps.items[i];
         if (!isfinite(step->start_time) || !isfinite(step->duration_s))
             continue;
-        bool bad = step->status.p && !tk_str_eq(step->status, TK_STR(TK_JOB_SUCCESS));
         tk_buf_lit(&report->out, "  ");
         put_bar_name(report, step->name);
         tk_buf_printf(&report->out, " (%s) :%s%.0f, %.0f\n",
-                      tk_figure_seconds(step->duration_s, figure), bad ? "crit, " : "",
-                      step->start_time, step->start_time + fmax(step->duration_s, 1));
+                      tk_figure_seconds(step->duration_s, figure),
+                      tk_step_is_bad(step) ? "crit, " : "", step->start_time,
+                      step->start_time + fmax(step->duration_s, 1));
     }
     tk_buf_lit(&report->out, "```\n");
 }
@@ -176,6 +176,23 @@ static void put_reason(struct tk_report *report, const struct tk_reason *reason)
     tk_buf_putc(&report->out, '\n');
 }
 
+static void put_bad_steps(struct tk_report *report, const struct tk_job *job)
+{
+    char sentence[TK_SENTENCE_MAX];
+    struct tk_buf *out = &report->out;
+    const struct tk_job_step *steps[TK_BAD_STEPS_MAX];
+    size_t count = tk_report_bad_steps(job, steps);
+    for (size_t i = 0; i < count && i < TK_BAD_STEPS_MAX; i++) {
+        tk_buf_lit(out, "- **");
+        put_text(report, out, steps[i]->name);
+        tk_buf_printf(out, "**: %s\n", tk_step_outcome_sentence(steps[i], sentence));
+    }
+    if (count > TK_BAD_STEPS_MAX)
+        tk_buf_printf(out, "- and %zu more steps\n", count - TK_BAD_STEPS_MAX);
+    if (count > 0)
+        tk_buf_putc(out, '\n');
+}
+
 int tk_report_put_markdown(struct tk_report *report, const struct tk_job *job, struct tk_err *err)
 {
     struct tk_reason reasons[TK_REASONS_MAX];
@@ -195,6 +212,7 @@ int tk_report_put_markdown(struct tk_report *report, const struct tk_job *job, s
                       job->baseline.delta_percent, (long long)job->baseline.n);
     }
     tk_buf_lit(&report->out, "\n\n");
+    put_bad_steps(report, job);
     size_t count = tk_diagnosis_reasons(job, reasons);
     for (size_t i = 0; i < count; i++)
         put_reason(report, &reasons[i]);

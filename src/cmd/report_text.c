@@ -88,28 +88,6 @@ const char *tk_clean(const struct tk_report *report, tk_str text, int width, cha
     return buf;
 }
 
-const char *tk_outcome_text(tk_str status, enum tk_style *ret_style)
-{
-    static const struct {
-        const char *status;
-        const char *text;
-        enum tk_style style;
-    } outcomes[] = {
-        {TK_JOB_SUCCESS, "ok", TK_STYLE_GOOD},
-        {TK_JOB_FAILED, "failed", TK_STYLE_BAD},
-        {TK_JOB_INCOMPLETE, "incomplete", TK_STYLE_WARN},
-        {TK_REPORT_RUNNING, "running", TK_STYLE_CHART},
-    };
-    for (size_t i = 0; i < TK_COUNTOF(outcomes); i++) {
-        if (!tk_str_eq(status, tk_str_from(outcomes[i].status)))
-            continue;
-        *ret_style = outcomes[i].style;
-        return outcomes[i].text;
-    }
-    *ret_style = TK_STYLE_WARN;
-    return "unknown";
-}
-
 const char *tk_about_sign(const struct tk_job_step *step)
 {
     return tk_job_has_text(&step->quality, TK_JOB_QUALITY_V1) ? "~" : "";

@@ -37,7 +37,7 @@ static int close_steps(struct tk_session *session, struct tk_err *err)
     for (size_t i = 0; rc == 0 && i < session->spans.count; i++) {
         const struct tk_step_span *span = &session->spans.items[i];
         if (!span->end && !span->gone)
-            rc = tk_session_tell_gone(session, span, last_ns, err);
+            rc = tk_session_tell_gone(session, span, last_ns, NULL, err);
     }
     return rc < 0 ? rc : tk_session_find(session, err);
 }

@@ -380,11 +380,15 @@ static void measure_left(struct tk_session *session, const struct tk_step_record
 }
 
 int tk_session_tell_gone(struct tk_session *session, const struct tk_step_span *span,
-                         int64_t boot_ns, struct tk_err *err)
+                         int64_t boot_ns, const struct tk_ending *ending, struct tk_err *err)
 {
     struct tk_step_record record;
     const struct tk_step_record *start = span->start;
     tk_step_record_init(&record, TK_STEP_GONE, start->span);
+    if (ending) {
+        record.step.exit_code = ending->exit_code;
+        record.step.signal = ending->signal;
+    }
     if (boot_ns == 0) {
         tk_session_read_host(session, &record);
     } else {

@@ -13,6 +13,7 @@
 #define TK_STEP_SESSION_H
 
 #include "step/curve.h"
+#include "step/ending.h"
 #include "step/journal.h"
 #include "step/state.h"
 
@@ -74,9 +75,10 @@ TK_MUST_USE int tk_session_end(struct tk_session *session, tk_str name, pid_t sh
 
 /* Note that the owner of an open step ended without saying so, and what its control group had used.
  * `boot_ns` is when it was last seen, of which the counters of the host are then not known; 0 = it
- * ended just now. */
+ * ended just now. `ending` may be NULL: it is not known how. */
 TK_MUST_USE int tk_session_tell_gone(struct tk_session *session, const struct tk_step_span *span,
-                                     int64_t boot_ns, struct tk_err *err);
+                                     int64_t boot_ns, const struct tk_ending *ending,
+                                     struct tk_err *err);
 
 /* Read the counters of the host into a record, now. */
 void tk_session_read_host(struct tk_session *session, struct tk_step_record *record);

@@ -136,10 +136,14 @@ static void sample(struct watch *watch)
 
 /* Owners ----------------------------------------------------------------------------- */
 
-static void tell_gone(struct watch *watch, const struct tk_step_span *span)
+/* `pidfd` is that of the owner, -1 when it ended unseen. */
+static void tell_gone(struct watch *watch, const struct tk_step_span *span, int pidfd)
 {
     struct tk_err ignored;
-    (void)!tk_session_tell_gone(watch->session, span, 0, &ignored);
+    struct tk_ending ending;
+    const struct tk_step_record *start = span->start;
+    tk_ending_read(&watch->session->kernel, pidfd, (pid_t)start->owner, start->owner_born, &ending);
+    (void)!tk_session_tell_gone(watch->session, span, 0, &ending, &ignored);
 }
 
 static bool is_watched(const struct watch *watch, tk_str span)
@@ -164,7 +168,7 @@ static void add_owner(struct watch *watch, const struct tk_step_span *span)
     if (fd < 0 ||
         !tk_step_process_read(&watch->session->kernel, (pid_t)start->owner, &above, &born) ||
         born != start->owner_born) {
-        tell_gone(watch, span);
+        tell_gone(watch, span, -1);
         return;
     }
     struct owner *owner = &watch->owners[watch->owner_count];
@@ -211,7 +215,7 @@ static void check_owners(struct watch *watch, const struct pollfd *fds)
         const struct tk_step_span *span =
             tk_step_spans_get(&watch->session->spans, tk_str_from(watch->owners[i].span));
         if (span)
-            tell_gone(watch, span);
+            tell_gone(watch, span, watch->owners[i].pidfd);
         drop_owner(watch, i);
     }
 }
