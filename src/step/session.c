@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/number.h"
 #include "step/session_internal.h"
 
 enum {
@@ -204,12 +205,43 @@ static void new_span(char ret[TK_STEP_SPAN_MAX])
                    (unsigned long long)(tk_clock_boot_ns() / TK_NS_PER_US), (unsigned)getpid());
 }
 
-static const struct tk_step_span *owned_by(const struct tk_step_spans *spans, pid_t pid,
-                                           int64_t born)
+/* The process that made up the name of a span. */
+static pid_t span_maker(tk_str span)
 {
-    for (size_t i = spans->count; i-- > 0;) {
-        const struct tk_step_span *span = &spans->items[i];
-        if (!span->end && span->start->owner == pid && span->start->owner_born == born)
+    uint32_t pid = 0;
+    for (size_t i = tk_str_find_last(span, '.') + 1; i < span.n; i++)
+        pid = pid * 16 + (uint32_t)tk_hex_value(span.p[i]);
+    return (pid_t)pid;
+}
+
+struct process {
+    pid_t pid; /* 0 = none */
+    int64_t born;
+};
+
+/* The shell forked this child before it began the step: what it left running beside it is not part
+ * of what it does next. Within a tick of the clock the numbers of processes tell, as they ascend.
+ */
+static bool is_older(const struct tk_kernel *kernel, const struct process *child,
+                     const struct tk_step_span *span)
+{
+    const struct tk_step_record *start = span->start;
+    int64_t tick_ns = TK_NS_PER_S / kernel->clk_tck;
+    if (!child->pid || !tk_str_eq(start->step.kind, TK_STR("shell")))
+        return false;
+    int64_t start_ticks = start->boot_ns / tick_ns;
+    return child->born < start_ticks ||
+           (child->born == start_ticks && child->pid < span_maker(start->span));
+}
+
+/* The last open step of a process, `below` which stands the child of it that is looked at. */
+static const struct tk_step_span *owned_by(const struct tk_session *session,
+                                           const struct process *owner, const struct process *below)
+{
+    for (size_t i = session->spans.count; i-- > 0;) {
+        const struct tk_step_span *span = &session->spans.items[i];
+        if (!span->end && span->start->owner == owner->pid &&
+            span->start->owner_born == owner->born && !is_older(&session->kernel, below, span))
             return span;
     }
     return NULL;
@@ -218,17 +250,19 @@ static const struct tk_step_span *owned_by(const struct tk_step_spans *spans, pi
 /* The step around one of this owner: the last open one of it or of a process above it. */
 static tk_str find_parent(const struct tk_session *session, pid_t pid)
 {
+    struct process below = {0};
+    struct process process = {.pid = pid};
     if (!tk_step_spans_last_open(&session->spans, (tk_str){0}))
         return (tk_str){0};
-    for (int i = 0; i < ANCESTORS && pid > 1; i++) {
+    for (int i = 0; i < ANCESTORS && process.pid > 1; i++) {
         pid_t above;
-        int64_t born;
-        if (!tk_step_process_read(&session->kernel, pid, &above, &born))
+        if (!tk_step_process_read(&session->kernel, process.pid, &above, &process.born))
             break;
-        const struct tk_step_span *span = owned_by(&session->spans, pid, born);
+        const struct tk_step_span *span = owned_by(session, &process, &below);
         if (span)
             return span->start->span;
-        pid = above;
+        below = process;
+        process.pid = above;
     }
     return (tk_str){0};
 }

@@ -192,6 +192,16 @@ teardown() {
         .critical_path == ["outer"]' "$(document)"
 }
 
+@test "what a shell left running before it began a step is beside that step, not within it" {
+    in_shell 'telemetry_init build
+        (sleep 0.3; telemetry_step_start beside; telemetry_step_end beside) &
+        telemetry_step_start outer
+        (telemetry_step_start inner; telemetry_step_end inner)
+        wait; telemetry_step_end outer; telemetry_finalize'
+    jq -e '[.steps[] | [.id, .parent, .name]] == [["s1", null, "outer"], ["s2", "s1", "inner"],
+        ["s3", null, "beside"]]' "$(document)"
+}
+
 @test "marks, measures and artifacts are told with their step" {
     head -c 2097152 /dev/zero >image
     in_shell 'telemetry_init build; telemetry_step_start pack'
