@@ -4,11 +4,12 @@
 
 # serve_start [OPTION...] RUN: start it; sets SERVER (its pid), HTTP, GRPC, ZIPKIN, QUERY ("HOST:PORT").
 serve_start() {
+    rm -f ready # of the server before
     "$TK" serve --http 127.0.0.1:0 --grpc 127.0.0.1:0 --zipkin 127.0.0.1:0 --query 127.0.0.1:0 "$@" \
         >receipt 2>ready 3>&- &
     SERVER=$!
     for _ in $(seq 200); do
-        grep -q ready ready && break
+        grep -qs ready ready && break
         kill -0 "$SERVER" 2>/dev/null || break
         sleep 0.05
     done
