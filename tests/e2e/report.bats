@@ -299,12 +299,12 @@ pushed() {
     fits
     [[ $output == "build 4"*"running"*"one"*"two"*"running"*"1 of 2 steps, about "*" left, done at "* ]]
     "$TK" report watch --json | jq -e '[.steps[].status] == ["success", "running"]'
-    script -qec "timeout 3 '$TK' report watch" /dev/null >frames &
+    script -qec "timeout 3 '$TK' report watch" /dev/null >"$BATS_TEST_TMPDIR/frames" &
     sleep 1.5
     "$TK" step end two 2>/dev/null
     "$TK" step finalize >/dev/null
     wait
-    grep -q 'it is finalised' frames
+    grep -q 'it is finalised' "$BATS_TEST_TMPDIR/frames"
     rm -rf "$TELEMETRY_DIR"
 }
 
