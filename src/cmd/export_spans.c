@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The spans of a run as one file of another format, or as Parquet segments anew. Formats that want
- * whole traces get them in the order of their first span: the rows are gathered in as many passes
- * over the segments as memory asks for, each with its share of the trace ids. */
+/* The spans of a run as one file of another format, or as Parquet segments: copied, or anew.
+ * Formats that want whole traces get them in the order of their first span: the rows are gathered
+ * in as many passes over the segments as memory asks for, each with its share of the trace ids. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/file.h"
 #include "base/human.h"
@@ -23,7 +22,6 @@
 #define CALL_SPANS ((size_t)4096)    /* that an encoder gets at once, when traces are no longer */
 #define TEXT_FLUSH ((size_t)1 << 20)
 #define TEXT_MAX   ((size_t)4 << 30)
-#define REST_NS    2000000 /* while a segment is written */
 
 struct export
 {
@@ -184,46 +182,17 @@ static int export_file(struct export *export, int out_dirfd, const char *output,
 
 /* Parquet -------------------------------------------------------------------------------------- */
 
-/* Hand the full batch on, as soon as the writer can take it. */
-static int seal(struct export *export, struct tk_err *err)
-{
-    const struct timespec rest = {.tv_nsec = REST_NS};
-    int rc;
-    while ((rc = tk_segment_sink_seal(export->sink, err)) == -EAGAIN)
-        (void)nanosleep(&rest, NULL);
-    return rc;
-}
-
-static int visit_segments(void *user, const struct tk_span_rows *rows, struct tk_err *err)
-{
-    struct export *export = user;
-    int rc = 0;
-    for (size_t i = 0; i < rows->n && rc == 0;) {
-        struct tk_span_copy *copy = NULL;
-        rc = tk_span_copy_new(tk_segment_sink_batch(export->sink), rows->batch, &copy, err);
-        while (rc == 0 && i < rows->n) {
-            rc = tk_span_copy_row(copy, tk_span_rows_at(rows, i));
-            i += rc == 0;
-        }
-        tk_span_copy_free(copy);
-        if (rc == -ENOBUFS)
-            rc = seal(export, err);
-    }
-    return rc;
-}
-
 static int export_parquet(struct export *export, int out_dirfd, const char *output,
                           struct tk_err *err)
 {
     TK_CLEANUP(tk_fd_close) int spans = -1;
-    const struct tk_span_query all = {0};
     struct tk_segment_counts counts;
     int rc = tk_dir_make(out_dirfd, "spans", err);
     rc = rc < 0 ? rc : tk_dir_open(out_dirfd, "spans", &spans, err);
     rc = rc < 0 ? rc
                 : tk_segment_sink_new(spans, &(struct tk_segment_opts){.no_log = true},
                                       &export->sink, err);
-    rc = rc < 0 ? rc : tk_segment_set_scan(export->set, &all, visit_segments, export, err);
+    rc = rc < 0 ? rc : tk_segment_set_copy(export->set, export->sink, err);
     rc = rc < 0 ? rc : tk_segment_sink_close(export->sink, err);
     if (rc < 0)
         return rc;

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/compiler.h"
 #include "base/err.h"
 #include "span/span_batch.h"
@@ -80,6 +81,17 @@ extern const tk_str tk_status_texts[TK_SPAN_STATUS_COUNT];
 #define TK_SEGMENT_OPERATIONS_MAX 4096 /* more are not listed, but counted from the columns */
 #define TK_PROMOTED_MAX           256  /* columns of attributes, and as many of resources */
 #define TK_PROMOTED_SHARE         20   /* one of so many spans carries the key */
+
+/* What a file says of itself under TK_SEGMENT_PAIR. */
+struct tk_segment_summary {
+    uint64_t spans;
+    int64_t first_ns, last_ns;
+    const uint32_t *replaces;
+    size_t replace_count;
+};
+
+/* {"version":1,"spans":12,"first_ns":...,"last_ns":...,"replaces":[3,4]} */
+void tk_segment_summary_put(const struct tk_segment_summary *summary, struct tk_buf *out);
 
 struct tk_columns_opts {
     int level;                /* of zstd; 0 = 3 */

@@ -325,7 +325,19 @@ static int put_plain(struct tk_columns *columns, struct tk_err *err)
 
 /* Metadata ----------------------------------------------------------------------------------- */
 
-/* {"version":1,"spans":12,"first_ns":...,"last_ns":...,"replaces":[3,4]} */
+void tk_segment_summary_put(const struct tk_segment_summary *summary, struct tk_buf *out)
+{
+    tk_buf_printf(out, "{\"version\":%d,\"spans\":%llu,\"first_ns\":%lld,\"last_ns\":%lld",
+                  TK_SEGMENT_VERSION, (unsigned long long)summary->spans,
+                  (long long)summary->first_ns, (long long)summary->last_ns);
+    tk_buf_lit(out, ",\"replaces\":[");
+    for (size_t i = 0; i < summary->replace_count; i++) {
+        tk_json_put_comma(out);
+        tk_buf_put_u64(out, summary->replaces[i]);
+    }
+    tk_buf_lit(out, "]}");
+}
+
 static void put_summary(struct tk_columns *columns)
 {
     const struct tk_span_batch *batch = columns->batch;
@@ -340,14 +352,10 @@ static void put_summary(struct tk_columns *columns)
         last = end > last ? end : last;
     }
     tk_buf_reset(out);
-    tk_buf_printf(out, "{\"version\":%d,\"spans\":%zu,\"first_ns\":%lld,\"last_ns\":%lld",
-                  TK_SEGMENT_VERSION, columns->rows, (long long)first, (long long)last);
-    tk_buf_lit(out, ",\"replaces\":[");
-    for (size_t i = 0; i < columns->opts->replace_count; i++) {
-        tk_json_put_comma(out);
-        tk_buf_put_u64(out, columns->opts->replaces[i]);
-    }
-    tk_buf_lit(out, "]}");
+    tk_segment_summary_put(&(struct tk_segment_summary){columns->rows, first, last,
+                                                        columns->opts->replaces,
+                                                        columns->opts->replace_count},
+                           out);
     tk_parquet_writer_add_pair(columns->writer, TK_SEGMENT_PAIR, tk_buf_str(out));
 }
 

@@ -9,7 +9,7 @@
  *   columns.h       spans as Parquet columns, both ways
  *   segment_log.h   the log: blocks of column data with checksums; torn tails are cut
  *   segment_sink.h  batches in, log and segments out, for one thread
- *   segment_set.h   what is there: segments and logs, traces by id, spans by a query
+ *   segment_set.h   what is there: segments and logs, traces by id, spans by a query, copies
  *   span_query.h    what is asked for
  *   trace_walk.h    traces by their ids, one after the other
  *

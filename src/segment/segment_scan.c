@@ -82,21 +82,28 @@ static int scan_segment(struct scan *scan, struct tk_segment_member *member, str
     return rc;
 }
 
-int tk_segment_set_scan(struct tk_segment_set *set, const struct tk_span_query *query,
-                        tk_span_visit_fn visit, void *user, struct tk_err *err)
+int tk_segment_set_scan_member(struct tk_segment_set *set, struct tk_segment_member *member,
+                               const struct tk_span_query *query, tk_span_visit_fn visit,
+                               void *user, struct tk_err *err)
 {
     struct scan scan = {set, query, visit, user, calloc(TK_SCAN_ROWS, sizeof(*scan.rows))};
     if (!scan.rows)
         return tk_fail(err, -ENOMEM, "segments: out of memory");
+    int rc = member->kind == TK_SEGMENT_PART ? scan_segment(&scan, member, err)
+                                             : scan_batch(&scan, member, err);
+    free(scan.rows);
+    return rc;
+}
+
+int tk_segment_set_scan(struct tk_segment_set *set, const struct tk_span_query *query,
+                        tk_span_visit_fn visit, void *user, struct tk_err *err)
+{
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < set->count; i++) {
         struct tk_segment_member *member = set->members[i];
-        if (!member->is_replaced) {
-            rc = member->kind == TK_SEGMENT_PART ? scan_segment(&scan, member, err)
-                                                 : scan_batch(&scan, member, err);
-        }
+        if (!member->is_replaced)
+            rc = tk_segment_set_scan_member(set, member, query, visit, user, err);
     }
-    free(scan.rows);
     return rc < 0 ? rc : 0;
 }
 
@@ -211,11 +218,7 @@ static int list_member(struct tk_segment_set *set, struct tk_segment_member *mem
     }
     if (member->file.operations.p)
         return tk_operations_add_json(&set->operations, member->file.operations, service, err);
-    struct scan scan = {set, &all, list_rows, &listing, calloc(TK_SCAN_ROWS, sizeof(*scan.rows))};
-    int rc = scan.rows ? scan_segment(&scan, member, err)
-                       : tk_fail(err, -ENOMEM, "segments: out of memory");
-    free(scan.rows);
-    return rc;
+    return tk_segment_set_scan_member(set, member, &all, list_rows, &listing, err);
 }
 
 int tk_segment_set_operations(struct tk_segment_set *set, tk_str service,

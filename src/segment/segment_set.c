@@ -311,6 +311,13 @@ static void count_times(struct tk_segment_totals *totals, int64_t first_ns, int6
     totals->last_ns = is_first || last_ns > totals->last_ns ? last_ns : totals->last_ns;
 }
 
+uint64_t tk_segment_member_spans(const struct tk_segment_member *member)
+{
+    if (member->kind == TK_SEGMENT_PART)
+        return member->file.rows;
+    return member->kind == TK_SEGMENT_BLOCK ? member->block.info.spans : member->batch->rows;
+}
+
 void tk_segment_set_count(const struct tk_segment_set *set, struct tk_segment_totals *ret_totals)
 {
     struct tk_segment_totals totals = {.bad_files = set->bad_count};

@@ -61,6 +61,15 @@ typedef int (*tk_span_visit_fn)(void *user, const struct tk_span_rows *rows, str
 TK_MUST_USE int tk_segment_set_scan(struct tk_segment_set *set, const struct tk_span_query *query,
                                     tk_span_visit_fn visit, void *user, struct tk_err *err);
 
+struct tk_segment_sink;
+
+/* All spans of the snapshot as segments of a sink without a log. A segment that fits into no new
+ * one together with a neighbour is copied as it is stored (tk_segment_sink_copy()), all others by
+ * rows.
+ */
+TK_MUST_USE int tk_segment_set_copy(struct tk_segment_set *set, struct tk_segment_sink *sink,
+                                    struct tk_err *err);
+
 /* Where a walk over all spans stands; zero = at the first one. */
 struct tk_segment_cursor {
     size_t member; /* the segment or log */

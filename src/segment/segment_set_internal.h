@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a set is made of, for its parts: segment_set.c (which files there are), segment_scan.c (rows
- * of all of them, traces by their ids), segment_find.c (the latest traces). */
+ * of all of them, traces by their ids), segment_find.c (the latest traces), segment_copy.c. */
 #ifndef TK_SEGMENT_SEGMENT_SET_INTERNAL_H
 #define TK_SEGMENT_SEGMENT_SET_INTERNAL_H
 
@@ -48,5 +48,14 @@ struct tk_segment_set {
 const struct tk_span_batch *tk_segment_set_rows(struct tk_segment_set *set,
                                                 struct tk_segment_member *member,
                                                 struct tk_err *err);
+
+/* tk_segment_set_scan() of one member. */
+TK_MUST_USE int tk_segment_set_scan_member(struct tk_segment_set *set,
+                                           struct tk_segment_member *member,
+                                           const struct tk_span_query *query,
+                                           tk_span_visit_fn visit, void *user, struct tk_err *err);
+
+/* Spans of a member. */
+uint64_t tk_segment_member_spans(const struct tk_segment_member *member);
 
 #endif

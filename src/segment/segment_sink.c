@@ -9,6 +9,7 @@
  * written and synced; batches need none, as each belongs to one thread at a time. */
 #include "segment/segment_sink.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -451,6 +452,27 @@ int tk_segment_sink_seal(struct tk_segment_sink *sink, struct tk_err *err)
     sink->current = next;
     (void)pthread_mutex_unlock(&sink->mutex);
     return 0;
+}
+
+int tk_segment_sink_copy(struct tk_segment_sink *sink, const struct tk_segment_file *file,
+                         struct tk_err *err)
+{
+    uint64_t bytes = 0;
+    assert(sink->opts.no_log && !sink->opts.compress);
+    int rc = tk_segment_sink_seal(sink, err);
+    if (rc < 0)
+        return rc;
+    uint32_t number = sink->current->number;
+    rc = tk_segment_write_copy(sink->dirfd, number, file, &bytes, err);
+    if (rc < 0)
+        return rc;
+    tk_segment_remove(sink->dirfd, TK_SEGMENT_LOG, number);
+    (void)pthread_mutex_lock(&sink->mutex);
+    sink->counts.spans += file->rows;
+    sink->counts.segments++;
+    sink->counts.bytes += bytes;
+    (void)pthread_mutex_unlock(&sink->mutex);
+    return job_begin(sink, sink->current, err);
 }
 
 /* The failure of segments that were given up, with what became of their rows. */

@@ -35,6 +35,7 @@ struct tk_segment_opts {
     uint32_t segment_traces; /* a segment is due at so many traces; 0 = no matter how many */
 };
 
+struct tk_segment_file;
 struct tk_segment_sink;
 
 /* A sink into the folder, which is open and stays the caller's. Segments are written by a thread
@@ -61,6 +62,11 @@ bool tk_segment_sink_is_due(const struct tk_segment_sink *sink, int64_t now_ns);
  * which the first of them could not be written yet. It is tried again until it can be. With
  * `no_log` this waits for the queue, and the first failure is the last. */
 TK_MUST_USE int tk_segment_sink_seal(struct tk_segment_sink *sink, struct tk_err *err);
+
+/* Write a segment of another folder as the next one, as it is stored; what is in the batch comes
+ * before it. For sinks without a log that do not compress. */
+TK_MUST_USE int tk_segment_sink_copy(struct tk_segment_sink *sink,
+                                     const struct tk_segment_file *file, struct tk_err *err);
 
 /* Seal what there is, wait until all segments are written. Fails when one cannot be, tried once
  * more; `err` tells how many spans that are. */

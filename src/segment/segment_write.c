@@ -46,20 +46,39 @@ static int put_bytes(void *user, tk_str bytes, struct tk_err *err)
     return tk_buf_check(&output->buf, output->name, err);
 }
 
-/* What a file is made of. */
+/* What a file is made of: another one, or a batch. */
 struct content {
+    const struct tk_segment_file *copy; /* NULL = the batch */
     const struct tk_span_batch *batch;
     const struct tk_columns_opts *columns;
     const struct tk_codec_options *compress; /* NULL = Parquet */
 };
 
+static int write_copy(const struct tk_segment_file *file, const struct tk_parquet_sink *sink,
+                      struct tk_err *err)
+{
+    TK_CLEANUP(tk_buf_release) struct tk_buf summary;
+    tk_buf_init(&summary, 4096);
+    tk_segment_summary_put(
+        &(struct tk_segment_summary){file->rows, file->first_ns, file->last_ns, NULL, 0}, &summary);
+    int rc = tk_buf_check(&summary, TK_SEGMENT_PAIR, err);
+    return rc < 0 ? rc
+                  : tk_parquet_file_copy(file->parquet, TK_STR(TK_SEGMENT_PAIR),
+                                         tk_buf_str(&summary), sink, err);
+}
+
 static int write_file(struct output *output, const struct content *content, struct tk_err *err)
 {
     const struct tk_codec_output blocks = {put_bytes, output};
-    struct tk_parquet_sink sink = {put_bytes, output};
-    int rc = content->compress
-                 ? tk_block_file_encode(content->batch, content->compress, &blocks, err)
-                 : tk_columns_write(content->batch, content->columns, &sink, err);
+    const struct tk_parquet_sink sink = {put_bytes, output};
+    int rc;
+    if (content->copy) {
+        rc = write_copy(content->copy, &sink, err);
+    } else if (content->compress) {
+        rc = tk_block_file_encode(content->batch, content->compress, &blocks, err);
+    } else {
+        rc = tk_columns_write(content->batch, content->columns, &sink, err);
+    }
     if (rc == 0)
         rc = drain(output, err);
     if (rc == 0 && fsync(output->fd) < 0)
@@ -99,6 +118,12 @@ int tk_segment_write(int dirfd, uint32_t number, const struct tk_span_batch *bat
 {
     const struct content content = {.batch = batch, .columns = opts};
     return write_content(dirfd, number, &content, ret_bytes, err);
+}
+
+int tk_segment_write_copy(int dirfd, uint32_t number, const struct tk_segment_file *file,
+                          uint64_t *ret_bytes, struct tk_err *err)
+{
+    return write_content(dirfd, number, &(struct content){.copy = file}, ret_bytes, err);
 }
 
 static int write_block(int dirfd, uint32_t number, const struct tk_span_batch *batch,

@@ -6,6 +6,7 @@
 
 #include "codec/codec.h"
 #include "segment/columns.h"
+#include "segment/segment_file.h"
 
 /* Write segment `number` as Parquet. On failure nothing of it is left. `ret_bytes` is its size. */
 TK_MUST_USE int tk_segment_write(int dirfd, uint32_t number, const struct tk_span_batch *batch,
@@ -17,6 +18,12 @@ TK_MUST_USE int tk_segment_write(int dirfd, uint32_t number, const struct tk_spa
 TK_MUST_USE int tk_segment_write_as(int dirfd, uint32_t number, const struct tk_span_batch *batch,
                                     const struct tk_codec_options *compress, uint64_t *ret_bytes,
                                     struct tk_err *err);
+
+/* Write a segment of another folder as segment `number`, as it is stored, with its pages checked
+ * but not decoded; it replaces none then. */
+TK_MUST_USE int tk_segment_write_copy(int dirfd, uint32_t number,
+                                      const struct tk_segment_file *file, uint64_t *ret_bytes,
+                                      struct tk_err *err);
 
 /* Make segments of the logs that processes left which are gone (compressed ones where there are
  * options for it), and delete what else they left: temporary files, logs whose segment is there,

@@ -327,19 +327,29 @@ static int read_page_v2(struct tk_parquet_cursor *cursor,
     return start_values(cursor, page->num_values, page->encoding, body, err);
 }
 
+/* The page at cursor->at as it is stored, of which the header has been passed. */
+static int read_stored(struct tk_parquet_cursor *cursor, struct tk_parquet_page_header *header,
+                       tk_str *ret_stored, struct tk_err *err)
+{
+    int rc = read_header(cursor, header, err);
+    if (rc == 0)
+        rc = peek(cursor, (size_t)header->compressed_page_size, ret_stored, err);
+    if (rc < 0)
+        return rc;
+    if (TK_PARQUET_HAS(header, 4) &&
+        libdeflate_crc32(0, ret_stored->p, ret_stored->n) != (uint32_t)header->crc)
+        return bad_page(cursor, "its checksum is wrong", err);
+    return 0;
+}
+
 /* Read the page at cursor->at, and stand behind it. */
 static int read_page(struct tk_parquet_cursor *cursor, struct tk_err *err)
 {
     struct tk_parquet_page_header header = {0};
     tk_str stored = {NULL, 0};
-    int rc = read_header(cursor, &header, err);
-    if (rc == 0)
-        rc = peek(cursor, (size_t)header.compressed_page_size, &stored, err);
+    int rc = read_stored(cursor, &header, &stored, err);
     if (rc < 0)
         return rc;
-    if (TK_PARQUET_HAS(&header, 4) &&
-        libdeflate_crc32(0, stored.p, stored.n) != (uint32_t)header.crc)
-        return bad_page(cursor, "its checksum is wrong", err);
     if (header.type == TK_PARQUET_PAGE_DICTIONARY) {
         rc = read_dictionary(cursor, &header, stored, err);
     } else if (header.type == TK_PARQUET_PAGE_DATA) {
@@ -365,6 +375,19 @@ static int next_page(struct tk_parquet_cursor *cursor, struct tk_err *err)
         rc = read_page(cursor, err);
     }
     return rc;
+}
+
+int tk_parquet_cursor_check(struct tk_parquet_cursor *cursor, struct tk_err *err)
+{
+    while (cursor->at < cursor->end) {
+        struct tk_parquet_page_header header = {0};
+        tk_str stored = {NULL, 0};
+        int rc = read_stored(cursor, &header, &stored, err);
+        if (rc < 0)
+            return rc;
+        cursor->at += stored.n;
+    }
+    return 0;
 }
 
 /* Entries ------------------------------------------------------------------------------------- */

@@ -285,6 +285,14 @@ void tk_parquet_writer_put_indexes(struct tk_parquet_writer *writer)
     tk_parquet_writer_put(writer, tk_buf_str(&writer->offset_indexes));
 }
 
+void tk_parquet_put_footer(const struct tk_parquet_file_meta *meta, struct tk_buf *out)
+{
+    tk_thrift_encode(&tk_parquet_spec_file_meta, meta, out);
+    uint32_t length = (uint32_t)out->n;
+    tk_buf_put(out, (tk_str){(const char *)&length, sizeof(length)});
+    tk_buf_lit(out, TK_PARQUET_MAGIC);
+}
+
 void tk_parquet_writer_put_footer(struct tk_parquet_writer *writer, struct tk_buf *out)
 {
     size_t n = writer->schema.leaf_count;
@@ -310,8 +318,5 @@ void tk_parquet_writer_put_footer(struct tk_parquet_writer *writer, struct tk_bu
         (void)tk_fail(&writer->err, -EMSGSIZE, "the footer is too large");
         return;
     }
-    tk_thrift_encode(&tk_parquet_spec_file_meta, &meta, out);
-    uint32_t length = (uint32_t)out->n;
-    tk_buf_put(out, (tk_str){(const char *)&length, sizeof(length)});
-    tk_buf_lit(out, TK_PARQUET_MAGIC);
+    tk_parquet_put_footer(&meta, out);
 }

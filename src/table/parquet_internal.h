@@ -48,6 +48,9 @@ struct tk_parquet_codecs {
     struct tk_snappy *snappy;
 };
 
+/* Append the footer that says so, its length and the end of the file. `out` must be empty. */
+void tk_parquet_put_footer(const struct tk_parquet_file_meta *meta, struct tk_buf *out);
+
 void tk_parquet_codecs_release(struct tk_parquet_codecs *codecs);
 
 /* -EBADMSG when there is no such codec, -EOPNOTSUPP when this build cannot do it. */

@@ -105,11 +105,22 @@ TK_MUST_USE int tk_parquet_cursor_seek(struct tk_parquet_cursor *cursor,
                                        const struct tk_parquet_page_location *page,
                                        struct tk_err *err);
 
+/* Check the rest of the column as it is stored: pages that fit into it, whose checksums, where they
+ * have one, are right. Good for a move only afterwards. */
+TK_MUST_USE int tk_parquet_cursor_check(struct tk_parquet_cursor *cursor, struct tk_err *err);
+
 /* Accepts NULL. */
 void tk_parquet_cursor_free(struct tk_parquet_cursor *cursor);
 
 /* For TK_CLEANUP. */
 void tk_parquet_cursor_freep(struct tk_parquet_cursor **cursor);
+
+/* Copying ------------------------------------------------------------------------------- */
+
+/* Write the file again as it is stored, but with `value` for what its metadata has under `key`.
+ * Every page is checked first (tk_parquet_cursor_check()), none is decoded. */
+TK_MUST_USE int tk_parquet_file_copy(struct tk_parquet_file *file, tk_str key, tk_str value,
+                                     const struct tk_parquet_sink *sink, struct tk_err *err);
 
 /* Leaving out --------------------------------------------------------------------------- */
 

@@ -14,6 +14,7 @@
 
 #include "segment/compact.h"
 #include "segment/folder.h"
+#include "segment/segment_file.h"
 #include "segment/segment_log.h"
 #include "segment/segment_set.h"
 #include "segment/segment_write.h"
@@ -584,6 +585,126 @@ static void segments_that_are_replaced_count_once(void **state)
     place_remove(&place);
 }
 
+/* Copies ------------------------------------------------------------------------------------ */
+
+/* Copy all spans of a folder into another one, as a command does. */
+static int copy_all(const struct place *from, const struct place *to, size_t rows,
+                    struct tk_err *err)
+{
+    struct tk_segment_set *set = set_of(from);
+    struct tk_segment_sink *sink =
+        sink_of(to, &(struct tk_segment_opts){.segment_rows = rows, .no_log = true});
+    int rc = tk_segment_set_copy(set, sink, err);
+    if (rc == 0)
+        rc = tk_segment_sink_close(sink, err);
+    tk_segment_sink_free(sink);
+    tk_segment_set_free(set);
+    return rc;
+}
+
+static void read_part(const struct place *place, uint32_t number, struct tk_buf *ret_bytes)
+{
+    struct tk_err err = {0};
+    char name[TK_SEGMENT_NAME_MAX];
+    tk_segment_name(TK_SEGMENT_PART, number, name);
+    tk_buf_init(ret_bytes, (size_t)64 << 20);
+    assert_int_equal(tk_file_load(place->fd, name, ret_bytes, &err), 0);
+}
+
+/* 90 rows that replace others, 30, 30 and 30, and a log of 7. */
+static struct tk_segment_sink *make_source(const struct place *place, struct span_texts *texts)
+{
+    struct tk_err err = {0};
+    struct tk_compact_counts counts = {0};
+    put_segments(place, 3, texts);
+    assert_int_equal(tk_segment_compact(place->fd, &(struct tk_compact_opts){0}, &counts, &err), 0);
+    assert_int_equal(counts.made, 1);
+    put_segments(place, 3, texts);
+    struct tk_segment_sink *sink = sink_of(place, &(struct tk_segment_opts){0});
+    fill(sink, 900, 1, 7, texts);
+    return sink;
+}
+
+static void a_copy_has_every_span_and_long_segments_as_they_are(void **state)
+{
+    (void)state;
+    struct place from;
+    struct place to;
+    struct tk_err err = {0};
+    struct span_texts before = {0};
+    struct span_texts after = {0};
+    place_make(&from);
+    place_make(&to);
+    struct tk_segment_sink *sink = make_source(&from, &before);
+    int rc = copy_all(&from, &to, 100, &err);
+    if (rc < 0)
+        print_error("%s\n", err.msg);
+    assert_int_equal(rc, 0);
+    assert_int_equal(count_files(&to, TK_SEGMENT_PART), 2); /* 90; 30 + 30 + 30 + 7 */
+    assert_int_equal(count_files(&to, TK_SEGMENT_LOG), 0);
+    struct tk_segment_set *set = set_of(&to);
+    note_all(set, &after);
+    assert_same_spans(&before, &after);
+    tk_segment_set_free(set);
+    tk_segment_sink_free(sink);
+    span_texts_release(&before);
+    span_texts_release(&after);
+    place_remove(&from);
+    place_remove(&to);
+}
+
+/* Numbers mean nothing in another folder: segment 1 there must not count as replaced. */
+static void a_copy_replaces_nothing(void **state)
+{
+    (void)state;
+    struct place from;
+    struct place to;
+    struct tk_err err = {0};
+    struct span_texts texts = {0};
+    TK_CLEANUP(tk_segment_file_close) struct tk_segment_file file = {.fd = -1};
+    TK_CLEANUP(tk_buf_release) struct tk_buf first;
+    TK_CLEANUP(tk_buf_release) struct tk_buf again;
+    place_make(&from);
+    place_make(&to);
+    tk_segment_sink_free(make_source(&from, &texts));
+    assert_int_equal(copy_all(&from, &to, 20, &err), 0); /* nothing fits into so short ones */
+    assert_int_equal(tk_segment_file_open(to.fd, "part-000001.parquet", &file, &err), 0);
+    assert_int_equal(file.rows, 90);
+    assert_int_equal(file.replace_count, 0);
+    read_part(&from, 5, &first);
+    read_part(&to, 2, &again);
+    assert_true(tk_str_eq(tk_buf_str(&first), tk_buf_str(&again)));
+    span_texts_release(&texts);
+    place_remove(&from);
+    place_remove(&to);
+}
+
+static void a_damaged_page_is_not_copied(void **state)
+{
+    (void)state;
+    struct place from;
+    struct place to;
+    struct tk_err err = {0};
+    struct span_texts texts = {0};
+    char byte;
+    place_make(&from);
+    place_make(&to);
+    put_segments(&from, 1, &texts);
+    TK_CLEANUP(tk_fd_close) int fd = openat(from.fd, "part-000001.parquet", O_RDWR | O_CLOEXEC);
+    assert_int_equal(pread(fd, &byte, 1, 200), 1);
+    byte = (char)(byte ^ 1);
+    assert_int_equal(pwrite(fd, &byte, 1, 200), 1);
+    assert_int_equal(copy_all(&from, &to, 20, &err), -EBADMSG);
+    print_message("# %s\n", err.msg);
+    assert_non_null(strstr(err.msg, "segment 1: column "));
+    assert_non_null(strstr(err.msg, "its checksum is wrong"));
+    assert_int_equal(count_files(&to, TK_SEGMENT_PART), 0);
+    assert_int_equal(count_files(&to, TK_SEGMENT_TMP), 0);
+    span_texts_release(&texts);
+    place_remove(&from);
+    place_remove(&to);
+}
+
 /* Disks that fail --------------------------------------------------------------------------- */
 
 /* A folder where the file of segment 1 is to be: it cannot be written, not even by root. */
@@ -713,6 +834,9 @@ int main(void)
         cmocka_unit_test(sinks_that_start_at_once_keep_their_own_logs),
         cmocka_unit_test(compaction_makes_few_segments_of_the_same_rows),
         cmocka_unit_test(segments_that_are_replaced_count_once),
+        cmocka_unit_test(a_copy_has_every_span_and_long_segments_as_they_are),
+        cmocka_unit_test(a_copy_replaces_nothing),
+        cmocka_unit_test(a_damaged_page_is_not_copied),
         cmocka_unit_test(a_segment_that_cannot_be_written_is_tried_until_it_can),
         cmocka_unit_test(what_cannot_be_written_at_the_end_is_told_and_kept),
         cmocka_unit_test(without_logs_the_first_failure_is_the_last),
