@@ -295,7 +295,7 @@ static bool has_operation(const struct tk_block_file *file, const struct tk_span
 bool tk_block_file_may_match(const struct tk_block_file *file, const struct tk_span_query *query)
 {
     const struct tk_codec_info *info = &file->info;
-    if (info->spans == 0 || info->last_ns < query->from_ns ||
+    if (info->spans == 0 || info->last_ns < tk_span_query_from_ns(query) ||
         (query->to_ns != 0 && info->first_ns >= query->to_ns))
         return false;
     return (!file->traces || has_trace(file, query)) &&

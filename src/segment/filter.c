@@ -285,8 +285,9 @@ static int narrow_numbers(struct filter *filter, struct tk_err *err)
 {
     const struct tk_span_query *query = filter->query;
     int rc = 0;
-    if ((query->from_ns != 0 && query->from_ns != INT64_MIN) || query->to_ns > 0) {
-        rc = narrow_range(filter, TK_COLUMN_START_NS, query->from_ns,
+    int64_t from_ns = tk_span_query_from_ns(query);
+    if (from_ns != INT64_MIN || query->to_ns > 0) {
+        rc = narrow_range(filter, TK_COLUMN_START_NS, from_ns,
                           query->to_ns > 0 ? query->to_ns - 1 : INT64_MAX, err);
     }
     if (rc == 0 && (query->min_duration_ns > 0 || query->max_duration_ns > 0)) {
@@ -598,7 +599,8 @@ static int narrow_condition(struct filter *filter, const struct tk_attr_conditio
 
 bool tk_filter_file_may_match(const struct tk_segment_file *file, const struct tk_span_query *query)
 {
-    return file->last_ns >= query->from_ns && (query->to_ns <= 0 || file->first_ns < query->to_ns);
+    return file->last_ns >= tk_span_query_from_ns(query) &&
+           (query->to_ns <= 0 || file->first_ns < query->to_ns);
 }
 
 static int narrow_all(struct filter *filter, const struct traces *traces, struct tk_err *err)

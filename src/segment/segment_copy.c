@@ -45,7 +45,7 @@ static bool stands_alone(const struct tk_segment_set *set, size_t i,
 int tk_segment_set_copy(struct tk_segment_set *set, struct tk_segment_sink *sink,
                         struct tk_err *err)
 {
-    static const struct tk_span_query all = {.from_ns = INT64_MIN};
+    static const struct tk_span_query all = {0};
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < set->count; i++) {
         struct tk_segment_member *member = set->members[i];

@@ -132,7 +132,7 @@ static int read_segment_rows(struct tk_segment_set *set, struct tk_segment_membe
                              struct tk_segment_cursor *cursor, struct tk_span_batch *batch,
                              struct tk_err *err)
 {
-    static const struct tk_span_query all = {.from_ns = INT64_MIN};
+    static const struct tk_span_query all = {0};
     struct tk_segment_rows rows;
     size_t added = 0;
     if (cursor->group == tk_parquet_file_meta(member->file.parquet)->row_group_count)
@@ -207,7 +207,7 @@ static int list_block(struct tk_segment_set *set, struct tk_segment_member *memb
 static int list_member(struct tk_segment_set *set, struct tk_segment_member *member, tk_str service,
                        struct tk_err *err)
 {
-    static const struct tk_span_query all = {.from_ns = INT64_MIN};
+    static const struct tk_span_query all = {0};
     struct listing listing = {&set->operations, service};
     if (member->kind == TK_SEGMENT_BLOCK)
         return list_block(set, member, service, err);
@@ -303,7 +303,7 @@ int tk_segment_set_traces(struct tk_segment_set *set, const uint8_t (*ids)[16], 
                           struct tk_span_batch *batch, struct tk_err *err)
 {
     TK_CLEANUP(tk_span_batch_freep) struct tk_span_batch *found = NULL;
-    struct tk_span_query query = {.trace_ids = ids, .trace_id_count = count, .from_ns = INT64_MIN};
+    struct tk_span_query query = {.trace_ids = ids, .trace_id_count = count};
     if (count == 0)
         return 0;
     int rc = tk_span_batch_new(batch->max_rows, &found, err);

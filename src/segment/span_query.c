@@ -187,9 +187,9 @@ static bool fits_columns(const struct tk_span_query *query, const struct tk_span
 {
     int64_t start_ns = batch->start_ns[row];
     int64_t duration_ns = batch->duration_ns[row];
-    if (start_ns < query->from_ns || (query->to_ns > 0 && start_ns >= query->to_ns))
+    if (start_ns < tk_span_query_from_ns(query) || (query->to_ns > 0 && start_ns >= query->to_ns))
         return false;
-    if (duration_ns < query->min_duration_ns ||
+    if ((query->min_duration_ns > 0 && duration_ns < query->min_duration_ns) ||
         (query->max_duration_ns > 0 && duration_ns > query->max_duration_ns))
         return false;
     if (query->kinds && !(query->kinds >> batch->kinds[row] & 1))

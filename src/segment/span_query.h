@@ -45,7 +45,7 @@ bool tk_attr_condition_holds(const struct tk_attr_condition *condition, tk_str t
 struct tk_span_query {
     tk_str service; /* p == NULL = any, likewise below */
     tk_str name;
-    int64_t from_ns; /* spans that start in [from_ns, to_ns); to_ns 0 = no end */
+    int64_t from_ns; /* spans that start in [from_ns, to_ns); 0 = without that bound, each */
     int64_t to_ns;
     int64_t min_duration_ns;
     int64_t max_duration_ns; /* 0 = none */
@@ -62,6 +62,12 @@ struct tk_span_query {
     /* Or what another one asks for; NULL = none. tk_segment_set_find() and _matches_any() do. */
     const struct tk_span_query *otherwise;
 };
+
+/* The earliest start that is asked for: spans may be from before 1970, too. */
+static inline int64_t tk_span_query_from_ns(const struct tk_span_query *query)
+{
+    return query->from_ns != 0 ? query->from_ns : INT64_MIN;
+}
 
 /* Read "KEY=VALUE", "KEY!=VALUE", "KEY>N", "KEY>=N", "KEY<N", "KEY<=N" or "KEY". Views of the text;
  * -EINVAL. */

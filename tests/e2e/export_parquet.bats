@@ -67,6 +67,20 @@ from_lines() {
     [ ! -e out/proc_metrics.parquet ]
 }
 
+# Two segments of a run, one with a span from before 1970, become one of the same rows.
+@test "spans come out as segments, every row" {
+    head=trace_id,span_id,service,name,start_ns,duration_ns
+    printf '%s\n%032d,%016d,shop,buy,100,5\n' $head 1 1 >new.csv
+    printf '%s\n%032d,%016d,shop,sell,-9000000,5\n' $head 2 2 >old.csv
+    "$TK" import --format csv new.csv -o run >/dev/null
+    "$TK" import --format csv old.csv -o other >/dev/null
+    cp other/spans/part-000001.parquet run/spans/part-000002.parquet
+    run -0 "$TK" export parquet run -o out
+    [[ ${lines[-1]} == "out/spans: 2 spans, "* ]]
+    [ "$(find out/spans -name '*.parquet' | wc -l)" = 1 ]
+    diff <(for file in run/spans/*.parquet; do from_parquet "$file"; done) <(from_parquet out/spans/part-000001.parquet)
+}
+
 @test "the files say what they hold: units, meanings, the run" {
     "$TK" export parquet "$runs/compile" -o out --compression none
     run -0 "$TK" parquet meta --json out/proc_metrics.parquet

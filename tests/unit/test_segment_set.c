@@ -7,7 +7,7 @@
 
 #include "segment/segment_sink.h"
 #include "span_mix.h"
-#include "tk_folder.h"
+#include "tk_place.h"
 
 /* A folder with segments and a log, and one batch of all their spans. */
 struct spans {
@@ -194,6 +194,31 @@ static void queries_find_what_a_look_at_every_span_finds(void **state)
     }
 }
 
+static void no_bound_leaves_out_no_odd_time(void **state)
+{
+    (void)state;
+    static const struct tk_span_query all = {0};
+    struct place place;
+    struct tk_err err = {0};
+    struct span_texts found = {0};
+    struct tk_segment_sink *sink = NULL;
+    struct tk_segment_set *set = NULL;
+    place_make(&place);
+    assert_int_equal(tk_segment_sink_new(place.fd, &(struct tk_segment_opts){0}, &sink, &err), 0);
+    struct tk_span_batch *batch = tk_segment_sink_batch(sink);
+    mix_fill(batch, 1, 1);
+    batch->start_ns[0] = -5000000000;
+    batch->duration_ns[0] = -1;
+    assert_int_equal(tk_segment_sink_close(sink, &err), 0);
+    assert_int_equal(tk_segment_set_new(place.fd, false, &set, &err), 0);
+    assert_int_equal(tk_segment_set_scan(set, &all, note, &found, &err), 0);
+    assert_int_equal(found.n, 1);
+    tk_segment_set_free(set);
+    tk_segment_sink_free(sink);
+    span_texts_release(&found);
+    place_remove(&place);
+}
+
 static void all_spans_are_read_batch_after_batch(void **state)
 {
     static const size_t sizes[] = {100, 33333, 200000};
@@ -306,6 +331,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(queries_find_what_a_look_at_every_span_finds),
+        cmocka_unit_test(no_bound_leaves_out_no_odd_time),
         cmocka_unit_test(all_spans_are_read_batch_after_batch),
         cmocka_unit_test(traces_come_in_the_order_that_was_asked_for),
         cmocka_unit_test(the_latest_traces_are_found_first),
