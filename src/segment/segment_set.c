@@ -64,7 +64,7 @@ static int set_new(int dirfd, bool skip_bad, struct tk_segment_set **ret_set, st
 int tk_segment_set_new(int dirfd, bool skip_bad, struct tk_segment_set **ret_set,
                        struct tk_err *err)
 {
-    struct tk_segment_set *set;
+    struct tk_segment_set *set = NULL;
     int rc = set_new(dirfd, skip_bad, &set, err);
     if (rc < 0)
         return rc;
@@ -104,7 +104,7 @@ static int add_blocks(struct tk_segment_set *set, struct tk_block_file *files, s
 int tk_segment_set_new_of_blocks(int dirfd, const char *name, struct tk_segment_set **ret_set,
                                  struct tk_err *err)
 {
-    struct tk_segment_set *set;
+    struct tk_segment_set *set = NULL;
     struct tk_block_file *files = NULL;
     size_t count = 0;
     int rc = set_new(dirfd, false, &set, err);
