@@ -7,6 +7,7 @@
 #include "base/number.h"
 #include "serve/api.h"
 #include "span/otlp.h"
+#include "span/span_format.h"
 #include "span/trace_summary.h"
 
 #define DEFAULT_DEPTH 100
@@ -113,7 +114,9 @@ static int read_search(struct tk_query_ctx *ctx, const struct tk_request *reques
     struct tk_span_query *query = &search->query;
     search->limit = DEFAULT_DEPTH;
     (void)tk_api_param(request, "query.serviceName", "query.service_name", &query->service);
-    (void)tk_api_param(request, "query.operationName", "query.operation_name", &query->name);
+    /* Jaeger's page of early 2026 says span_name. */
+    if (!tk_api_param(request, "query.operationName", "query.operation_name", &query->name))
+        (void)tk_api_param(request, "query.spanName", "query.span_name", &query->name);
     if (tk_api_param(request, "query.filter", NULL, &text))
         return tk_fail(err, -EINVAL, "query.filter is not supported");
     int rc = read_window(request, query, err);
@@ -159,6 +162,12 @@ static void put_time(struct tk_buf *out, const char *key, int64_t ns)
     tk_buf_putc(out, '"');
 }
 
+/* Its page takes no service without a name. */
+static tk_str name_of_service(tk_str service)
+{
+    return service.n > 0 ? service : TK_STR(TK_JAEGER_NO_SERVICE);
+}
+
 static void put_services(const struct tk_span_batch *batch, const struct tk_trace_summary *summary,
                          struct tk_buf *out)
 {
@@ -168,7 +177,7 @@ static void put_services(const struct tk_span_batch *batch, const struct tk_trac
         const struct tk_trace_service *service = &summary->services[i];
         tk_json_put_comma(out);
         tk_buf_putc(out, '{');
-        put_text(out, "name", tk_texts_get(&batch->texts, service->service));
+        put_text(out, "name", name_of_service(tk_texts_get(&batch->texts, service->service)));
         put_count(out, "spanCount", service->spans);
         put_count(out, "errorSpanCount", service->errors);
         tk_buf_putc(out, '}');
@@ -189,7 +198,7 @@ static int put_summary(void *user, const uint8_t id[16], const struct tk_span_ro
     tk_buf_lit(out, "{\"traceId\":\"");
     tk_api_put_trace_id(out, id, false);
     tk_buf_putc(out, '"');
-    put_text(out, "rootServiceName", tk_span_service(batch, summary.root));
+    put_text(out, "rootServiceName", name_of_service(tk_span_service(batch, summary.root)));
     put_text(out, "rootOperationName", tk_span_name(batch, summary.root));
     put_time(out, "minStartTimeUnixNano", summary.start_ns);
     put_time(out, "maxEndTimeUnixNano", summary.end_ns);

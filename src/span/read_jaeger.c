@@ -377,7 +377,7 @@ static int add_process(struct tk_reading *reading, tk_str raw, uint32_t *ret_sco
     int rc = tk_json_read_members(&json, &reading->scratch, read_process_member, &process, err);
     if (rc < 0)
         return rc;
-    if (process.service.n > 0 && !tk_str_eq(process.service, TK_STR("OTLPResourceNoServiceName"))) {
+    if (process.service.n > 0 && !tk_str_eq(process.service, TK_STR(TK_JAEGER_NO_SERVICE))) {
         resource.service = tk_texts_add(&batch->texts, process.service);
         const struct tk_attr name = {.key = tk_texts_add(&batch->texts, TK_STR("service.name")),
                                      .type = TK_ATTR_STRING,

@@ -15,6 +15,9 @@
 #include "span/span_batch.h"
 #include "span/span_tally.h"
 
+/* What Jaeger calls the service of a Resource that has no service.name. */
+#define TK_JAEGER_NO_SERVICE "OTLPResourceNoServiceName"
+
 /* A reader takes a whole text (a mapped file) and fills batches from it, one call after the other.
  * Lines and records that are bad are counted, and the first of them is told by `first_bad`. */
 struct tk_span_input {

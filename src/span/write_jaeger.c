@@ -228,7 +228,7 @@ static void put_process(const struct trace *trace, const struct tk_span_resource
     tk_buf_put_u64(out, number);
     tk_buf_lit(out, "\":{\"serviceName\":");
     tk_json_put_str(out, resource->service != 0 ? tk_span_text(batch, resource->service)
-                                                : TK_STR("OTLPResourceNoServiceName"));
+                                                : TK_STR(TK_JAEGER_NO_SERVICE));
     tk_put_key(out, "tags");
     tk_buf_putc(out, '[');
     for (size_t i = 0; i < resource->attrs.n; i++) {

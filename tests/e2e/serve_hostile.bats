@@ -49,6 +49,31 @@ trace_of() {
     serve_stop
 }
 
+@test "spans without a service, a name or a kind pass what Jaeger's page checks of an answer" {
+    serve_start run
+    cat >request.json <<'JSON'
+{"resourceSpans":[{"resource":{},"scopeSpans":[{"spans":[{"traceId":"000000000000000000000000000000ab",
+ "spanId":"00000000000000cd","startTimeUnixNano":"1758000000000000000","endTimeUnixNano":"1758000000000000001",
+ "attributes":[{"key":"least","value":{"intValue":"-9223372036854775808"}},{"key":"raw","value":{"bytesValue":"AP8="}},
+ {"key":"","value":{"kvlistValue":{"values":[{"key":"x","value":{"arrayValue":{}}}]}}},{"key":"no","value":{"boolValue":false}}]}]}]}]}
+JSON
+    [ "$(post application/json request.json | tail -n 1)" = 200 ]
+    curl -sSG "http://$QUERY/api/v3/trace-summaries" -d query.num_traces=20 \
+        -d query.start_time_min=2025-09-16T00:00:00Z -d query.start_time_max=2025-09-17T00:00:00Z >summaries.json
+    # Of each summary an id of 32 digits, times as decimal texts; of each service a name.
+    jq -e '.summaries | length == 1 and all(.[]; (.traceId | test("^[0-9a-f]{32}$"))
+        and (.minStartTimeUnixNano | test("^[0-9]+$")) and (.maxEndTimeUnixNano | test("^[0-9]+$"))
+        and all(.services[]; .name == "OTLPResourceNoServiceName" and .spanCount == 1))' summaries.json
+    # Of each span ids of their lengths or none; one value of each attribute, integers as decimal texts.
+    curl -sS "http://$QUERY/api/v3/traces/ab" >trace.json
+    jq -e '[.result.resourceSpans[].scopeSpans[].spans[]] | length == 1 and all(.[]; (.traceId | test("^[0-9a-f]{32}$"))
+        and (.spanId | test("^[0-9a-f]{16}$")) and (has("parentSpanId") | not)
+        and (.startTimeUnixNano | test("^[0-9]+$")) and (.endTimeUnixNano | test("^[0-9]+$"))
+        and (.attributes | map(.value) == [{intValue: "-9223372036854775808"}, {bytesValue: "AP8="},
+            {kvlistValue: {values: [{key: "x", value: {arrayValue: {values: []}}}]}}, {boolValue: false}]))' trace.json
+    serve_stop
+}
+
 @test "spans of one id twice are both stored: who sends again after no answer is not punished" {
     serve_start -j run
     spans_json 'span("1"; ""; 0; 100), span("1"; ""; 0; 100), span("1"; ""; 50; 7)' >request.json

@@ -421,6 +421,8 @@ static void v3_sums_traces_up(void **state)
          "\"maxEndTimeUnixNano\":\"1700000120007000000\",\"spanCount\":1,\"orphanSpanCount\":1,"
          "\"services\":[{\"name\":\"cart\",\"spanCount\":1}]}]}"},
         {"GET /api/v3/trace-summaries?query.serviceName=nobody&" WINDOW, 200, "{\"summaries\":[]}"},
+        {"GET /api/v3/trace-summaries?query.serviceName=cart&query.span_name=Put&" WINDOW, 200,
+         "{\"summaries\":[]}"},
         {"GET /api/v3/trace-summaries", 400,
          "{\"error\":{\"httpCode\":400,\"message\":\"query.startTimeMin and query.startTimeMax are "
          "required\"}}"},
