@@ -90,7 +90,7 @@ static int replace(struct tk_buf *text, tk_str placeholder, tk_str value, struct
     return tk_buf_check(text, "index.html", err);
 }
 
-/* A configuration is the bundle's own. Searches here want a service, and there is no archive. */
+/* A configuration is the bundle's own. There is no archive; a search may be for all services. */
 static int fill_index(struct tk_buf *text, struct tk_err *err)
 {
     const struct {
@@ -101,7 +101,7 @@ static int fill_index(struct tk_buf *text, struct tk_err *err)
                 "\",\"buildDate\":\"\"};")},
         {TK_STR("JAEGER_BACKEND_CAPABILITIES = DEFAULT_BACKEND_CAPABILITIES;"),
          TK_STR("JAEGER_BACKEND_CAPABILITIES = {\"archiveStorage\":false,\"metricsStorage\":false,"
-                "\"aiAssistant\":false,\"searchWithoutServiceName\":false};")},
+                "\"aiAssistant\":false,\"searchWithoutServiceName\":true};")},
     };
     int rc = 0;
     for (size_t i = 0; i < TK_COUNTOF(places) && rc == 0; i++)

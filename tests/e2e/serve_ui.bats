@@ -48,3 +48,41 @@ ask() {
     run -1 "$TK" serve --ui ui/static other
     [[ $output == *"option '--ui': ui/static: holds no index.html"* ]]
 }
+
+# What a bundle of Jaeger's page does at its start: a base that a script writes, an answer of the server
+# about itself, a module that asks the server and styles the page.
+@test "a browser runs a page that asks this server, and nothing that it does is forbidden to it" {
+    browser=$(command -v chromium || command -v chromium-browser || command -v google-chrome || true)
+    [ -n "$browser" ] || skip "there is no Chromium"
+    mkdir -p ui/static
+    cat >ui/index.html <<'HTML'
+<!doctype html>
+<html><head>
+<script>document.currentScript.insertAdjacentHTML("afterend", '<base href="/" />');</script>
+<script>
+function capabilities() {
+  const DEFAULT_BACKEND_CAPABILITIES = {};
+  const JAEGER_BACKEND_CAPABILITIES = DEFAULT_BACKEND_CAPABILITIES;
+  return JAEGER_BACKEND_CAPABILITIES;
+}
+</script>
+</head><body><div id="root">nothing</div><script type="module" src="./static/main.js"></script></body></html>
+HTML
+    cat >ui/static/main.js <<'JS'
+const ask = async (path) => (await fetch(path)).json();
+const window_ = "query.start_time_min=2025-09-16T00:00:00Z&query.start_time_max=2025-09-17T00:00:00Z";
+const { summaries } = await ask("api/v3/trace-summaries?query.num_traces=20&" + window_);
+const trace = await ask("api/traces/" + summaries[0].traceId);
+const root = document.getElementById("root");
+root.style.color = "red";
+root.textContent = [capabilities().searchWithoutServiceName, summaries.length, trace.data[0].spans[0].operationName,
+  getComputedStyle(root).color].join(" | ");
+JS
+    serve_start --ui ui run
+    otlp_json 3 >request.json
+    post application/json request.json | tail -n 1 | grep -qx 200
+    timeout 100 "$browser" --headless --no-sandbox --disable-gpu --user-data-dir="$PWD/profile" \
+        --virtual-time-budget=20000 --dump-dom "http://$QUERY/trace/1" >dom 2>log
+    grep -q '>true | 3 | GET /cart | rgb(255, 0, 0)<' dom
+    serve_stop
+}
