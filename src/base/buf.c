@@ -54,7 +54,7 @@ static int grow(struct tk_buf *buf, size_t need)
     return 0;
 }
 
-char *tk_buf_reserve(struct tk_buf *buf, size_t more)
+char *tk_buf_make_room(struct tk_buf *buf, size_t more)
 {
     size_t need;
     if (buf->failure != 0)

@@ -46,9 +46,17 @@ static inline tk_str tk_buf_str(const struct tk_buf *buf)
     return (tk_str){buf->p, buf->n};
 }
 
+/* What follows where there is no room yet. */
+char *tk_buf_make_room(struct tk_buf *buf, size_t more);
+
 /* Make room for `more` bytes and return where they go; NULL after a failure. The caller writes at
  * most `more` bytes there and then adds what it wrote to `n`. */
-char *tk_buf_reserve(struct tk_buf *buf, size_t more);
+static inline char *tk_buf_reserve(struct tk_buf *buf, size_t more)
+{
+    if (buf->p && buf->failure == 0 && more <= buf->cap - buf->n)
+        return buf->p + buf->n;
+    return tk_buf_make_room(buf, more);
+}
 
 /* Append bytes. */
 static inline void tk_buf_put(struct tk_buf *buf, tk_str text)

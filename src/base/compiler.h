@@ -17,4 +17,14 @@
 
 #define TK_COUNTOF(array) (sizeof(array) / sizeof((array)[0]))
 
+/* Of a function that is made anew where it is called: once for each constant that it is given. */
+#define TK_ALWAYS_INLINE inline __attribute__((always_inline))
+
+/* Before a loop of a few rounds, whose number is known where it stands: no loop. */
+#ifdef __clang__
+#define TK_UNROLL _Pragma("unroll")
+#else
+#define TK_UNROLL _Pragma("GCC unroll 8")
+#endif
+
 #endif

@@ -534,10 +534,9 @@ static void put_escaped(struct tk_buf *out, unsigned char c)
     }
 }
 
-void tk_json_put_str(struct tk_buf *out, tk_str text)
+/* Append a text that may need escapes. */
+static void put_quoted(struct tk_buf *out, const char *p, const char *end)
 {
-    const char *p = text.p;
-    const char *end = text.n > 0 ? p + text.n : p;
     tk_buf_putc(out, '"');
     while (p < end) {
         const char *stop = tk_skip_plain(p, end);
@@ -555,6 +554,23 @@ void tk_json_put_str(struct tk_buf *out, tk_str text)
         p = stop + (n > 0 ? n : 1);
     }
     tk_buf_putc(out, '"');
+}
+
+void tk_json_put_str(struct tk_buf *out, tk_str text)
+{
+    const char *end = text.n > 0 ? text.p + text.n : text.p;
+    if (text.n > 0 && tk_skip_plain(text.p, end) < end) {
+        put_quoted(out, text.p, end);
+        return;
+    }
+    char *to = tk_buf_reserve(out, text.n + 2);
+    if (!to)
+        return;
+    *to = '"';
+    if (text.n > 0)
+        memcpy(to + 1, text.p, text.n);
+    to[text.n + 1] = '"';
+    out->n += text.n + 2;
 }
 
 void tk_json_put_comma(struct tk_buf *out)

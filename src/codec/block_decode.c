@@ -14,7 +14,7 @@
 #include "codec/timing.h"
 #include "codec/topology.h"
 
-#define CALL_SPANS ((uint32_t)1 << 14) /* handed on at once, when traces are no longer */
+#define CALL_SPANS ((uint32_t)1 << 12) /* handed on at once, when traces are no longer */
 #define ROOM       2                   /* for a trace that begins before that */
 
 /* Of sections (stream.h). */
