@@ -85,18 +85,6 @@ void tk_coder_end(struct tk_coder *coder)
         out->n--;
 }
 
-void tk_coder_fill(struct tk_coder *coder)
-{
-    uint8_t byte = 0;
-    if (coder->in < coder->end) {
-        byte = *coder->in++;
-    } else {
-        coder->overrun++;
-    }
-    coder->low = (coder->low << 8 | byte) & UINT32_MAX;
-    coder->range <<= 8;
-}
-
 /* log2 by squaring: 12 bits behind the point. */
 uint32_t tk_coder_cost(uint32_t p)
 {

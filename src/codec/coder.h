@@ -79,9 +79,19 @@ static inline bool tk_coder_is_over(const struct tk_coder *coder)
 /* Cost of a decision of probability p / 65536, in 1/4096 bit. */
 uint32_t tk_coder_cost(uint32_t p);
 
-/* The slow parts of the step below. */
+/* Encoder: write a byte. */
 void tk_coder_shift(struct tk_coder *coder);
-void tk_coder_fill(struct tk_coder *coder);
+
+/* Decoder: read a byte, 0 behind the end. */
+static inline void tk_coder_fill(struct tk_coder *coder)
+{
+    bool is_there = coder->in < coder->end;
+    uint32_t byte = is_there ? *coder->in : 0;
+    coder->in += is_there;
+    coder->overrun += !is_there;
+    coder->low = (uint32_t)coder->low << 8 | byte;
+    coder->range <<= 8;
+}
 
 /* One decision: `p1` is the probability of a 1 in 1/65536, 1 to 65535. */
 static inline bool tk_code_decision(struct tk_coder *coder, uint32_t p1, bool bit)

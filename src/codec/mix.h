@@ -29,8 +29,9 @@ static inline bool tk_code_mixed(struct tk_coder *coder, const struct tk_mix_tab
                                  struct tk_mix_weights *weights, struct tk_bit *const *models,
                                  size_t n, bool bit)
 {
-    int32_t logits[TK_MIX_INPUTS];
+    int32_t logits[TK_MIX_INPUTS] = {0};
     int64_t sum = 0;
+    TK_UNROLL
     for (size_t i = 0; i < n; i++) {
         uint32_t seen = tk_bit_n(models[i]);
         logits[i] = tables->stretch[tk_bit_p(models[i]) >> 4] * tables->trust[seen] / 256;
@@ -41,6 +42,7 @@ static inline bool tk_code_mixed(struct tk_coder *coder, const struct tk_mix_tab
     uint32_t p = tables->squash[logit + 2048];
     bit = tk_code_decision(coder, p, bit);
     int32_t miss = 65535 * (int32_t)bit - (int32_t)p;
+    TK_UNROLL
     for (size_t i = 0; i < n; i++) {
         weights->w[i] += logits[i] * miss * 6 / (1 << 19);
         tk_bit_update(models[i], bit, 255);

@@ -76,8 +76,9 @@ static inline void assume_found(const struct site *site, size_t slots)
 }
 
 /* Code the half of a cell that has two. */
-static bool code_half(struct tk_coder *coder, const struct tk_time_models *models, unsigned plane,
-                      const struct site *site, uint64_t below, const struct tk_time_number *number)
+static TK_ALWAYS_INLINE bool code_half(struct tk_coder *coder, const struct tk_time_models *models,
+                                       unsigned plane, const struct site *site, uint64_t below,
+                                       const struct tk_time_number *number)
 {
     uint32_t cell = (uint32_t)number->cell >> (TK_LEVEL_DEPTH - plane);
     bool half = number->cell >> (TK_LEVEL_DEPTH - 1 - plane) & 1;
@@ -100,8 +101,9 @@ static bool code_half(struct tk_coder *coder, const struct tk_time_models *model
 
 /* The bit of one number, when there is one. `below`: what the children take, of a gap the duration.
  */
-static void code_bit(struct tk_coder *coder, const struct tk_time_models *models, unsigned plane,
-                     const struct site *site, uint64_t below, struct tk_time_number *number)
+static TK_ALWAYS_INLINE void code_bit(struct tk_coder *coder, const struct tk_time_models *models,
+                                      unsigned plane, const struct site *site, uint64_t below,
+                                      struct tk_time_number *number)
 {
     uint32_t cell = (uint32_t)number->cell >> (TK_LEVEL_DEPTH - plane);
     uint32_t place = TK_LEVEL_DEPTH - 1 - plane;
@@ -113,8 +115,9 @@ static void code_bit(struct tk_coder *coder, const struct tk_time_models *models
     number->cell = (uint16_t)((number->cell & ~(1U << place)) | half << place);
 }
 
-static void code_node(struct tk_coder *coder, const struct tk_time_models *models, unsigned plane,
-                      const struct site *sites, struct tk_time_node *node)
+static TK_ALWAYS_INLINE void code_node(struct tk_coder *coder, const struct tk_time_models *models,
+                                       unsigned plane, const struct site *sites,
+                                       struct tk_time_node *node)
 {
     code_bit(coder, models, plane, &sites[DURATION], node->reach, &node->duration);
     node->duration.about = node->duration.state == TK_TIME_TIGHT
@@ -124,8 +127,8 @@ static void code_node(struct tk_coder *coder, const struct tk_time_models *model
     node->gap.about = tk_time_about(models, &node->gap, plane + 1);
 }
 
-void tk_time_code_plane(struct tk_coder *coder, struct tk_time_models *models,
-                        struct tk_time_trace *trace, unsigned plane)
+static TK_ALWAYS_INLINE void code_plane(struct tk_coder *coder, struct tk_time_models *models,
+                                        struct tk_time_trace *trace, unsigned plane)
 {
     struct site sites[AHEAD][2] = {0};
     tk_time_trace_rewind(trace);
@@ -139,5 +142,18 @@ void tk_time_code_plane(struct tk_coder *coder, struct tk_time_models *models,
             find_site(models, trace, i - AHEAD, plane, DURATION, &site[DURATION]);
             find_site(models, trace, i - AHEAD, plane, GAP, &site[GAP]);
         }
+    }
+}
+
+void tk_time_code_plane(struct tk_coder *coder, struct tk_time_models *models,
+                        struct tk_time_trace *trace, unsigned plane)
+{
+    struct tk_coder own = *coder; /* in registers */
+    if (own.mode == TK_CODER_DECODE) {
+        own.mode = TK_CODER_DECODE;
+        code_plane(&own, models, trace, plane);
+        *coder = own;
+    } else {
+        code_plane(coder, models, trace, plane);
     }
 }
