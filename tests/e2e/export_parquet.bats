@@ -76,7 +76,7 @@ from_lines() {
     "$TK" import --format csv more.csv -o other >/dev/null
     cp other/spans/part-000001.parquet run/spans/part-000002.parquet
     run -0 "$TK" export parquet run -o out
-    [[ ${lines[-1]} == "out/spans: 2 spans, "* ]]
+    [[ ${lines[0]} == "out/spans: 2 spans, "* ]]
     [ "$(find out/spans -name '*.parquet' | wc -l)" = 1 ]
     diff <(for file in run/spans/*.parquet; do from_parquet "$file"; done) <(from_parquet out/spans/part-000001.parquet)
 }
