@@ -45,27 +45,40 @@ struct tk_archive {
 
 /* One document ------------------------------------------------------------------------ */
 
-typedef int (*parse_fn)(tk_str text, struct tk_arena *arena, struct tk_job *ret_job,
-                        struct tk_err *err);
+static int parsed(int rc, const char *name, struct tk_job *job, struct tk_err *err)
+{
+    if (rc < 0)
+        return tk_err_prefix(err, "%s", name);
+    job->key = (tk_str){0}; /* an extract that was copied out of a store is all there is */
+    return 0;
+}
 
 /* Read a document; its text, archive->last, stays in the arena. */
-static int job_read(struct tk_archive *archive, int dirfd, const char *name, parse_fn parse,
-                    struct tk_job *ret_job, struct tk_err *err)
+static int job_read(struct tk_archive *archive, int dirfd, const char *name, struct tk_job *ret_job,
+                    struct tk_err *err)
 {
     struct tk_buf *buf = &archive->text;
     tk_buf_reset(buf);
     int rc = tk_file_load(dirfd, name, buf, err);
     if (rc < 0)
         return rc;
-    tk_str text = tk_arena_copy(&archive->arena, tk_buf_str(buf));
-    if (!text.p && buf->n > 0)
+    archive->last = tk_arena_copy(&archive->arena, tk_buf_str(buf));
+    if (!archive->last.p && buf->n > 0)
         return tk_fail(err, -EMSGSIZE, "%s: more builds than fit into memory", name);
-    rc = parse(text, &archive->arena, ret_job, err);
+    return parsed(tk_job_parse(archive->last, &archive->arena, ret_job, err), name, ret_job, err);
+}
+
+/* Likewise without samples and without keeping the text. */
+static int job_read_brief(struct tk_archive *archive, const char *name, struct tk_job *ret_job,
+                          struct tk_err *err)
+{
+    struct tk_buf *buf = &archive->text;
+    tk_buf_reset(buf);
+    int rc = tk_file_load(archive->fd, name, buf, err);
     if (rc < 0)
-        return tk_err_prefix(err, "%s", name);
-    archive->last = text;
-    ret_job->key = (tk_str){0}; /* an extract that was copied out of a store is all there is */
-    return 0;
+        return rc;
+    rc = tk_job_parse_brief(tk_buf_str(buf), &archive->arena, ret_job, err);
+    return parsed(rc, name, ret_job, err);
 }
 
 static int full(const struct tk_archive *archive, struct tk_err *err)
@@ -107,7 +120,7 @@ static int folder_read(struct tk_archive *archive, size_t most, struct tk_err *e
         struct tk_job job;
         struct tk_err why;
         const char *name = files.items[i].name;
-        if (job_read(archive, archive->fd, name, tk_job_parse_brief, &job, &why) < 0) {
+        if (job_read_brief(archive, name, &job, &why) < 0) {
             note_bad(archive, &why);
         } else {
             rc = add(archive, &job, name, err);
@@ -269,7 +282,7 @@ static int each_file(struct tk_archive *archive, tk_archive_file_fn visit, void 
     for (size_t i = 0; rc == 0 && i < files.count; i++) {
         struct tk_job job;
         struct tk_err why;
-        if (job_read(archive, archive->fd, files.items[i].name, tk_job_parse, &job, &why) < 0) {
+        if (job_read(archive, archive->fd, files.items[i].name, &job, &why) < 0) {
             note_bad(archive, &why);
         } else {
             rc = visit(into, &job, archive->last, err);
@@ -284,7 +297,7 @@ int tk_archive_each_file(struct tk_archive *archive, const char *path, tk_archiv
     struct tk_job job;
     if (!path)
         return archive->fd < 0 ? 0 : each_file(archive, visit, into, err);
-    int rc = job_read(archive, AT_FDCWD, path, tk_job_parse, &job, err);
+    int rc = job_read(archive, AT_FDCWD, path, &job, err);
     return rc < 0 ? rc : visit(into, &job, archive->last, err);
 }
 
@@ -413,7 +426,7 @@ static int find_file(struct tk_archive *archive, const char *path, struct tk_gro
     struct tk_job *job = tk_arena_alloc(&archive->arena, sizeof(*job));
     if (!job)
         return tk_fail(err, -EMSGSIZE, "%s: more builds than fit into memory", path);
-    int rc = job_read(archive, AT_FDCWD, path, tk_job_parse, job, err);
+    int rc = job_read(archive, AT_FDCWD, path, job, err);
     if (rc == 0)
         *ret_group = (struct tk_group){{job}, 1};
     return rc;
@@ -497,7 +510,7 @@ static int complete(struct tk_archive *archive, struct tk_job *job, struct tk_er
     if (job < archive->jobs || job >= archive->jobs + archive->count)
         return 0; /* of a file that was named */
     const char **file = &archive->files[job - archive->jobs];
-    int rc = *file ? job_read(archive, archive->fd, *file, tk_job_parse, job, err) : 0;
+    int rc = *file ? job_read(archive, archive->fd, *file, job, err) : 0;
     if (rc == 0)
         *file = NULL;
     return rc;

@@ -439,7 +439,7 @@ TK_MUST_USE int tk_job_parse(tk_str text, struct tk_arena *arena, struct tk_job 
                              struct tk_err *err);
 
 /* Likewise, but without the rows of samples: most of a document, and nothing that series need. The
- * rows are not validated either. */
+ * rows are not validated either. The texts are in the arena: `text` may go. */
 TK_MUST_USE int tk_job_parse_brief(tk_str text, struct tk_arena *arena, struct tk_job *ret_job,
                                    struct tk_err *err);
 

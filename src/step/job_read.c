@@ -8,7 +8,8 @@
 struct object_at {
     const struct tk_job_shape *shape;
     char *object;
-    bool brief; /* rows of samples are passed over */
+    bool brief;  /* rows of samples are passed over */
+    size_t next; /* the field behind the last that was found */
 };
 
 static int full(const char *name, struct tk_err *err)
@@ -109,7 +110,7 @@ static int read_object(struct tk_json *json, struct tk_arena *arena,
                        const struct tk_job_shape *shape, bool brief, void *object,
                        struct tk_err *err)
 {
-    struct object_at at = {shape, object, brief};
+    struct object_at at = {.shape = shape, .object = object, .brief = brief};
     return tk_json_read_members(json, arena, read_member, &at, err);
 }
 
@@ -171,12 +172,25 @@ static void forget(const struct tk_job_field *field, void *at)
         memset(at, 0, sizeof(struct tk_job_list));
 }
 
+/* Members mostly come in the order of the table, as we write them, some left out. */
+static const struct tk_job_field *find_next(struct object_at *object, tk_str key)
+{
+    const struct tk_job_shape *shape = object->shape;
+    for (size_t i = object->next; i < shape->count; i++) {
+        if (tk_str_eq(tk_str_from(shape->fields[i].name), key)) {
+            object->next = i + 1;
+            return &shape->fields[i];
+        }
+    }
+    return tk_job_member_find(shape, key);
+}
+
 /* NOLINTNEXTLINE(misc-no-recursion): as deep as the tables */
 static int read_member(struct tk_json *json, tk_str key, struct tk_arena *arena, void *into,
                        struct tk_err *err)
 {
-    const struct object_at *object = into;
-    const struct tk_job_field *field = tk_job_member_find(object->shape, key);
+    struct object_at *object = into;
+    const struct tk_job_field *field = find_next(object, key);
     if (!field || tk_json_peek(json) == TK_JSON_NULL)
         return 1;
     void *at = object->object + field->offset;
@@ -229,11 +243,103 @@ int tk_job_parse(tk_str text, struct tk_arena *arena, struct tk_job *ret_job, st
     return parse(text, false, arena, ret_job, err);
 }
 
+/* Texts of a document that does not stay ---------------------------------------------- */
+
+static bool keep_text(tk_str *text, struct tk_arena *arena)
+{
+    if (text->n == 0) {
+        text->p = text->p ? "" : NULL;
+        return true;
+    }
+    *text = tk_arena_copy(arena, *text);
+    return text->p;
+}
+
+static bool keep_texts(const struct tk_job_texts *texts, struct tk_arena *arena)
+{
+    bool ok = true;
+    for (size_t i = 0; ok && i < texts->count; i++)
+        ok = keep_text(&texts->items[i], arena);
+    return ok;
+}
+
+static bool keep_measures(const struct tk_job_measures *measures, struct tk_arena *arena)
+{
+    bool ok = true;
+    for (size_t i = 0; ok && i < measures->count; i++)
+        ok = keep_text(&measures->items[i].name, arena);
+    return ok;
+}
+
+static bool keep_attrs(const struct tk_job_attrs *attrs, struct tk_arena *arena)
+{
+    bool ok = true;
+    for (size_t i = 0; ok && i < attrs->count; i++) {
+        ok = keep_text(&attrs->items[i].name, arena) && keep_text(&attrs->items[i].value, arena);
+    }
+    return ok;
+}
+
+static bool keep_object(const struct tk_job_shape *shape, void *object, struct tk_arena *arena);
+
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the tables */
+static bool keep_objects(const struct tk_job_shape *shape, const struct tk_job_list *list,
+                         struct tk_arena *arena)
+{
+    bool ok = true;
+    for (size_t i = 0; ok && i < list->count; i++)
+        ok = keep_object(shape, (char *)list->items + i * shape->size, arena);
+    return ok;
+}
+
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the tables */
+static bool keep_field(const struct tk_job_field *field, void *at, struct tk_arena *arena)
+{
+    switch (field->type) {
+    case TK_JOB_TEXT:
+        return keep_text(at, arena);
+    case TK_JOB_TEXTS:
+        return keep_texts(at, arena);
+    case TK_JOB_MEASURES:
+        return keep_measures(at, arena);
+    case TK_JOB_ATTRS:
+        return keep_attrs(at, arena);
+    case TK_JOB_OBJECT:
+        return keep_object(field->of, at, arena);
+    case TK_JOB_OBJECTS:
+        return keep_objects(field->of, at, arena);
+    case TK_JOB_F64:
+    case TK_JOB_INT:
+    case TK_JOB_TRUTH:
+    case TK_JOB_ROWS:
+        return true;
+    }
+    return true;
+}
+
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the tables */
+static bool keep_object(const struct tk_job_shape *shape, void *object, struct tk_arena *arena)
+{
+    bool ok = true;
+    for (size_t i = 0; ok && i < shape->count; i++)
+        ok = keep_field(&shape->fields[i], (char *)object + shape->fields[i].offset, arena);
+    return ok;
+}
+
 int tk_job_parse_brief(tk_str text, struct tk_arena *arena, struct tk_job *ret_job,
                        struct tk_err *err)
 {
-    return parse(text, true, arena, ret_job, err);
+    struct tk_job job;
+    int rc = parse(text, true, arena, &job, err);
+    if (rc < 0)
+        return rc;
+    if (!keep_object(&tk_job_shape, &job, arena))
+        return full("texts", err);
+    *ret_job = job;
+    return 0;
 }
+
+/* The beginning of a document ----------------------------------------------------------- */
 
 bool tk_job_find_start(tk_str head, tk_str *ret_job, double *ret_start)
 {
