@@ -58,7 +58,7 @@ static void probe_level(const struct tk_kernel *kernel, struct tk_step_finding *
     struct tk_cgroup_leaf *leaf;
     struct tk_err err;
     (void)snprintf(name, sizeof(name), "tracekit-doctor-%d", (int)getpid());
-    if (tk_cgroup_leaf_new(kernel, name, &leaf, &err) == 0) {
+    if (tk_cgroup_leaf_new(kernel, NULL, name, &leaf, &err) == 0) {
         judge_leaf(leaf, ret);
         tk_cgroup_leaf_free(leaf);
         return;

@@ -182,7 +182,7 @@ static int make_leaf(struct tk_invocation *invocation, struct tk_err *err)
     const struct tk_invocation_options *options = &invocation->options;
     char name[PROGRAM_MAX + 32];
     (void)snprintf(name, sizeof(name), "tracekit-%s-%d", invocation->program, (int)getpid());
-    int rc = tk_cgroup_leaf_new(options->kernel, is_named(invocation) ? options->unit : name,
+    int rc = tk_cgroup_leaf_new(options->kernel, NULL, is_named(invocation) ? options->unit : name,
                                 &invocation->leaf, err);
     if (rc == 0)
         rc = set_limits(invocation, err);

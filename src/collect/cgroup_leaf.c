@@ -2,7 +2,7 @@
 /* A leaf of our own below our own group: one folder in each of the hierarchies that count
  *
  *     version 2    CPU time; memory, I/O and limits as far as the controllers are delegated
- *     cpuacct      CPU time in ns
+ *     cpuacct      CPU time in ns, where version 2 does not tell it
  *     memory       memory, and its peak
  *     pids         tasks at once
  *     cpu, cpuset  only when limits are asked for: a group of its own in `cpu` would change what
@@ -111,8 +111,26 @@ static void name_path(struct tk_cgroup_leaf *leaf)
                    leaf->name);
 }
 
-int tk_cgroup_leaf_new(const struct tk_kernel *kernel, const char *name,
-                       struct tk_cgroup_leaf **ret_leaf, struct tk_err *err)
+bool tk_cgroup_leaf_has_cpu(const struct tk_cgroup_leaf *leaf)
+{
+    char path[FILE_CAP];
+    const struct tk_cgroup_place *v2 = tk_cgroup_leaf_place(leaf, TK_CGROUP_V2);
+    tk_cgroup_leaf_file(leaf, "cpu.stat", path);
+    return v2 && faccessat(v2->parent, path, F_OK, 0) == 0;
+}
+
+int tk_cgroup_leaf_set_mounts(struct tk_cgroup_leaf *leaf, const struct tk_kernel *kernel,
+                              const struct tk_cgroup_mounts *mounts, struct tk_err *err)
+{
+    leaf->rootfd = kernel->rootfd;
+    if (!mounts)
+        return tk_cgroup_mounts_read(kernel, &leaf->mounts, err);
+    leaf->mounts = *mounts;
+    return 0;
+}
+
+int tk_cgroup_leaf_new(const struct tk_kernel *kernel, const struct tk_cgroup_mounts *mounts,
+                       const char *name, struct tk_cgroup_leaf **ret_leaf, struct tk_err *err)
 {
     static const int hierarchies[] = {TK_CGROUP_V2, TK_CGROUP_CPUACCT, TK_CGROUP_MEMORY,
                                       TK_CGROUP_PIDS};
@@ -121,15 +139,18 @@ int tk_cgroup_leaf_new(const struct tk_kernel *kernel, const char *name,
     struct tk_cgroup_leaf *leaf = calloc(1, sizeof(*leaf));
     if (!leaf)
         return tk_fail(err, -ENOMEM, "control group: out of memory");
-    leaf->rootfd = kernel->rootfd;
     (void)tk_str_to_cstr(tk_str_from(name), leaf->name, sizeof(leaf->name));
-    int rc = tk_cgroup_mounts_read(kernel, &leaf->mounts, err);
+    int rc = tk_cgroup_leaf_set_mounts(leaf, kernel, mounts, err);
     for (size_t i = 0; i < TK_COUNTOF(hierarchies) && rc == 0; i++) {
         struct tk_err failure;
-        if (!leaf->mounts.mounts[hierarchies[i]].at[0])
+        if (!leaf->mounts.mounts[hierarchies[i]].at[0] ||
+            (hierarchies[i] == TK_CGROUP_CPUACCT && tk_cgroup_leaf_has_cpu(leaf)))
             continue;
-        if (add_place(leaf, hierarchies[i], &failure) < 0)
+        int one = add_place(leaf, hierarchies[i], &failure);
+        if (one < 0)
             *err = failure;
+        if (one == -EBUSY)
+            rc = one;
     }
     if (rc == 0 && leaf->count == 0)
         rc = err->code;

@@ -35,6 +35,15 @@ struct tk_cgroup_leaf {
 const struct tk_cgroup_place *tk_cgroup_leaf_place(const struct tk_cgroup_leaf *leaf,
                                                    int hierarchy);
 
+/* Where the groups of this host are; `mounts` NULL = read that now. */
+TK_MUST_USE int tk_cgroup_leaf_set_mounts(struct tk_cgroup_leaf *leaf,
+                                          const struct tk_kernel *kernel,
+                                          const struct tk_cgroup_mounts *mounts,
+                                          struct tk_err *err);
+
+/* Version 2 tells its CPU time: all that cpuacct does, and splits it exactly. */
+bool tk_cgroup_leaf_has_cpu(const struct tk_cgroup_leaf *leaf);
+
 /* Open the entry of a folder of `hierarchy` below `parent`; a negative errno. In version 1 a
  * process of one thread that writes to `tasks` spares itself the lock of cgroup.procs, for which
  * the kernel waits until all its readers are through, some ms. */

@@ -63,18 +63,17 @@ static int reopen_place(struct tk_cgroup_leaf *leaf, tk_str word, struct tk_err 
     return 0;
 }
 
-int tk_cgroup_leaf_reopen(const struct tk_kernel *kernel, tk_str described,
-                          struct tk_cgroup_leaf **ret_leaf, struct tk_err *err)
+int tk_cgroup_leaf_reopen(const struct tk_kernel *kernel, const struct tk_cgroup_mounts *mounts,
+                          tk_str described, struct tk_cgroup_leaf **ret_leaf, struct tk_err *err)
 {
     struct tk_cgroup_leaf *leaf = calloc(1, sizeof(*leaf));
     if (!leaf)
         return tk_fail(err, -ENOMEM, "control group: out of memory");
-    leaf->rootfd = kernel->rootfd;
     tk_str rest = described;
     tk_str word;
     int rc = tk_str_take_word(&rest, &word) && !memchr(word.p, '/', word.n) &&
                      tk_str_to_cstr(word, leaf->name, sizeof(leaf->name))
-                 ? tk_cgroup_mounts_read(kernel, &leaf->mounts, err)
+                 ? tk_cgroup_leaf_set_mounts(leaf, kernel, mounts, err)
                  : -EBADMSG;
     while (rc == 0 && leaf->count < TK_CGROUP_HIERARCHIES && tk_str_take_word(&rest, &word))
         rc = reopen_place(leaf, word, err);
@@ -123,7 +122,8 @@ int tk_cgroup_leaf_find(const struct tk_kernel *kernel, const struct tk_cgroup_m
                                sizeof(leaf->name)) &&
                 tk_str_to_cstr(path, leaf->path, sizeof(leaf->path));
     for (size_t i = 0; i < TK_COUNTOF(hierarchies) && fits; i++) {
-        if (mounts->mounts[hierarchies[i]].at[0])
+        if (leaf->mounts.mounts[hierarchies[i]].at[0] &&
+            !(hierarchies[i] == TK_CGROUP_CPUACCT && tk_cgroup_leaf_has_cpu(leaf)))
             find_place(leaf, hierarchies[i], above);
     }
     if (leaf->count == 0) {

@@ -4,7 +4,7 @@
 
 #include "base/file.h"
 #include "collect/cgroup_files.h"
-#include "collect/node_internal.h"
+#include "collect/node.h"
 
 /* The limits of one group, in one hierarchy. */
 static void read_limits(const struct tk_kernel *kernel, const struct tk_cgroup_mounts *mounts,
@@ -33,20 +33,18 @@ static void take_tighter(const struct tk_cgroup_reading *limits, double *cores, 
         *bytes = limits->memory_limit_bytes;
 }
 
-void tk_cgroup_own_limits(const struct tk_kernel *kernel, double *ret_cores, int64_t *ret_bytes)
+void tk_cgroup_own_limits(const struct tk_kernel *kernel, const struct tk_cgroup_mounts *mounts,
+                          double *ret_cores, int64_t *ret_bytes)
 {
     static const int hierarchies[] = {TK_CGROUP_V2, TK_CGROUP_CPU, TK_CGROUP_MEMORY};
-    struct tk_cgroup_mounts mounts;
-    struct tk_err ignored;
     *ret_cores = 0;
     *ret_bytes = -1;
-    if (tk_cgroup_mounts_read(kernel, &mounts, &ignored) < 0)
-        return;
     for (size_t i = 0; i < TK_COUNTOF(hierarchies); i++) {
-        char *group = mounts.own[hierarchies[i]];
+        char group[TK_CGROUP_PATH_MAX];
+        memcpy(group, mounts->own[hierarchies[i]], sizeof(group));
         for (bool more = group[0] != '\0'; more;) {
             struct tk_cgroup_reading limits;
-            read_limits(kernel, &mounts, hierarchies[i], group[0] ? group : "/", &limits);
+            read_limits(kernel, mounts, hierarchies[i], group[0] ? group : "/", &limits);
             take_tighter(&limits, ret_cores, ret_bytes);
             char *slash = strrchr(group, '/');
             more = slash && group[1];

@@ -76,11 +76,14 @@ int tk_cgroups_version(const struct tk_cgroups *groups);
 /* A leaf of our own, below our own group in each hierarchy that lets us. */
 struct tk_cgroup_leaf;
 
-/* Make the leaf `name`, a file name without '/'. -EACCES, -EROFS, -EPERM or -ENOENT when this host
+/* Make the leaf `name`, a file name without '/'; `mounts` are those of tk_cgroup_mounts_read(),
+ * NULL = read them. -EACCES, -EROFS, -EPERM or -ENOENT when this host
  * gives us none, -EBUSY when a group of that name is in use. Leaves named "tracekit-...-PID" whose
  * maker died and which are empty are removed on the way. A recorder that is killed leaves its leaf
  * behind, with the command in it. */
-TK_MUST_USE int tk_cgroup_leaf_new(const struct tk_kernel *kernel, const char *name,
+struct tk_cgroup_mounts;
+TK_MUST_USE int tk_cgroup_leaf_new(const struct tk_kernel *kernel,
+                                   const struct tk_cgroup_mounts *mounts, const char *name,
                                    struct tk_cgroup_leaf **ret_leaf, struct tk_err *err);
 
 /* The folder of version 2, for tk_launch_start(); -1 when the leaf has none. The caller closes it.
@@ -136,14 +139,14 @@ void tk_cgroup_leaf_kill(const struct tk_cgroup_leaf *leaf);
 /* Append where it is, for tk_cgroup_leaf_reopen() in another process. */
 void tk_cgroup_leaf_describe(const struct tk_cgroup_leaf *leaf, struct tk_buf *out);
 
-/* A leaf that another process made and left. Fails with -EBADMSG when `described` is not what
- * tk_cgroup_leaf_describe() writes, -ENOENT when it is gone. */
-TK_MUST_USE int tk_cgroup_leaf_reopen(const struct tk_kernel *kernel, tk_str described,
+/* A leaf that another process made and left; `mounts` as above. Fails with -EBADMSG when
+ * `described` is not what tk_cgroup_leaf_describe() writes, -ENOENT when it is gone. */
+TK_MUST_USE int tk_cgroup_leaf_reopen(const struct tk_kernel *kernel,
+                                      const struct tk_cgroup_mounts *mounts, tk_str described,
                                       struct tk_cgroup_leaf **ret_leaf, struct tk_err *err);
 
 /* A group of somebody else, for reading alone: "/system.slice/docker.service", as /proc/PID/cgroup
  * shows it, in each hierarchy that has it. -ENOENT when none does. tk_cgroup_leaf_leave() frees. */
-struct tk_cgroup_mounts;
 TK_MUST_USE int tk_cgroup_leaf_find(const struct tk_kernel *kernel,
                                     const struct tk_cgroup_mounts *mounts, const char *group,
                                     struct tk_cgroup_leaf **ret_leaf, struct tk_err *err);

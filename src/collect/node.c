@@ -150,29 +150,48 @@ static void set_groups(const struct tk_kernel *kernel, struct tk_batch *row)
 {
     struct tk_cgroup_mounts mounts;
     struct tk_err ignored;
-    double cores;
-    int64_t bytes;
+    double cores = 0;
+    int64_t bytes = -1;
     bool mounted = tk_cgroup_mounts_read(kernel, &mounts, &ignored) == 0;
     tk_batch_set_i64(row, TK_NODE_META_CGROUP_VERSION,
                      mounted ? tk_cgroup_mounts_version(&mounts) : 0);
-    tk_cgroup_own_limits(kernel, &cores, &bytes);
+    if (mounted)
+        tk_cgroup_own_limits(kernel, &mounts, &cores, &bytes);
     if (cores > 0)
         tk_batch_set_f64(row, TK_NODE_META_CPU_LIMIT_CORES, cores);
     if (bytes >= 0)
         tk_batch_set_i64(row, TK_NODE_META_MEM_LIMIT_BYTES, bytes);
 }
 
+static void read_kernel_names(const struct tk_kernel *kernel, char ret_release[TK_NODE_NAME_MAX],
+                              char ret_arch[TK_NODE_NAME_MAX])
+{
+    struct utsname names;
+    read_kernel_word(kernel, "sys/kernel/osrelease", ret_release, TK_NODE_NAME_MAX);
+    read_kernel_word(kernel, "sys/kernel/arch", ret_arch, TK_NODE_NAME_MAX);
+    if (!ret_arch[0] && kernel->live && uname(&names) == 0)
+        (void)tk_str_to_cstr(tk_str_from(names.machine), ret_arch, TK_NODE_NAME_MAX);
+}
+
 static void set_kernel(const struct tk_kernel *kernel, struct tk_batch *row)
 {
-    char word[256];
-    struct utsname names;
-    read_kernel_word(kernel, "sys/kernel/osrelease", word, sizeof(word));
-    set_text(row, TK_NODE_META_KERNEL, word);
-    read_kernel_word(kernel, "sys/kernel/arch", word, sizeof(word));
-    if (!word[0] && kernel->live && uname(&names) == 0)
-        (void)tk_str_to_cstr(tk_str_from(names.machine), word, sizeof(word));
-    set_text(row, TK_NODE_META_ARCH, word);
+    char release[TK_NODE_NAME_MAX];
+    char arch[TK_NODE_NAME_MAX];
+    read_kernel_names(kernel, release, arch);
+    set_text(row, TK_NODE_META_KERNEL, release);
+    set_text(row, TK_NODE_META_ARCH, arch);
     set_text(row, TK_NODE_META_BOOT_ID, kernel->boot_id);
+}
+
+void tk_machine_read(const struct tk_kernel *kernel, struct tk_machine *ret_machine)
+{
+    struct tk_cpu_facts facts;
+    *ret_machine = (struct tk_machine){.model = ""};
+    tk_cpu_facts_read(kernel, 1, &facts); /* no frequency: measuring it takes 10 ms */
+    memcpy(ret_machine->model, facts.model, sizeof(ret_machine->model));
+    read_kernel_names(kernel, ret_machine->kernel, ret_machine->arch);
+    (void)tk_str_to_cstr(tk_str_from(tk_virt_find(kernel, facts.hypervisor)), ret_machine->virt,
+                         sizeof(ret_machine->virt));
 }
 
 static int check_room(const struct tk_batch *row, struct tk_err *err)

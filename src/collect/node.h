@@ -5,6 +5,7 @@
 #define TK_COLLECT_NODE_H
 
 #include "base/arena.h"
+#include "collect/cgroup_mounts.h"
 #include "collect/kernel.h"
 #include "table/table.h"
 
@@ -16,6 +17,22 @@ struct tk_node_options {
     const char *vm_ip;                 /* peer; NULL = none */
     int64_t cpu_freq_mhz;              /* CPU_FREQ_MHZ; 0 = find out */
 };
+
+/* What of a machine, as it is seen from here, holds until it boots again; "" = not told. */
+struct tk_machine {
+    char model[128]; /* of the CPUs */
+    char kernel[TK_NODE_NAME_MAX], arch[TK_NODE_NAME_MAX];
+    char virt[32]; /* "none", a hypervisor or a container */
+};
+void tk_machine_read(const struct tk_kernel *kernel, struct tk_machine *ret_machine);
+
+/* CPUs that this process may run on; of a root that is not live those that are online. 0 = not
+ * told. */
+int64_t tk_node_cores(const struct tk_kernel *kernel);
+
+/* Of our own control group and those above it: the tightest limits. 0 cores and -1 bytes = none. */
+void tk_cgroup_own_limits(const struct tk_kernel *kernel, const struct tk_cgroup_mounts *mounts,
+                          double *ret_cores, int64_t *ret_bytes);
 
 /* Host name of the kernel at hand, "localhost" when it has none. */
 void tk_node_host_name(const struct tk_kernel *kernel, char ret_name[TK_NODE_NAME_MAX]);

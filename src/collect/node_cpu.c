@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/number.h"
 #include "collect/kernel_text.h"
+#include "collect/node.h"
 #include "collect/node_internal.h"
 
 #define CPU_FOLDER  "sys/devices/system/cpu"
@@ -259,13 +260,21 @@ static int64_t count_packages(const struct tk_kernel *kernel)
     return count;
 }
 
+int64_t tk_node_cores(const struct tk_kernel *kernel)
+{
+    char buf[512];
+    tk_str text;
+    int64_t cores = kernel->live ? count_affinity() : 0;
+    if (cores == 0 && read_line(kernel, CPU_FOLDER "/online", buf, sizeof(buf), &text))
+        cores = tk_cpu_list_count(text);
+    return cores;
+}
+
 static void find_topology(const struct tk_kernel *kernel, struct tk_cpu_facts *facts)
 {
     char buf[512];
     tk_str text;
-    facts->cores = kernel->live ? count_affinity() : 0;
-    if (facts->cores == 0 && read_line(kernel, CPU_FOLDER "/online", buf, sizeof(buf), &text))
-        facts->cores = tk_cpu_list_count(text);
+    facts->cores = tk_node_cores(kernel);
     if (read_line(kernel, CPU_FOLDER "/cpu0/topology/thread_siblings_list", buf, sizeof(buf),
                   &text))
         facts->threads_per_core = tk_cpu_list_count(text);

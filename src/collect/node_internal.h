@@ -35,7 +35,4 @@ int64_t tk_cpu_list_count(tk_str list);
  * ("docker", "podman", "lxc", ...), which wins. */
 const char *tk_virt_find(const struct tk_kernel *kernel, bool hypervisor);
 
-/* Of our own control group and those above it: the tightest limits. 0 cores and -1 bytes = none. */
-void tk_cgroup_own_limits(const struct tk_kernel *kernel, double *ret_cores, int64_t *ret_bytes);
-
 #endif

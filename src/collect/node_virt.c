@@ -9,7 +9,8 @@
 #include "collect/cgroup_files.h"
 #include "collect/node_internal.h"
 
-/* A small file with a word that tells. */
+/* A small file with a word that tells. Clues of one file stand together, so that it is read once.
+ */
 struct clue {
     const char *path;
     const char *word; /* the file holds it; "" = the file exists */
@@ -49,21 +50,33 @@ static const struct clue hypervisors[] = {
     {"sys/devices/system/clocksource/clocksource0/available_clocksource", "xen", "xen"},
 };
 
-static bool holds(const struct tk_kernel *kernel, const struct clue *clue)
-{
+/* The file of the clue before. */
+struct clue_file {
+    const char *path;
+    tk_str text; /* empty when it cannot be read */
     char buf[16384];
-    tk_str text;
+};
+
+static bool holds(const struct tk_kernel *kernel, const struct clue *clue, struct clue_file *file)
+{
     struct tk_err ignored;
     if (!clue->word[0])
         return faccessat(kernel->rootfd, clue->path, F_OK, 0) == 0;
-    return tk_file_read(kernel->rootfd, clue->path, buf, sizeof(buf), &text, &ignored) == 0 &&
-           text.n > 0 && memmem(text.p, text.n, clue->word, strlen(clue->word));
+    if (!file->path || strcmp(file->path, clue->path) != 0) {
+        file->path = clue->path;
+        if (tk_file_read(kernel->rootfd, clue->path, file->buf, sizeof(file->buf), &file->text,
+                         &ignored) < 0)
+            file->text = (tk_str){0};
+    }
+    return file->text.n > 0 && memmem(file->text.p, file->text.n, clue->word, strlen(clue->word));
 }
 
 static const char *first_clue(const struct tk_kernel *kernel, const struct clue *clues, size_t n)
 {
+    struct clue_file file;
+    file.path = NULL;
     for (size_t i = 0; i < n; i++) {
-        if (holds(kernel, &clues[i]))
+        if (holds(kernel, &clues[i], &file))
             return clues[i].name;
     }
     return NULL;

@@ -308,7 +308,7 @@ static void probe_leaf(const struct tk_prober *prober, struct tk_finding *findin
     struct tk_err why;
     char name[64];
     (void)snprintf(name, sizeof(name), "tracekit-doctor-%d", (int)getpid());
-    if (tk_cgroup_leaf_new(prober->kernel, name, &leaf, &why) < 0) {
+    if (tk_cgroup_leaf_new(prober->kernel, NULL, name, &leaf, &why) < 0) {
         set(finding, TK_PROBE_NO, "%s", why.msg);
         set_missing(finding, "root, or a delegated group: "
                              "systemd-run --user --scope -p Delegate=yes tracekit record ...");

@@ -66,7 +66,8 @@ static void make_leaf(struct exec *exec, struct tk_buf *described)
     char name[64];
     struct tk_err ignored;
     (void)snprintf(name, sizeof(name), "tracekit-exec-%d", (int)getpid());
-    if (tk_cgroup_leaf_new(&exec->session->kernel, name, &exec->leaf, &ignored) < 0)
+    if (tk_cgroup_leaf_new(&exec->session->kernel, tk_session_mounts(exec->session), name,
+                           &exec->leaf, &ignored) < 0)
         return;
     tk_cgroup_leaf_describe(exec->leaf, described);
     tk_str text = tk_buf_str(described);

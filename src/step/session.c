@@ -95,6 +95,15 @@ const struct tk_step_spans *tk_session_spans(const struct tk_session *session)
     return &session->spans;
 }
 
+const struct tk_cgroup_mounts *tk_session_mounts(struct tk_session *session)
+{
+    struct tk_err ignored;
+    if (!session->has_mounts)
+        session->has_mounts =
+            tk_cgroup_mounts_read(&session->kernel, &session->mounts, &ignored) == 0;
+    return session->has_mounts ? &session->mounts : NULL;
+}
+
 int tk_session_load(struct tk_session *session, const struct tk_journal_filter *filter,
                     struct tk_err *err)
 {
@@ -182,11 +191,10 @@ int tk_session_begin(struct tk_session *session, struct tk_job *job, bool privat
     set_id(session, job, record.real_ns);
     job->runner = tk_arena_copy(&session->arena, tk_str_from(host));
     job->clock.boot_id = tk_str_from(session->kernel.boot_id);
-    job->clock.start_boottime_ns = record.boot_ns;
-    tk_step_system_read(&session->kernel, &session->arena, &job->system);
+    tk_session_read_host(session, &record);
+    tk_step_system_read(session, &job->system);
     record.job = *job;
     record.private = private;
-    tk_session_read_host(session, &record);
     record.job.clock.start_boottime_ns = record.boot_ns;
     if (private)
         rc = mark_private(session, err);
@@ -275,7 +283,7 @@ static struct tk_cgroup_leaf *move_owner(struct tk_session *session, const char 
     struct tk_err ignored;
     struct tk_cgroup_leaf *leaf = NULL;
     (void)snprintf(name, sizeof(name), "tracekit-step-%s-%d", span, (int)owner);
-    if (tk_cgroup_leaf_new(&session->kernel, name, &leaf, &ignored) < 0)
+    if (tk_cgroup_leaf_new(&session->kernel, tk_session_mounts(session), name, &leaf, &ignored) < 0)
         return NULL;
     TK_CLEANUP(tk_buf_release) struct tk_buf text;
     tk_buf_init(&text, PATH_BYTES);
@@ -380,7 +388,8 @@ int tk_session_end(struct tk_session *session, tk_str name, pid_t shell,
     struct tk_cgroup_leaf *leaf = NULL;
     struct tk_err ignored;
     if (span->start->cgroup.n > 0 &&
-        tk_cgroup_leaf_reopen(&session->kernel, span->start->cgroup, &leaf, &ignored) < 0)
+        tk_cgroup_leaf_reopen(&session->kernel, tk_session_mounts(session), span->start->cgroup,
+                              &leaf, &ignored) < 0)
         leaf = NULL;
     if (is_owner(session, span->start, shell))
         measure_owner(session, span->start, &record, leaf);
@@ -398,8 +407,8 @@ static void measure_left(struct tk_session *session, const struct tk_step_record
     struct tk_cgroup_memory memory;
     struct tk_cgroup_leaf *leaf;
     struct tk_err ignored;
-    if (start->cgroup.n == 0 ||
-        tk_cgroup_leaf_reopen(&session->kernel, start->cgroup, &leaf, &ignored) < 0)
+    if (start->cgroup.n == 0 || tk_cgroup_leaf_reopen(&session->kernel, tk_session_mounts(session),
+                                                      start->cgroup, &leaf, &ignored) < 0)
         return;
     if (tk_cgroup_leaf_read(leaf, &reading, &ignored) == 0) {
         tk_cgroup_leaf_read_memory(leaf, &memory);

@@ -3,6 +3,7 @@
 #ifndef TK_STEP_SESSION_INTERNAL_H
 #define TK_STEP_SESSION_INTERNAL_H
 
+#include "collect/cgroup_mounts.h"
 #include "collect/collect.h"
 #include "step/measure.h"
 #include "step/session.h"
@@ -13,12 +14,17 @@ struct tk_session {
     struct tk_state state;
     char path[PATH_MAX + NAME_MAX + 2]; /* of the job */
     struct tk_host_viewer *viewer;
-    struct tk_host_view view; /* the last that went into a record */
+    struct tk_host_view view;       /* the last that went into a record */
+    struct tk_cgroup_mounts mounts; /* once asked for */
+    bool has_mounts;
     struct tk_arena arena;
     struct tk_buf text; /* of the journal */
     struct tk_journal journal;
     struct tk_step_spans spans;
 };
+
+/* Where the control groups of this host are, looked up once; NULL = there are none. */
+const struct tk_cgroup_mounts *tk_session_mounts(struct tk_session *session);
 
 /* Read the journal of the job at hand, see tk_journal_load(). */
 TK_MUST_USE int tk_session_load(struct tk_session *session, const struct tk_journal_filter *filter,
@@ -27,9 +33,8 @@ TK_MUST_USE int tk_session_load(struct tk_session *session, const struct tk_jour
 /* When the job was last heard of, by its records and samples; CLOCK_BOOTTIME. */
 int64_t tk_session_last_ns(const struct tk_session *session, const struct tk_curve *curve);
 
-/* Facts of the machine for the document. What cannot be read is absent. */
-void tk_step_system_read(const struct tk_kernel *kernel, struct tk_arena *arena,
-                         struct tk_job_system *ret);
+/* Facts of the machine for the document, after the host was read. What cannot be read is absent. */
+void tk_step_system_read(struct tk_session *session, struct tk_job_system *ret);
 
 /* Mbit/s of the fastest link to the outside; NaN where none tells, as virtual ones do. */
 double tk_step_link_mbps(const struct tk_kernel *kernel);

@@ -12,22 +12,8 @@
 
 #include "base/file.h"
 #include "base/number.h"
-#include "collect/cgroup_mounts.h"
-#include "run/schemas.h"
+#include "step/machine.h"
 #include "step/session_internal.h"
-
-enum { NODE_TEXT = 16384 };
-
-static tk_str text_of(const struct tk_batch *row, size_t column, struct tk_arena *arena)
-{
-    tk_str text = tk_batch_has(row, 0, column) ? tk_batch_text(row, 0, column) : (tk_str){0};
-    return text.n > 0 ? tk_arena_copy(arena, text) : (tk_str){0};
-}
-
-static double number_of(const struct tk_batch *row, size_t column)
-{
-    return tk_batch_has(row, 0, column) ? (double)tk_batch_i64(row, 0, column, 0) : (double)NAN;
-}
 
 /* Machines whose durations may be compared: the same model, cores, memory in GiB, virtualisation.
  * Not a digest of cryptography: loading its library takes longer than many a step. */
@@ -44,41 +30,45 @@ static void set_fingerprint(struct tk_job_system *system, struct tk_arena *arena
     system->fingerprint = tk_arena_copy(arena, (tk_str){hex, (size_t)n});
 }
 
-static void take_node(const struct tk_batch *row, struct tk_arena *arena,
-                      struct tk_job_system *system)
+static tk_str fact(const char *text, struct tk_arena *arena)
 {
-    system->cpus = number_of(row, TK_NODE_META_CPU_CORES);
-    system->memory_total_mb = number_of(row, TK_NODE_META_MEM_BYTES) / TK_STEP_MB;
-    system->cpu_model = text_of(row, TK_NODE_META_CPU_MODEL, arena);
-    system->kernel = text_of(row, TK_NODE_META_KERNEL, arena);
-    system->arch = text_of(row, TK_NODE_META_ARCH, arena);
-    system->virt = text_of(row, TK_NODE_META_VIRT, arena);
-    system->memory_limit_mb = number_of(row, TK_NODE_META_MEM_LIMIT_BYTES) / TK_STEP_MB;
-    double limit = tk_batch_f64(row, 0, TK_NODE_META_CPU_LIMIT_CORES, 0);
-    system->cpus_effective = limit > 0 && limit < system->cpus ? limit : system->cpus;
+    return tk_arena_copy(arena, tk_str_from(text));
 }
 
-void tk_step_system_read(const struct tk_kernel *kernel, struct tk_arena *arena,
-                         struct tk_job_system *ret)
+static void set_limits(struct tk_session *session, struct tk_job_system *system)
 {
     static const char *const versions[] = {"none", "v1", "v2", "hybrid"};
-    struct tk_err ignored;
+    double cores = 0;
+    int64_t bytes = -1;
+    const struct tk_cgroup_mounts *mounts = tk_session_mounts(session);
+    if (mounts)
+        tk_cgroup_own_limits(&session->kernel, mounts, &cores, &bytes);
+    system->cgroup = tk_str_from(versions[mounts ? tk_cgroup_mounts_version(mounts) : 0]);
+    system->cpus_effective = cores > 0 && cores < system->cpus ? cores : system->cpus;
+    if (bytes >= 0)
+        system->memory_limit_mb = (double)bytes / TK_STEP_MB;
+}
+
+void tk_step_system_read(struct tk_session *session, struct tk_job_system *ret)
+{
+    struct tk_arena *arena = &session->arena;
+    const struct tk_kernel *kernel = &session->kernel;
     struct statvfs fs;
-    struct tk_cgroup_mounts mounts;
-    TK_CLEANUP(tk_batch_freep) struct tk_batch *row = NULL;
-    /* A frequency that is given is not measured, which would take 10 ms. */
-    const struct tk_node_options options = {
-        .run_id = "", .stage = "", .iface = "lo", .cpu_freq_mhz = 1};
-    if (tk_batch_new(&tk_schema_node_meta, 1, NODE_TEXT, &row, &ignored) == 0 &&
-        tk_node_read(kernel, &options, row, &ignored) == 0)
-        take_node(row, arena, ret);
+    struct tk_machine machine;
+    int64_t cores = tk_node_cores(kernel);
+    tk_step_machine_read(kernel, session->state.fd, &machine);
+    ret->cpu_model = fact(machine.model, arena);
+    ret->kernel = fact(machine.kernel, arena);
+    ret->arch = fact(machine.arch, arena);
+    ret->virt = fact(machine.virt, arena);
+    if (cores > 0)
+        ret->cpus = (double)cores;
+    if (session->view.memory.total >= 0)
+        ret->memory_total_mb = (double)session->view.memory.total / TK_STEP_MB;
     if (statvfs("/", &fs) == 0)
         ret->disk_total_gb = (double)fs.f_blocks * (double)fs.f_frsize / TK_STEP_MB / 1024;
-    int version = tk_cgroup_mounts_read(kernel, &mounts, &ignored) == 0
-                      ? tk_cgroup_mounts_version(&mounts)
-                      : 0;
-    ret->cgroup = tk_str_from(versions[version]);
     ret->psi = faccessat(kernel->procfd, "pressure/cpu", R_OK, 0) == 0;
+    set_limits(session, ret);
     set_fingerprint(ret, arena);
 }
 

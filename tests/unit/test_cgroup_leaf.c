@@ -47,7 +47,7 @@ static struct tk_cgroup_leaf *make_leaf(struct fixture *fixture)
 {
     struct tk_cgroup_leaf *leaf = NULL;
     struct tk_err err;
-    if (tk_cgroup_leaf_new(&fixture->kernel, fixture->name, &leaf, &err) < 0) {
+    if (tk_cgroup_leaf_new(&fixture->kernel, NULL, fixture->name, &leaf, &err) < 0) {
         print_message("# skipped, there is no group of our own: %s\n", err.msg);
         return NULL;
     }
@@ -270,7 +270,7 @@ static void a_leaf_of_a_recorder_that_died_is_removed_by_the_next(void **state)
         struct tk_cgroup_leaf *leaf;
         struct tk_err err;
         (void)snprintf(other.name, sizeof(other.name), "tracekit-test-%d", (int)getpid());
-        _exit(tk_cgroup_leaf_new(&other.kernel, other.name, &leaf, &err) < 0);
+        _exit(tk_cgroup_leaf_new(&other.kernel, NULL, other.name, &leaf, &err) < 0);
     }
     int status;
     waitpid(recorder, &status, 0);
@@ -294,7 +294,8 @@ static void a_name_in_use_is_refused(void **state)
     wait_ready(ready);
     struct tk_cgroup_leaf *second = NULL;
     struct tk_err err;
-    assert_int_equal(tk_cgroup_leaf_new(&fixture->kernel, fixture->name, &second, &err), -EBUSY);
+    assert_int_equal(tk_cgroup_leaf_new(&fixture->kernel, NULL, fixture->name, &second, &err),
+                     -EBUSY);
     kill(child, SIGKILL);
     waitpid(child, NULL, 0);
     tk_cgroup_leaf_free(leaf);
@@ -307,7 +308,8 @@ static void names_that_are_no_file_names_are_refused(void **state)
     for (size_t i = 0; i < TK_COUNTOF(names); i++) {
         struct tk_cgroup_leaf *leaf = NULL;
         struct tk_err err;
-        assert_int_equal(tk_cgroup_leaf_new(&fixture->kernel, names[i], &leaf, &err), -EINVAL);
+        assert_int_equal(tk_cgroup_leaf_new(&fixture->kernel, NULL, names[i], &leaf, &err),
+                         -EINVAL);
     }
 }
 

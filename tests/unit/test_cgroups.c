@@ -439,7 +439,7 @@ static void a_removed_group_is_let_go_at_once(void **state)
     assert_int_equal(tk_kernel_open(&root.kernel, "/", &err), 0);
     tk_buf_init(&root.out, 1 << 20);
     assert_int_equal(tk_rows_new((struct tk_sink){tk_root_take, &root}, &root.rows, &err), 0);
-    if (tk_cgroup_leaf_new(&root.kernel, name, &leaf, &err) == 0) {
+    if (tk_cgroup_leaf_new(&root.kernel, NULL, name, &leaf, &err) == 0) {
         int of_leaf = count_open(name);
         struct tk_cgroups *groups = open_groups(&root, 0);
         tk_cgroups_tick(groups, root.rows);
