@@ -132,6 +132,18 @@ static void tell_start(tk_str name)
     (void)!tk_fd_write(STDERR_FILENO, tk_buf_str(&out), "stderr", &ignored);
 }
 
+/* The document of a private job, whose first step is the command. */
+static int build_private(struct tk_session *session, struct tk_job *ret_job,
+                         struct tk_job_step *ret_step, struct tk_err *err)
+{
+    int rc = tk_session_build(session, ret_job, err);
+    if (rc == 0 && ret_job->steps.count == 0)
+        rc = tk_fail(err, -ENOENT, "there is no such step");
+    if (rc == 0)
+        *ret_step = ret_job->steps.items[0];
+    return rc;
+}
+
 /* What the step was, and for a private job its document. */
 static void tell_end(const struct tk_step_env *env, struct tk_session *session, const char *span,
                      bool private)
@@ -143,15 +155,14 @@ static void tell_end(const struct tk_step_env *env, struct tk_session *session, 
     TK_CLEANUP(tk_buf_release) struct tk_buf out;
     tk_look_init(&look, STDERR_FILENO);
     tk_buf_init(&out, OUT_MAX);
-    int rc = tk_session_build_step(session, tk_str_from(span), &step, &err);
+    int rc = private ? build_private(session, &job, &step, &err)
+                     : tk_session_build_step(session, tk_str_from(span), &step, &err);
     if (rc == 0 && env->verbose) {
         tk_step_put_end(&out, &look, &step);
     } else if (rc == 0) {
         tk_step_put_line(&out, &look, &step);
     }
     (void)!tk_fd_write(STDERR_FILENO, tk_buf_str(&out), "stderr", &err);
-    if (rc == 0 && private)
-        rc = tk_session_build(session, &job, &err);
     if (rc == 0 && private)
         rc = tk_session_finalize(session, &job, &err);
     if (rc < 0)

@@ -41,6 +41,9 @@ int tk_host_net_snmp_parse(tk_str text, size_t index, struct tk_host_reading *re
                            struct tk_err *err)
 {
     (void)index;
+    struct tk_err ignored;
+    if (find_value(text, TK_STR("Tcp:"), TK_STR("OutSegs"), &reading->tcp_segments, &ignored) < 0)
+        reading->tcp_segments = TK_HOST_ABSENT;
     return find_value(text, TK_STR("Tcp:"), TK_STR("RetransSegs"), &reading->tcp_retrans, err);
 }
 

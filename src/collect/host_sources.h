@@ -171,6 +171,7 @@ struct tk_host_reading {
     struct tk_host_load load;
     struct tk_host_vmstat vmstat;
     int64_t tcp_retrans;      /* proc/net/snmp: segments sent again since boot */
+    int64_t tcp_segments;     /* ... and sent in all */
     int64_t tcp_listen_drops; /* proc/net/netstat: since boot */
     struct tk_host_freq freq;
     struct tk_host_energy energy;

@@ -14,6 +14,9 @@
 enum {
     BUF_BYTES = 256 * 1024,
     NAMES_MAX = 64,
+    /* The kernel fills a page with whole lines, none of which is so long: what ends in the first
+     * half of its page ends there. Asking once more would cost half as much again. */
+    SURELY_WHOLE = 2048,
 };
 
 static const enum tk_host_source_id wanted[] = {
@@ -151,6 +154,8 @@ static bool read_whole(struct tk_host_viewer *viewer, int fd, tk_str *ret)
         if (got == 0)
             break;
         n += (size_t)got;
+        if (got < SURELY_WHOLE)
+            break;
     }
     *ret = (tk_str){viewer->buf, n};
     return n > 0;
@@ -212,6 +217,7 @@ void tk_host_viewer_read(struct tk_host_viewer *viewer, struct tk_host_view *ret
         .rx_bytes = TK_HOST_ABSENT,
         .tx_bytes = TK_HOST_ABSENT,
         .tcp_retrans = read[TK_HOST_NET_SNMP] ? reading->tcp_retrans : TK_HOST_ABSENT,
+        .tcp_segments = read[TK_HOST_NET_SNMP] ? reading->tcp_segments : TK_HOST_ABSENT,
     };
     if (read[TK_HOST_STAT]) {
         ret_view->cpu = reading->stat.cpu;

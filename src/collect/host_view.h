@@ -27,8 +27,8 @@ struct tk_host_view {
     double load1;
     struct tk_host_disk disks[TK_HOST_VIEW_DISKS]; /* that had any I/O */
     size_t disk_count;
-    int64_t rx_bytes, tx_bytes; /* of all links that count */
-    int64_t tcp_retrans;
+    int64_t rx_bytes, tx_bytes;        /* of all links that count */
+    int64_t tcp_retrans, tcp_segments; /* sent again, sent in all */
 };
 
 struct tk_host_viewer;

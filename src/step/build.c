@@ -382,10 +382,20 @@ static int begin(struct tk_session *session, struct tk_curve *curve, struct buil
     return tk_curve_read(session->state.job_fd, curve, err);
 }
 
+/* The end of the step of a job that was made for it alone: of that moment all is known. */
+static const struct tk_step_record *end_of_private(const struct build *build)
+{
+    const struct tk_step_spans *spans = &build->session->spans;
+    return build->init->private == 1 && spans->count > 0 ? spans->items[0].end : NULL;
+}
+
 /* What ends that which is open. `lost` = nobody is there who could read anything now. */
 static int set_now(struct build *build, bool lost, struct tk_err *err)
 {
     struct tk_session *session = build->session;
+    build->now = end_of_private(build);
+    if (build->now)
+        return 0;
     build->now = lost ? read_last(session, build->init, build->curve) : read_now(session);
     return build->now ? 0
                       : tk_fail(err, -EMSGSIZE, "the journal of %s is full", session->state.job);
@@ -440,6 +450,12 @@ int tk_session_build_step(struct tk_session *session, tk_str span, struct tk_job
     return 0;
 }
 
+static bool is_private(const struct tk_session *session)
+{
+    const struct tk_step_record *init = tk_journal_get(&session->journal, TK_STEP_INIT);
+    return init && init->private == 1;
+}
+
 int tk_session_finalize(struct tk_session *session, const struct tk_job *job, struct tk_err *err)
 {
     TK_CLEANUP(tk_buf_release) struct tk_buf text;
@@ -449,7 +465,10 @@ int tk_session_finalize(struct tk_session *session, const struct tk_job *job, st
     tk_job_format(job, TK_SHORTEST, &text);
     int rc = tk_buf_check(&text, "document of the job", err);
     (void)snprintf(name, sizeof(name), "%s.json", session->state.job);
-    rc = rc < 0 ? rc : tk_file_write(session->state.fd, name, tk_buf_str(&text), 0644, err);
+    if (rc == 0)
+        rc = is_private(session)
+                 ? tk_file_refresh(session->state.fd, name, tk_buf_str(&text), 0644, err)
+                 : tk_file_write(session->state.fd, name, tk_buf_str(&text), 0644, err);
     if (rc < 0)
         return rc;
     tk_step_record_init(&record, TK_STEP_FINALIZE, TK_STR(""));

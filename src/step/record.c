@@ -217,30 +217,10 @@ void tk_step_host_take(struct tk_step_host *host, const struct tk_host_view *vie
     host->rx_bytes = known(view->rx_bytes);
     host->tx_bytes = known(view->tx_bytes);
     host->tcp_retrans = known(view->tcp_retrans);
+    host->tcp_segments = known(view->tcp_segments);
     for (size_t i = 0; i < view->disk_count; i++)
         take_disk(&host->disks, &view->disks[i], arena);
     take_rooms(&host->rooms, arena);
-}
-
-/* Names of its figures stand in a line "Tcp: ..." before that of the figures. */
-int64_t tk_step_segments_parse(tk_str text)
-{
-    tk_str names = {0};
-    tk_str line, name, figure;
-    int64_t segments;
-    while (tk_str_take_line(&text, &line)) {
-        if (!tk_str_take_prefix(&line, TK_STR("Tcp:")))
-            continue;
-        if (!names.p) {
-            names = line;
-            continue;
-        }
-        while (tk_str_take_word(&names, &name) && tk_str_take_word(&line, &figure)) {
-            if (tk_str_eq(name, TK_STR("OutSegs")))
-                return tk_parse_i64(figure, &segments) ? segments : TK_JOB_NONE;
-        }
-    }
-    return TK_JOB_NONE;
 }
 
 /* Processes -------------------------------------------------------------------------- */

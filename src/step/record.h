@@ -91,10 +91,6 @@ bool tk_step_record_is(const struct tk_step_record *record, enum tk_step_verb ve
 void tk_step_host_take(struct tk_step_host *host, const struct tk_host_view *view,
                        struct tk_arena *arena);
 
-/* Segments that TCP has sent, out of the text of /proc/net/snmp; TK_JOB_NONE when it does not say.
- */
-int64_t tk_step_segments_parse(tk_str text);
-
 /* Read what a process has used. False when it is gone or may not be read. */
 bool tk_step_usage_read(const struct tk_kernel *kernel, pid_t pid, struct tk_step_usage *ret);
 

@@ -15,7 +15,6 @@
 enum {
     ANCESTORS = 16, /* processes between a step's owner and that of the step around it */
     PATH_BYTES = 4096,
-    SNMP_BYTES = 8192,
 };
 
 /* Opening ---------------------------------------------------------------------------- */
@@ -132,18 +131,23 @@ int tk_session_find(struct tk_session *session, struct tk_err *err)
 
 /* Records ---------------------------------------------------------------------------- */
 
-void tk_session_read_host(struct tk_session *session, struct tk_step_record *record)
+static void read_view(struct tk_session *session)
 {
     tk_host_viewer_read(session->viewer, &session->view);
+}
+
+/* What was read last goes into a record of now. */
+static void take_view(struct tk_session *session, struct tk_step_record *record)
+{
     tk_step_host_take(&record->host, &session->view, &session->arena);
-    char snmp[SNMP_BYTES];
-    tk_str text;
-    struct tk_err ignored;
-    if (tk_file_read(session->kernel.rootfd, "proc/net/snmp", snmp, sizeof(snmp), &text,
-                     &ignored) == 0)
-        record->host.tcp_segments = tk_step_segments_parse(text);
     record->real_ns = tk_clock_real_ns();
     record->boot_ns = tk_clock_boot_ns();
+}
+
+void tk_session_read_host(struct tk_session *session, struct tk_step_record *record)
+{
+    read_view(session);
+    take_view(session, record);
 }
 
 int tk_session_append(struct tk_session *session, const struct tk_step_record *record,
@@ -195,6 +199,7 @@ int tk_session_begin(struct tk_session *session, struct tk_job *job, bool privat
     tk_step_system_read(session, &job->system);
     record.job = *job;
     record.private = private;
+    session->view_is_new = private; /* its step starts at once */
     record.job.clock.start_boottime_ns = record.boot_ns;
     if (private)
         rc = mark_private(session, err);
@@ -329,7 +334,10 @@ int tk_session_start(struct tk_session *session, const struct tk_session_step *w
     if (wanted->move_owner && wanted->owner > 1)
         leaf = move_owner(session, span, wanted->owner, &record);
     set_owner(session, wanted->owner, &record);
-    tk_session_read_host(session, &record);
+    if (!session->view_is_new)
+        read_view(session);
+    session->view_is_new = false;
+    take_view(session, &record);
     int rc = tk_session_append(session, &record, err);
     if (rc < 0) {
         tk_cgroup_leaf_free(leaf);

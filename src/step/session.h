@@ -101,7 +101,8 @@ TK_MUST_USE int tk_session_build_step(struct tk_session *session, tk_str span,
 TK_MUST_USE int tk_session_build_lost(struct tk_session *session, struct tk_job *ret_job,
                                       struct tk_err *err);
 
-/* Write the document of the job as its file, and close the job. */
+/* Write the document of the job as its file, and close the job. For that of a job made for one
+ * command nobody waits until it is on disk, which takes longer than many a command. */
 TK_MUST_USE int tk_session_finalize(struct tk_session *session, const struct tk_job *job,
                                     struct tk_err *err);
 

@@ -14,7 +14,8 @@ struct tk_session {
     struct tk_state state;
     char path[PATH_MAX + NAME_MAX + 2]; /* of the job */
     struct tk_host_viewer *viewer;
-    struct tk_host_view view;       /* the last that went into a record */
+    struct tk_host_view view; /* the last that went into a record */
+    bool view_is_new;         /* ... of a job made for one command: its step may have it too */
     struct tk_cgroup_mounts mounts; /* once asked for */
     bool has_mounts;
     struct tk_arena arena;

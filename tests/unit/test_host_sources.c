@@ -320,6 +320,12 @@ static void small_files_are_read(void **state)
     parse(reading, TK_HOST_NET_SNMP,
           "Ip: RetransSegs\nIp: 9\nTcp: MaxConn RetransSegs InErrs\nTcp: -1 17 0\n");
     assert_int_equal(reading->tcp_retrans, 17);
+    assert_int_equal(reading->tcp_segments, TK_HOST_ABSENT);
+    parse(reading, TK_HOST_NET_SNMP,
+          "Ip: OutSegs\nIp: 9\nTcp: InSegs OutSegs RetransSegs\nTcp: 3 34741644 6\n");
+    assert_int_equal(reading->tcp_segments, 34741644);
+    parse(reading, TK_HOST_NET_SNMP, "Tcp: RetransSegs OutSegs\nTcp: 6 x\n");
+    assert_int_equal(reading->tcp_segments, TK_HOST_ABSENT);
     parse(reading, TK_HOST_NET_NETSTAT, "TcpExt: ListenOverflows ListenDrops\nTcpExt: 1 2\n");
     assert_int_equal(reading->tcp_listen_drops, 2);
     parse(reading, TK_HOST_CPUINFO, "cpu MHz\t\t: 2600.000\nx\ncpu MHz\t\t: 2000.500\n");

@@ -204,24 +204,6 @@ static void bytes_that_never_reached_the_disk_are_told(void **state)
     pair_release(&pair);
 }
 
-static void segments_are_found_by_their_name(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *text;
-        int64_t segments;
-    } cases[] = {
-        {"Ip: Forwarding OutSegs\nIp: 1 5\nTcp: InSegs OutSegs RetransSegs\nTcp: 3 34741644 6\n",
-         34741644},
-        {"Tcp: InSegs OutSegs\nTcp: 3\n", TK_JOB_NONE},
-        {"Tcp: InSegs\nTcp: 3\n", TK_JOB_NONE},
-        {"Tcp: OutSegs\nTcp: x\n", TK_JOB_NONE},
-        {"", TK_JOB_NONE},
-    };
-    for (size_t i = 0; i < TK_COUNTOF(cases); i++)
-        assert_int_equal(tk_step_segments_parse(tk_str_from(cases[i].text)), cases[i].segments);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -233,7 +215,6 @@ int main(void)
         cmocka_unit_test(a_clock_that_was_set_and_a_short_step_are_flagged),
         cmocka_unit_test(a_starved_step_is_told_from_a_busy_one),
         cmocka_unit_test(bytes_that_never_reached_the_disk_are_told),
-        cmocka_unit_test(segments_are_found_by_their_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
