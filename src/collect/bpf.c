@@ -61,7 +61,7 @@ static const struct rule rules[] = {
      TK_BPF_MAPPINGS,
      TK_TIER_AUTO,
      {"bpf_iter_task_vma_new", "bpf_iter_task_vma_next", "bpf_iter_task_vma_destroy",
-      "bpf_task_from_pid", "bpf_task_release"}},
+      "bpf_task_from_pid", "bpf_task_release", "bpf_rdonly_cast"}},
     {"walk_groups",
      TK_BPF_CGROUPS,
      TK_TIER_AUTO,

@@ -50,9 +50,6 @@ extern void *bpf_rdonly_cast(const void *object, uint32_t type) __weak __ksym;
 extern void css_rstat_flush(struct cgroup_subsys_state *css) __weak __ksym;
 extern void cgroup_rstat_flush(struct cgroup *cgroup) __weak __ksym;
 
-#define KERNEL_TYPE(name, address)                                                                 \
-    ((struct name *)bpf_rdonly_cast(address, bpf_core_type_id_kernel(struct name)))
-
 /* Per CPU ---------------------------------------------------------------------------- */
 
 /* As an address of sum_parts() in tasks.bpf.c: the verifier takes it for a number only when it
@@ -229,7 +226,7 @@ static __always_inline void walk_hierarchy(struct cgroup *root)
             group_walk.left_out++;
             continue;
         }
-        subject = (uint64_t)css->cgroup;
+        subject = (uint64_t)KERNEL_TYPE(cgroup_subsys_state, css)->cgroup;
         put_group();
         group_walk.count++;
     }

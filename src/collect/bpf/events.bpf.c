@@ -71,16 +71,27 @@ static __always_inline int32_t pid_of(struct task_struct *leader)
     return pid_in(leader, events.ns_level, events.ns_inum);
 }
 
+/* Of the process that this thread is of. */
+static __always_inline int32_t process_pid_of(struct task_struct *task)
+{
+    return process_pid_in(task, events.ns_level, events.ns_inum);
+}
+
+static __always_inline int32_t parent_pid_of(struct task_struct *task)
+{
+    return process_pid_of(BPF_CORE_READ(task, real_parent));
+}
+
 static __always_inline void describe(struct tk_bpf_event *event, enum tk_bpf_event_kind kind,
                                      struct task_struct *leader)
 {
     event->kind = kind;
-    event->ppid = pid_of(leader->real_parent->group_leader);
-    event->uid = leader->cred->euid.val;
+    event->ppid = parent_pid_of(leader);
+    event->uid = BPF_CORE_READ(leader, cred, euid.val);
     event->stamp_ns = bpf_ktime_get_ns();
     event->start_ns = leader->start_time;
     event->start_boot_ns = leader->start_boottime;
-    event->group = (uint64_t)leader->cgroups;
+    event->group = (uint64_t)BPF_CORE_READ(leader, cgroups);
     __builtin_memcpy(event->comm, leader->comm, sizeof(event->comm));
 }
 
@@ -169,11 +180,10 @@ static __always_inline int64_t read_rss(struct mm_struct *mm)
 
 /* Of the present program, while its memory is there (Linux 6.16); else the most of all that the
  * process has run. */
-static __always_inline uint64_t peak_rss(struct task_struct *task)
+static __always_inline uint64_t peak_rss(struct mm_struct *mm, const struct signal_struct *signal)
 {
-    struct mm_struct *mm = task->mm;
     if (!mm)
-        return task->signal->maxrss;
+        return signal->maxrss;
     int64_t now = read_rss(mm);
     int64_t peak = (int64_t)mm->hiwater_rss;
     return (uint64_t)(now > peak ? now : peak);
@@ -188,9 +198,8 @@ static __always_inline void open_life(uint64_t key, struct signal_struct *signal
 
 /* The account of a process, opened unless it has one. A process that never had a thread beside the
  * main one has none. */
-static __always_inline struct life *life_of(struct task_struct *task, int32_t pid)
+static __always_inline struct life *life_of(struct signal_struct *signal, int32_t pid)
 {
-    struct signal_struct *signal = task->signal;
     uint64_t key = (uint64_t)signal;
     bool is_alone = signal->nr_threads == 1 && signal->sum_sched_runtime == 0;
     struct life *life = is_alone ? NULL : bpf_map_lookup_elem(&lives, &key);
@@ -242,9 +251,10 @@ int on_exec(uint64_t *arguments)
 {
     struct task_struct *task = (struct task_struct *)arguments[0];
     tell(TK_BPF_EXEC, task);
-    uint64_t key = (uint64_t)task->signal;
+    const struct signal_struct *signal = task->signal;
+    uint64_t key = (uint64_t)signal;
     struct life *life = NULL;
-    if (task->signal->sum_sched_runtime != 0)
+    if (signal->sum_sched_runtime != 0)
         life = bpf_map_lookup_elem(&lives, &key);
     if (life)
         life->main_left = 0; /* another thread has become the main one */
@@ -256,12 +266,14 @@ SEC("tp_btf/sched_process_exit")
 int on_exit(uint64_t *arguments)
 {
     struct task_struct *task = (struct task_struct *)arguments[0];
-    int32_t pid = pid_of(task->group_leader);
+    struct signal_struct *signal = task->signal; /* here the verifier comes by once */
+    struct mm_struct *mm = task->mm;
+    int32_t pid = process_pid_of(task);
     if (pid == 0)
         return 0;
-    struct life *life = life_of(task, pid);
+    struct life *life = life_of(signal, pid);
     if (!life) {
-        bool is_last = task->signal->live.counter == 0;
+        bool is_last = signal->live.counter == 0;
         __sync_fetch_and_add(&events.dropped, is_last);
         __sync_fetch_and_add(&events.dropped_ends, is_last);
         return 0;
@@ -272,10 +284,10 @@ int on_exit(uint64_t *arguments)
         describe(&life->end.event, TK_BPF_EXIT, task);
         life->end.event.status = task->exit_code;
     } else {
-        life->end.event.ppid = pid_of(task->real_parent->group_leader);
+        life->end.event.ppid = parent_pid_of(task);
     }
-    if (task->signal->live.counter == 0)
-        life->end.max_rss_pages = peak_rss(task);
+    if (signal->live.counter == 0)
+        life->end.max_rss_pages = peak_rss(mm, signal);
     return 0;
 }
 

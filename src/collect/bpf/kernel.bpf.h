@@ -307,4 +307,9 @@ struct bpf_iter__task {
 
 #pragma clang attribute pop
 
+/* An address as that of a kernel's struct, which the verifier lets be read and trusts no further.
+ * Who uses it declares bpf_rdonly_cast(), Linux 6.2. */
+#define KERNEL_TYPE(name, address)                                                                 \
+    ((struct name *)bpf_rdonly_cast(address, bpf_core_type_id_kernel(struct name)))
+
 #endif

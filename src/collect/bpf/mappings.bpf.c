@@ -26,6 +26,7 @@ extern void bpf_iter_task_vma_destroy(struct bpf_iter_task_vma *it) __weak __ksy
 extern struct task_struct *bpf_task_from_pid(int pid) __weak __ksym;
 extern struct task_struct *bpf_task_from_vpid(int pid) __weak __ksym;
 extern void bpf_task_release(struct task_struct *task) __weak __ksym;
+extern void *bpf_rdonly_cast(const void *object, uint32_t type) __weak __ksym;
 
 /* include/uapi/asm-generic/errno-base.h */
 enum { NO_MEMORY = 2, NO_PROCESS = 3 }; /* ENOENT, ESRCH */
@@ -70,11 +71,12 @@ static __always_inline bool is_published_memory(struct vm_area_struct *area)
 static __always_inline int search(struct task_struct *task, uint64_t *ret_address)
 {
     struct bpf_iter_task_vma areas;
-    struct vm_area_struct *area;
+    struct vm_area_struct *next;
     uint64_t address = 0;
     uint64_t last = 0;
     int rc = bpf_iter_task_vma_new(&areas, task, 0);
-    while ((area = bpf_iter_task_vma_next(&areas))) {
+    while ((next = bpf_iter_task_vma_next(&areas))) {
+        struct vm_area_struct *area = KERNEL_TYPE(vm_area_struct, next);
         const struct file *file = area->vm_file;
         bool is_other = file && (uint64_t)file != last;
         last = (uint64_t)file;
@@ -106,7 +108,7 @@ static __always_inline int look_at(struct tk_bpf_mapping *mapping, struct task_s
     uint32_t last = mapping->mark;
     uint64_t address = 0;
     int rc = 0;
-    const struct mm_struct *mm = task->mm;
+    const struct mm_struct *mm = KERNEL_TYPE(task_struct, task)->mm;
     if (!mm)
         return -NO_MEMORY;
     uint32_t mark =

@@ -285,18 +285,38 @@ static uint64_t open_fds_at; /* address of the bits that are counted */
 
 #define FD_WORDS_AT_ONCE 4 /* read by one call; what lies behind the last one is not counted */
 
-/* As sum_parts(), a function of its own. */
+struct bit_count {
+    uint64_t at; /* where they lie; the verifier takes an address for a number from memory only */
+    uint32_t words;
+    int32_t count;
+};
+
+static __always_inline void count_at(struct bit_count *bits, uint32_t i)
+{
+    uint64_t words[FD_WORDS_AT_ONCE] = {0};
+    bpf_probe_read_kernel(words, sizeof(words), (const void *)(bits->at + i * sizeof(words[0])));
+    for (uint32_t k = 0; k < FD_WORDS_AT_ONCE; k++)
+        bits->count += i + k < bits->words ? __builtin_popcountll(words[k]) : 0;
+}
+
+static int64_t count_step(uint32_t step, void *context)
+{
+    count_at(context, step * FD_WORDS_AT_ONCE);
+    return 0;
+}
+
+/* As sum_parts(), a function of its own. Where the kernel makes the loop (Linux 5.17), its body is
+ * verified once, not for each turn: that was most of what verifying the walk took. */
 __noinline int32_t count_bits(uint32_t words)
 {
-    uint64_t at = open_fds_at;
-    int32_t count = 0;
-    for (uint32_t i = 0; i < FD_WORDS_MAX && i < words; i += FD_WORDS_AT_ONCE) {
-        uint64_t bits[FD_WORDS_AT_ONCE] = {0};
-        bpf_probe_read_kernel(bits, sizeof(bits), (const void *)(at + i * sizeof(bits[0])));
-        for (uint32_t k = 0; k < FD_WORDS_AT_ONCE; k++)
-            count += i + k < words ? __builtin_popcountll(bits[k]) : 0;
+    struct bit_count bits = {.at = open_fds_at, .words = words};
+    if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop)) {
+        bpf_loop((words + FD_WORDS_AT_ONCE - 1) / FD_WORDS_AT_ONCE, count_step, &bits, 0);
+        return bits.count;
     }
-    return count;
+    for (uint32_t i = 0; i < FD_WORDS_MAX && i < words; i += FD_WORDS_AT_ONCE)
+        count_at(&bits, i);
+    return bits.count;
 }
 
 /* -1 = they are too many to count. */
@@ -594,8 +614,7 @@ static uint64_t thread_subject; /* address of a thread */
 __noinline int put_thread_subject(void)
 {
     if (threads_max > 0 && walk.threads != TK_BPF_THREADS_NONE) {
-        put_thread(bpf_rdonly_cast((const void *)thread_subject,
-                                   bpf_core_type_id_kernel(struct task_struct)));
+        put_thread(KERNEL_TYPE(task_struct, (const void *)thread_subject));
     }
     return 0;
 }
@@ -640,8 +659,7 @@ static __always_inline uint64_t runtime_of_process(struct task_struct *leader)
 
 __noinline int put_subject(int32_t pid)
 {
-    struct task_struct *leader =
-        bpf_rdonly_cast((const void *)subject, bpf_core_type_id_kernel(struct task_struct));
+    struct task_struct *leader = KERNEL_TYPE(task_struct, (const void *)subject);
     struct gate *gate = gate_of(pid);
     if (!gate)
         return 0;
@@ -680,8 +698,7 @@ __noinline int fetch_ahead(void)
     at += AHEAD;
     slot = bpf_map_lookup_elem(&route, &at);
     if (slot && *slot != 0) {
-        const struct task_struct *later =
-            bpf_rdonly_cast((const void *)*slot, bpf_core_type_id_kernel(struct task_struct));
+        const struct task_struct *later = KERNEL_TYPE(task_struct, (const void *)*slot);
         touch((uint64_t)later->tasks.next);
         touch((uint64_t)later->tgid);
         touch(later->se.sum_exec_runtime);
@@ -785,10 +802,12 @@ int visit_task(struct bpf_iter__task *context)
 static __always_inline void learn_reader(void)
 {
     struct number number = {};
-    struct pid *reader = bpf_get_current_task_btf()->thread_pid;
-    learned.ns_level = reader->level;
+    struct task_struct *task = bpf_get_current_task_btf();
+    struct pid *reader = BPF_CORE_READ(task, thread_pid);
+    uint32_t level = BPF_CORE_READ(reader, level);
+    learned.ns_level = level;
     bpf_probe_read_kernel(&number, sizeof(number),
-                          (const char *)&reader->numbers[0] + reader->level * sizeof(number));
+                          (const char *)&reader->numbers[0] + level * sizeof(number));
     struct pid_namespace *namespace = number.ns;
     learned.ns_inum = BPF_CORE_READ(namespace, ns.inum);
 }
@@ -804,16 +823,15 @@ int learn_task(struct bpf_iter__task *context)
     learn_reader();
     if (!bpf_core_field_exists(task->se.cfs_rq))
         return 0;
-    struct rq *rq = task->se.cfs_rq->rq;
-    uint32_t cpu = (uint32_t)rq->cpu;
+    struct rq *rq = BPF_CORE_READ(task, se.cfs_rq, rq);
+    uint32_t cpu = (uint32_t)BPF_CORE_READ(rq, cpu);
     if (cpu < TK_BPF_CPUS_MAX)
         learned.rq[cpu] = (uint64_t)rq;
-    struct cgroup *root = &task->cgroups->dfl_cgrp->root->cgrp;
-    if (bpf_core_field_exists(root->rstat_base_cpu)) {
-        learned.root_rstat = (uint64_t)root->rstat_base_cpu;
-    } else {
-        learned.root_rstat = (uint64_t)((struct cgroup___old *)root)->rstat_cpu;
-    }
+    struct cgroup *root = &BPF_CORE_READ(task, cgroups, dfl_cgrp, root)->cgrp;
+    struct cgroup___old *old = (void *)root;
+    learned.root_rstat = bpf_core_field_exists(root->rstat_base_cpu)
+                             ? (uint64_t)BPF_CORE_READ(root, rstat_base_cpu)
+                             : (uint64_t)BPF_CORE_READ(old, rstat_cpu);
     return 0;
 }
 
