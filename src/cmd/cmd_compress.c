@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -8,7 +9,8 @@
 #include "cmd/trace_slice.h"
 #include "codec/keep_rules.h"
 
-#define DEDUPE_SPANS ((size_t)1 << 20) /* more than are ever held at once */
+#define DEDUPE_SPANS   ((size_t)1 << 20) /* more than are ever held at once */
+#define MMAP_THRESHOLD (128 << 10)       /* what layers of a block take goes back at once */
 
 static const char *const attrs[] = {"all", "gent", "none", NULL};
 
@@ -54,7 +56,7 @@ static const struct tk_opt options[] = {
      "from the first to the last start of a block (no limit)", .min = 1, .max = INT64_MAX},
     {"traces", TK_OPT_STRING, FIELD(slice), "FIRST:END",
      "only these, counted from 0 by their start; FIRST: = to the last"},
-    {"window", TK_OPT_INT, FIELD(window), "SPANS", "held in memory to make traces whole (524288)",
+    {"window", TK_OPT_INT, FIELD(window), "SPANS", "held in memory to make traces whole (458752)",
      .min = 1, .max = 1048576},
     {"threads", TK_OPT_INT, FIELD(threads), "N", "the bytes are the same for any (all CPUs)",
      .letter = 't', .min = 1, .max = TK_TKZ_MAX_THREADS},
@@ -278,6 +280,7 @@ static int run(const struct tk_cmd *cmd, int argc, char **argv)
         if (strcmp(argv[i], "-") == 0)
             return tk_cmd_usage(cmd, "--traces reads its input twice: '-' cannot be");
     }
+    (void)mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD);
     const struct tk_codec_options codec = codec_options(&opts, &budget, &wishes);
     const char *const *names = (const char *const *)(argv + first);
     int rc = compress(cmd, &opts, &codec, names, (size_t)(argc - first), &err);

@@ -36,7 +36,7 @@ struct tk_assembly {
     struct tk_map traces_by_id; /* hash to trace; the first of those that share it */
     struct trace *traces;       /* [trace_count] */
     uint32_t trace_count, trace_room;
-    uint32_t *trace_of;   /* [batch->rows] */
+    uint32_t *trace_of;   /* [batch->rows]; until rows are in order */
     uint32_t *order;      /* rows of blocks, then those that stay */
     uint32_t order_count; /* rows in blocks */
     struct block *blocks;
@@ -316,6 +316,8 @@ static void order_rows(struct tk_assembly *assembly)
             assembly->order[rest++] = row;
         }
     }
+    free(assembly->trace_of);
+    assembly->trace_of = NULL;
 }
 
 static int cut_blocks(struct tk_assembly *assembly, struct tk_err *err)

@@ -67,7 +67,7 @@ struct tk_keep_rule; /* keep_rules.h */
 
 #define TK_CODEC_PLANES       4         /* of timing + 1, where nothing else is asked for: 5 % */
 #define TK_CODEC_BLOCK_TRACES 10000     /* likewise of a block */
-#define TK_CODEC_WINDOW_SPANS (1 << 19) /* likewise held to make traces whole */
+#define TK_CODEC_WINDOW_SPANS (7 << 16) /* likewise held to make traces whole */
 
 /* Zero = the default of the page. */
 struct tk_codec_options {

@@ -72,7 +72,7 @@ int tk_timing_encode(const struct tk_forest *forest, const struct tk_codec_optio
     }
     unsigned count = count_coders(options);
     int rc = tk_time_trace_init(&trace, forest, err);
-    rc = rc < 0 ? rc : tk_time_models_new(forest->node_count, &models, err);
+    rc = rc < 0 ? rc : tk_time_models_new(forest->node_count, count - 1, &models, err);
     if (rc < 0)
         return rc;
     encode_numbers(forest, models, &trace, count, sections);
@@ -116,7 +116,7 @@ static int decode_numbers(struct tk_forest *forest, struct tk_coder *coders, uns
     TK_CLEANUP(tk_time_trace_release) struct tk_time_trace trace = {0};
     TK_CLEANUP(tk_time_models_freep) struct tk_time_models *models = NULL;
     int rc = tk_time_trace_init(&trace, forest, err);
-    rc = rc < 0 ? rc : tk_time_models_new(forest->node_count, &models, err);
+    rc = rc < 0 ? rc : tk_time_models_new(forest->node_count, count - 1, &models, err);
     if (rc < 0)
         return rc;
     nesting->levels = &models->levels;

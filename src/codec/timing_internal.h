@@ -31,6 +31,7 @@ struct tk_time_models {
     struct tk_mix_tables tables;
     struct tk_contexts contexts; /* of edges and base levels */
     struct tk_bit *slots;        /* of planes, each its own, and of the rest; owned */
+    unsigned slot_planes;        /* how many of them */
     unsigned slot_bits;          /* of one of them */
     struct tk_mix_weights edge_weights[8];
     struct tk_mix_weights base_weights[2][16];
@@ -39,9 +40,9 @@ struct tk_time_models {
     uint8_t windows[2][1 << TK_TIME_WINDOW_BITS];
 };
 
-/* For so many spans; heap, 12 MiB at most. -ENOMEM. */
-TK_MUST_USE int tk_time_models_new(uint32_t spans, struct tk_time_models **ret_models,
-                                   struct tk_err *err);
+/* For so many spans and planes, TK_TIME_PLANES + 1 with the rest; heap, 12 MiB at most. -ENOMEM. */
+TK_MUST_USE int tk_time_models_new(uint32_t spans, unsigned planes,
+                                   struct tk_time_models **ret_models, struct tk_err *err);
 
 /* Accepts NULL. */
 void tk_time_models_free(struct tk_time_models *models);

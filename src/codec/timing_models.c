@@ -4,25 +4,26 @@
 
 #include "codec/timing_internal.h"
 
-/* Of all planes and the rest. */
 static size_t count_slots(const struct tk_time_models *models)
 {
-    return (size_t)(TK_TIME_PLANES + 1) << models->slot_bits;
+    return (size_t)models->slot_planes << models->slot_bits;
 }
 
-int tk_time_models_new(uint32_t spans, struct tk_time_models **ret_models, struct tk_err *err)
+int tk_time_models_new(uint32_t spans, unsigned planes, struct tk_time_models **ret_models,
+                       struct tk_err *err)
 {
     unsigned bits = tk_mixed_bits(spans, TK_TIME_LEAST_BITS, TK_TIME_MOST_BITS);
     struct tk_time_models *models = calloc(1, sizeof(*models));
     if (!models)
         return tk_fail(err, -ENOMEM, "timing: out of memory");
+    models->slot_planes = planes;
     models->slot_bits = bits + TK_TIME_SLOT_BITS;
     if (models->slot_bits > TK_TIME_MOST_BITS)
         models->slot_bits = TK_TIME_MOST_BITS;
     size_t slots = count_slots(models);
-    models->slots = tk_mix_table_alloc(slots * sizeof(*models->slots));
-    int rc = models->slots ? tk_contexts_init(&models->contexts, bits, err)
-                           : tk_fail(err, -ENOMEM, "timing: out of memory");
+    models->slots = slots > 0 ? tk_mix_table_alloc(slots * sizeof(*models->slots)) : NULL;
+    int rc = models->slots || slots == 0 ? tk_contexts_init(&models->contexts, bits, err)
+                                         : tk_fail(err, -ENOMEM, "timing: out of memory");
     if (rc < 0) {
         tk_time_models_free(models);
         return rc;

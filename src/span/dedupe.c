@@ -10,8 +10,8 @@
 #define GENERATION  ((size_t)4 << 20) /* spans */
 #define PARTS       256
 #define FIRST_SLOTS 64
-#define FULL(slots) ((slots) / 4 * 3)
-#define MORE(slots) ((slots) + (slots) / 2)
+#define FULL(slots) ((slots) - (slots) / 8)
+#define MORE(slots) ((slots) + (slots) / 4)
 #define PREFETCH    16 /* rows ahead */
 
 /* What is known of a span: the part that it belongs to, and the mark that it leaves there. */

@@ -12,7 +12,7 @@
 
 struct tk_dedupe;
 
-/* Know the last `spans` to twice as many; 0 = 4 million, so at most 128 MiB. -ENOMEM. */
+/* Know the last `spans` to twice as many; 0 = 4 million, so at most 96 MiB. -ENOMEM. */
 TK_MUST_USE int tk_dedupe_new(size_t spans, struct tk_dedupe **ret_dedupe, struct tk_err *err);
 
 /* Accepts NULL. */
