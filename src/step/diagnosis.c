@@ -213,17 +213,41 @@ static void advise(const struct tk_rule *rule, const struct tk_facts *facts, str
     }
 }
 
-static bool applies(const struct tk_rule *rule, const struct tk_facts *facts)
+static const struct tk_rule *rule_find(tk_str name)
+{
+    static const struct tk_rule *const tables[] = {tk_step_rules, tk_job_rules};
+    for (size_t i = 0; i < TK_COUNTOF(tables); i++) {
+        for (const struct tk_rule *rule = tables[i]; rule->name; rule++) {
+            if (tk_str_eq(name, tk_str_from(rule->name)))
+                return rule;
+        }
+    }
+    return NULL;
+}
+
+/* Something among the findings tells why it took as long. */
+static bool is_explained(const struct tk_job_findings *findings)
+{
+    for (size_t i = 0; i < findings->count; i++) {
+        const struct tk_rule *rule = rule_find(findings->items[i].rule);
+        if (rule && !rule->mark && tk_level_find(findings->items[i].level) > TK_LEVEL_INFO)
+            return true;
+    }
+    return false;
+}
+
+static bool applies(const struct tk_rule *rule, const struct tk_facts *facts,
+                    const struct tk_job_findings *so_far)
 {
     return (rule->any_duration || facts->d >= MIN_DURATION_S) &&
-           (!rule->needs_ops || facts->ops >= MIN_OPS);
+           (!rule->needs_ops || facts->ops >= MIN_OPS) && !(rule->alone && is_explained(so_far));
 }
 
 static int judge(const struct tk_rule *rules, const struct tk_facts *facts,
                  struct tk_job_findings *findings, struct tk_arena *arena, struct tk_err *err)
 {
     for (const struct tk_rule *rule = rules; rule->name; rule++) {
-        if (!applies(rule, facts))
+        if (!applies(rule, facts, findings))
             continue;
         struct tk_says says = {.saves_s = (double)NAN};
         enum tk_level level = rule->judge(facts, &says);
@@ -295,18 +319,6 @@ int tk_diagnosis_add(const struct tk_diagnosis_options *options, struct tk_job *
 }
 
 /* Verdicts --------------------------------------------------------------------------- */
-
-static const struct tk_rule *rule_find(tk_str name)
-{
-    static const struct tk_rule *const tables[] = {tk_step_rules, tk_job_rules};
-    for (size_t i = 0; i < TK_COUNTOF(tables); i++) {
-        for (const struct tk_rule *rule = tables[i]; rule->name; rule++) {
-            if (tk_str_eq(name, tk_str_from(rule->name)))
-                return rule;
-        }
-    }
-    return NULL;
-}
 
 /* Order of what a finding says: a mark least, then by level, causes before symptoms, by seconds. */
 static bool says_more(const struct tk_job_finding *a, const struct tk_job_finding *b)

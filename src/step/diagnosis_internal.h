@@ -43,6 +43,7 @@ struct tk_rule {
     bool needs_ops;     /* at least 100 operations of the disk */
     bool cause;         /* goes before rules of the same level, which are its symptoms */
     bool mark;          /* explains nothing */
+    bool alone;         /* only where nothing explains the step so far */
     const char *advice; /* unless the rule says its own */
     enum tk_level (*judge)(const struct tk_facts *facts, struct tk_says *says);
 };

@@ -411,7 +411,8 @@ static bool is_daemon_work(const struct tk_facts *facts)
     double busy_cores = busy / 100 * facts->n;
     if (!facts->attributed || tk_step_has_company(facts->job, facts->step))
         return false;
-    if (via && via->cpu_s >= 0.3 * facts->d && via->cpu_s > 2 * facts->c * facts->d)
+    /* As much as would make the step itself not an idle one. */
+    if (via && via->cpu_s >= 0.1 * facts->d && via->cpu_s > 2 * facts->c * facts->d)
         return true;
     return busy >= 30 && facts->c < 0.3 * busy_cores && !(facts->cpu_some >= 20) &&
            !(facts->job->system.load1_start >= 0.8 * busy_cores);
@@ -561,7 +562,7 @@ const struct tk_rule tk_step_rules[] = {
     {"FORK_STORM", "processes", .cause = true, .judge = fork_storm,
      .advice = "cache results of configure-like scripts, use builtins of the shell"},
     {"LONG", "long", .mark = true, .judge = long_step},
-    {"LOW_THROUGHPUT", "throughput", .mark = true, .judge = low_throughput,
+    {"LOW_THROUGHPUT", "throughput", .mark = true, .alone = true, .judge = low_throughput,
      .advice = "the bottleneck is elsewhere: check CPU and network"},
     {0},
 };

@@ -89,6 +89,9 @@ static const struct tk_job_step *judge_step(struct fixture *fixture, const char 
     return &fixture->job.steps.items[0];
 }
 
+/* Three of five samples with traffic: 60 %. */
+#define NET_SLOW_SAMPLES "\"samples\":{\"cols\":[\"rx_mbs\"],\"rows\":[[1],[1],[1],[0],[0]]},"
+
 /* The disk did something. */
 #define OPS "\"disk_read_ops\":1000,\"disk_write_ops\":1000,"
 
@@ -109,6 +112,20 @@ static const struct {
      "\"duration_s\":9,\"io\":{\"filesystems\":[{\"path\":\"/\",\"total_mb\":120000,"
      "\"free_min_mb\":3500}]}",
      "\"duration_s\":9"},
+    {"DISK_FULL", "warn",
+     "\"duration_s\":9,\"io\":{\"filesystems\":[{\"path\":\"/\",\"total_mb\":20000,"
+     "\"free_min_mb\":5119}]}",
+     "\"duration_s\":9,\"io\":{\"filesystems\":[{\"path\":\"/\",\"total_mb\":20000,"
+     "\"free_min_mb\":5120}]}"},
+    {"DISK_FULL", "critical",
+     "\"duration_s\":9,\"io\":{\"filesystems\":[{\"path\":\"/\",\"total_mb\":4000,"
+     "\"free_min_mb\":1023}]}",
+     "\"duration_s\":9,\"io\":{\"filesystems\":[{\"path\":\"/\",\"total_mb\":60000,"
+     "\"free_min_mb\":6000}]}"},
+    {"DISK_FULL", "warn",
+     "\"duration_s\":9,\"io\":{\"filesystems\":[{\"path\":\"/\",\"total_mb\":4000,"
+     "\"free_min_mb\":1024}]}",
+     "\"duration_s\":9,\"io\":{\"filesystems\":[]}"},
     {"MEM_PRESSURE", "warn", "\"duration_s\":100,\"pressure\":{\"memory_full_s\":6}",
      "\"duration_s\":100,\"pressure\":{\"memory_full_s\":4}"},
     {"MEM_PRESSURE", "critical", "\"duration_s\":100,\"pressure\":{\"memory_full_s\":21}",
@@ -133,12 +150,32 @@ static const struct {
      "\"host\":{\"other_cpu_percent\":60}",
      "\"duration_s\":100,\"cpu\":{\"cores_avg\":1},\"pressure\":{\"cpu_some_s\":50},"
      "\"host\":{\"other_cpu_percent\":20,\"steal_percent\":1}"},
+    {"CPU_STARVED", "warn",
+     "\"duration_s\":100,\"cpu\":{\"cores_avg\":2.7},\"pressure\":{\"cpu_some_s\":20},"
+     "\"host\":{\"other_cpu_percent\":25}",
+     "\"duration_s\":100,\"cpu\":{\"cores_avg\":2.8},\"pressure\":{\"cpu_some_s\":20},"
+     "\"host\":{\"other_cpu_percent\":25}"},
+    {"CPU_STARVED", "warn",
+     "\"duration_s\":100,\"cpu\":{\"cores_avg\":1},\"pressure\":{\"cpu_some_s\":20},"
+     "\"host\":{\"other_cpu_percent\":1,\"steal_percent\":5}",
+     "\"duration_s\":100,\"cpu\":{\"cores_avg\":1},\"pressure\":{\"cpu_some_s\":19},"
+     "\"host\":{\"other_cpu_percent\":60,\"steal_percent\":5}"},
     {"CPU_BOUND", "warn", "\"duration_s\":20,\"cpu\":{\"cores_avg\":3.3}",
      "\"duration_s\":20,\"cpu\":{\"cores_avg\":3.1}"},
     {"CPU_BOUND", "critical", "\"duration_s\":61,\"cpu\":{\"cores_avg\":3.95}",
      "\"duration_s\":61,\"cpu\":{\"cores_avg\":3.95},\"host\":{\"other_cpu_percent\":25}"},
+    {"CPU_BOUND", "warn",
+     "\"duration_s\":60,\"cpu\":{\"cores_avg\":4},\"host\":{\"other_cpu_percent\":19}",
+     "\"duration_s\":60,\"cpu\":{\"cores_avg\":4},\"host\":{\"other_cpu_percent\":20}"},
     {"SINGLE_THREAD", "warn", "\"duration_s\":30,\"cpu\":{\"cores_avg\":1}",
      "\"duration_s\":29,\"cpu\":{\"cores_avg\":1}"},
+    {"SINGLE_THREAD", "warn", "\"duration_s\":30,\"cpu\":{\"cores_avg\":0.8}",
+     "\"duration_s\":30,\"cpu\":{\"cores_avg\":0.79}"},
+    {"SINGLE_THREAD", "warn", "\"duration_s\":30,\"cpu\":{\"cores_avg\":1.2}",
+     "\"duration_s\":30,\"cpu\":{\"cores_avg\":1.21}"},
+    {"SINGLE_THREAD", "warn",
+     "\"duration_s\":100,\"cpu\":{\"cores_avg\":1},\"pressure\":{\"io_full_s\":9}",
+     "\"duration_s\":100,\"cpu\":{\"cores_avg\":1},\"pressure\":{\"io_full_s\":10}"},
     {"IO_STALL", "warn", OPS "\"duration_s\":100,\"pressure\":{\"io_full_s\":25}",
      OPS "\"duration_s\":100,\"pressure\":{\"io_full_s\":24}"},
     {"IO_STALL", "critical", OPS "\"duration_s\":100,\"pressure\":{\"io_full_s\":50}",
@@ -170,6 +207,21 @@ static const struct {
          "\"flush_ms\":4000,\"write_mb\":10,\"write_ops\":1000}]}",
      OPS "\"duration_s\":10,\"pressure\":{\"io_some_s\":2},\"io\":{\"devices\":[{\"flushes\":100,"
          "\"flush_ms\":4000,\"write_mb\":10,\"write_ops\":1000}]}"},
+    {"SYNC_BOUND", "warn",
+     OPS "\"duration_s\":10,\"pressure\":{\"io_some_s\":1},\"io\":{\"devices\":[{\"flushes\":201,"
+         "\"write_mb\":62,\"write_ops\":1024}]}",
+     OPS "\"duration_s\":10,\"pressure\":{\"io_some_s\":1},\"io\":{\"devices\":[{\"flushes\":200,"
+         "\"write_mb\":62,\"write_ops\":1024}]}"},
+    {"SYNC_BOUND", "critical",
+     OPS "\"duration_s\":10,\"pressure\":{\"io_some_s\":6,\"io_full_s\":5},\"io\":{\"devices\":[{"
+         "\"flushes\":201,\"write_mb\":62,\"write_ops\":1024}]}",
+     OPS "\"duration_s\":10,\"pressure\":{\"io_some_s\":6,\"io_full_s\":5},\"io\":{\"devices\":[{"
+         "\"flushes\":201,\"write_mb\":64,\"write_ops\":1024}]}"},
+    {"SYNC_BOUND", "warn",
+     OPS "\"duration_s\":100,\"pressure\":{\"io_some_s\":10},\"io\":{\"devices\":[{"
+         "\"flushes\":2001,\"write_mb\":62,\"write_ops\":1024}]}",
+     OPS "\"duration_s\":100,\"pressure\":{\"io_some_s\":9},\"io\":{\"devices\":[{"
+         "\"flushes\":2001,\"write_mb\":62,\"write_ops\":1024}]}"},
     {"WRITE_HEAVY", "info", OPS "\"duration_s\":100,\"disk_write_mb\":1025",
      OPS "\"duration_s\":100,\"disk_write_mb\":1024"},
     {"WRITE_HEAVY", "info", OPS "\"duration_s\":5,\"disk_write_mb\":501",
@@ -181,6 +233,19 @@ static const struct {
     {"NET_BOUND", "warn",
      "\"duration_s\":10,\"net_rx_mb\":90,\"net\":{\"link_mbps\":100},\"cpu\":{\"cores_avg\":0.2}",
      "\"duration_s\":10,\"net_rx_mb\":80,\"net\":{\"link_mbps\":100},\"cpu\":{\"cores_avg\":0.2}"},
+    {"NET_BOUND", "warn", "\"duration_s\":10,\"net_rx_mb\":500,\"cpu\":{\"cores_avg\":0.4}",
+     "\"duration_s\":10,\"net_rx_mb\":499,\"cpu\":{\"cores_avg\":0.4}"},
+    {"NET_SLOW", "warn",
+     NET_SLOW_SAMPLES "\"duration_s\":10,\"net_rx_mb\":249,\"cpu\":{\"cores_avg\":0.1}",
+     NET_SLOW_SAMPLES "\"duration_s\":10,\"net_rx_mb\":250,\"cpu\":{\"cores_avg\":0.1}"},
+    {"NET_SLOW", "warn",
+     NET_SLOW_SAMPLES "\"duration_s\":10,\"net_rx_mb\":24,\"cpu\":{\"cores_avg\":0.29}",
+     NET_SLOW_SAMPLES "\"duration_s\":10,\"net_rx_mb\":24,\"cpu\":{\"cores_avg\":0.3}"},
+    {"NET_SLOW", "warn",
+     NET_SLOW_SAMPLES "\"duration_s\":100,\"cpu\":{\"cores_avg\":0.1},\"net_rx_mb\":240,"
+                      "\"pressure\":{\"io_full_s\":9}",
+     NET_SLOW_SAMPLES "\"duration_s\":100,\"cpu\":{\"cores_avg\":0.1},\"net_rx_mb\":240,"
+                      "\"pressure\":{\"io_full_s\":10}"},
     {"NET_SLOW", "warn",
      "\"duration_s\":10,\"net_rx_mb\":5,\"cpu\":{\"cores_avg\":0.1},\"samples\":{\"cols\":"
      "[\"cores\",\"rx_mbs\"],\"rows\":[[0,0.5],[0,0.5],[0,0]]}",
@@ -192,6 +257,16 @@ static const struct {
      "\"duration_s\":10,\"cpu\":{\"cores_avg\":0.05},\"net_rx_mb\":2"},
     {"IDLE_WAIT", "warn", "\"duration_s\":60,\"wall\":{\"active_s\":1,\"idle_s\":59}",
      "\"duration_s\":9,\"wall\":{\"active_s\":0.1,\"idle_s\":9}"},
+    {"IDLE_WAIT", "warn",
+     "\"duration_s\":100,\"wall\":{\"active_s\":9.9},\"pressure\":{\"io_some_s\":4.9}",
+     "\"duration_s\":100,\"wall\":{\"active_s\":10},\"pressure\":{\"io_some_s\":4.9}"},
+    {"IDLE_WAIT", "warn", "\"duration_s\":100,\"wall\":{\"active_s\":1},\"net_rx_mb\":9.9",
+     "\"duration_s\":100,\"wall\":{\"active_s\":1},\"pressure\":{\"io_some_s\":5}"},
+    {"IDLE_WAIT", "warn", "\"duration_s\":100,\"wall\":{\"active_s\":1},\"net_rx_mb\":9.9",
+     "\"duration_s\":100,\"wall\":{\"active_s\":1},\"net_rx_mb\":10"},
+    {"DAEMON_WORK", "warn",
+     "\"duration_s\":10,\"cpu\":{\"cores_avg\":0.1},\"host\":{\"cpu_busy_percent\":30}",
+     "\"duration_s\":10,\"cpu\":{\"cores_avg\":0.1},\"host\":{\"cpu_busy_percent\":29}"},
     {"DAEMON_WORK", "warn",
      "\"duration_s\":10,\"cpu\":{\"cores_avg\":0.1},\"host\":{\"cpu_busy_percent\":50}",
      "\"duration_s\":10,\"cpu\":{\"cores_avg\":0.7},\"host\":{\"cpu_busy_percent\":50}"},
@@ -200,6 +275,11 @@ static const struct {
      "\"pressure\":{\"cpu_some_s\":9},\"via\":[{\"unit\":\"docker.service\",\"cpu_s\":4}]",
      "\"duration_s\":10,\"cpu\":{\"cores_avg\":0.1},\"host\":{\"cpu_busy_percent\":100},"
      "\"pressure\":{\"cpu_some_s\":9},\"via\":[{\"unit\":\"docker.service\",\"cpu_s\":1}]"},
+    {"DAEMON_WORK", "warn",
+     "\"duration_s\":10,\"cpu\":{\"cores_avg\":0.04},\"via\":[{\"unit\":\"docker.service\",\"cpu_"
+     "s\":1}]",
+     "\"duration_s\":10,\"cpu\":{\"cores_avg\":0.04},\"via\":[{\"unit\":\"docker.service\",\"cpu_"
+     "s\":0.9}]"},
     {"CACHE_THRASH", "warn", "\"duration_s\":10,\"memory\":{\"refault_mb\":1025}",
      "\"duration_s\":10,\"memory\":{\"refault_mb\":1024,\"major_faults\":9999}"},
     {"CACHE_THRASH", "warn", "\"duration_s\":10,\"memory\":{\"major_faults\":10001}",
@@ -207,7 +287,14 @@ static const struct {
     {"FORK_STORM", "warn",
      "\"duration_s\":10,\"cpu\":{\"processes\":2001,\"system_s\":5,\"total_s\":9}",
      "\"duration_s\":10,\"cpu\":{\"processes\":2001,\"system_s\":3,\"total_s\":9}"},
+    {"FORK_STORM", "warn",
+     "\"duration_s\":10,\"cpu\":{\"processes\":2001,\"system_s\":4.1,\"total_s\":10}",
+     "\"duration_s\":10,\"cpu\":{\"processes\":2000,\"system_s\":5,\"total_s\":10}"},
+    {"FORK_STORM", "warn",
+     "\"duration_s\":10,\"cpu\":{\"processes\":2001,\"system_s\":5,\"total_s\":10}",
+     "\"duration_s\":10,\"cpu\":{\"processes\":2001,\"system_s\":4,\"total_s\":10}"},
     {"LONG", "warn", "\"duration_s\":61", "\"duration_s\":60"},
+    {"LONG", "warn", "\"duration_s\":300", "\"duration_s\":60"},
     {"LONG", "critical", "\"duration_s\":301", "\"duration_s\":301,\"parent\":\"s1\""},
 };
 
@@ -427,18 +514,64 @@ static void history_gives_sizes_caches_and_regressions(void **state)
     assert_str_equal(download->level, "warn");
 }
 
+static void writing_far_more_than_is_kept_is_a_warning(void **state)
+{
+    struct fixture *fixture = *state;
+    static const struct {
+        const char *artifacts, *level;
+    } jobs[] = {
+        {",\"artifacts\":[{\"path\":\"image\",\"step\":\"pack\",\"mb\":400}]", "warn"},
+        {",\"artifacts\":[{\"path\":\"image\",\"step\":\"pack\",\"mb\":500}]", "info"},
+        {",\"artifacts\":[{\"path\":\"image\",\"step\":\"other\",\"mb\":400}]", "info"},
+    };
+    for (size_t i = 0; i < TK_COUNTOF(jobs); i++) {
+        parse(fixture, jobs[i].artifacts,
+              "{\"name\":\"pack\"," OPS "\"duration_s\":100,\"disk_write_mb\":1500}",
+              &fixture->job);
+        diagnose(fixture, &(struct tk_diagnosis_options){0});
+        const struct tk_job_step *step = &fixture->job.steps.items[0];
+        assert_str_equal(fired(&step->diagnosis, "WRITE_HEAVY")->level, jobs[i].level);
+    }
+}
+
+static void a_runner_full_to_its_limit_is_too_small(void **state)
+{
+    struct fixture *fixture = *state;
+    static const struct {
+        const char *totals;
+        bool fires;
+    } jobs[] = {
+        {",\"totals\":{\"cores_avg\":2,\"memory_peak_mb\":14000}", true},  /* 85.4 % */
+        {",\"totals\":{\"cores_avg\":2,\"memory_peak_mb\":13900}", false}, /* 84.8 % */
+        {",\"totals\":{\"cores_avg\":0.99,\"memory_peak_mb\":6500}", true},
+        {",\"totals\":{\"cores_avg\":1,\"memory_peak_mb\":6500}", false},    /* 25 % */
+        {",\"totals\":{\"cores_avg\":0.99,\"memory_peak_mb\":6600}", false}, /* 40.3 % */
+    };
+    for (size_t i = 0; i < TK_COUNTOF(fixture->past); i++) {
+        parse(fixture, ",\"totals\":{\"cores_avg\":0.5,\"memory_peak_mb\":900}", "{\"name\":\"a\"}",
+              &fixture->past[i]);
+    }
+    const struct tk_diagnosis_options options = {.past = fixture->past, .past_count = 4};
+    for (size_t i = 0; i < TK_COUNTOF(jobs); i++) {
+        parse(fixture, jobs[i].totals, "{\"name\":\"a\"}", &fixture->job);
+        diagnose(fixture, &options);
+        assert_int_equal(!!finding_of(&fixture->job.diagnosis, "RIGHT_SIZE"), jobs[i].fires);
+    }
+}
+
 static void a_step_far_below_its_best_rate_is_marked(void **state)
 {
     struct fixture *fixture = *state;
-    parse(fixture, "", "{\"name\":\"get\",\"duration_s\":10,\"net_rx_mb\":1000}",
-          &fixture->past[0]);
+    parse(fixture, "", "{\"name\":\"get\",\"duration_s\":4,\"net_rx_mb\":400}", &fixture->past[0]);
     const struct tk_diagnosis_options options = {.past = fixture->past, .past_count = 1};
     static const struct {
         const char *step;
         bool fires;
     } steps[] = {
-        {"{\"name\":\"get\",\"duration_s\":55,\"net_rx_mb\":1000}", true},
-        {"{\"name\":\"get\",\"duration_s\":45,\"net_rx_mb\":1000}", false},
+        {"{\"name\":\"get\",\"duration_s\":21,\"net_rx_mb\":400}", true},
+        {"{\"name\":\"get\",\"duration_s\":20,\"net_rx_mb\":400}", false},
+        /* What else is found tells why. */
+        {"{\"name\":\"get\",\"duration_s\":40,\"net_rx_mb\":400,\"cpu\":{\"cores_avg\":1}}", false},
     };
     for (size_t i = 0; i < TK_COUNTOF(steps); i++) {
         parse(fixture, "", steps[i].step, &fixture->job);
@@ -527,6 +660,8 @@ int main(void)
         TEST(advice_names_what_to_do_about_the_busiest_process),
         TEST(the_job_is_judged_as_a_whole),
         TEST(history_gives_sizes_caches_and_regressions),
+        TEST(writing_far_more_than_is_kept_is_a_warning),
+        TEST(a_runner_full_to_its_limit_is_too_small),
         TEST(a_step_far_below_its_best_rate_is_marked),
         TEST(the_reasons_are_three_the_gravest_first),
         TEST(rules_of_the_user_work_on_any_number),
