@@ -406,7 +406,7 @@ static int build_all(struct tk_session *session, bool lost, struct tk_job *ret_j
 {
     TK_CLEANUP(tk_curve_release) struct tk_curve curve = {0};
     struct build build;
-    int rc = tk_session_load(session, NULL, err);
+    int rc = tk_session_load(session, err);
     rc = rc < 0 ? rc : begin(session, &curve, &build, err);
     rc = rc < 0 ? rc : set_now(&build, lost, err);
     if (rc < 0)
@@ -433,7 +433,8 @@ int tk_session_build_step(struct tk_session *session, tk_str span, struct tk_job
     TK_CLEANUP(tk_curve_release) struct tk_curve curve = {0};
     struct build build;
     const struct tk_journal_filter filter = {tk_arena_copy(&session->arena, span)};
-    int rc = tk_session_load(session, &filter, err);
+    int rc = tk_journal_text_read_on(session->state.job_fd, &session->text, err);
+    rc = rc < 0 ? rc : tk_session_parse(session, &filter, err);
     if (rc < 0)
         return rc;
     const struct tk_step_span *found = tk_step_spans_get(&session->spans, filter.span);

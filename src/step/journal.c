@@ -14,7 +14,8 @@
 #include "base/number.h"
 
 enum {
-    HEAD_BYTES = 10, /* a newline, the CRC and a blank */
+    CRC_BYTES = 9,   /* with the blank */
+    HEAD_BYTES = 10, /* a newline before these */
     LINE_LEAST = 20, /* bytes of a record that is one: its CRC, a blank and {"verb":""} */
 };
 
@@ -196,6 +197,33 @@ int tk_journal_parse(tk_str text, const struct tk_journal_filter *filter, struct
     if (rc == 0)
         *ret = journal;
     return rc;
+}
+
+/* With its CRC and its end, as it stands in the text. */
+static void put_line(struct tk_buf *out, const struct head *head)
+{
+    tk_buf_put(out, (tk_str){head->json.p - CRC_BYTES, head->json.n + CRC_BYTES});
+    tk_buf_putc(out, '\n');
+}
+
+int tk_journal_excerpt(tk_str text, struct tk_arena *arena, struct tk_buf *out,
+                       struct tk_journal *ret, struct tk_err *err)
+{
+    struct tk_journal journal = {.damaged = 0};
+    TK_CLEANUP(heads_release) struct heads heads = {0};
+    int rc = heads_read(text, arena, &journal, &heads, err);
+    if (rc < 0)
+        return rc;
+    for (size_t i = 0; i < heads.count; i++) {
+        const struct head *head = &heads.items[i];
+        uint32_t ignored;
+        bool is_open =
+            head->span.n > 0 && !tk_map_find(&heads.ended, hash_of(head->span), &ignored);
+        if (is_open || is_verb(head, TK_STEP_INIT) || is_verb(head, TK_STEP_FINALIZE))
+            put_line(out, head);
+    }
+    *ret = journal;
+    return 0;
 }
 
 int tk_journal_load(int job_fd, const struct tk_journal_filter *filter, struct tk_buf *text,

@@ -48,6 +48,11 @@ TK_MUST_USE int tk_journal_load(int job_fd, const struct tk_journal_filter *filt
                                 struct tk_buf *text, struct tk_arena *arena, struct tk_journal *ret,
                                 struct tk_err *err);
 
+/* Append to `out` the lines of a journal from which its open steps can be told, notes on them
+ * among these; `ret` has what stands beside its records. */
+TK_MUST_USE int tk_journal_excerpt(tk_str text, struct tk_arena *arena, struct tk_buf *out,
+                                   struct tk_journal *ret, struct tk_err *err);
+
 /* A step as the journal tells it. */
 struct tk_step_span {
     const struct tk_step_record *start;

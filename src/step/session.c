@@ -27,7 +27,7 @@ int tk_session_open(const struct tk_state_options *options, struct tk_session **
         return tk_fail(err, -ENOMEM, "out of memory");
     session->options = options;
     session->state = (struct tk_state){.fd = -1, .job_fd = -1};
-    tk_buf_init(&session->text, TK_JOURNAL_MAX);
+    tk_journal_text_init(&session->text);
     int rc = tk_kernel_open(&session->kernel, "/", err);
     rc = rc < 0 ? rc : tk_arena_init(&session->arena, TK_JOB_ARENA_MAX, err);
     rc = rc < 0 ? rc : tk_host_viewer_new(&session->kernel, &session->viewer, err);
@@ -46,7 +46,7 @@ void tk_session_free(struct tk_session *session)
         return;
     tk_state_close(&session->state);
     tk_host_viewer_free(session->viewer);
-    tk_buf_release(&session->text);
+    tk_journal_text_release(&session->text);
     tk_arena_release(&session->arena);
     tk_kernel_close(&session->kernel);
     free(session);
@@ -103,13 +103,18 @@ const struct tk_cgroup_mounts *tk_session_mounts(struct tk_session *session)
     return session->has_mounts ? &session->mounts : NULL;
 }
 
-int tk_session_load(struct tk_session *session, const struct tk_journal_filter *filter,
-                    struct tk_err *err)
+int tk_session_parse(struct tk_session *session, const struct tk_journal_filter *filter,
+                     struct tk_err *err)
 {
-    int rc = tk_journal_load(session->state.job_fd, filter, &session->text, &session->arena,
-                             &session->journal, err);
+    int rc = tk_journal_text_parse(&session->text, filter, &session->arena, &session->journal, err);
     rc = rc < 0 ? rc : tk_step_spans_find(&session->journal, &session->arena, &session->spans, err);
     return rc;
+}
+
+int tk_session_load(struct tk_session *session, struct tk_err *err)
+{
+    int rc = tk_journal_text_read(session->state.job_fd, &session->text, err);
+    return rc < 0 ? rc : tk_session_parse(session, NULL, err);
 }
 
 int tk_session_find(struct tk_session *session, struct tk_err *err)
@@ -117,7 +122,8 @@ int tk_session_find(struct tk_session *session, struct tk_err *err)
     static const struct tk_journal_filter open_steps = {{0}};
     int rc =
         session->state.job_fd >= 0 ? 0 : tk_state_find_job(&session->state, session->options, err);
-    rc = rc < 0 ? rc : tk_session_load(session, &open_steps, err);
+    rc = rc < 0 ? rc : tk_journal_text_read_open(session->state.job_fd, &session->text, err);
+    rc = rc < 0 ? rc : tk_session_parse(session, &open_steps, err);
     if (rc < 0)
         return rc;
     if (!tk_journal_get(&session->journal, TK_STEP_INIT)) {
@@ -206,7 +212,7 @@ int tk_session_begin(struct tk_session *session, struct tk_job *job, bool privat
     rc = rc < 0 ? rc : tk_session_append(session, &record, err);
     if (rc == 0 && !private)
         rc = tk_state_point(&session->state, err);
-    return rc < 0 ? rc : tk_session_load(session, NULL, err);
+    return rc < 0 ? rc : tk_session_load(session, err);
 }
 
 /* Steps ------------------------------------------------------------------------------ */

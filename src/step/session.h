@@ -93,7 +93,8 @@ TK_MUST_USE int tk_session_build(struct tk_session *session, struct tk_job *ret_
                                  struct tk_err *err);
 
 /* One step, by its span, for the line that is printed at its end: its id and attempt are not known,
- * as they follow from the steps before it. The journal is read anew. */
+ * as they follow from the steps before it. It was open when the job was found, or began since then.
+ */
 TK_MUST_USE int tk_session_build_step(struct tk_session *session, tk_str span,
                                       struct tk_job_step *ret_step, struct tk_err *err);
 

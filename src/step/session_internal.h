@@ -5,6 +5,7 @@
 
 #include "collect/cgroup_mounts.h"
 #include "collect/collect.h"
+#include "step/journal_text.h"
 #include "step/measure.h"
 #include "step/session.h"
 
@@ -19,7 +20,7 @@ struct tk_session {
     struct tk_cgroup_mounts mounts; /* once asked for */
     bool has_mounts;
     struct tk_arena arena;
-    struct tk_buf text; /* of the journal */
+    struct tk_journal_text text;
     struct tk_journal journal;
     struct tk_step_spans spans;
 };
@@ -27,9 +28,12 @@ struct tk_session {
 /* Where the control groups of this host are, looked up once; NULL = there are none. */
 const struct tk_cgroup_mounts *tk_session_mounts(struct tk_session *session);
 
-/* Read the journal of the job at hand, see tk_journal_load(). */
-TK_MUST_USE int tk_session_load(struct tk_session *session, const struct tk_journal_filter *filter,
-                                struct tk_err *err);
+/* Read the journal of the job at hand, all of it. */
+TK_MUST_USE int tk_session_load(struct tk_session *session, struct tk_err *err);
+
+/* Take records out of what was read of it. */
+TK_MUST_USE int tk_session_parse(struct tk_session *session, const struct tk_journal_filter *filter,
+                                 struct tk_err *err);
 
 /* When the job was last heard of, by its records and samples; CLOCK_BOOTTIME. */
 int64_t tk_session_last_ns(const struct tk_session *session, const struct tk_curve *curve);
