@@ -8,6 +8,7 @@
  *     varint(groups << 1 | 1), eight values a group, packed from the least significant bit
  *
  * in any order. The last group may hold more values than there are. */
+#include <endian.h>
 #include <string.h>
 
 #include "table/parquet_internal.h"
@@ -159,11 +160,40 @@ static inline void set_values(void *values, bool wide, size_t at, uint32_t value
         ((uint32_t *)values)[at + i] = value;
 }
 
+/* The eight bits of a byte, lowest first, as a byte each. */
+static inline uint64_t spread_bits(uint8_t byte)
+{
+    const uint64_t low = (uint64_t)(byte & 0x7F) * UINT64_C(0x0002040810204081);
+    return (low & UINT64_C(0x0101010101010101)) | (uint64_t)(byte >> 7) << 56;
+}
+
+/* Values of one bit, as levels mostly are, a byte of them at once: how many that were. The groups
+ * must begin a byte. */
+static inline size_t take_bytes_of_bits(struct tk_hybrid *hybrid, uint8_t *to, size_t n,
+                                        uint32_t *most)
+{
+    const char *from = hybrid->bits + hybrid->bit / 8;
+    uint8_t any = 0;
+    size_t i = 0;
+    for (; n - i >= 8; i += 8) {
+        const uint8_t byte = (uint8_t)from[i / 8];
+        const uint64_t eight = htole64(spread_bits(byte));
+        memcpy(to + i, &eight, sizeof(eight));
+        any |= byte;
+    }
+    hybrid->bit += i;
+    *most = any != 0;
+    return i;
+}
+
 static inline uint32_t take_packed(struct tk_hybrid *hybrid, void *values, bool wide, size_t at,
                                    size_t n)
 {
     uint32_t most = 0;
-    for (size_t i = 0; i < n; i++) {
+    size_t i = 0;
+    if (!wide && hybrid->width == 1 && hybrid->bit % 8 == 0)
+        i = take_bytes_of_bits(hybrid, (uint8_t *)values + at, n, &most);
+    for (; i < n; i++) {
         uint32_t value =
             (uint32_t)tk_bits_read(hybrid->bits, hybrid->bits_end, hybrid->bit, hybrid->width);
         hybrid->bit += hybrid->width;
