@@ -3,8 +3,9 @@
  * are built into the binary; libbpf fits them to the running kernel by its BTF (CO-RE). What the
  * kernel refuses is left out and said: nothing is decided by its version.
  *
- * Costs 30 to 60 ms of CPU at the start (libbpf reads the BTF of all of the kernel). When the
- * process ends, however it does, its programs leave the kernel with it: nothing is pinned.
+ * Costs some 100 ms of CPU at the start (libbpf and the verifier search the BTF of all of the
+ * kernel). When the process ends, however it does, its programs leave the kernel with it: nothing
+ * is pinned.
  *
  * A build without libbpf has all these functions; they say so. One thread at a time. */
 #ifndef TK_COLLECT_BPF_H

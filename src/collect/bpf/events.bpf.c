@@ -79,7 +79,7 @@ static __always_inline int32_t process_pid_of(struct task_struct *task)
 
 static __always_inline int32_t parent_pid_of(struct task_struct *task)
 {
-    return process_pid_of(BPF_CORE_READ(task, real_parent));
+    return process_pid_of(task->real_parent);
 }
 
 static __always_inline void describe(struct tk_bpf_event *event, enum tk_bpf_event_kind kind,
@@ -87,11 +87,11 @@ static __always_inline void describe(struct tk_bpf_event *event, enum tk_bpf_eve
 {
     event->kind = kind;
     event->ppid = parent_pid_of(leader);
-    event->uid = BPF_CORE_READ(leader, cred, euid.val);
+    event->uid = leader->cred->euid.val;
     event->stamp_ns = bpf_ktime_get_ns();
     event->start_ns = leader->start_time;
     event->start_boot_ns = leader->start_boottime;
-    event->group = (uint64_t)BPF_CORE_READ(leader, cgroups);
+    event->group = (uint64_t)leader->cgroups;
     __builtin_memcpy(event->comm, leader->comm, sizeof(event->comm));
 }
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What several programs ask of a task: its pid as the reader sees it, and its state.
  *
- * Pointers are followed by BPF_CORE_READ(), or from what bpf_rdonly_cast() gave, not by an arrow
- * from a task that the verifier trusts: of each such load it asks whether it may trust the result,
- * too, by up to four searches of all of the kernel's BTF. That was a third of what loading took. */
+ * Where it costs nothing, pointers are followed from what bpf_rdonly_cast() gave, or by
+ * BPF_CORE_READ(), not by an arrow from a task that the verifier trusts: of each such load, on each
+ * way to it, it asks whether it may trust the result, too, by up to four searches of all of the
+ * kernel's BTF, a millisecond. The programs of events do follow arrows, as a call of a helper would
+ * be paid by everybody who forks. */
 #ifndef TK_COLLECT_BPF_PIDS_BPF_H
 #define TK_COLLECT_BPF_PIDS_BPF_H
 
@@ -50,8 +52,7 @@ static __always_inline int32_t pid_in(struct task_struct *leader, uint32_t level
 static __always_inline int32_t process_pid_in(struct task_struct *task, uint32_t level,
                                               uint32_t inum)
 {
-    return level == 0 ? BPF_CORE_READ(task, tgid)
-                      : nested_pid_in(BPF_CORE_READ(task, group_leader), level, inum);
+    return level == 0 ? task->tgid : nested_pid_in(BPF_CORE_READ(task, group_leader), level, inum);
 }
 
 /* Likewise, of any thread. */
