@@ -347,7 +347,10 @@ $own ms, exits $exits ms by $(jq -r .exit_source run/run.json)"
 
 @test "the command is told its span, and the invocation and the processes tell the same" {
     run -0 env -u TRACEPARENT TRACESTATE=a=1 OTEL_RESOURCE_ATTRIBUTES=a=b \
-        "$TK" record -q --interval 50ms -o "$PWD/run" -- sh -c 'env; sleep 0.7'
+        "$TK" record -q --interval 50ms -o "$PWD/run" -- sh -c 'env; n=0
+            until grep -qs "$TRACEPARENT" run/proc_context.jsonl || [ $n -ge 200 ]; do
+                n=$((n + 1)); sleep 0.05
+            done'
     parent=$(sed -n 's/^TRACEPARENT=//p' <<<"$output")
     [[ $parent =~ ^00-[0-9a-f]{32}-[0-9a-f]{16}-01$ ]]
     ! grep -q ^TRACESTATE= <<<"$output" || false
