@@ -402,7 +402,9 @@ static void put_fields(struct tk_report *report, const struct tk_job_shape *shap
     }
 }
 
-static void put_finding(struct tk_report *report, const struct tk_job_finding *finding)
+/* `step` is told first where the list is of several; NULL elsewhere. */
+static void put_finding(struct tk_report *report, const struct tk_job_step *step,
+                        const struct tk_job_finding *finding)
 {
     char figure[TK_FIGURE_MAX];
     struct tk_buf *out = &report->out;
@@ -413,6 +415,11 @@ static void put_finding(struct tk_report *report, const struct tk_job_finding *f
                                              : "dim");
     put_text(report, out, finding->level, 10);
     tk_buf_lit(out, "</span> ");
+    if (step) {
+        tk_buf_lit(out, "<b>");
+        put_text(report, out, step->name, 60);
+        tk_buf_lit(out, "</b>: ");
+    }
     put_text(report, out, finding->text, 0);
     if (finding->saves_s >= 0.05)
         tk_buf_printf(out, " → save about %s", tk_figure_seconds(finding->saves_s, figure));
@@ -479,7 +486,7 @@ static void put_step(struct tk_report *report, const struct tk_job_step *step)
     }
     tk_buf_lit(out, "</summary><ul>");
     for (size_t i = 0; i < step->diagnosis.count; i++)
-        put_finding(report, &step->diagnosis.items[i]);
+        put_finding(report, NULL, &step->diagnosis.items[i]);
     tk_buf_lit(out, "</ul>");
     put_processes(report, step);
     tk_buf_lit(out, "<div class=fields>");
@@ -512,12 +519,11 @@ static void put_header(struct tk_report *report, const struct tk_job *job)
     }
     tk_buf_printf(out, "%s UTC", tk_figure_time(job->job_start, figure));
     const tk_str sha = {job->git_sha.p, job->git_sha.n < 10 ? job->git_sha.n : 10};
-    bool numbered = job->run_number.n && !tk_str_eq(job->run_number, TK_STR("0"));
-    const tk_str more[] = {tk_job_branch(job),
-                           sha,
-                           numbered ? job->run_number : (tk_str){0},
-                           job->runner,
-                           job->system.cpu_model,
+    if (job->run_number.n && !tk_str_eq(job->run_number, TK_STR("0"))) {
+        tk_buf_lit(out, " · run ");
+        put_text(report, out, job->run_number, 20);
+    }
+    const tk_str more[] = {tk_job_branch(job), sha, job->runner, job->system.cpu_model,
                            job->system.virt};
     for (size_t i = 0; i < TK_COUNTOF(more); i++) {
         if (!more[i].n)
@@ -555,14 +561,8 @@ static void put_reasons(struct tk_report *report, const struct tk_job *job)
     if (count == 0)
         return;
     tk_buf_lit(&report->out, "<h2>Why so long</h2><ol>");
-    for (size_t i = 0; i < count; i++) {
-        put_finding(report, reasons[i].finding);
-        if (!reasons[i].step)
-            continue;
-        tk_buf_lit(&report->out, " <span class=dim>(");
-        put_text(report, &report->out, reasons[i].step->name, 60);
-        tk_buf_lit(&report->out, ")</span>");
-    }
+    for (size_t i = 0; i < count; i++)
+        put_finding(report, reasons[i].step, reasons[i].finding);
     tk_buf_lit(&report->out, "</ol>");
 }
 
