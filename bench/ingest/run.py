@@ -293,11 +293,15 @@ def storage_lines(result: dict) -> list[str]:
     if "storage" not in result:
         return []
     find = result["storage"]["find"]
+    by_rows = result["storage"]["export"].get("by_rows_per_cpu_s")
+    short = "" if by_rows is None else (
+        f" Segments so long are copied; short ones, of {storage.SHORT_ROWS:,} spans, go row by row: "
+        f"{by_rows:,.0f} spans/s of CPU time.")
     return [
         f"Queries are of {find['spans']:,} spans of 10 attributes in segments, cold with the files "
         "out of the page cache; all traces instead of 20: promoted "
         f"{find['promoted_all_cold_ms']:,.0f} ms, tail {find['tail_all_cold_ms']:,.0f} ms. Sizes and "
-        f"export are of {find['spans'] // 10:,} spans that `serve` wrote."]
+        f"export are of {find['spans'] // 10:,} spans that `serve` wrote.{short}"]
 
 
 def section(result: dict) -> str:

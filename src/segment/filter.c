@@ -641,7 +641,7 @@ int tk_filter_rows(struct tk_segment_file *file, size_t group, const struct tk_s
 {
     size_t rows = (size_t)tk_parquet_file_meta(file->parquet)->row_groups[group].num_rows;
     struct filter filter = {file, group, rows, query, arena, NULL, NULL};
-    struct traces traces;
+    struct traces traces = {0};
     int rc = find_traces(&filter, &traces, err);
     if (rc < 0)
         return rc;

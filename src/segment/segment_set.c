@@ -66,7 +66,7 @@ int tk_segment_set_new(int dirfd, bool skip_bad, struct tk_segment_set **ret_set
 {
     struct tk_segment_set *set = NULL;
     int rc = set_new(dirfd, skip_bad, &set, err);
-    if (rc < 0)
+    if (rc < 0 || !set)
         return rc;
     rc = tk_segment_set_refresh(set, err);
     if (rc < 0) {
@@ -108,7 +108,7 @@ int tk_segment_set_new_of_blocks(int dirfd, const char *name, struct tk_segment_
     struct tk_block_file *files = NULL;
     size_t count = 0;
     int rc = set_new(dirfd, false, &set, err);
-    if (rc < 0)
+    if (rc < 0 || !set)
         return rc;
     rc = tk_block_file_open_each(dirfd, name, &files, &count, err);
     rc = rc < 0 ? rc : add_blocks(set, files, count, err);
