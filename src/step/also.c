@@ -2,9 +2,11 @@
 #include "step/also.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "collect/cgroup_mounts.h"
@@ -68,6 +70,19 @@ static int add(struct tk_also *also, const struct tk_kernel *kernel,
     return tk_cgroup_leaf_read(unit->group, &unit->before, err);
 }
 
+/* A look in one hierarchy: systemd makes the group of a unit in that of version 2 where there is
+ * one, else in each. */
+static bool has_group(const struct tk_kernel *kernel, const struct tk_cgroup_mounts *mounts,
+                      const char *name)
+{
+    char group[TK_CGROUP_PATH_MAX];
+    char path[TK_CGROUP_PATH_MAX];
+    int hierarchy = mounts->mounts[TK_CGROUP_V2].at[0] ? TK_CGROUP_V2 : TK_CGROUP_MEMORY;
+    group_of(name, group);
+    return tk_cgroup_file_path(mounts, hierarchy, group, "", path, sizeof(path)) == 0 &&
+           faccessat(kernel->rootfd, path, F_OK, 0) == 0;
+}
+
 static int add_all(struct tk_also *also, const struct tk_kernel *kernel,
                    const struct tk_cgroup_mounts *mounts, tk_str units, struct tk_err *err)
 {
@@ -80,7 +95,8 @@ static int add_all(struct tk_also *also, const struct tk_kernel *kernel,
     }
     for (size_t i = 0; rc == 0 && i < TK_COUNTOF(usual); i++) {
         struct tk_err ignored;
-        (void)!add(also, kernel, mounts, tk_str_from(usual[i]), false, &ignored);
+        if (has_group(kernel, mounts, usual[i]))
+            (void)!add(also, kernel, mounts, tk_str_from(usual[i]), false, &ignored);
     }
     return rc;
 }

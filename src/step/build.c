@@ -466,10 +466,10 @@ int tk_session_finalize(struct tk_session *session, const struct tk_job *job, st
     tk_job_format(job, TK_SHORTEST, &text);
     int rc = tk_buf_check(&text, "document of the job", err);
     (void)snprintf(name, sizeof(name), "%s.json", session->state.job);
-    if (rc == 0)
-        rc = is_private(session)
-                 ? tk_file_refresh(session->state.fd, name, tk_buf_str(&text), 0644, err)
-                 : tk_file_write(session->state.fd, name, tk_buf_str(&text), 0644, err);
+    if (rc == 0) {
+        rc = (is_private(session) ? tk_file_refresh : tk_file_write)(session->state.fd, name,
+                                                                     tk_buf_str(&text), 0644, err);
+    }
     if (rc < 0)
         return rc;
     tk_step_record_init(&record, TK_STEP_FINALIZE, TK_STR(""));

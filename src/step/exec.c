@@ -23,7 +23,9 @@
 #define FAST_NS  (100 * TK_NS_PER_MS)
 #define EAGER_NS (5 * TK_NS_PER_S)
 #define GRACE_NS (5 * TK_NS_PER_S) /* between SIGTERM and SIGKILL */
-#define TREE_NS  (20 * TK_NS_PER_MS)
+/* The kernel tells of all processes of the machine: what it told is taken in this often, not with
+ * each of them. Its queue has room for 10,000. */
+#define TREE_NS (100 * TK_NS_PER_MS)
 
 enum {
     LEAF_TEXT = 4096,
@@ -80,11 +82,12 @@ static void begin(struct exec *exec)
     TK_CLEANUP(tk_buf_release) struct tk_buf leaf;
     tk_buf_init(&leaf, LEAF_TEXT);
     make_leaf(exec, &leaf);
-    (void)tk_step_usage_read(&exec->session->kernel, getpid(), &exec->usage);
+    bool has_usage = tk_step_usage_read(&exec->session->kernel, getpid(), &exec->usage);
     const struct tk_session_step wanted = {
         .name = exec->options->name,
         .kind = "exec",
         .owner = getpid(),
+        .usage = has_usage ? &exec->usage : NULL,
         .parent = exec->options->parent,
         .cgroup = tk_buf_str(&leaf),
         .attrs = exec->options->attrs,
@@ -213,7 +216,7 @@ static int wait_ms(const struct exec *exec, int64_t now_ns)
     if (exec->session)
         at_ns = exec->tick_ns + (now_ns < start_ns + EAGER_NS ? FAST_NS : SLOW_NS);
     if (exec->tree)
-        at_ns = sooner(at_ns, now_ns + TREE_NS * 10);
+        at_ns = sooner(at_ns, now_ns + TREE_NS);
     if (options->timeout_ns > 0 && !exec->killed) {
         at_ns = sooner(at_ns, exec->term_ns > 0 ? exec->term_ns + GRACE_NS
                                                 : start_ns + options->timeout_ns);
@@ -225,9 +228,7 @@ static int wait_ms(const struct exec *exec, int64_t now_ns)
 
 static void attend(struct exec *exec)
 {
-    struct pollfd fds[2] = {{.fd = tk_launch_fd(exec->launch), .events = POLLIN}, {.fd = -1}};
-    if (exec->tree)
-        fds[1] = (struct pollfd){.fd = tk_tree_fd(exec->tree), .events = POLLIN};
+    struct pollfd fd = {.fd = tk_launch_fd(exec->launch), .events = POLLIN};
     exec->tick_ns = exec->result->launch.start_mono_ns;
     while (tk_launch_step(exec->launch) == 0) {
         int64_t now_ns = tk_clock_mono_ns();
@@ -236,7 +237,7 @@ static void attend(struct exec *exec)
             exec->tick_ns = now_ns;
             take_sample(exec);
         }
-        (void)poll(fds, 2, wait_ms(exec, now_ns));
+        (void)poll(&fd, 1, wait_ms(exec, now_ns));
         if (exec->tree)
             tk_tree_drain(exec->tree);
     }

@@ -97,9 +97,10 @@ const struct tk_step_spans *tk_session_spans(const struct tk_session *session)
 const struct tk_cgroup_mounts *tk_session_mounts(struct tk_session *session)
 {
     struct tk_err ignored;
-    if (!session->has_mounts)
+    if (!session->has_mounts) {
         session->has_mounts =
             tk_cgroup_mounts_read(&session->kernel, &session->mounts, &ignored) == 0;
+    }
     return session->has_mounts ? &session->mounts : NULL;
 }
 
@@ -308,15 +309,21 @@ static struct tk_cgroup_leaf *move_owner(struct tk_session *session, const char 
     return leaf;
 }
 
-static void set_owner(const struct tk_session *session, pid_t owner, struct tk_step_record *record)
+static void set_owner(const struct tk_session *session, const struct tk_session_step *wanted,
+                      struct tk_step_record *record)
 {
     pid_t above;
     int64_t born;
+    pid_t owner = wanted->owner;
     if (owner <= 0 || !tk_step_process_read(&session->kernel, owner, &above, &born))
         return;
     record->owner = owner;
     record->owner_born = born;
-    (void)tk_step_usage_read(&session->kernel, owner, &record->usage);
+    if (wanted->usage) {
+        record->usage = *wanted->usage;
+    } else {
+        (void)tk_step_usage_read(&session->kernel, owner, &record->usage);
+    }
 }
 
 int tk_session_start(struct tk_session *session, const struct tk_session_step *wanted,
@@ -339,7 +346,7 @@ int tk_session_start(struct tk_session *session, const struct tk_session_step *w
     struct tk_cgroup_leaf *leaf = NULL;
     if (wanted->move_owner && wanted->owner > 1)
         leaf = move_owner(session, span, wanted->owner, &record);
-    set_owner(session, wanted->owner, &record);
+    set_owner(session, wanted, &record);
     if (!session->view_is_new)
         read_view(session);
     session->view_is_new = false;

@@ -57,8 +57,9 @@ struct tk_session_step {
     const char *kind;   /* "shell", "exec" */
     pid_t owner;        /* shell, or ourselves; 0 = nobody */
     const char *parent; /* span that it lies in; NULL or "" = as found from `owner` */
-    bool move_owner;    /* into a control group of the step */
-    tk_str cgroup;      /* ... that the caller made himself */
+    const struct tk_step_usage *usage; /* of the owner so far; NULL = not read yet */
+    bool move_owner;                   /* into a control group of the step */
+    tk_str cgroup;                     /* ... that the caller made himself */
     struct tk_job_trace trace;
     struct tk_job_attrs attrs;
     struct tk_job_texts argv;

@@ -64,11 +64,6 @@ void tk_tree_free(struct tk_tree *tree)
     free(tree);
 }
 
-int tk_tree_fd(const struct tk_tree *tree)
-{
-    return tk_exit_feed_fd(tree->feed);
-}
-
 static void add(struct tk_tree *tree, pid_t pid)
 {
     if (tk_map_add(&tree->members, (uint64_t)pid, 0) < 0) {

@@ -20,10 +20,8 @@ void tk_tree_free(struct tk_tree *tree);
 /* Tell the root of the tree, a child of ours that has not forked yet. */
 void tk_tree_begin(struct tk_tree *tree, pid_t root);
 
-/* The descriptor that turns readable when there is something to drain. */
-int tk_tree_fd(const struct tk_tree *tree);
-
-/* Take what the kernel told since the last time. */
+/* Take what the kernel told since the last time: of a busy machine some thousand events a second.
+ */
 void tk_tree_drain(struct tk_tree *tree);
 
 /* Processes that the tree ever had; TK_JOB_NONE when some may have been missed. */
