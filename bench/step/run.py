@@ -34,6 +34,12 @@ def spawn_us(argv, env):
     return took, 1e6 * (usage.ru_utime + usage.ru_stime)
 
 
+def remove(folder):
+    """Remove a folder in which a watcher may just be writing."""
+    while os.path.exists(folder):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def medians(commands, env):
     """Median wall and CPU us of each command, measured in turn."""
     times = {name: [] for name in commands}
@@ -56,7 +62,7 @@ i=0; while [ $i -lt {PAIRS} ]; do one; i=$((i + 1)); done
     for _ in range(PAIR_ROUNDS):
         for text, values in runs.items():
             values.append(spawn_us([shell, "-c", text], {**env, "TELEMETRY_DIR": folder}))
-            shutil.rmtree(folder)
+            remove(folder)
             os.makedirs(folder, mode=0o700)
     less, more = (tuple(statistics.median(column) for column in zip(*values)) for values in runs.values())
     return tuple((b - a) / 1000 / PAIRS for a, b in zip(less, more))
@@ -80,7 +86,7 @@ def watcher_cost(tracekit, env):
     before, _, _ = cpu_and_rss(pids[0])
     time.sleep(30)
     after, rss, anon = cpu_and_rss(pids[0])
-    shutil.rmtree(os.path.dirname(state))
+    remove(os.path.dirname(state))
     return (after - before) / 30, rss, anon
 
 
@@ -112,7 +118,7 @@ def main():
     subprocess.run([tracekit, "step", "init", "bench"], env=env, check=True,
                    stdout=subprocess.DEVNULL)
     results = medians(commands, env)
-    shutil.rmtree(folder)
+    remove(folder)
     functions = os.path.join(HERE, "../../shell/telemetry.sh")
     print(f"`bench/step/run.py` of {time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores, load "
           f"{os.getloadavg()[0]:.1f}; medians of {ROUNDS} and {PAIR_ROUNDS} alternating runs.\n")
@@ -127,10 +133,10 @@ def main():
     for name, shell, file in shells:
         os.makedirs(folder, mode=0o700, exist_ok=True)
         print("| {} | {:.2f} | {:.2f} |".format(name, *pair_ms(shell, file, env, folder)))
-        shutil.rmtree(folder)
+        remove(folder)
     share, rss, anon = watcher_cost(tracekit, {**env, "TELEMETRY_DIR": folder})
     print(f"\nWatcher at 1 Hz: {share * 100:.3f} % of a core, {rss} KiB resident, {anon} KiB of it its own.")
-    shutil.rmtree(folder, ignore_errors=True)
+    remove(folder)
 
 
 if __name__ == "__main__":
