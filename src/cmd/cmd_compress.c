@@ -280,6 +280,7 @@ static int run(const struct tk_cmd *cmd, int argc, char **argv)
         if (strcmp(argv[i], "-") == 0)
             return tk_cmd_usage(cmd, "--traces reads its input twice: '-' cannot be");
     }
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): no other thread runs yet */
     (void)mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD);
     const struct tk_codec_options codec = codec_options(&opts, &budget, &wishes);
     const char *const *names = (const char *const *)(argv + first);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "codec/assemble.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -147,6 +148,7 @@ static int find_trace(struct tk_assembly *assembly, uint32_t row, uint32_t *ret_
     uint32_t trace;
     /* Two ids of one hash: the second one takes the next number that is free. */
     while (tk_map_find(&assembly->traces_by_id, hash, &trace)) {
+        assert(assembly->traces);
         const struct trace *known = &assembly->traces[trace];
         if (memcmp(batch->trace_ids[known->first], batch->trace_ids[row], 16) == 0) {
             *ret_trace = trace;

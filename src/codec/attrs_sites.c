@@ -198,11 +198,13 @@ int tk_attr_gather_sites(struct tk_attr_gather *gather, struct tk_err *err)
     uint32_t *numbers = calloc((size_t)gather->model->site_count + 1, sizeof(*numbers));
     uint32_t *by_site = calloc((size_t)gather->forest->node_count + 1, sizeof(*by_site));
     pairs.pairs = calloc(pairs.max, sizeof(*pairs.pairs));
-    int rc = numbers && by_site && pairs.pairs
-                 ? tk_arena_init(&links, MAX_PAIR_VALUES * sizeof(*pairs.links), err)
-                 : tk_fail(err, -ENOMEM, "attributes of a block: out of memory");
-    pairs.links = (void *)links.p;
-    rc = rc < 0 ? rc : fill_sites(gather, &pairs, numbers, by_site, err);
+    bool ok = numbers && by_site && pairs.pairs;
+    int rc = ok ? tk_arena_init(&links, MAX_PAIR_VALUES * sizeof(*pairs.links), err)
+                : tk_fail(err, -ENOMEM, "attributes of a block: out of memory");
+    if (ok && rc == 0) {
+        pairs.links = (void *)links.p;
+        rc = fill_sites(gather, &pairs, numbers, by_site, err);
+    }
     free(numbers);
     free(by_site);
     free(pairs.pairs);

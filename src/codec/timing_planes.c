@@ -65,13 +65,13 @@ static uint32_t relate(uint32_t place, uint32_t cell, unsigned plane)
 }
 
 /* Every site is found some nodes before it is coded. */
-static inline void assume_found(const struct site *site, size_t slots)
+static inline void assume_found(const struct site *site)
 {
-    for (size_t k = 0; k < slots; k++) {
+    for (size_t k = 0; k < TK_TIME_PLANE_INPUTS; k++) {
         if (!site->slots[k])
             __builtin_unreachable();
     }
-    if (slots > 1 && !site->weights)
+    if (!site->weights)
         __builtin_unreachable();
 }
 
@@ -84,9 +84,12 @@ static TK_ALWAYS_INLINE bool code_half(struct tk_coder *coder, const struct tk_t
     bool half = number->cell >> (TK_LEVEL_DEPTH - 1 - plane) & 1;
     uint32_t far_below = NOTHING;
     uint32_t far_beside = NOTHING;
-    assume_found(site, plane >= TK_TIME_MIXED ? 1 : TK_TIME_PLANE_INPUTS);
-    if (plane >= TK_TIME_MIXED)
+    if (plane >= TK_TIME_MIXED) {
+        if (!site->slots[0])
+            __builtin_unreachable(); /* as below */
         return tk_code_bit(coder, site->slots[0], half);
+    }
+    assume_found(site);
     if (below > 0)
         far_below = relate(tk_levels_find(&models->levels, below), cell, plane);
     if (site->beside && site->beside->state == TK_TIME_CELL) {

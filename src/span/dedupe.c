@@ -90,7 +90,7 @@ static bool grow(struct part *part)
     grown.slots = calloc(grown.slot_count, sizeof(*grown.slots));
     if (!grown.slots)
         return false;
-    for (size_t i = 0; i < part->slot_count; i++) {
+    for (size_t i = 0; part->slots && i < part->slot_count; i++) {
         if (part->slots[i] != 0)
             *find(&grown, part->slots[i]) = part->slots[i];
     }
@@ -109,7 +109,7 @@ static int add(struct tk_dedupe *dedupe, const struct seen *seen)
         *now = (struct set){0};
     }
     struct part *part = &now->parts[seen->part];
-    if (part->count == FULL(part->slot_count) && !grow(part))
+    if ((!part->slots || part->count == FULL(part->slot_count)) && !grow(part))
         return -ENOMEM;
     uint64_t *slot = find(part, seen->mark);
     if (*slot != 0 || has(&dedupe->before, seen))
