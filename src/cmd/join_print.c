@@ -89,9 +89,10 @@ static void put_billed(const struct tk_join *join, struct tk_buf *out)
     }
     tk_buf_putc(out, '\n');
     if (totals->contexts_refused > 0) {
-        tk_buf_printf(out, " %s process%s could not be asked where they belong (CAP_SYS_PTRACE)\n",
-                      tk_count_format(totals->contexts_refused, number),
-                      totals->contexts_refused == 1 ? "" : "es");
+        bool one = totals->contexts_refused == 1;
+        tk_buf_printf(out, " %s process%s could not be asked for %s trace (CAP_SYS_PTRACE)\n",
+                      tk_count_format(totals->contexts_refused, number), one ? "" : "es",
+                      one ? "its" : "their");
     }
 }
 
