@@ -361,7 +361,6 @@ static int write_links(struct tk_parse *parse, struct tk_err *err)
 
 /* A part of a run --------------------------------------------------------------------- */
 
-/* "2026-11-21T09:00:00.250Z" */
 /* "a part of the run, from 2026-11-21T09:00:00Z to ..." before the notices that there are. */
 static int add_notice(const struct tk_range *range, const struct tk_batch *whole,
                       struct tk_batch *part, struct tk_err *err)
