@@ -568,9 +568,9 @@ static int narrow_field(struct filter *filter, const struct tk_attr_condition *o
 static int narrow_condition(struct filter *filter, const struct tk_attr_condition *of,
                             struct tk_err *err)
 {
-    TK_CLEANUP(tk_buf_release) struct tk_buf quoted;
     if (of->field != TK_CONDITION_ATTR)
         return narrow_field(filter, of, err);
+    TK_CLEANUP(tk_buf_release) struct tk_buf quoted;
     tk_buf_init(&quoted, (size_t)1 << 24);
     tk_json_put_str(&quoted, of->key);
     int rc = tk_buf_check(&quoted, "a condition", err);

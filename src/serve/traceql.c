@@ -224,7 +224,6 @@ static const char *find_unlike(tk_str pattern)
 /* Patterns describe all of a text. */
 static int read_pattern(struct parser *parser, const struct value *value, const regex_t **ret)
 {
-    TK_CLEANUP(tk_buf_release) struct tk_buf text;
     struct tk_traceql *query = parser->query;
     const char *unlike = find_unlike(value->text);
     if (!value->is_quoted)
@@ -233,6 +232,7 @@ static int read_pattern(struct parser *parser, const struct value *value, const 
         return refuse(parser, unlike);
     if (query->pattern_count == TK_TRACEQL_MAX || value->text.n > PATTERN_MAX)
         return refuse(parser, "more, or longer, patterns than are supported");
+    TK_CLEANUP(tk_buf_release) struct tk_buf text;
     tk_buf_init(&text, PATTERN_MAX + 8);
     tk_buf_lit(&text, "^(");
     tk_buf_put(&text, value->text);

@@ -46,7 +46,6 @@ static int copy_bytes(const struct tk_parquet_file *file, const struct tk_parque
 static int put_footer(const struct tk_parquet_file *file, tk_str key, tk_str value,
                       const struct tk_parquet_sink *sink, struct tk_err *err)
 {
-    TK_CLEANUP(tk_buf_release) struct tk_buf out;
     struct tk_parquet_file_meta meta = file->meta;
     struct tk_parquet_key_value *pairs = calloc(meta.key_value_count + 1, sizeof(*pairs));
     if (!pairs)
@@ -57,6 +56,7 @@ static int put_footer(const struct tk_parquet_file *file, tk_str key, tk_str val
             pairs[i].value = value;
     }
     meta.key_value_metadata = pairs;
+    TK_CLEANUP(tk_buf_release) struct tk_buf out;
     tk_buf_init(&out, FOOTER_MAX);
     tk_parquet_put_footer(&meta, &out);
     free(pairs);
