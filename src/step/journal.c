@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #include <libdeflate.h>
@@ -12,10 +11,10 @@
 #include "base/json.h"
 #include "base/map.h"
 #include "base/number.h"
+#include "step/crc.h"
 
 enum {
-    CRC_BYTES = 9,   /* with the blank */
-    HEAD_BYTES = 10, /* a newline before these */
+    HEAD_BYTES = TK_STEP_CRC_BYTES + 1, /* a newline, the CRC and a blank */
     LINE_LEAST = 20, /* bytes of a record that is one: its CRC, a blank and {"verb":""} */
 };
 
@@ -31,10 +30,7 @@ int tk_journal_append(int job_fd, const struct tk_step_record *record, struct tk
     int rc = tk_buf_check(&line, "record of the journal", err);
     if (rc < 0)
         return rc;
-    char crc[9];
-    (void)snprintf(crc, sizeof(crc), "%08x",
-                   libdeflate_crc32(0, line.p + HEAD_BYTES, line.n - HEAD_BYTES - 1));
-    memcpy(line.p + 1, crc, 8);
+    tk_step_crc_put(line.p + 1, (tk_str){line.p + HEAD_BYTES, line.n - HEAD_BYTES - 1});
 
     TK_CLEANUP(tk_fd_close)
     int fd = openat(job_fd, TK_JOURNAL_NAME, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
@@ -202,7 +198,7 @@ int tk_journal_parse(tk_str text, const struct tk_journal_filter *filter, struct
 /* With its CRC and its end, as it stands in the text. */
 static void put_line(struct tk_buf *out, const struct head *head)
 {
-    tk_buf_put(out, (tk_str){head->json.p - CRC_BYTES, head->json.n + CRC_BYTES});
+    tk_buf_put(out, (tk_str){head->json.p - TK_STEP_CRC_BYTES, head->json.n + TK_STEP_CRC_BYTES});
     tk_buf_putc(out, '\n');
 }
 
@@ -224,14 +220,6 @@ int tk_journal_excerpt(tk_str text, struct tk_arena *arena, struct tk_buf *out,
     }
     *ret = journal;
     return 0;
-}
-
-int tk_journal_load(int job_fd, const struct tk_journal_filter *filter, struct tk_buf *text,
-                    struct tk_arena *arena, struct tk_journal *ret, struct tk_err *err)
-{
-    tk_buf_reset(text);
-    int rc = tk_file_load(job_fd, TK_JOURNAL_NAME, text, err);
-    return rc < 0 ? rc : tk_journal_parse(tk_buf_str(text), filter, arena, ret, err);
 }
 
 /* Steps ------------------------------------------------------------------------------ */

@@ -43,11 +43,6 @@ TK_MUST_USE int tk_journal_parse(tk_str text, const struct tk_journal_filter *fi
                                  struct tk_arena *arena, struct tk_journal *ret,
                                  struct tk_err *err);
 
-/* Likewise from the folder of a job; `text` holds the bytes. */
-TK_MUST_USE int tk_journal_load(int job_fd, const struct tk_journal_filter *filter,
-                                struct tk_buf *text, struct tk_arena *arena, struct tk_journal *ret,
-                                struct tk_err *err);
-
 /* Append to `out` the lines of a journal from which its open steps can be told, notes on them
  * among these; `ret` has what stands beside its records. */
 TK_MUST_USE int tk_journal_excerpt(tk_str text, struct tk_arena *arena, struct tk_buf *out,

@@ -3,19 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
-#include <string.h>
 #include <unistd.h>
-
-#include <libdeflate.h>
 
 #include "base/file.h"
 #include "base/number.h"
+#include "step/crc.h"
 
-enum {
-    READ_BYTES = 8192,
-    CRC_BYTES = 9, /* with the blank */
-};
+enum { READ_BYTES = 8192 };
 
 void tk_journal_text_init(struct tk_journal_text *text)
 {
@@ -78,11 +72,6 @@ int tk_journal_text_read(int job_fd, struct tk_journal_text *text, struct tk_err
 
 /* The excerpt ------------------------------------------------------------------------ */
 
-static void format_crc(tk_str text, char ret[CRC_BYTES + 1])
-{
-    (void)snprintf(ret, CRC_BYTES + 1, "%08x ", libdeflate_crc32(0, text.p, text.n));
-}
-
 static bool take_number(tk_str *head, int64_t *ret)
 {
     tk_str word;
@@ -92,20 +81,14 @@ static bool take_number(tk_str *head, int64_t *ret)
 /* An excerpt; false when it does not check. */
 static bool excerpt_parse(tk_str file, struct tk_journal_text *ret)
 {
-    char crc[CRC_BYTES + 1];
     int64_t end, damaged;
     tk_str head;
-    if (file.n <= CRC_BYTES)
-        return false;
-    tk_str rest = {file.p + CRC_BYTES, file.n - CRC_BYTES};
-    format_crc(rest, crc);
-    if (memcmp(crc, file.p, CRC_BYTES) != 0 || !tk_str_take_line(&rest, &head) ||
-        !take_number(&head, &end) || !take_number(&head, &ret->last_ns) ||
-        !take_number(&head, &damaged))
+    if (!tk_step_crc_take(&file) || !tk_str_take_line(&file, &head) || !take_number(&head, &end) ||
+        !take_number(&head, &ret->last_ns) || !take_number(&head, &damaged))
         return false;
     ret->end = (uint64_t)end;
     ret->damaged = (size_t)damaged;
-    tk_buf_put(&ret->lines, rest);
+    tk_buf_put(&ret->lines, file);
     return tk_buf_ok(&ret->lines);
 }
 
@@ -135,7 +118,6 @@ static void excerpt_write(int job_fd, const struct tk_journal_text *text)
     TK_CLEANUP(tk_arena_release) struct tk_arena arena = {0};
     TK_CLEANUP(tk_buf_release) struct tk_buf lines;
     TK_CLEANUP(tk_buf_release) struct tk_buf file;
-    char crc[CRC_BYTES + 1];
     struct tk_err ignored;
     struct tk_journal journal;
     tk_str all = tk_buf_str(&text->lines);
@@ -152,8 +134,7 @@ static void excerpt_write(int job_fd, const struct tk_journal_text *text)
     tk_buf_put(&file, tk_buf_str(&lines));
     if (!tk_buf_ok(&file) || !tk_buf_ok(&lines))
         return;
-    format_crc((tk_str){file.p + CRC_BYTES, file.n - CRC_BYTES}, crc);
-    memcpy(file.p, crc, CRC_BYTES);
+    tk_step_crc_put(file.p, (tk_str){file.p + TK_STEP_CRC_BYTES, file.n - TK_STEP_CRC_BYTES});
     (void)!tk_file_refresh(job_fd, TK_JOURNAL_OPEN_NAME, tk_buf_str(&file), 0600, &ignored);
 }
 

@@ -6,14 +6,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <libdeflate.h>
-
 #include "base/file.h"
+#include "step/crc.h"
 
 enum {
     KEY_BYTES = 384,
     LINE_BYTES = 1024,
-    CRC_BYTES = 9, /* with the blank */
 };
 
 /* False where this kernel does not tell enough. */
@@ -36,11 +34,6 @@ static bool format_key(const struct tk_kernel *kernel, char ret[KEY_BYTES])
     return true;
 }
 
-static void format_crc(tk_str text, char ret[CRC_BYTES + 1])
-{
-    (void)snprintf(ret, CRC_BYTES + 1, "%08x ", libdeflate_crc32(0, text.p, text.n));
-}
-
 static bool take_fact(tk_str *line, char *ret, size_t cap)
 {
     tk_str fact;
@@ -50,15 +43,12 @@ static bool take_fact(tk_str *line, char *ret, size_t cap)
 /* The facts that a line keeps under that key. */
 static bool parse(tk_str text, const char *key, struct tk_machine *ret)
 {
-    char crc[CRC_BYTES + 1];
     char kept[KEY_BYTES];
-    tk_str line;
     struct tk_machine machine;
-    if (text.n <= CRC_BYTES || text.p[text.n - 1] != '\n')
+    if (text.n == 0 || text.p[text.n - 1] != '\n')
         return false;
-    line = (tk_str){text.p + CRC_BYTES, text.n - CRC_BYTES - 1};
-    format_crc(line, crc);
-    if (memcmp(crc, text.p, CRC_BYTES) != 0 || !take_fact(&line, kept, sizeof(kept)) ||
+    tk_str line = {text.p, text.n - 1};
+    if (!tk_step_crc_take(&line) || !take_fact(&line, kept, sizeof(kept)) ||
         strcmp(kept, key) != 0 || !take_fact(&line, machine.model, sizeof(machine.model)) ||
         !take_fact(&line, machine.kernel, sizeof(machine.kernel)) ||
         !take_fact(&line, machine.arch, sizeof(machine.arch)) ||
@@ -72,23 +62,22 @@ static bool parse(tk_str text, const char *key, struct tk_machine *ret)
 static void keep(int state_fd, const char *key, const struct tk_machine *machine)
 {
     char line[LINE_BYTES];
-    char crc[CRC_BYTES + 1];
     struct tk_err ignored;
-    int n = snprintf(line + CRC_BYTES, sizeof(line) - CRC_BYTES, "%s\t%s\t%s\t%s\t%s", key,
-                     machine->model, machine->kernel, machine->arch, machine->virt);
-    if (n < 0 || (size_t)n + CRC_BYTES + 1 >= sizeof(line))
+    int n =
+        snprintf(line + TK_STEP_CRC_BYTES, sizeof(line) - TK_STEP_CRC_BYTES, "%s\t%s\t%s\t%s\t%s",
+                 key, machine->model, machine->kernel, machine->arch, machine->virt);
+    if (n < 0 || (size_t)n + TK_STEP_CRC_BYTES + 1 >= sizeof(line))
         return;
-    tk_str text = {line + CRC_BYTES, (size_t)n};
+    tk_str text = {line + TK_STEP_CRC_BYTES, (size_t)n};
     size_t tabs = 0;
     for (size_t i = 0; i < text.n; i++)
         tabs += text.p[i] == '\t';
     if (tabs != 4 || tk_str_find(text, '\n') != text.n)
         return;
-    format_crc(text, crc);
-    memcpy(line, crc, CRC_BYTES);
-    line[CRC_BYTES + n] = '\n';
-    (void)!tk_file_refresh(state_fd, TK_STEP_MACHINE_NAME, (tk_str){line, CRC_BYTES + text.n + 1},
-                           0600, &ignored);
+    tk_step_crc_put(line, text);
+    line[TK_STEP_CRC_BYTES + n] = '\n';
+    (void)!tk_file_refresh(state_fd, TK_STEP_MACHINE_NAME,
+                           (tk_str){line, TK_STEP_CRC_BYTES + text.n + 1}, 0600, &ignored);
 }
 
 void tk_step_machine_read(const struct tk_kernel *kernel, int state_fd,

@@ -8,7 +8,10 @@
  *       |
  *     state.h     where jobs are: $TELEMETRY_DIR
  *     journal.h   the records of a job, record.h one of them; recover.h what was left behind
+ *     journal_text.h  as much of the journal as one needs; crc.h before lines that are kept
+ *     machine.h   facts that hold until the machine boots again
  *     watch.h     a process that samples meanwhile, into curve.h; tree.h who ran below a step
+ *     ending.h    how a process ended that is not our child
  *       |
  *     measure.h   counters to figures
  *     job.h       the document of the job

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <sys/wait.h>
 
-#include "step/journal.h"
-#include "tk_folder.h"
-
-FOLDER_OF_EACH_TEST
+#include "journal_lines.h"
+#include "step/journal_text.h"
 
 struct loaded {
-    struct tk_buf text;
+    struct tk_journal_text text;
     struct tk_arena arena;
     struct tk_journal journal;
     struct tk_step_spans spans;
@@ -16,36 +14,18 @@ struct loaded {
 static void load(struct loaded *loaded)
 {
     struct tk_err err;
-    tk_buf_init(&loaded->text, TK_JOURNAL_MAX);
+    tk_journal_text_init(&loaded->text);
     assert_int_equal(tk_arena_init(&loaded->arena, TK_JOB_ARENA_MAX, &err), 0);
-    assert_int_equal(tk_journal_load(dirfd_of_folder, NULL, &loaded->text, &loaded->arena,
-                                     &loaded->journal, &err),
-                     0);
+    assert_int_equal(tk_journal_text_read(dirfd_of_folder, &loaded->text, &err), 0);
+    assert_int_equal(
+        tk_journal_text_parse(&loaded->text, NULL, &loaded->arena, &loaded->journal, &err), 0);
     assert_int_equal(tk_step_spans_find(&loaded->journal, &loaded->arena, &loaded->spans, &err), 0);
 }
 
 static void release(struct loaded *loaded)
 {
-    tk_buf_release(&loaded->text);
+    tk_journal_text_release(&loaded->text);
     tk_arena_release(&loaded->arena);
-}
-
-static void append(enum tk_step_verb verb, const char *span, const char *name)
-{
-    struct tk_step_record record;
-    struct tk_err err;
-    tk_step_record_init(&record, verb, tk_str_from(span));
-    record.step.name = tk_str_from(name);
-    assert_int_equal(tk_journal_append(dirfd_of_folder, &record, &err), 0);
-}
-
-/* Bytes at the end of the file, as a killed writer leaves them. */
-static void append_bytes(const char *text)
-{
-    TK_CLEANUP(tk_fd_close)
-    int fd = openat(dirfd_of_folder, TK_JOURNAL_NAME, O_WRONLY | O_APPEND | O_CREAT, 0600);
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
 }
 
 static void a_record_comes_back_as_it_was(void **state)
@@ -159,7 +139,7 @@ static void who_asks_for_open_steps_gets_no_others(void **state)
     append(TK_STEP_END, "a.1", NULL);
     load(&loaded);
     assert_int_equal(loaded.journal.records.count, 6);
-    tk_str text = tk_buf_str(&loaded.text);
+    tk_str text = tk_buf_str(&loaded.text.lines);
     assert_int_equal(tk_journal_parse(text, &filter, &loaded.arena, &some, &err), 0);
     assert_int_equal(some.records.count, 2);
     assert_str_equal(some.records.items[1].step.name, "open");
