@@ -212,8 +212,9 @@ static inline bool take_hybrid(struct tk_hybrid *hybrid, void *values, bool wide
                                uint32_t max)
 {
     for (size_t done = 0; done < n;) {
-        if (hybrid->run == 0 && hybrid->packed == 0 && !next_run(hybrid))
-            return false;
+        while (hybrid->run == 0 && hybrid->packed == 0) /* a run may be empty */
+            if (!next_run(hybrid))
+                return false;
         uint64_t here = hybrid->run > 0 ? hybrid->run : hybrid->packed;
         size_t k = here < n - done ? (size_t)here : n - done;
         uint32_t most = hybrid->value;
@@ -223,7 +224,7 @@ static inline bool take_hybrid(struct tk_hybrid *hybrid, void *values, bool wide
         } else {
             most = take_packed(hybrid, values, wide, done, k);
         }
-        if (k > 0 && most > max)
+        if (most > max)
             return false;
         done += k;
     }

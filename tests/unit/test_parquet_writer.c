@@ -368,6 +368,19 @@ static void runs_and_groups_are_laid_out_as_the_format_says(void **state)
     }
 }
 
+static void empty_runs_are_read_over(void **state)
+{
+    (void)state;
+    /* None, no groups, none, 1 0 1 0 0 0 0 0. */
+    static const tk_str text = TK_STR("\0\1\1\0\1\3\5");
+    uint8_t levels[8];
+    struct tk_hybrid hybrid;
+    tk_hybrid_init(&hybrid, text, 1);
+    assert_true(tk_hybrid_take_u8(&hybrid, levels, TK_COUNTOF(levels), 1));
+    assert_memory_equal(levels, "\1\0\1\0\0\0\0\0", 8);
+    assert_false(tk_hybrid_take_u8(&hybrid, levels, 1, 1));
+}
+
 static void long_texts_get_shorter_bounds(void **state)
 {
     (void)state;
@@ -470,6 +483,7 @@ int main(void)
         cmocka_unit_test(codecs_are_found_by_name),
         cmocka_unit_test(damaged_footers_do_no_harm),
         cmocka_unit_test(runs_and_groups_are_laid_out_as_the_format_says),
+        cmocka_unit_test(empty_runs_are_read_over),
         cmocka_unit_test(long_texts_get_shorter_bounds),
         cmocka_unit_test(bloom_filters_hold_every_value_and_few_others),
         cmocka_unit_test(bounds_pass_nan_over_and_know_both_zeros),
