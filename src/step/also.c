@@ -31,7 +31,9 @@ struct tk_also {
     size_t count;
 };
 
-static const char *const usual[] = {"docker.service", "containerd.service", "machine.slice"};
+/* The last is the parent of docker's containers where systemd is not in charge of groups. */
+static const char *const usual[] = {"docker.service", "containerd.service", "machine.slice",
+                                    "/docker"};
 
 /* Where systemd puts it. */
 static void group_of(const char *name, char ret[TK_CGROUP_PATH_MAX])
@@ -70,16 +72,25 @@ static int add(struct tk_also *also, const struct tk_kernel *kernel,
     return tk_cgroup_leaf_read(unit->group, &unit->before, err);
 }
 
+/* Are we in it, or below? What it uses is ours then, too. */
+static bool holds_us(const struct tk_cgroup_mounts *mounts, int hierarchy, const char *group)
+{
+    const char *own = mounts->own[hierarchy];
+    size_t n = strlen(group);
+    return strncmp(own, group, n) == 0 && (own[n] == '\0' || own[n] == '/');
+}
+
 /* A look in one hierarchy: systemd makes the group of a unit in that of version 2 where there is
  * one, else in each. */
-static bool has_group(const struct tk_kernel *kernel, const struct tk_cgroup_mounts *mounts,
-                      const char *name)
+static bool works_for_others(const struct tk_kernel *kernel, const struct tk_cgroup_mounts *mounts,
+                             const char *name)
 {
     char group[TK_CGROUP_PATH_MAX];
     char path[TK_CGROUP_PATH_MAX];
     int hierarchy = mounts->mounts[TK_CGROUP_V2].at[0] ? TK_CGROUP_V2 : TK_CGROUP_MEMORY;
     group_of(name, group);
-    return tk_cgroup_file_path(mounts, hierarchy, group, "", path, sizeof(path)) == 0 &&
+    return !holds_us(mounts, hierarchy, group) &&
+           tk_cgroup_file_path(mounts, hierarchy, group, "", path, sizeof(path)) == 0 &&
            faccessat(kernel->rootfd, path, F_OK, 0) == 0;
 }
 
@@ -95,7 +106,7 @@ static int add_all(struct tk_also *also, const struct tk_kernel *kernel,
     }
     for (size_t i = 0; rc == 0 && i < TK_COUNTOF(usual); i++) {
         struct tk_err ignored;
-        if (has_group(kernel, mounts, usual[i]))
+        if (works_for_others(kernel, mounts, usual[i]))
             (void)!add(also, kernel, mounts, tk_str_from(usual[i]), false, &ignored);
     }
     return rc;

@@ -12,8 +12,9 @@ struct tk_also;
 
 /* Read what the groups have used so far. `units` has names with commas between them: a unit of
  * systemd (docker.service, machine.slice) or the path of a group as /proc/PID/cgroup has it. Those
- * that usually work for builds are looked at where they exist. `leaf` is one of ours, from which
- * the mounts are known, or NULL. Fails with -ENOENT when a group of `units` is not there. */
+ * that usually work for builds are looked at where they exist and we are not in them ourselves.
+ * `leaf` is one of ours, from which the mounts are known, or NULL. Fails with -ENOENT when a group
+ * of `units` is not there. */
 TK_MUST_USE int tk_also_new(const struct tk_kernel *kernel, const struct tk_cgroup_leaf *leaf,
                             tk_str units, struct tk_also **ret_also, struct tk_err *err);
 

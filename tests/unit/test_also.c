@@ -56,6 +56,34 @@ static void what_a_container_used_meanwhile_is_told(void **state)
     }
 }
 
+static void groups_that_work_for_builds_are_told_unless_we_are_in_them(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *own;
+        size_t told;
+    } groups[] = {{"0::/user.slice\n", 1}, {"0::/docker/" ID "\n", 0}, {"0::/docker-1\n", 1}};
+    for (size_t i = 0; i < TK_COUNTOF(groups); i++) {
+        struct tk_root root;
+        struct tk_arena arena;
+        struct tk_also *also = NULL;
+        struct tk_job_vias vias = {0};
+        struct tk_err err = {0};
+        tk_root_init(&root, NULL);
+        tk_root_write(&root, "proc/self/mountinfo", V2);
+        tk_root_write(&root, "proc/self/cgroup", groups[i].own);
+        tk_root_write(&root, "cg/docker/cpu.stat", "usage_usec 1\n");
+        assert_int_equal(tk_arena_init(&arena, TK_JOB_ARENA_MAX, &err), 0);
+        assert_int_equal(tk_also_new(&root.kernel, NULL, TK_STR(""), &also, &err), 0);
+        tk_root_write(&root, "cg/docker/cpu.stat", "usage_usec 500001\n");
+        tk_also_take(also, &vias, &arena);
+        assert_int_equal(vias.count, groups[i].told);
+        tk_also_free(also);
+        tk_arena_release(&arena);
+        tk_root_release(&root);
+    }
+}
+
 static void a_container_that_is_not_there_is_named(void **state)
 {
     (void)state;
@@ -76,6 +104,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_a_container_used_meanwhile_is_told),
+        cmocka_unit_test(groups_that_work_for_builds_are_told_unless_we_are_in_them),
         cmocka_unit_test(a_container_that_is_not_there_is_named),
     };
     return cmocka_run_group_tests_name("also", tests, NULL, NULL);
