@@ -7,16 +7,15 @@
 
 #include "base/number.h"
 #include "cmd/report_export.h"
+#include "step/overview.h"
 
-#define LEFT       190.0 /* where the axis of time begins */
-#define RIGHT      990.0
-#define ROW        20.0
-#define BAND       74.0
-#define POINTS_MAX 600 /* of all curves of a band; of the values that can be read out */
+#define LEFT  190.0 /* where the axis of time begins */
+#define RIGHT 990.0
+#define ROW   20.0
+#define BAND  74.0
 
 /* Bytes after which bars, a band, steps are left out, so that the page stays below 200 KB. */
 #define GANTT_MAX 40000
-#define BAND_MAX  20000
 #define PAGE_MAX  150000
 
 #define NAME_WIDTH 26
@@ -36,7 +35,8 @@ static const char head[] =
     "svg "
     ".dim{fill:var(--dim)}.axis{stroke:var(--line)}.bar{fill:var(--bar)}.bar.bad{fill:var(--bad)}"
     ".bar.inner{opacity:.6}.critical{stroke:var(--fg);stroke-width:1.6}.curve{fill:var(--area);"
-    "stroke:var(--bar);stroke-width:1}.none{fill:url(#hatch)}#cursor{stroke:var(--fg);"
+    "stroke:var(--bar);stroke-width:1}.own{fill:var(--bar)}.none{fill:url(#hatch)}#cursor{stroke:"
+    "var(--fg);"
     "stroke-dasharray:3 3}table{border-collapse:collapse;font-size:13px;margin:.4rem "
     "0}td{padding:1px 10px 1px 0;"
     "vertical-align:top}details{border-top:1px solid var(--line);padding:.35rem 0}summary{"
@@ -49,13 +49,14 @@ static const char head[] =
     "@media screen and (max-width:700px){svg{min-width:820px}}"
     "</style>";
 
-/* D: rows of [x, values...] of the bands. Paper cannot be clicked: steps are printed open. */
+/* D: rows of [x where it begins, values...] of the bands. Paper cannot be clicked: steps are
+ * printed open. */
 static const char script[] =
     "<script>const s=document.getElementById('time'),c=document.getElementById('cursor'),"
     "r=document.getElementById('read');if(s&&D.length)s.addEventListener('mousemove',e=>{"
-    "const b=s.getBoundingClientRect(),x=(e.clientX-b.left)*1000/b.width;let n=D[0];"
-    "for(const d of D)if(Math.abs(d[0]-x)<Math.abs(n[0]-x))n=d;c.setAttribute('x1',n[0]);"
-    "c.setAttribute('x2',n[0]);const t=(n[0]-L)/(R-L)*T,m=Math.floor(t/60);"
+    "const b=s.getBoundingClientRect(),x=Math.min(Math.max((e.clientX-b.left)*1000/"
+    "b.width,L),R);let n=D[0];for(const d of D)if(d[0]<=x)n=d;c.setAttribute('x1',x);"
+    "c.setAttribute('x2',x);const t=(x-L)/(R-L)*T,m=Math.floor(t/60);"
     "r.textContent='at '+m+'m'+String(Math.floor(t%60)).padStart(2,'0')+'s: '+"
     "N.map((k,i)=>n[i+1]==null?'':k+' '+n[i+1]).filter(Boolean).join(' \\u00b7 ')});"
     "let shut=[];addEventListener('beforeprint',()=>{shut=[...document.querySelectorAll("
@@ -206,149 +207,118 @@ static double put_gantt(struct tk_report *report, const struct tk_job *job, cons
 
 /* Curves --------------------------------------------------------------------------------------- */
 
-/* Each the sum of its columns. */
 static const struct {
     const char *title, *unit;
-    const char *columns[2];
-} bands[] = {
-    {"CPU", "cores", {"cores", NULL}},           {"memory", "MB", {"mem_mb", NULL}},
-    {"disk", "MB/s", {"read_mbs", "write_mbs"}}, {"network", "MB/s", {"rx_mbs", "tx_mbs"}},
-    {"I/O stall", "%", {"psi_io", NULL}},
+    enum tk_band own; /* drawn in the same graph; TK_BANDS = none */
+} bands[TK_BANDS] = {
+    [TK_BAND_CPU] = {"CPU", "cores", TK_BAND_OWN_CPU},
+    [TK_BAND_MEMORY] = {"memory", "MB", TK_BAND_OWN_MEMORY},
+    [TK_BAND_DISK] = {"disk", "MB/s", TK_BANDS},
+    [TK_BAND_NETWORK] = {"network", "MB/s", TK_BANDS},
+    [TK_BAND_STALL] = {"I/O stall", "%", TK_BANDS},
+    [TK_BAND_OWN_CPU] = {"CPU of commands", "cores", TK_BANDS},
+    [TK_BAND_OWN_MEMORY] = {"memory of commands", "MB", TK_BANDS},
 };
 
-static double band_value(const struct tk_job_samples *samples, size_t row, size_t band)
+/* As stairs: a cell is an interval. */
+static void put_curve(struct tk_buf *out, const struct tk_overview *overview, enum tk_band band,
+                      double base, double scale)
 {
-    double sum = (double)NAN;
-    const struct tk_job_row *values = &samples->rows.items[row];
-    for (size_t k = 0; k < samples->cols.count && k < values->count; k++) {
-        for (size_t c = 0; c < 2 && bands[band].columns[c]; c++) {
-            if (tk_str_eq(samples->cols.items[k], tk_str_from(bands[band].columns[c])) &&
-                isfinite(values->items[k]))
-                sum = isnan(sum) ? values->items[k] : sum + values->items[k];
+    const double width = (RIGHT - LEFT) / TK_OVERVIEW_CELLS;
+    double drawn = (double)NAN; /* the value of the stair that is open */
+    tk_buf_printf(out, "<path class='curve%s' d='", band >= TK_BANDS_OF_MACHINE ? " own" : "");
+    for (size_t i = 0; i <= TK_OVERVIEW_CELLS; i++) {
+        double value = i < TK_OVERVIEW_CELLS ? overview->values[i][band] : (double)NAN;
+        if (value == drawn || (isnan(value) && isnan(drawn)))
+            continue;
+        double x = LEFT + width * (double)i;
+        if (isnan(value)) {
+            tk_buf_printf(out, "H%.1fV%.1fZ", x, base);
+        } else if (isnan(drawn)) {
+            tk_buf_printf(out, "M%.1f %.1fV%.1f", x, base, base - scale * value);
+        } else {
+            tk_buf_printf(out, "H%.1fV%.1f", x, base - scale * value);
         }
+        drawn = value;
     }
-    return sum;
+    tk_buf_lit(out, "'/>");
 }
 
-static double band_max(const struct tk_job *job, size_t band)
-{
-    double max = 0;
-    for (size_t i = 0; i < job->steps.count; i++) {
-        const struct tk_job_samples *samples = &job->steps.items[i].samples;
-        for (size_t row = 0; row < samples->rows.count; row++)
-            max = fmax(max, band_value(samples, row, band));
-    }
-    return max;
-}
-
-/* Every so many rows of the samples are drawn. */
-static size_t stride_of(const struct tk_job *job)
-{
-    size_t all = 0;
-    for (size_t i = 0; i < job->steps.count; i++)
-        all += job->steps.items[i].samples.rows.count;
-    return all / POINTS_MAX + 1;
-}
-
-/* How a band is drawn. */
-struct curve {
-    const struct axis *axis;
-    size_t band, stride;
-    double base, scale; /* y of 0, and how far above it 1 is */
-};
-
-/* One step's part of a curve. The last row holds up to the end of its interval. */
-static void put_curve(struct tk_buf *out, const struct curve *curve,
-                      const struct tk_job_samples *samples)
-{
-    const struct axis *axis = curve->axis;
-    double x = x_of(axis, samples->t0);
-    double y = curve->base;
-    if (samples->rows.count == 0 || !isfinite(samples->t0) || !isfinite(samples->dt_s))
-        return;
-    tk_buf_printf(out, "M%.1f %.1f", x, curve->base);
-    for (size_t row = 0; row < samples->rows.count; row += curve->stride) {
-        double value = band_value(samples, row, curve->band);
-        x = x_of(axis, samples->t0 + (double)row * samples->dt_s);
-        y = curve->base - curve->scale * (isfinite(value) ? value : 0);
-        tk_buf_printf(out, "L%.1f %.1f", x, y);
-    }
-    x = x_of(axis, samples->t0 + (double)samples->rows.count * samples->dt_s);
-    tk_buf_printf(out, "L%.1f %.1fL%.1f %.1fZ", x, y, x, curve->base);
-}
-
-static void put_band(struct tk_report *report, const struct tk_job *job, const struct axis *axis,
-                     size_t band, double max, double y)
+static void put_graph(struct tk_report *report, const struct tk_overview *overview,
+                      enum tk_band band, double max, double y)
 {
     double base = y + BAND - 8;
-    const struct curve curve = {axis, band, stride_of(job), base, (BAND - 14) / max};
+    double scale = (BAND - 14) / max;
     tk_buf_printf(&report->out,
                   "<text x='2' y='%.1f'>%s</text><text class=dim x='2' y='%.1f'>highest %.4g %s"
                   "</text><line class=axis x1='%.1f' x2='%.1f' y1='%.1f' y2='%.1f'/>",
                   y + 18, bands[band].title, y + 34, max, bands[band].unit, LEFT, RIGHT, base,
                   base);
-    size_t begin = report->out.n;
-    tk_buf_lit(&report->out, "<path class=curve d='");
-    for (size_t i = 0; i < job->steps.count && report->out.n - begin < BAND_MAX; i++)
-        put_curve(&report->out, &curve, &job->steps.items[i].samples);
-    tk_buf_lit(&report->out, "'/>");
+    put_curve(&report->out, overview, band, base, scale);
+    if (bands[band].own < TK_BANDS)
+        put_curve(&report->out, overview, bands[band].own, base, scale);
 }
 
-static double put_bands(struct tk_report *report, const struct tk_job *job, const struct axis *axis,
-                        double y)
+static double put_graphs(struct tk_report *report, const struct tk_overview *overview, double y)
 {
-    for (size_t band = 0; band < TK_COUNTOF(bands); band++) {
-        double max = band_max(job, band);
+    for (enum tk_band band = 0; band < TK_BANDS_OF_MACHINE; band++) {
+        double max = overview->max[band];
+        if (bands[band].own < TK_BANDS)
+            max = fmax(max, overview->max[bands[band].own]);
         if (!(max > 0))
             continue;
-        put_band(report, job, axis, band, max, y);
+        put_graph(report, overview, band, max, y);
         y += BAND;
     }
     return y;
 }
 
-/* One row of the samples at its place: a value of each band. */
-static void put_point(struct tk_buf *out, const struct axis *axis,
-                      const struct tk_job_samples *samples, size_t row)
+static bool is_as_before(const struct tk_overview *overview, size_t cell)
 {
-    tk_buf_printf(out, "[%.1f", x_of(axis, samples->t0 + (double)row * samples->dt_s));
-    for (size_t band = 0; band < TK_COUNTOF(bands); band++) {
-        double value = band_value(samples, row, band);
-        if (isfinite(value)) {
-            tk_buf_printf(out, ",%.4g", value);
-        } else {
-            tk_buf_lit(out, ",null");
-        }
+    for (size_t band = 0; cell > 0 && band < TK_BANDS; band++) {
+        double before = overview->values[cell - 1][band];
+        double now = overview->values[cell][band];
+        if (before != now && !(isnan(before) && isnan(now)))
+            return false;
     }
-    tk_buf_lit(out, "],");
+    return cell > 0;
 }
 
-/* What the script reads out. */
-static void put_data(struct tk_report *report, const struct tk_job *job, const struct axis *axis)
+/* What the script reads out: each cell that differs from the one before. */
+static void put_data(struct tk_report *report, const struct tk_overview *overview)
 {
     struct tk_buf *out = &report->out;
-    size_t stride = stride_of(job);
-    tk_buf_printf(out, "<script>const L=%.0f,R=%.0f,T=%.3f,N=[", LEFT, RIGHT, axis->span_s);
-    for (size_t band = 0; band < TK_COUNTOF(bands); band++)
-        tk_buf_printf(out, "%s'%s (%s)'", band ? "," : "", bands[band].title, bands[band].unit);
+    tk_buf_printf(out, "<script>const L=%.0f,R=%.0f,T=%.3f,N=[", LEFT, RIGHT,
+                  overview->cell_s * TK_OVERVIEW_CELLS);
+    for (enum tk_band band = 0; band < TK_BANDS; band++)
+        tk_buf_printf(out, "'%s (%s)',", bands[band].title, bands[band].unit);
     tk_buf_lit(out, "],D=[");
-    for (size_t i = 0; i < job->steps.count; i++) {
-        const struct tk_job_samples *samples = &job->steps.items[i].samples;
-        for (size_t row = 0; row < samples->rows.count; row += stride)
-            put_point(out, axis, samples, row);
+    for (size_t i = 0; i < TK_OVERVIEW_CELLS; i++) {
+        if (is_as_before(overview, i))
+            continue;
+        tk_buf_printf(out, "[%.1f", LEFT + (RIGHT - LEFT) * (double)i / TK_OVERVIEW_CELLS);
+        for (size_t band = 0; band < TK_BANDS; band++) {
+            double value = overview->values[i][band];
+            if (isfinite(value)) {
+                tk_buf_printf(out, ",%.4g", value);
+            } else {
+                tk_buf_lit(out, ",null");
+            }
+        }
+        tk_buf_lit(out, "],");
     }
     tk_buf_lit(out, "]</script>");
 }
 
 /* The drawing comes before its height is known: it is drawn aside. */
 static void put_drawing(struct tk_report *report, const struct tk_job *job, const struct axis *axis,
-                        bool with_bands)
+                        const struct tk_overview *overview)
 {
     struct tk_buf page = report->out;
     tk_buf_init(&report->out, (size_t)8 << 20);
     double y = put_gantt(report, job, axis, 22);
-    if (with_bands)
-        y = put_bands(report, job, axis, y + 8);
+    if (overview)
+        y = put_graphs(report, overview, y + 8);
     struct tk_buf drawn = report->out;
     report->out = page;
     tk_buf_printf(&report->out,
@@ -356,10 +326,10 @@ static void put_drawing(struct tk_report *report, const struct tk_job *job, cons
                   "aria-label='steps over time'><defs><pattern id=hatch width=6 height=6 "
                   "patternUnits=userSpaceOnUse patternTransform='rotate(45)'><line x1=0 y1=0 x2=0 "
                   "y2=6 stroke='var(--dim)' stroke-width=1.5 /></pattern></defs>",
-                  with_bands ? "id=time" : "", y + 4);
+                  overview ? "id=time" : "", y + 4);
     put_ticks(report, axis, y);
     tk_buf_put(&report->out, tk_buf_str(&drawn));
-    if (with_bands)
+    if (overview)
         tk_buf_printf(&report->out, "<line id=cursor y1='16' y2='%.0f' x1='-9' x2='-9'/>", y);
     tk_buf_lit(&report->out, "</svg></div>");
     if (!tk_buf_ok(&drawn))
@@ -588,6 +558,7 @@ static void put_steps(struct tk_report *report, const struct tk_job *job)
 int tk_report_put_html(struct tk_report *report, const struct tk_job *job, struct tk_err *err)
 {
     struct axis axis = axis_of(job);
+    struct tk_overview overview;
     struct tk_group other = {.count = 0};
     if (report->args[2]) {
         int rc = tk_archive_find(report->archive, report->args[2], NULL, &other, err);
@@ -604,17 +575,19 @@ int tk_report_put_html(struct tk_report *report, const struct tk_job *job, struc
     struct axis second = other.count ? axis_of(other.jobs[0]) : axis;
     axis.span_s = fmax(axis.span_s, second.span_s); /* one scale for both */
     second.span_s = axis.span_s;
-    put_drawing(report, job, &axis, true);
-    tk_buf_lit(&report->out, "<p id=read class=dim>hatched: no step ran; outlined: the critical "
-                             "path; point at a curve to read it</p>");
+    tk_overview_of(job, axis.start_s, axis.span_s, &overview);
+    put_drawing(report, job, &axis, &overview);
+    tk_buf_lit(&report->out,
+               "<p id=read class=dim>hatched: no step ran; outlined: the critical "
+               "path; darker: what commands themselves used; point at a curve to read it</p>");
     if (other.count) {
         tk_buf_lit(&report->out, "<h2>Beside it: ");
         put_text(report, &report->out, other.jobs[0]->version, 60);
         tk_buf_lit(&report->out, "</h2>");
-        put_drawing(report, other.jobs[0], &second, false);
+        put_drawing(report, other.jobs[0], &second, NULL);
     }
     put_steps(report, job);
-    put_data(report, job, &axis);
+    put_data(report, &overview);
     tk_buf_puts(&report->out, script);
     tk_buf_putc(&report->out, '\n');
     return 0;
