@@ -273,15 +273,26 @@ static double put_graphs(struct tk_report *report, const struct tk_overview *ove
     return y;
 }
 
-static bool is_as_before(const struct tk_overview *overview, size_t cell)
+static bool is_same(const double *a, const double *b)
 {
-    for (size_t band = 0; cell > 0 && band < TK_BANDS; band++) {
-        double before = overview->values[cell - 1][band];
-        double now = overview->values[cell][band];
-        if (before != now && !(isnan(before) && isnan(now)))
+    for (size_t band = 0; band < TK_BANDS; band++) {
+        if (a[band] != b[band] && !(isnan(a[band]) && isnan(b[band])))
             return false;
     }
-    return cell > 0;
+    return true;
+}
+
+static void put_cell(struct tk_buf *out, double x, const double *values)
+{
+    tk_buf_printf(out, "[%.1f", x);
+    for (size_t band = 0; band < TK_BANDS; band++) {
+        if (isfinite(values[band])) {
+            tk_buf_printf(out, ",%.4g", values[band]);
+        } else {
+            tk_buf_lit(out, ",null");
+        }
+    }
+    tk_buf_lit(out, "],");
 }
 
 /* What the script reads out: each cell that differs from the one before. */
@@ -294,18 +305,9 @@ static void put_data(struct tk_report *report, const struct tk_overview *overvie
         tk_buf_printf(out, "'%s (%s)',", bands[band].title, bands[band].unit);
     tk_buf_lit(out, "],D=[");
     for (size_t i = 0; i < TK_OVERVIEW_CELLS; i++) {
-        if (is_as_before(overview, i))
-            continue;
-        tk_buf_printf(out, "[%.1f", LEFT + (RIGHT - LEFT) * (double)i / TK_OVERVIEW_CELLS);
-        for (size_t band = 0; band < TK_BANDS; band++) {
-            double value = overview->values[i][band];
-            if (isfinite(value)) {
-                tk_buf_printf(out, ",%.4g", value);
-            } else {
-                tk_buf_lit(out, ",null");
-            }
-        }
-        tk_buf_lit(out, "],");
+        if (i == 0 || !is_same(overview->values[i - 1], overview->values[i]))
+            put_cell(out, LEFT + (RIGHT - LEFT) * (double)i / TK_OVERVIEW_CELLS,
+                     overview->values[i]);
     }
     tk_buf_lit(out, "]</script>");
 }

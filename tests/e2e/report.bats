@@ -455,7 +455,7 @@ many() {
     run ! grep -E 'src=|href=|@import|url\(http' "$BATS_TEST_TMPDIR/page.html"
     [ "$(grep -o "class='bar" "$BATS_TEST_TMPDIR/page.html" | wc -l)" = 4 ]
     [ "$(grep -o "critical'" "$BATS_TEST_TMPDIR/page.html" | wc -l)" = 3 ]
-    grep -q 'class=curve' "$BATS_TEST_TMPDIR/page.html"
+    grep -q "class='curve'" "$BATS_TEST_TMPDIR/page.html"
     grep -q 'qemu-system-x86' "$BATS_TEST_TMPDIR/page.html"
     "$TK" report export html "$full" 0.10.1 >"$BATS_TEST_TMPDIR/two.html"
     [ "$(grep -o '<svg' "$BATS_TEST_TMPDIR/two.html" | wc -l)" = 2 ]
