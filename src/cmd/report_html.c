@@ -305,9 +305,9 @@ static void put_data(struct tk_report *report, const struct tk_overview *overvie
         tk_buf_printf(out, "'%s (%s)',", bands[band].title, bands[band].unit);
     tk_buf_lit(out, "],D=[");
     for (size_t i = 0; i < TK_OVERVIEW_CELLS; i++) {
-        if (i == 0 || !is_same(overview->values[i - 1], overview->values[i]))
-            put_cell(out, LEFT + (RIGHT - LEFT) * (double)i / TK_OVERVIEW_CELLS,
-                     overview->values[i]);
+        const double *values = overview->values[i];
+        if (i == 0 || !is_same(overview->values[i - 1], values))
+            put_cell(out, LEFT + (RIGHT - LEFT) * (double)i / TK_OVERVIEW_CELLS, values);
     }
     tk_buf_lit(out, "]</script>");
 }
