@@ -29,7 +29,7 @@ void tk_block_budget_drop(struct tk_block_head *head, uint32_t type)
 {
     if (type >= TK_SECTION_TIME_REST && type != TK_SECTION_EXACT_TEXTS &&
         type != TK_SECTION_EXACT && type != TK_SECTION_TRACE_FILTER &&
-        head->mode == TK_CODEC_LOSSLESS)
+        type != TK_SECTION_TIME_WINDOWS && head->mode == TK_CODEC_LOSSLESS)
         head->mode = TK_CODEC_NEAR;
     if (type >= TK_SECTION_TIME_BASE && type < TK_SECTION_TIME_REST &&
         head->planes > type - TK_SECTION_TIME_BASE)

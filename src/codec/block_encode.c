@@ -6,6 +6,7 @@
 #include "codec/dictionary.h"
 #include "codec/exact.h"
 #include "codec/forest.h"
+#include "codec/time_windows.h"
 #include "codec/timing.h"
 #include "codec/topology.h"
 #include "codec/trace_filter.h"
@@ -59,6 +60,8 @@ static int encode_layers(const struct tk_codec_options *options, const struct tk
     int rc = tk_topology_encode(forest, options, set, err);
     rc = rc < 0 ? rc : tk_attrs_encode(forest, rows->batch, options, set, NULL, err);
     rc = rc < 0 ? rc : tk_timing_encode(forest, options, set, err);
+    if (rc == 0 && options->mode != TK_CODEC_LOSSLESS)
+        rc = tk_time_windows_encode(forest, set, err);
     rc = rc < 0 ? rc : tk_exact_encode(forest, rows->batch, options, set, err);
     if (rc == 0 && options->filter && options->mode == TK_CODEC_LOSSLESS && !options->no_ids) {
         rc = tk_trace_filter_encode(forest, rows->batch, &set->bytes[TK_SECTION_TRACE_FILTER], err);

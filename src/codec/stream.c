@@ -35,7 +35,7 @@ static const struct section_kind {
     {"time plane 5", 4, false}, {"time plane 6", 4, false}, {"time plane 7", 4, false},
     {"time plane 8", 4, false}, {"time rest", 4, false},    {"arrival rest", 4, false},
     {"exact texts", 5, false},  {"exact traces", 5, false}, {"ids", 5, false},
-    {"details", 5, false},      {"trace filter", 5, false},
+    {"details", 5, false},      {"trace filter", 5, false}, {"time windows", 4, false},
 };
 
 const char *tk_section_name(uint32_t type)
@@ -168,16 +168,26 @@ void tk_section_set_release(struct tk_section_set *set)
         tk_buf_release(&set->bytes[i]);
 }
 
+/* How many it is: 0 where it is empty. */
+static size_t list_section(const struct tk_section_set *set, uint32_t type,
+                           struct tk_section *ret_section)
+{
+    tk_str bytes = tk_buf_str(&set->bytes[type]);
+    if (bytes.n == 0)
+        return 0;
+    *ret_section = (struct tk_section){
+        .type = type, .required = kinds[type].required, .bytes = bytes, .size = bytes.n};
+    return 1;
+}
+
 size_t tk_section_set_list(const struct tk_section_set *set,
                            struct tk_section ret_sections[TK_SECTION_COUNT])
 {
     size_t count = 0;
-    for (uint32_t type = 1; type < TK_SECTION_COUNT; type++) {
-        tk_str bytes = tk_buf_str(&set->bytes[type]);
-        if (bytes.n > 0) {
-            ret_sections[count++] = (struct tk_section){
-                .type = type, .required = kinds[type].required, .bytes = bytes, .size = bytes.n};
-        }
+    for (uint32_t type = 1; type < TK_SECTION_TIME_WINDOWS; type++) {
+        count += list_section(set, type, &ret_sections[count]);
+        if (type == TK_SECTION_ARRIVALS)
+            count += list_section(set, TK_SECTION_TIME_WINDOWS, &ret_sections[count]);
     }
     return count;
 }

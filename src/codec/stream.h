@@ -45,6 +45,7 @@ enum tk_section_type {
     TK_SECTION_IDS,                                   /* lossless: ids of all */
     TK_SECTION_DETAILS,      /* lossless: events, links, messages, states, flags, dropped counts */
     TK_SECTION_TRACE_FILTER, /* hashes of ids of traces: for finding them */
+    TK_SECTION_TIME_WINDOWS, /* L4: 10 s in which spans start; stands behind arrivals */
     TK_SECTION_COUNT
 };
 

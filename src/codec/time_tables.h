@@ -15,13 +15,16 @@
 
 #include "base/buf.h"
 #include "codec/forest.h"
+#include "codec/time_windows.h"
 
 /* Append the tables of a forest; nothing of what fewer than `min_count` spans share. -ENOMEM. */
 TK_MUST_USE int tk_time_tables_encode(const struct tk_forest *forest, uint32_t min_count,
                                       struct tk_buf *out, struct tk_err *err);
 
-/* Draw the times of a forest whose trees are known. -EBADMSG, -ENOMEM. */
-TK_MUST_USE int tk_time_tables_draw(tk_str bytes, uint64_t draw_key, struct tk_forest *forest,
+/* Draw the times of a forest whose trees are known, in their windows if these are (NULL = not).
+ * -EBADMSG, -ENOMEM. */
+TK_MUST_USE int tk_time_tables_draw(tk_str bytes, uint64_t draw_key,
+                                    struct tk_time_windows *windows, struct tk_forest *forest,
                                     struct tk_err *err);
 
 #endif

@@ -12,6 +12,7 @@
 struct drawing {
     const struct tk_table_key *keys;
     const struct tk_levels *levels;
+    struct tk_time_windows *windows;
     const uint32_t *of_node; /* of the trace */
     uint64_t draw_key;
     uint32_t trace;
@@ -118,8 +119,11 @@ static void draw_edge(const struct drawing *drawing, const struct tk_time_trace 
         node->edge = TK_TIME_PARALLEL;
 }
 
-static void draw_trace(const struct drawing *drawing, struct tk_time_trace *trace)
+/* For tk_time_windows_draw(). */
+static void draw_trace(void *user, uint64_t draw_key, struct tk_time_trace *trace)
 {
+    struct drawing *drawing = user;
+    drawing->draw_key = draw_key;
     for (uint32_t i = 0; i < trace->count; i++) {
         struct tk_time_node *node = &trace->nodes[i];
         node->rank = draw_rank(drawing, i, node, trace);
@@ -144,26 +148,28 @@ static void draw_trace(const struct drawing *drawing, struct tk_time_trace *trac
 }
 
 static int draw_all(tk_str bytes, struct tk_table_keys *keys, struct drawing *drawing,
-                    struct tk_time_trace *trace, struct tk_forest *forest)
+                    struct tk_time_trace *trace, struct tk_forest *forest, struct tk_err *err)
 {
+    const struct tk_time_drawer drawer = {draw_trace, drawing, drawing->draw_key};
     struct tk_coder coder;
     tk_coder_begin_decode(&coder, bytes);
     uint32_t min_count = tk_code_raw(&coder, 0, 32);
     tk_tables_code(&coder, keys, min_count);
     if (tk_coder_is_over(&coder))
-        return -EBADMSG;
-    for (uint32_t t = 0; t < forest->trace_count; t++) {
+        return tk_fail(err, -EBADMSG, "timing, tables: end too early");
+    int rc = 0;
+    for (uint32_t t = 0; t < forest->trace_count && rc == 0; t++) {
         tk_time_trace_load(trace, forest, t);
         drawing->trace = t;
         drawing->of_node = keys->of_node + tk_forest_begin(forest, t);
-        draw_trace(drawing, trace);
+        rc = tk_time_windows_draw(drawing->windows, &drawer, trace, err);
         tk_time_trace_store(trace, forest, t);
     }
-    return 0;
+    return rc;
 }
 
-int tk_time_tables_draw(tk_str bytes, uint64_t draw_key, struct tk_forest *forest,
-                        struct tk_err *err)
+int tk_time_tables_draw(tk_str bytes, uint64_t draw_key, struct tk_time_windows *windows,
+                        struct tk_forest *forest, struct tk_err *err)
 {
     TK_CLEANUP(tk_time_trace_release) struct tk_time_trace trace = {0};
     TK_CLEANUP(tk_table_keys_release) struct tk_table_keys keys = {0};
@@ -173,11 +179,10 @@ int tk_time_tables_draw(tk_str bytes, uint64_t draw_key, struct tk_forest *fores
     int rc = tk_time_trace_init(&trace, forest, err);
     rc = rc < 0 ? rc : tk_table_keys_init(&keys, forest, &trace, err);
     if (rc == 0) {
-        struct drawing drawing = {.keys = keys.keys, .levels = levels, .draw_key = draw_key};
+        struct drawing drawing = {
+            .keys = keys.keys, .levels = levels, .windows = windows, .draw_key = draw_key};
         tk_levels_init(levels);
-        rc = draw_all(bytes, &keys, &drawing, &trace, forest);
-        if (rc < 0)
-            rc = tk_fail(err, rc, "timing, tables: end too early");
+        rc = draw_all(bytes, &keys, &drawing, &trace, forest, err);
     }
     free(levels);
     return rc;

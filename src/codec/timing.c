@@ -5,6 +5,7 @@
 
 #include "codec/nesting.h"
 #include "codec/time_tables.h"
+#include "codec/time_windows.h"
 #include "codec/timing_internal.h"
 
 /* What has a coder: the base level, planes, the rest. */
@@ -110,8 +111,22 @@ static int check_over(const struct tk_coder *coders, unsigned count, uint32_t t,
     return 0;
 }
 
+/* Into cells, for tk_time_windows_draw(). */
+struct cell_drawing {
+    struct tk_nesting nesting;
+    uint32_t trace;
+};
+
+static void draw_cells(void *user, uint64_t draw_key, struct tk_time_trace *trace)
+{
+    struct cell_drawing *drawing = user;
+    drawing->nesting.draw_key = draw_key;
+    tk_nesting_draw(&drawing->nesting, trace, drawing->trace);
+}
+
 static int decode_numbers(struct tk_forest *forest, struct tk_coder *coders, unsigned count,
-                          struct tk_nesting *nesting, struct tk_err *err)
+                          const struct tk_nesting *nesting, struct tk_time_windows *windows,
+                          struct tk_err *err)
 {
     TK_CLEANUP(tk_time_trace_release) struct tk_time_trace trace = {0};
     TK_CLEANUP(tk_time_models_freep) struct tk_time_models *models = NULL;
@@ -119,15 +134,18 @@ static int decode_numbers(struct tk_forest *forest, struct tk_coder *coders, uns
     rc = rc < 0 ? rc : tk_time_models_new(forest->node_count, count - 1, &models, err);
     if (rc < 0)
         return rc;
-    nesting->levels = &models->levels;
-    nesting->depth = count > TK_TIME_PLANES ? TK_TIME_PLANES : count - 1;
+    struct cell_drawing drawing = {.nesting = *nesting};
+    const struct tk_time_drawer drawer = {draw_cells, &drawing, nesting->draw_key};
+    drawing.nesting.levels = &models->levels;
+    drawing.nesting.depth = count > TK_TIME_PLANES ? TK_TIME_PLANES : count - 1;
     for (uint32_t t = 0; t < forest->trace_count && rc == 0; t++) {
         tk_time_trace_load(&trace, forest, t);
         code_trace(coders, count, models, &trace, start_of(forest, t));
+        drawing.trace = t;
         if (count <= REST)
-            tk_nesting_draw(nesting, &trace, t);
+            rc = tk_time_windows_draw(windows, &drawer, &trace, err);
         tk_time_trace_store(&trace, forest, t);
-        rc = check_over(coders, count, t, err);
+        rc = rc < 0 ? rc : check_over(coders, count, t, err);
     }
     return rc;
 }
@@ -138,15 +156,17 @@ int tk_timing_decode(const struct tk_block *block, uint64_t draw_key, bool centr
 {
     struct tk_coder coders[CODERS];
     unsigned count = open_sections(block, coders);
-    struct tk_nesting nesting = {.draw_key = draw_key, .centre = centre};
+    const struct tk_nesting nesting = {.draw_key = draw_key, .centre = centre};
+    TK_CLEANUP(tk_time_windows_freep) struct tk_time_windows *windows = NULL;
     *ret_report = (struct tk_timing_report){.planes = count < REST ? count : REST,
                                             .is_exact = count == CODERS};
-    if (count > 0)
-        return decode_numbers(forest, coders, count, &nesting, err);
+    int rc = centre ? 0 : tk_time_windows_new(block, forest, &windows, err);
+    if (rc < 0 || count > 0)
+        return rc < 0 ? rc : decode_numbers(forest, coders, count, &nesting, windows, err);
     const struct tk_section *tables = tk_block_find(block, TK_SECTION_TIME_TABLES);
     ret_report->is_modelled = tables != NULL;
     if (tables)
-        return tk_time_tables_draw(tables->bytes, draw_key, forest, err);
+        return tk_time_tables_draw(tables->bytes, draw_key, windows, forest, err);
     for (uint32_t i = 0; i < forest->node_count; i++) {
         forest->starts[i] = 0;
         forest->durations[i] = 0;

@@ -14,7 +14,8 @@
 static bool is_above(uint32_t type, uint32_t planes)
 {
     bool is_plane = type >= TK_SECTION_TIME_BASE + planes && type <= TK_SECTION_ARRIVAL_REST;
-    bool is_of_all = type == TK_SECTION_EXACT_TEXTS || type >= TK_SECTION_IDS;
+    bool is_of_all = type == TK_SECTION_EXACT_TEXTS ||
+                     (type >= TK_SECTION_IDS && type != TK_SECTION_TIME_WINDOWS);
     return planes > 0 && (is_plane || is_of_all);
 }
 

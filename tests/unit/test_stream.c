@@ -275,16 +275,32 @@ static void the_index_tells_where_blocks_are(void **state)
 static void every_section_has_a_name_and_a_layer(void **state)
 {
     (void)state;
-    int layer = 0;
     for (uint32_t type = 1; type < TK_SECTION_COUNT; type++) {
-        assert_true(tk_section_layer(type) >= layer);
+        assert_in_range(tk_section_layer(type), 0, 5);
         assert_string_not_equal(tk_section_name(type), "unknown");
-        layer = tk_section_layer(type);
     }
-    assert_int_equal(layer, 5);
     assert_string_equal(tk_section_name(TK_SECTION_TIME_PLANE + 7), "time plane 8");
     assert_string_equal(tk_section_name(TK_SECTION_DETAILS), "details");
     assert_string_equal(tk_section_name(TK_SECTION_COUNT), "unknown");
+}
+
+static void sections_stand_by_what_they_are_worth(void **state)
+{
+    (void)state;
+    static const uint32_t first[] = {TK_SECTION_ARRIVALS, TK_SECTION_TIME_WINDOWS,
+                                     TK_SECTION_RESOURCES};
+    struct tk_section_set set;
+    struct tk_section sections[TK_SECTION_COUNT];
+    tk_section_set_init(&set);
+    for (uint32_t type = TK_SECTION_ARRIVALS; type < TK_SECTION_COUNT; type++)
+        tk_buf_putc(&set.bytes[type], 'x');
+    size_t count = tk_section_set_list(&set, sections);
+    assert_int_equal(count, TK_SECTION_COUNT - TK_SECTION_ARRIVALS);
+    for (size_t i = 0; i < TK_COUNTOF(first); i++)
+        assert_int_equal(sections[i].type, first[i]);
+    for (size_t i = TK_COUNTOF(first); i < count; i++)
+        assert_int_equal(sections[i].type, sections[i - 1].type + 1);
+    tk_section_set_release(&set);
 }
 
 static void draws_of_blocks_differ_by_seed_number_and_time(void **state)
@@ -314,6 +330,7 @@ int main(void)
         cmocka_unit_test(a_head_that_asks_for_too_much_is_damage),
         cmocka_unit_test(the_index_tells_where_blocks_are),
         cmocka_unit_test(every_section_has_a_name_and_a_layer),
+        cmocka_unit_test(sections_stand_by_what_they_are_worth),
         cmocka_unit_test(draws_of_blocks_differ_by_seed_number_and_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
