@@ -31,13 +31,18 @@ static enum tk_level oom(const struct tk_facts *facts, struct tk_says *says)
     return TK_LEVEL_CRITICAL;
 }
 
+/* What should stay free: less is worth a warning. */
+static double reserve_mb(const struct tk_job_filesystem *filesystem)
+{
+    return fmax(0.10 * filesystem->total_mb, 5 * MB_PER_GB);
+}
+
 static enum tk_level filesystem_level(const struct tk_job_filesystem *filesystem)
 {
-    double percent = 100 * filesystem->free_min_mb / filesystem->total_mb;
-    if (percent < 3 || filesystem->free_min_mb < 1 * MB_PER_GB)
+    double least = fmax(0.03 * filesystem->total_mb, 1 * MB_PER_GB);
+    if (filesystem->free_min_mb < least)
         return TK_LEVEL_CRITICAL;
-    bool low = percent < 10 || filesystem->free_min_mb < 5 * MB_PER_GB;
-    return low ? TK_LEVEL_WARN : TK_LEVEL_NONE;
+    return filesystem->free_min_mb < reserve_mb(filesystem) ? TK_LEVEL_WARN : TK_LEVEL_NONE;
 }
 
 static enum tk_level disk_full(const struct tk_facts *facts, struct tk_says *says)
@@ -56,13 +61,15 @@ static enum tk_level disk_full(const struct tk_facts *facts, struct tk_says *say
         return TK_LEVEL_NONE;
     const struct tk_job_process *writer = tk_top_writer(facts->step);
     double taken = full->free_start_mb - full->free_min_mb;
-    tk_says_text(says, "%.1f GB left on %.*s, the step took %.1f GB%s%.*s",
+    double needed = reserve_mb(full) - full->free_min_mb;
+    tk_says_text(says, "%.1f GB left on %.*s, the step took %.1f GB%s%.*s; it needs %.1f GB more",
                  full->free_min_mb / MB_PER_GB, TK_STR_ARG(full->path),
                  at_least_zero(taken) / MB_PER_GB, writer ? ", most written by " : "",
-                 TK_STR_ARG(writer ? writer->comm : TK_STR("")));
+                 TK_STR_ARG(writer ? writer->comm : TK_STR("")), needed / MB_PER_GB);
     tk_says_evidence(says, "free_min_mb", full->free_min_mb);
     tk_says_evidence(says, "total_mb", full->total_mb);
     tk_says_evidence(says, "taken_mb", taken);
+    tk_says_evidence(says, "needed_mb", needed);
     return worst;
 }
 

@@ -453,6 +453,32 @@ static void advice_names_what_to_do_about_the_busiest_process(void **state)
                      "xz: xz -T0, or zstd; or run it in parallel, or beside another step");
 }
 
+static void a_full_disk_tells_what_is_missing(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct tk_job_step *step = judge_step(
+        fixture,
+        "\"duration_s\":9,\"scope\":\"cgroup\",\"io\":{\"filesystems\":[{\"path\":\"/"
+        "\",\"total_mb\":102400,"
+        "\"free_start_mb\":4096,\"free_min_mb\":0}]},\"top\":[{\"comm\":\"dd\",\"cpu_s\":1,"
+        "\"write_mb\":4000}]");
+    assert_str_equal(fired(&step->diagnosis, "DISK_FULL")->text,
+                     "0.0 GB left on /, the step took 4.0 GB, most written by dd; it needs 10.0 GB "
+                     "more");
+}
+
+static void one_core_of_one_is_the_whole_machine(void **state)
+{
+    struct fixture *fixture = *state;
+    parse(fixture, "", "{\"name\":\"s\",\"duration_s\":60,\"cpu\":{\"cores_avg\":1}}",
+          &fixture->job);
+    fixture->job.system.cpus = 1;
+    diagnose(fixture, &(struct tk_diagnosis_options){0});
+    const struct tk_job_findings *findings = &fixture->job.steps.items[0].diagnosis;
+    assert_null(finding_of(findings, "SINGLE_THREAD"));
+    assert_non_null(finding_of(findings, "CPU_BOUND"));
+}
+
 static void the_job_is_judged_as_a_whole(void **state)
 {
     struct fixture *fixture = *state;
@@ -658,6 +684,8 @@ int main(void)
         TEST(a_healthy_build_has_no_critical_finding),
         TEST(the_machines_figures_are_called_so),
         TEST(advice_names_what_to_do_about_the_busiest_process),
+        TEST(a_full_disk_tells_what_is_missing),
+        TEST(one_core_of_one_is_the_whole_machine),
         TEST(the_job_is_judged_as_a_whole),
         TEST(history_gives_sizes_caches_and_regressions),
         TEST(writing_far_more_than_is_kept_is_a_warning),
