@@ -370,8 +370,9 @@ static struct tk_step_record *read_last(struct tk_session *session,
     return last;
 }
 
-static int begin(struct tk_session *session, struct tk_curve *curve, struct build *ret,
-                 struct tk_err *err)
+/* With the samples of after `from_ns`. */
+static int begin(struct tk_session *session, int64_t from_ns, struct tk_curve *curve,
+                 struct build *ret, struct tk_err *err)
 {
     const struct tk_step_record *init = tk_journal_get(&session->journal, TK_STEP_INIT);
     *ret =
@@ -379,7 +380,7 @@ static int begin(struct tk_session *session, struct tk_curve *curve, struct buil
     if (!init)
         return tk_fail(err, -EBADMSG, "the journal of %s cannot be used", session->state.job);
     ret->cores = tk_step_cores(&init->job.system);
-    return tk_curve_read(session->state.job_fd, curve, err);
+    return tk_curve_read(session->state.job_fd, from_ns, curve, err);
 }
 
 /* The end of the step of a job that was made for it alone: of that moment all is known. */
@@ -407,7 +408,7 @@ static int build_all(struct tk_session *session, bool lost, struct tk_job *ret_j
     TK_CLEANUP(tk_curve_release) struct tk_curve curve = {0};
     struct build build;
     int rc = tk_session_load(session, err);
-    rc = rc < 0 ? rc : begin(session, &curve, &build, err);
+    rc = rc < 0 ? rc : begin(session, INT64_MIN, &curve, &build, err);
     rc = rc < 0 ? rc : set_now(&build, lost, err);
     if (rc < 0)
         return rc;
@@ -440,7 +441,7 @@ int tk_session_build_step(struct tk_session *session, tk_str span, struct tk_job
     const struct tk_step_span *found = tk_step_spans_get(&session->spans, filter.span);
     if (!found)
         return tk_fail(err, -ENOENT, "there is no such step");
-    rc = begin(session, &curve, &build, err);
+    rc = begin(session, found->start->boot_ns, &curve, &build, err);
     if (rc == 0 && !found->end)
         rc = set_now(&build, false, err);
     if (rc < 0)

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <libdeflate.h>
@@ -16,6 +17,10 @@ _Static_assert(sizeof(struct tk_sample) == 64, "as on disk");
 
 #define CRC_BYTES offsetof(struct tk_sample, crc)
 #define FINEST_NS (100 * TK_NS_PER_MS)
+
+enum {
+    TAIL_BYTES = 4096, /* most steps are shorter than so many samples last */
+};
 
 void tk_curve_release(struct tk_curve *curve)
 {
@@ -103,19 +108,50 @@ int tk_curve_write(int job_fd, struct tk_curve *curve, struct tk_err *err)
     return rc;
 }
 
-int tk_curve_read(int job_fd, struct tk_curve *curve, struct tk_err *err)
+/* The end of the file that is of after `from_ns`, or somewhat more, in whole samples. */
+static int read_tail(int fd, int64_t from_ns, struct tk_buf *ret)
+{
+    struct stat st;
+    size_t window = TAIL_BYTES;
+    if (fstat(fd, &st) < 0)
+        return -errno;
+    size_t size = (size_t)st.st_size / sizeof(struct tk_sample) * sizeof(struct tk_sample);
+    for (;; window *= 8) {
+        size_t n = window < size ? window : size;
+        struct tk_sample first;
+        tk_buf_reset(ret);
+        char *to = tk_buf_reserve(ret, n + 1);
+        if (!to)
+            return -EMSGSIZE;
+        ssize_t got = pread(fd, to, n, (off_t)(size - n));
+        if (got < 0)
+            return -errno;
+        ret->n = (size_t)got;
+        if (n == size || ret->n < sizeof(first))
+            return 0;
+        memcpy(&first, ret->p, sizeof(first));
+        if (first.crc == crc_of(&first) && first.boot_ns <= from_ns)
+            return 0;
+    }
+}
+
+int tk_curve_read(int job_fd, int64_t from_ns, struct tk_curve *curve, struct tk_err *err)
 {
     TK_CLEANUP(tk_buf_release) struct tk_buf bytes;
     tk_buf_init(&bytes, (size_t)TK_CURVE_FILE * 4);
     *curve = (struct tk_curve){0};
-    int rc = tk_file_load(job_fd, TK_CURVE_NAME, &bytes, err);
-    if (rc == -ENOENT)
+    TK_CLEANUP(tk_fd_close) int fd = openat(job_fd, TK_CURVE_NAME, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT)
         return 0;
+    int rc = fd < 0 ? -errno : read_tail(fd, from_ns, &bytes);
+    if (rc < 0)
+        return tk_fail_code(err, rc, TK_CURVE_NAME);
     for (size_t at = 0; rc == 0 && at + sizeof(struct tk_sample) <= bytes.n;
          at += sizeof(struct tk_sample)) {
         struct tk_sample sample;
         memcpy(&sample, bytes.p + at, sizeof(sample));
-        if (sample.crc == crc_of(&sample) && tk_curve_add(curve, &sample) < 0)
+        if (sample.boot_ns > from_ns && sample.crc == crc_of(&sample) &&
+            tk_curve_add(curve, &sample) < 0)
             rc = tk_fail(err, -ENOMEM, TK_CURVE_NAME ": out of memory");
     }
     if (rc < 0)

@@ -56,8 +56,10 @@ TK_MUST_USE int tk_curve_add(struct tk_curve *curve, const struct tk_sample *sam
 TK_MUST_USE int tk_sample_append(int job_fd, const struct tk_sample *sample, struct tk_err *err);
 TK_MUST_USE int tk_curve_write(int job_fd, struct tk_curve *curve, struct tk_err *err);
 
-/* Read the file of a job; samples that do not check are left out. No file is an empty curve. */
-TK_MUST_USE int tk_curve_read(int job_fd, struct tk_curve *curve, struct tk_err *err);
+/* Read what the file of a job has of after `from_ns` (INT64_MIN = all); samples that do not check
+ * are left out. No file is an empty curve. */
+TK_MUST_USE int tk_curve_read(int job_fd, int64_t from_ns, struct tk_curve *curve,
+                              struct tk_err *err);
 
 /* The samples of a time as the document has them: at most TK_CURVE_POINTS rows of the same
  * distance. `start_time` is the epoch time of `from_ns`. Nothing when there are none. */

@@ -32,7 +32,7 @@ static bool is_owned(const struct tk_kernel *kernel, int folder, const char *job
 static int close_steps(struct tk_session *session, struct tk_err *err)
 {
     TK_CLEANUP(tk_curve_release) struct tk_curve curve = {0};
-    int rc = tk_curve_read(session->state.job_fd, &curve, err);
+    int rc = tk_curve_read(session->state.job_fd, INT64_MIN, &curve, err);
     int64_t last_ns = tk_session_last_ns(session, &curve);
     for (size_t i = 0; rc == 0 && i < session->spans.count; i++) {
         const struct tk_step_span *span = &session->spans.items[i];

@@ -91,14 +91,39 @@ static void samples_on_disk_come_back_without_those_that_are_damaged(void **stat
     TK_CLEANUP(tk_fd_close) int fd = openat(dirfd_of_folder, TK_CURVE_NAME, O_WRONLY);
     assert_int_equal(pwrite(fd, "xx", 2, 64 + 10), 2);  /* in the second */
     assert_int_equal(pwrite(fd, "torn", 4, 3 * 64), 4); /* a fourth that was cut off */
-    assert_int_equal(tk_curve_read(dirfd_of_folder, &curve, &err), 0);
+    assert_int_equal(tk_curve_read(dirfd_of_folder, INT64_MIN, &curve, &err), 0);
     assert_int_equal(curve.count, 2);
     assert_near((double)curve.items[1].values[TK_CURVE_CORES], 3, 0);
     assert_int_equal(tk_curve_write(dirfd_of_folder, &curve, &err), 0);
     tk_curve_release(&curve);
-    assert_int_equal(tk_curve_read(dirfd_of_folder, &curve, &err), 0);
+    assert_int_equal(tk_curve_read(dirfd_of_folder, INT64_MIN, &curve, &err), 0);
     assert_int_equal(curve.count, 2);
     tk_curve_release(&curve);
+}
+
+static void what_was_before_a_time_is_left_out(void **state)
+{
+    (void)state;
+    struct tk_curve curve;
+    struct tk_err err;
+    for (int i = 1; i <= 200; i++) {
+        struct tk_sample sample = at(i, (float)i);
+        assert_int_equal(tk_sample_append(dirfd_of_folder, &sample, &err), 0);
+    }
+    TK_CLEANUP(tk_fd_close) int fd = openat(dirfd_of_folder, TK_CURVE_NAME, O_WRONLY);
+    assert_int_equal(pwrite(fd, "xx", 2, 136 * 64), 2); /* where the last 4 KiB begin */
+    static const struct {
+        int from_s;
+        size_t count;
+    } cases[] = {{0, 199}, {100, 99}, {136, 63}, {190, 10}, {200, 0}};
+    for (size_t i = 0; i < TK_COUNTOF(cases); i++) {
+        int64_t from_ns = cases[i].from_s * TK_NS_PER_S;
+        assert_int_equal(tk_curve_read(dirfd_of_folder, from_ns, &curve, &err), 0);
+        assert_int_equal(curve.count, cases[i].count);
+        for (size_t k = 0; k < curve.count; k++)
+            assert_true(curve.items[k].boot_ns > from_ns);
+        tk_curve_release(&curve);
+    }
 }
 
 static void no_file_is_an_empty_curve(void **state)
@@ -106,7 +131,7 @@ static void no_file_is_an_empty_curve(void **state)
     (void)state;
     struct tk_curve curve;
     struct tk_err err;
-    assert_int_equal(tk_curve_read(dirfd_of_folder, &curve, &err), 0);
+    assert_int_equal(tk_curve_read(dirfd_of_folder, INT64_MIN, &curve, &err), 0);
     assert_int_equal(curve.count, 0);
 }
 
@@ -118,6 +143,8 @@ int main(void)
         cmocka_unit_test(a_time_without_samples_has_no_rows),
         cmocka_unit_test_setup_teardown(samples_on_disk_come_back_without_those_that_are_damaged,
                                         open_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(what_was_before_a_time_is_left_out, open_folder,
+                                        remove_folder),
         cmocka_unit_test_setup_teardown(no_file_is_an_empty_curve, open_folder, remove_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
