@@ -1,57 +1,48 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* `tracekit`: the commands of build steps, and the way to all others (program.h). */
 #include <errno.h>
-#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
-#include "cmd/cmd.h"
+#include "cmd/program.h"
 
-/* `tracekit --help` and `tracekit --version` are what one types at any tool. */
-static const char *command_name(const char *word)
-{
-    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
-        return "help";
-    if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0)
-        return "version";
-    return word;
-}
+static const struct tk_cmd *const quick[] = {&tk_cmd_exec, &tk_cmd_step};
 
-/* Files that we open must not become the standard descriptors of somebody who closed these. What
- * fills the gap fails when it is used, as a closed descriptor does, and is closed again for a
- * command that we run. */
-static void fill_standard_fds(void)
-{
-    int fd;
-    do {
-        fd = open("/dev/null", O_PATH | O_CLOEXEC);
-    } while (fd >= 0 && fd <= STDERR_FILENO);
-    if (fd >= 0)
-        (void)close(fd);
-}
+/* Where the full program is, from the folder of this one: beside it in a build, and where it is
+ * installed. */
+static const char *const places[] = {TK_PROGRAM_FULL, TK_LIBEXEC "/" TK_PROGRAM_FULL};
 
-/* Results that did not arrive are a failure, also when the write that failed was not the last. */
-static int close_stdout(int status)
+/* Become the full program; returns when that is not there. */
+static int become_full(char **argv)
 {
-    errno = 0;
-    bool failed = ferror(stdout);
-    failed = fflush(stdout) != 0 || failed;
-    if (!failed || status != TK_EXIT_OK)
-        return status;
-    (void)fprintf(stderr, "tracekit: stdout: %s\n",
-                  errno ? strerrordesc_np(errno) : "not all of it could be written");
+    char self[PATH_MAX];
+    char path[PATH_MAX + sizeof(TK_LIBEXEC "/" TK_PROGRAM_FULL)];
+    /* NOLINTNEXTLINE(performance-no-int-to-ptr): the kernel gives the name as a number */
+    if (!realpath((const char *)getauxval(AT_EXECFN), self)) {
+        (void)fprintf(stderr, "tracekit: where this program is: %s\n", strerrordesc_np(errno));
+        return TK_EXIT_FAILED;
+    }
+    int folder = (int)(strrchr(self, '/') - self);
+    for (size_t i = 0; i < TK_COUNTOF(places); i++) {
+        (void)snprintf(path, sizeof(path), "%.*s/%s", folder, self, places[i]);
+        (void)execv(path, argv);
+        if (errno != ENOENT)
+            break;
+    }
+    (void)fprintf(stderr, "tracekit: %s: %s (without it there are exec and step)\n", path,
+                  strerrordesc_np(errno));
     return TK_EXIT_FAILED;
 }
 
 int main(int argc, char **argv)
 {
-    fill_standard_fds();
-    if (argc < 2) {
-        (void)fputs("tracekit: a command is missing (see tracekit help)\n", stderr);
-        return TK_EXIT_USAGE;
+    for (size_t i = 0; argc > 1 && i < TK_COUNTOF(quick); i++) {
+        if (strcmp(argv[1], quick[i]->name) == 0)
+            return tk_program_run(quick[i], argc, argv);
     }
-    const struct tk_cmd *cmd = tk_cmd_find(command_name(argv[1]));
-    if (!cmd)
-        return tk_cmd_unknown(argv[1]);
-    return close_stdout(cmd->run(cmd, argc - 1, argv + 1));
+    return become_full(argv);
 }
