@@ -458,7 +458,7 @@ static void a_full_disk_tells_what_is_missing(void **state)
     struct fixture *fixture = *state;
     const struct tk_job_step *step = judge_step(
         fixture,
-        "\"duration_s\":9,\"scope\":\"cgroup\",\"io\":{\"filesystems\":[{\"path\":\"/"
+        "\"duration_s\":9,\"cpu\":{\"cores_avg\":0.1},\"io\":{\"filesystems\":[{\"path\":\"/"
         "\",\"total_mb\":102400,"
         "\"free_start_mb\":4096,\"free_min_mb\":0}]},\"top\":[{\"comm\":\"dd\",\"cpu_s\":1,"
         "\"write_mb\":4000}]");
