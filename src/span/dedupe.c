@@ -9,9 +9,10 @@
 
 #define GENERATION  ((size_t)4 << 20) /* spans */
 #define PARTS       256
+#define LINE        8 /* slots, as many as a line of the cache holds */
 #define FIRST_SLOTS 64
 #define FULL(slots) ((slots) - (slots) / 8)
-#define MORE(slots) ((slots) + (slots) / 4)
+#define MORE(slots) (((slots) + (slots) / 4) / LINE * LINE)
 #define PREFETCH    16 /* rows ahead */
 
 /* What is known of a span: the part that it belongs to, and the mark that it leaves there. */
@@ -20,7 +21,8 @@ struct seen {
     uint32_t part;
 };
 
-/* A set of marks, in slots from the one on that a mark's greatness tells. */
+/* A set of marks, in lines of slots from the one on that a mark's greatness tells; the free ones of
+ * a line are its last. */
 struct part {
     uint64_t *slots; /* owned; NULL = empty */
     size_t slot_count, count;
@@ -62,18 +64,26 @@ void tk_dedupe_free(struct tk_dedupe *dedupe)
     free(dedupe);
 }
 
+/* The line of a mark. */
 static size_t home_of(const struct part *part, uint64_t mark)
 {
     __extension__ typedef unsigned __int128 wide;
-    return (size_t)((wide)mark * part->slot_count >> 64);
+    return (size_t)((wide)mark * (part->slot_count / LINE) >> 64) * LINE;
 }
 
-/* The slot of a mark, or the free one where it belongs. */
+/* The slot of a mark, or the free one where it belongs. A line is looked at as a whole: nobody can
+ * foretell where in it the search would end. */
 static uint64_t *find(const struct part *part, uint64_t mark)
 {
-    for (size_t i = home_of(part, mark);; i = i + 1 < part->slot_count ? i + 1 : 0) {
-        if (part->slots[i] == 0 || part->slots[i] == mark)
-            return &part->slots[i];
+    for (size_t at = home_of(part, mark);; at = at + LINE < part->slot_count ? at + LINE : 0) {
+        unsigned there = 0;
+        unsigned is_free = 0;
+        for (unsigned i = 0; i < LINE; i++) {
+            there |= (unsigned)(part->slots[at + i] == mark) << i;
+            is_free |= (unsigned)(part->slots[at + i] == 0) << i;
+        }
+        if (there | is_free)
+            return &part->slots[at + (unsigned)__builtin_ctz(there ? there : is_free)];
     }
 }
 
@@ -87,9 +97,11 @@ static bool grow(struct part *part)
 {
     struct part grown = {.slot_count = part->slots ? MORE(part->slot_count) : FIRST_SLOTS,
                          .count = part->count};
-    grown.slots = calloc(grown.slot_count, sizeof(*grown.slots));
+    size_t bytes = grown.slot_count * sizeof(*grown.slots);
+    grown.slots = aligned_alloc(LINE * sizeof(*grown.slots), bytes);
     if (!grown.slots)
         return false;
+    memset(grown.slots, 0, bytes);
     for (size_t i = 0; part->slots && i < part->slot_count; i++) {
         if (part->slots[i] != 0)
             *find(&grown, part->slots[i]) = part->slots[i];
@@ -131,15 +143,17 @@ static struct seen seen_of(const struct tk_span_batch *batch, size_t row)
     return (struct seen){mark + (mark == 0), (uint32_t)(part % PARTS)};
 }
 
-/* A row that comes soon. */
-static void prefetch(const struct tk_dedupe *dedupe, const struct tk_span_batch *batch, size_t row)
+/* A row that comes soon: where it is looked for is fetched. */
+static struct seen fetch(const struct tk_dedupe *dedupe, const struct tk_span_batch *batch,
+                         size_t row)
 {
     if (row >= batch->rows)
-        return;
+        return (struct seen){0};
     struct seen seen = seen_of(batch, row);
     const struct part *part = &dedupe->now.parts[seen.part];
     if (part->slots)
-        __builtin_prefetch(&part->slots[home_of(part, seen.mark)]);
+        __builtin_prefetch(&part->slots[home_of(part, seen.mark)], 1);
+    return seen;
 }
 
 static void move_row(struct tk_span_batch *batch, size_t from, size_t to)
@@ -215,10 +229,13 @@ int tk_dedupe_filter(struct tk_dedupe *dedupe, struct tk_span_batch *batch, size
 {
     uint64_t again = 0;
     int rc = 0;
+    struct seen soon[PREFETCH]; /* by row */
     bool *marks = calloc(batch->rows - first + 1, sizeof(*marks));
+    for (size_t row = first; row < first + PREFETCH; row++)
+        soon[row % PREFETCH] = fetch(dedupe, batch, row);
     for (size_t row = first; marks && row < batch->rows && rc >= 0; row++) {
-        struct seen seen = seen_of(batch, row);
-        prefetch(dedupe, batch, row + PREFETCH);
+        struct seen seen = soon[row % PREFETCH];
+        soon[row % PREFETCH] = fetch(dedupe, batch, row + PREFETCH);
         rc = add(dedupe, &seen);
         marks[row - first] = rc == 0;
         again += rc == 0;

@@ -83,7 +83,7 @@ int tk_reading_take_back(struct tk_reading *reading, const struct tk_span_mark *
 
 static uint64_t key_of(uint64_t kind, tk_str raw)
 {
-    return tk_hash_mix(tk_hash_text(raw), kind);
+    return tk_hash_bytes(raw, kind);
 }
 
 bool tk_reading_find(const struct tk_reading *reading, uint64_t kind, tk_str raw,

@@ -1,12 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "span/span_text.h"
 
+#include <endian.h>
 #include <strings.h>
 
 #include "base/number.h"
 
-/* The digits as `n` bytes. */
-static bool parse(tk_str text, uint8_t *ret, size_t n)
+/* Eight hexadecimal digits as four bytes, all at once; false when one of them is none. */
+static bool parse_eight(const char *digits, uint8_t *ret)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t text;
+    memcpy(&text, digits, sizeof(text));
+    text = le64toh(text);
+    uint64_t letter = text >> 6 & ones; /* the bit that letters have and digits have not */
+    uint64_t value = (text & 0x0F * ones) + 9 * letter;
+    bool is_row = (text & ~(letter << 5) & 0xF0 * ones) == 0x30 * ones + (letter << 4);
+    bool is_in_row = (((value + 6 * ones) & 0x10 * ones) == letter << 4) && !(value & 0x10 * ones);
+    uint64_t pairs = (value << 4 | value >> 8) & UINT64_C(0x00FF00FF00FF00FF);
+    pairs = (pairs | pairs >> 8) & UINT64_C(0x0000FFFF0000FFFF);
+    uint32_t bytes = htole32((uint32_t)(pairs | pairs >> 16));
+    memcpy(ret, &bytes, sizeof(bytes));
+    return is_row && is_in_row;
+}
+
+/* Digits of any number, from the last on, with dashes anywhere. */
+static bool parse_any(tk_str text, uint8_t *ret, size_t n)
 {
     uint8_t bytes[16] = {0};
     size_t digits = 0;
@@ -22,6 +41,20 @@ static bool parse(tk_str text, uint8_t *ret, size_t n)
     }
     if (digits == 0)
         return false;
+    memcpy(ret, bytes, n);
+    return true;
+}
+
+/* The digits as `n` bytes. */
+static bool parse(tk_str text, uint8_t *ret, size_t n)
+{
+    uint8_t bytes[16] = {0};
+    size_t at = text.n <= 2 * n ? n - text.n / 2 : n;
+    bool is_plain = text.n % 8 == 0 && at < n;
+    for (size_t i = 0; is_plain && at < n; i += 8, at += 4)
+        is_plain = parse_eight(text.p + i, bytes + at);
+    if (!is_plain)
+        return parse_any(text, ret, n);
     memcpy(ret, bytes, n);
     return true;
 }
