@@ -367,7 +367,11 @@ static int read_spans(void *context, struct tk_span_batch *batch, struct tk_err 
         if (batch->rows > 0)
             break;
     }
-    return inputs->at < inputs->count ? 0 : 1;
+    if (inputs->at < inputs->count)
+        return 0;
+    tk_dedupe_free(inputs->dedupe); /* nothing comes again any more */
+    inputs->dedupe = NULL;
+    return 1;
 }
 
 struct tk_span_source tk_span_inputs_source(struct tk_span_inputs *inputs)

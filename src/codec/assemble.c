@@ -37,7 +37,7 @@ struct tk_assembly {
     struct tk_map traces_by_id; /* hash to trace; the first of those that share it */
     struct trace *traces;       /* [trace_count] */
     uint32_t trace_count, trace_room;
-    uint32_t *trace_of;   /* [batch->rows]; until rows are in order */
+    uint32_t *trace_of;   /* [batch->rows]; these three until rows are in order */
     uint32_t *order;      /* rows of blocks, then those that stay */
     uint32_t order_count; /* rows in blocks */
     struct block *blocks;
@@ -70,18 +70,25 @@ int tk_assembly_new(const struct tk_assembly_options *options, struct tk_assembl
     return 0;
 }
 
+/* What tells which trace a row is of: not needed once rows are in order, when blocks take memory.
+ */
+static void release_traces(struct tk_assembly *assembly)
+{
+    tk_map_release(&assembly->traces_by_id);
+    free(assembly->traces);
+    free(assembly->trace_of);
+    assembly->traces = NULL;
+    assembly->trace_of = NULL;
+    assembly->trace_room = 0;
+    assembly->trace_count = 0;
+}
+
 /* What is of one round. */
 static void release_round(struct tk_assembly *assembly)
 {
-    tk_map_reset(&assembly->traces_by_id);
-    free(assembly->traces);
-    free(assembly->trace_of);
+    release_traces(assembly);
     free(assembly->order);
-    assembly->traces = NULL;
-    assembly->trace_room = 0;
-    assembly->trace_of = NULL;
     assembly->order = NULL;
-    assembly->trace_count = 0;
     assembly->block_count = 0;
 }
 
@@ -91,7 +98,6 @@ void tk_assembly_free(struct tk_assembly *assembly)
         return;
     release_round(assembly);
     free(assembly->blocks);
-    tk_map_release(&assembly->traces_by_id);
     tk_map_release(&assembly->gone);
     tk_span_batch_free(assembly->batch);
     free(assembly);
@@ -318,8 +324,6 @@ static void order_rows(struct tk_assembly *assembly)
             assembly->order[rest++] = row;
         }
     }
-    free(assembly->trace_of);
-    assembly->trace_of = NULL;
 }
 
 static int cut_blocks(struct tk_assembly *assembly, struct tk_err *err)
@@ -336,9 +340,11 @@ static int cut_blocks(struct tk_assembly *assembly, struct tk_err *err)
     if (rc == 0 && assembly->block_count == 0) /* all are open: room is needed all the same */
         rc = cut(assembly, sorted, INT64_MAX, err);
     free(sorted);
-    if (rc == 0)
-        order_rows(assembly);
-    return rc;
+    if (rc < 0)
+        return rc;
+    order_rows(assembly);
+    release_traces(assembly);
+    return 0;
 }
 
 int tk_assembly_fill(struct tk_assembly *assembly, const struct tk_span_source *source,

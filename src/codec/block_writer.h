@@ -11,7 +11,7 @@ struct tk_block_writer {
     struct tk_codec_info info;
     struct tk_block_entry *entries; /* owned */
     size_t count, room;
-    struct tk_buf buf;
+    struct tk_buf buf; /* of a head, or of the index */
 };
 
 /* An empty writer; `output` is borrowed as long as it lives. Release it also after a failure. */

@@ -136,10 +136,16 @@ static void put_head(struct tk_buf *out, const struct tk_block_head *head,
     frame_end(out, body);
 }
 
+void tk_block_put_head(struct tk_buf *out, const struct tk_block_head *head,
+                       const struct tk_section *sections, size_t count)
+{
+    put_head(out, head, sections, count, true);
+}
+
 void tk_block_put(struct tk_buf *out, const struct tk_block_head *head,
                   const struct tk_section *sections, size_t count)
 {
-    put_head(out, head, sections, count, true);
+    tk_block_put_head(out, head, sections, count);
     for (size_t i = 0; i < count; i++)
         tk_buf_put(out, sections[i].bytes);
 }

@@ -100,7 +100,12 @@ struct tk_block {
 /* What draws of a block are keyed by (draw.h); `seed` 0 = that of its head. */
 uint64_t tk_block_draw_key(const struct tk_block_head *head, uint64_t seed);
 
-/* Append a block: of each section type, required and bytes are read. */
+/* Append the head of a block, which its sections follow: of each type, required and bytes are read.
+ */
+void tk_block_put_head(struct tk_buf *out, const struct tk_block_head *head,
+                       const struct tk_section *sections, size_t count);
+
+/* Append a block with all its sections. */
 void tk_block_put(struct tk_buf *out, const struct tk_block_head *head,
                   const struct tk_section *sections, size_t count);
 

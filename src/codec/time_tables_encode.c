@@ -9,41 +9,51 @@
 
 /* How slow each span is ------------------------------------------------------------------------ */
 
-struct ranked {
-    int64_t duration;
-    uint32_t key;
-    uint32_t node;
-};
-
-static int compare_ranked(const void *a, const void *b)
+static int by_duration(const void *a, const void *b, void *user)
 {
-    const struct ranked *x = a;
-    const struct ranked *y = b;
-    if (x->key != y->key)
-        return x->key < y->key ? -1 : 1;
-    if (x->duration != y->duration)
-        return x->duration < y->duration ? -1 : 1;
-    return x->node < y->node ? -1 : x->node > y->node;
+    const int64_t *durations = *(const int64_t *const *)user;
+    uint32_t x = *(const uint32_t *)a;
+    uint32_t y = *(const uint32_t *)b;
+    if (durations[x] != durations[y])
+        return durations[x] < durations[y] ? -1 : 1;
+    return x < y ? -1 : x > y;
+}
+
+/* Nodes by key, those of one in their order; `ends` [keys] are where they end. */
+static void group_nodes(const struct tk_forest *forest, const struct tk_table_keys *keys,
+                        uint32_t *nodes, uint32_t *ends)
+{
+    uint32_t begin = 0;
+    for (uint32_t i = 0; i < forest->node_count; i++)
+        ends[keys->of_node[i]]++;
+    for (uint32_t k = 0; k < keys->count; k++) {
+        uint32_t n = ends[k];
+        ends[k] = begin;
+        begin += n;
+    }
+    for (uint32_t i = 0; i < forest->node_count; i++)
+        nodes[ends[keys->of_node[i]]++] = i;
 }
 
 /* The ranks of all spans among those of their key, in hundredths. */
 static int rank_spans(const struct tk_forest *forest, const struct tk_table_keys *keys,
                       uint8_t *ranks)
 {
-    uint32_t n = forest->node_count;
-    struct ranked *ranked = calloc((size_t)n + 1, sizeof(*ranked));
-    if (!ranked)
-        return -ENOMEM;
-    for (uint32_t i = 0; i < n; i++)
-        ranked[i] = (struct ranked){forest->durations[i], keys->of_node[i], i};
-    qsort(ranked, n, sizeof(*ranked), compare_ranked);
-    for (uint32_t i = 0, begin = 0; i < n; i++) {
-        begin = ranked[i].key != ranked[begin].key ? i : begin;
-        uint64_t spans = keys->keys[ranked[i].key].spans;
-        ranks[ranked[i].node] = (uint8_t)((uint64_t)(i - begin) * TK_TABLE_RANKS / spans);
+    const int64_t *durations = forest->durations;
+    uint32_t *nodes = calloc((size_t)forest->node_count + 1, sizeof(*nodes));
+    uint32_t *ends = calloc((size_t)keys->count + 1, sizeof(*ends));
+    int rc = nodes && ends ? 0 : -ENOMEM;
+    if (rc == 0)
+        group_nodes(forest, keys, nodes, ends);
+    for (uint32_t k = 0, begin = 0; k < keys->count && rc == 0; begin = ends[k++]) {
+        uint64_t spans = ends[k] - begin;
+        qsort_r(nodes + begin, spans, sizeof(*nodes), by_duration, &durations);
+        for (uint32_t i = begin; i < ends[k]; i++)
+            ranks[nodes[i]] = (uint8_t)((uint64_t)(i - begin) * TK_TABLE_RANKS / spans);
     }
-    free(ranked);
-    return 0;
+    free(nodes);
+    free(ends);
+    return rc;
 }
 
 /* Values --------------------------------------------------------------------------------------- */

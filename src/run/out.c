@@ -50,19 +50,29 @@ int tk_out_open(struct tk_out *out, int dirfd, const char *name, const struct tk
     return 0;
 }
 
-static void write_waiting(struct tk_out *out)
+static void write_text(struct tk_out *out, tk_str text)
 {
-    if (out->failure.code == 0 && tk_buf_check(&out->buf, out->name, &out->failure) == 0 &&
-        tk_fd_write(out->fd, tk_buf_str(&out->buf), out->name, &out->failure) == 0) {
-        out->bytes += (int64_t)out->buf.n;
+    if (out->failure.code == 0 && tk_fd_write(out->fd, text, out->name, &out->failure) == 0) {
+        out->bytes += (int64_t)text.n;
     } else if (out->failure.code == 0) {
         tk_fail(&out->failure, -EIO, "%s: could not be written", out->name);
     }
+}
+
+static void write_waiting(struct tk_out *out)
+{
+    if (out->failure.code == 0 && tk_buf_check(&out->buf, out->name, &out->failure) == 0)
+        write_text(out, tk_buf_str(&out->buf));
     tk_buf_reset(&out->buf);
 }
 
 void tk_out_put(struct tk_out *out, tk_str text)
 {
+    if (text.n >= WRITE_AT) { /* large enough by itself: not copied */
+        write_waiting(out);
+        write_text(out, text);
+        return;
+    }
     tk_buf_put(&out->buf, text);
     if (out->buf.n >= WRITE_AT)
         write_waiting(out);
