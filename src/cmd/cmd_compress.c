@@ -9,8 +9,8 @@
 #include "cmd/trace_slice.h"
 #include "codec/keep_rules.h"
 
-#define DEDUPE_SPANS   ((size_t)1 << 20) /* more than are ever held at once */
-#define MMAP_THRESHOLD (128 << 10)       /* what layers of a block take goes back at once */
+#define DEDUPE_SPANS   (1 << 19)   /* more than are held at once */
+#define MMAP_THRESHOLD (128 << 10) /* what layers of a block take goes back at once */
 
 static const char *const attrs[] = {"all", "gent", "none", NULL};
 
@@ -226,9 +226,10 @@ static int compress(const struct tk_cmd *cmd, const struct compress_opts *opts,
     TK_CLEANUP(tk_trace_slice_release) struct tk_trace_slice slice = {0};
     TK_CLEANUP(tk_tkz_output_release) struct tk_tkz_output output = TK_TKZ_OUTPUT_NONE;
     TK_CLEANUP(tk_span_inputs_freep) struct tk_span_inputs *inputs = NULL;
-    const struct tk_span_input_options reading = {.format = opts->format,
-                                                  .keep_duplicates = opts->keep_duplicates,
-                                                  .dedupe_spans = DEDUPE_SPANS};
+    const struct tk_span_input_options reading = {
+        .format = opts->format,
+        .keep_duplicates = opts->keep_duplicates,
+        .dedupe_spans = opts->window > DEDUPE_SPANS ? (size_t)opts->window : DEDUPE_SPANS};
     struct tk_codec_info info;
     int rc = tk_span_inputs_new(cmd, names, count, &reading, &inputs, err);
     rc = rc < 0 ? rc : tk_tkz_output_open(&output, opts->output, err);
