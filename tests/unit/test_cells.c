@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "base/hash.h"
 #include "tk_test.h"
 
 static struct tk_sample_run run_of(const struct tk_sample *items, size_t count)
@@ -123,6 +124,38 @@ static void samples_are_walked_by_cell_and_value(void **state)
     tk_samples_release(&samples);
 }
 
+/* Below the next one, or equal: by cell, value, weight. */
+static bool is_before(const struct tk_sample *a, const struct tk_sample *b)
+{
+    if (a->cell != b->cell)
+        return a->cell < b->cell;
+    return a->value != b->value ? a->value < b->value : a->weight <= b->weight;
+}
+
+static void any_number_of_samples_is_sorted(void **state)
+{
+    (void)state;
+    static const size_t counts[] = {0, 1, 511, 512, 20000};
+    for (size_t k = 0; k < TK_COUNTOF(counts); k++) {
+        TK_CLEANUP(tk_samples_release) struct tk_samples samples = {0};
+        double sum = 0;
+        for (size_t i = 0; i < counts[k]; i++) {
+            uint64_t bits = tk_hash_mix(i, k);
+            double value = (double)(int64_t)(bits % 400) - 200;
+            value = value == 0 && i % 2 ? -0.0 : value / (i % 3 ? 1 : 7);
+            tk_samples_add(&samples, (uint32_t)(bits >> 40 & 1023), value, 1 + (double)(i % 5));
+            sum += value;
+        }
+        tk_samples_sort(&samples);
+        assert_int_equal(samples.count, counts[k]);
+        for (size_t i = 0; i < counts[k]; i++) {
+            sum -= samples.items[i].value;
+            assert_true(i == 0 || is_before(&samples.items[i - 1], &samples.items[i]));
+        }
+        assert_true(sum < 1e-6 && sum > -1e-6);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -132,6 +165,7 @@ int main(void)
         cmocka_unit_test(quantiles_are_those_of_numpy),
         cmocka_unit_test(a_weight_counts_for_as_many_values),
         cmocka_unit_test(samples_are_walked_by_cell_and_value),
+        cmocka_unit_test(any_number_of_samples_is_sorted),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
