@@ -106,14 +106,16 @@ struct over_time {
     bool is_rate;  /* per second */
     bool is_log;
     const char *title, *label;
+    const char *none; /* what is said where it is nowhere above 0 */
 };
 
 static const struct over_time over_time[] = {
-    {offsetof(struct tk_profile, spans), true, false, "Rate over time", "spans a second"},
+    {offsetof(struct tk_profile, spans), true, false, "Rate over time", "spans a second",
+     "There are no spans."},
     {offsetof(struct tk_profile, errors), true, false, "Errors over time",
-     "spans with an error a second"},
+     "spans with an error a second", "No span of any of these sets has an error."},
     {offsetof(struct tk_profile, median_ms), false, true, "Median duration of requests over time",
-     "ms"},
+     "ms", "No request takes any time."},
 };
 
 static void put_over_time(struct tk_buf *out, const struct over_time *what,
@@ -122,6 +124,7 @@ static void put_over_time(struct tk_buf *out, const struct over_time *what,
 {
     struct curves curves;
     double window_s = (double)range->window_ns / 1e9;
+    bool is_empty = true;
     begin_curves(&curves, profiles, count, range->windows);
     for (size_t w = 0; w < range->windows; w++) {
         curves.x[w] = ((double)w + 0.5) * window_s;
@@ -129,7 +132,12 @@ static void put_over_time(struct tk_buf *out, const struct over_time *what,
             const double *values =
                 (const double *)((const char *)profiles[i].profile + what->offset);
             curves.y[i][w] = what->is_rate ? values[w] / window_s : values[w];
+            is_empty = is_empty && !(values[w] > 0);
         }
+    }
+    if (is_empty) {
+        tk_buf_printf(out, "<p class=dim>%s: %s</p>\n", what->title, what->none);
+        return;
     }
     put_curves(out, &curves,
                (struct tk_plot){.title = what->title,

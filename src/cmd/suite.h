@@ -233,7 +233,7 @@ struct tk_suite_duel {
     const struct tk_suite_item *own, *other;
     double own_bytes, other_bytes;         /* a trace */
     struct tk_spread own_mean, other_mean; /* strict mean of the ten queries */
-    int better, worse;                     /* of the ten, strictly: how many */
+    int better, equal, worse;              /* of the ten, strictly: how many; others have no rows */
 };
 
 /* The duels of a part, at most `max`, in the order of the report. */

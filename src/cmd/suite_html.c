@@ -51,11 +51,14 @@ static void put_duel(struct tk_buf *out, const struct tk_suite_duel *duel)
     put_name(out, duel->other);
     tk_buf_printf(out,
                   "</b> (%.2f B/trace): strict distance %.4f against %.4f, "
-                  "<span class=%s>%.3g times %s</span>%s; better on %d of %d queries",
+                  "<span class=%s>%.3g times %s</span>%s; of the ten queries better on %d, worse "
+                  "on %d, equal on %d",
                   duel->other_bytes, duel->own_mean.mean, duel->other_mean.mean,
                   is_won ? "ok" : "bad", is_won ? times : 1 / times, is_won ? "better" : "worse",
-                  is_clear ? "" : " (within the noise)", duel->better, duel->better + duel->worse);
-    tk_buf_puts(out, duel->worse > 0 ? ", worse on the others.</li>\n" : ".</li>\n");
+                  is_clear ? "" : " (within the noise)", duel->better, duel->worse, duel->equal);
+    if (duel->better + duel->worse + duel->equal < TK_QUERIES)
+        tk_buf_lit(out, "; the others find nothing in these traces");
+    tk_buf_lit(out, ".</li>\n");
 }
 
 static void put_verdict(const struct tk_suite_part *part, struct tk_buf *out)

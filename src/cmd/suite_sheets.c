@@ -68,7 +68,7 @@ void tk_suite_sheet_duels(const struct tk_suite_part *part, struct tk_sheet *she
                                         "strict",
                                         "strict of the other",
                                         "times better",
-                                        "queries better / worse"};
+                                        "queries better / equal / worse"};
     struct tk_suite_duel duels[DUELS_MAX];
     size_t count = tk_suite_duels(part, duels, DUELS_MAX);
     tk_sheet_init(sheet, TK_COUNTOF(heads));
@@ -88,8 +88,21 @@ void tk_suite_sheet_duels(const struct tk_suite_part *part, struct tk_sheet *she
         set_spread(sheet, 5, is_won ? TK_SHEET_PLAIN : TK_SHEET_BEST, &duel->other_mean);
         tk_sheet_set(sheet, 6, is_won ? TK_SHEET_BEST : TK_SHEET_BAD, "%.3g",
                      duel->other_mean.mean / duel->own_mean.mean);
-        tk_sheet_set(sheet, 7, TK_SHEET_PLAIN, "%d / %d", duel->better, duel->worse);
+        tk_sheet_set(sheet, 7, TK_SHEET_PLAIN, "%d / %d / %d", duel->better, duel->equal,
+                     duel->worse);
     }
+}
+
+/* Whether one of some figures is nearer to perfect than another. */
+static bool differ(const struct tk_spread *spreads, size_t count)
+{
+    double first = (double)NAN;
+    for (size_t i = 0; i < count; i++) {
+        if (!isnan(first) && !isnan(spreads[i].mean) && spreads[i].mean != first)
+            return true;
+        first = isnan(first) ? spreads[i].mean : first;
+    }
+    return false;
 }
 
 /* Budgets -------------------------------------------------------------------------------------- */
@@ -153,8 +166,11 @@ void tk_suite_sheet_budgets(const struct tk_suite *suite, const struct tk_suite_
                 tk_suite_is_better(sense, spreads[m].mean, spreads[best].mean))
                 best = m;
         }
-        for (size_t m = 0; m < count; m++)
-            set_spread(sheet, m + 2, m == best ? TK_SHEET_BEST : TK_SHEET_PLAIN, &spreads[m]);
+        bool has_best = differ(spreads, count);
+        for (size_t m = 0; m < count; m++) {
+            bool is_best = has_best && m == best;
+            set_spread(sheet, m + 2, is_best ? TK_SHEET_BEST : TK_SHEET_PLAIN, &spreads[m]);
+        }
     }
 }
 
@@ -308,7 +324,7 @@ static void add_figure(const struct tk_suite_part *part, const struct tk_suite_k
                  key->name, key->rule == TK_FIGURE_COMPAT ? "compat" : "strict",
                  is_blind ? " (uninformative)" : "");
     for (size_t i = 0; i < count; i++) {
-        bool is_best = i == best && sense != TK_FIGURE_COUNT && !is_blind && count > 1;
+        bool is_best = i == best && sense != TK_FIGURE_COUNT && !is_blind && differ(spreads, count);
         set_spread(sheet, i + 1,
                    is_best    ? TK_SHEET_BEST
                    : is_blind ? TK_SHEET_DIM

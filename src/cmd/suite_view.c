@@ -280,6 +280,7 @@ static void count_queries(struct tk_suite_duel *duel)
         double own = tk_suite_spread(duel->own, &key, false).mean;
         double other = tk_suite_spread(duel->other, &key, false).mean;
         duel->better += own < other;
+        duel->equal += own == other;
         duel->worse += own > other;
     }
 }
