@@ -24,25 +24,21 @@ static const struct tk_opt options[] = {
     {"older-than", TK_OPT_DURATION, offsetof(struct truncate_opts, older_than_ns), "TIME",
      "only blocks that ended so long ago, such as 7d", .min = 1, .max = INT64_MAX},
     {"generative", TK_OPT_FLAG, offsetof(struct truncate_opts, generative), NULL,
-     "refused: distributions cannot be cut out of a file; see compress FILE.tkz --generative"},
+     "only distributions stay, as of compress --generative; they are learned from the file"},
     {0},
 };
 
 /* The ceiling of the options; -1 after a usage error was told. */
 static int find_ceiling(const struct tk_cmd *cmd, const struct truncate_opts *opts,
-                        const char *path, struct tk_codec_ceiling *ret_ceiling)
+                        struct tk_codec_ceiling *ret_ceiling)
 {
     struct tk_tkz_budget budget = {0};
-    if (opts->generative) {
-        return tk_cmd_usage(cmd,
-                            "--generative: there are no distributions in a file to cut it down to; "
-                            "'tracekit compress %s --generative -o OUT.tkz' learns them from it",
-                            path);
-    }
+    if (opts->generative && opts->has_quality)
+        return tk_cmd_usage(cmd, "--generative leaves no times to have a --quality: choose one");
     if (!opts->output)
         return tk_cmd_usage(cmd, "expected --output FILE");
-    if (!opts->has_quality && !opts->budget)
-        return tk_cmd_usage(cmd, "expected --quality or --budget");
+    if (!opts->has_quality && !opts->budget && !opts->generative)
+        return tk_cmd_usage(cmd, "expected --quality, --budget or --generative");
     if (opts->budget && !tk_tkz_budget_parse(opts->budget, &budget)) {
         return tk_cmd_usage(cmd, "option '--budget': '%s' is no budget such as 10B/trace",
                             opts->budget);
@@ -52,6 +48,7 @@ static int find_ceiling(const struct tk_cmd *cmd, const struct truncate_opts *op
         .trace_budget_bytes = budget.trace_bytes,
         .span_budget_bytes = budget.span_bytes,
         .budget_bytes = (uint64_t)budget.bytes,
+        .generative = opts->generative,
         .before_ns = opts->older_than_ns > 0 ? tk_clock_real_ns() - opts->older_than_ns : 0};
     return TK_EXIT_OK;
 }
@@ -93,7 +90,7 @@ static int run(const struct tk_cmd *cmd, int argc, char **argv)
         return -first;
     if (first + 1 < argc)
         return tk_cmd_usage(cmd, "'%s' is one argument too many", argv[first + 1]);
-    int status = find_ceiling(cmd, &opts, argv[first], &ceiling);
+    int status = find_ceiling(cmd, &opts, &ceiling);
     if (status != TK_EXIT_OK)
         return status;
     int rc = truncate_file(cmd, &opts, &ceiling, argv[first], &err);
@@ -109,7 +106,8 @@ const struct tk_cmd tk_cmd_truncate = {
              "Every trace stays, with its tree, errors and start.\n"
              "\n"
              "  tracekit truncate day.tkz --quality 25% -o day25.tkz\n"
-             "  tracekit truncate all.tkz --older-than 7d --budget 10B/trace -o all.tkz",
+             "  tracekit truncate all.tkz --older-than 7d --budget 10B/trace -o all.tkz\n"
+             "  tracekit truncate all.tkz --older-than 90d --generative -o all.tkz",
     .options = options,
     .mixed = true,
     .run = run,

@@ -184,9 +184,11 @@ struct tk_codec_ceiling {
     double span_budget_bytes;  /* the same, a span */
     uint64_t budget_bytes;     /* of the file */
     int64_t before_ns;         /* blocks that ended before; 0 = all */
+    bool generative;           /* only distributions stay, which are learned from the blocks */
 };
 
-/* Write what stays; `ret_info` is of that. -EMSGSIZE when the budget is below what cannot go. */
+/* Write what stays; `ret_info` is of that. -EMSGSIZE when the budget is below what cannot go,
+ * -EBADMSG when distributions cannot be learned from a block that is damaged. */
 TK_MUST_USE int tk_codec_truncate(const struct tk_codec_ceiling *ceiling, tk_str file,
                                   const struct tk_codec_output *output,
                                   struct tk_codec_info *ret_info, struct tk_err *err);

@@ -56,13 +56,12 @@ static void keep_story(const struct tk_block_head *from, struct tk_block_head *t
     to->late = from->late;
 }
 
-int tk_block_recode(const struct tk_block *block, uint32_t planes, struct tk_block_head *ret_head,
-                    struct tk_section_set *set, struct tk_err *err)
+int tk_block_recode(const struct tk_block *block, const struct tk_codec_options *options,
+                    struct tk_block_head *ret_head, struct tk_section_set *set, struct tk_err *err)
 {
-    const struct tk_codec_options options = {.mode = TK_CODEC_NEAR,
-                                             .attrs = (enum tk_codec_attrs)block->head.attrs,
-                                             .planes = planes,
-                                             .seed = block->head.seed};
+    struct tk_codec_options own = *options;
+    own.attrs = (enum tk_codec_attrs)block->head.attrs;
+    own.seed = block->head.seed;
     TK_CLEANUP(tk_span_batch_freep) struct tk_span_batch *batch = NULL;
     int rc =
         decode(block, block->head.nodes > ROWS_MIN ? block->head.nodes : ROWS_MIN, &batch, err);
@@ -70,8 +69,8 @@ int tk_block_recode(const struct tk_block *block, uint32_t planes, struct tk_blo
         rc = decode(block, ROWS_MAX, &batch, err);
     if (rc < 0)
         return rc;
-    rc = tk_block_encode(&options, &(struct tk_span_rows){batch, NULL, batch->rows}, ret_head, set,
-                         err);
+    rc =
+        tk_block_encode(&own, &(struct tk_span_rows){batch, NULL, batch->rows}, ret_head, set, err);
     if (rc == 0)
         keep_story(&block->head, ret_head);
     return rc;

@@ -55,17 +55,32 @@ static bool is_inexact(const struct tk_block *block, const struct cut *cut)
 }
 
 /* Sections of an exact block whose times are to lose digits: attributes lose what is theirs alone,
- * too. What is damaged cannot be coded anew, and stays as it is. */
-static int recode(const struct tk_block *block, uint32_t planes, struct cut *cut,
-                  struct tk_err *err)
+ * too. */
+static int recode(const struct tk_block *block, const struct tk_codec_options *options,
+                  struct cut *cut, struct tk_err *err)
 {
     struct tk_block_head head;
-    int rc = tk_block_recode(block, planes, &head, &cut->set, err);
+    int rc = tk_block_recode(block, options, &head, &cut->set, err);
     if (rc < 0)
-        return rc == -EBADMSG ? 0 : rc;
+        return rc;
     cut->head = head;
     cut->count = tk_section_set_list(&cut->set, cut->sections);
     return 0;
+}
+
+/* What stays of a block where only distributions may: of one with damage nothing is known to be no
+ * more than that. */
+static int model(const struct tk_block *block, struct cut *cut, struct tk_err *err)
+{
+    if (block->head.mode == TK_CODEC_GENERATIVE)
+        return 0;
+    int rc = recode(block, &(struct tk_codec_options){.mode = TK_CODEC_GENERATIVE}, cut, err);
+    if (rc == -EBADMSG) {
+        struct tk_err why = *err;
+        return tk_fail(err, rc, "block %llu is damaged, and cannot become distributions: %.200s",
+                       (unsigned long long)block->head.number, why.msg);
+    }
+    return rc;
 }
 
 /* Choose what stays below the ceiling, and then in the budget. */
@@ -75,14 +90,19 @@ static int cut_block(const struct tk_codec_ceiling *ceiling, const struct tk_blo
     bool is_exact = tk_block_is_exact(block);
     cut->head = block->head;
     cut->count = choose(ceiling->planes, block, &cut->head, cut->sections);
+    if (ceiling->generative) {
+        int rc = model(block, cut, err);
+        if (rc < 0)
+            return rc;
+    }
     uint64_t limit = tk_block_budget_open(budget, &cut->head);
     struct cut tried = *cut;
     uint64_t bytes;
     bool fits = tk_block_budget_fit(limit, &tried.head, tried.sections, &tried.count, &bytes);
-    if (is_exact && (!fits || is_inexact(block, &tried))) {
+    if (is_exact && !ceiling->generative && (!fits || is_inexact(block, &tried))) {
         uint32_t planes = ceiling->planes > 0 ? ceiling->planes : ALL_PLANES;
-        int rc = recode(block, planes, cut, err);
-        if (rc < 0)
+        int rc = recode(block, &(struct tk_codec_options){.planes = planes}, cut, err);
+        if (rc < 0 && rc != -EBADMSG) /* what is damaged stays as it is */
             return rc;
     }
     if (!tk_block_budget_fit(limit, &cut->head, cut->sections, &cut->count, &bytes)) {
