@@ -15,6 +15,11 @@
 #define MAX_WIDTH     400
 #define DEFAULT_WIDTH 80
 
+/* Loaded when a text needs them: they take longer than the start of many a step. */
+struct tk_look_types {
+    locale_t locale; /* 0 = not yet */
+};
+
 static bool locale_is_utf8(void)
 {
     static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
@@ -47,8 +52,8 @@ void tk_look_init_plain(struct tk_look *look, bool utf8, int width)
 {
     *look = (struct tk_look){.width = bounded(width)};
     if (utf8)
-        look->locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
-    look->utf8 = look->locale != (locale_t)0;
+        look->types = calloc(1, sizeof(*look->types));
+    look->utf8 = look->types != NULL;
 }
 
 void tk_look_init(struct tk_look *look, int fd)
@@ -61,14 +66,19 @@ void tk_look_init(struct tk_look *look, int fd)
 
 void tk_look_release(struct tk_look *look)
 {
-    if (look->locale)
-        freelocale(look->locale);
+    if (look->types && look->types->locale)
+        freelocale(look->types->locale);
+    free(look->types);
     *look = (struct tk_look){0};
 }
 
 locale_t tk_look_enter(const struct tk_look *look)
 {
-    return look->utf8 ? uselocale(look->locale) : (locale_t)0;
+    if (!look->types)
+        return (locale_t)0;
+    if (!look->types->locale)
+        look->types->locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+    return look->types->locale ? uselocale(look->types->locale) : (locale_t)0;
 }
 
 void tk_look_leave(locale_t before)

@@ -11,8 +11,8 @@
 struct tk_look {
     bool colour;
     bool utf8;
-    int width;       /* columns, 40..400 */
-    locale_t locale; /* UTF-8 character types; owned; 0 when utf8 is false */
+    int width;                   /* columns, 40..400 */
+    struct tk_look_types *types; /* of UTF-8 characters; owned; NULL when utf8 is false */
 };
 
 /* Find out for the descriptor: colours on a terminal that is no TERM=dumb, unless NO_COLOR is set

@@ -47,8 +47,24 @@ static size_t take_cell(tk_str text, int *ret_columns)
     return sequence;
 }
 
+static bool is_printable_ascii(char c)
+{
+    return c >= ' ' && c <= '~';
+}
+
+/* Most text is: it is as wide as it is long, and no character types need be loaded for it. */
+static bool is_plain(tk_str text)
+{
+    size_t i = 0;
+    while (i < text.n && is_printable_ascii(text.p[i]))
+        i++;
+    return i == text.n;
+}
+
 int tk_text_width(const struct tk_look *look, tk_str text)
 {
+    if (is_plain(text))
+        return (int)text.n;
     locale_t before = tk_look_enter(look);
     int width = 0;
     while (text.n > 0) {
@@ -67,13 +83,12 @@ static bool is_space(char c)
     return c == '\t' || c == '\n' || c == '\r' || c == ' ';
 }
 
-static bool is_printable_ascii(char c)
-{
-    return c >= ' ' && c <= '~';
-}
-
 void tk_text_put_clean(struct tk_buf *out, const struct tk_look *look, tk_str text)
 {
+    if (is_plain(text)) {
+        tk_buf_put(out, text);
+        return;
+    }
     locale_t before = tk_look_enter(look);
     while (text.n > 0) {
         int columns = -1;
@@ -97,6 +112,10 @@ void tk_text_put_clean(struct tk_buf *out, const struct tk_look *look, tk_str te
 /* Bytes of the longest front of `text` that takes at most `width` columns. */
 static size_t fitting(const struct tk_look *look, tk_str text, int width)
 {
+    if (is_plain(text)) {
+        size_t columns = width > 0 ? (size_t)width : 0;
+        return text.n < columns ? text.n : columns;
+    }
     locale_t before = tk_look_enter(look);
     size_t used = 0;
     while (used < text.n) {
