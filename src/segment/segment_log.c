@@ -10,7 +10,9 @@
 
 #include <libdeflate.h>
 
-#define MAGIC_FILE  "TKSPANS1"
+#include "segment/log_pack.h"
+
+#define MAGIC_FILE  "TKSPANS2"
 #define MAGIC_BLOCK 0x4B4C4254U /* "TBLK" */
 
 /* What is counted. */
@@ -26,6 +28,8 @@ enum count {
     COUNT_COUNT,
 };
 
+#define PARTS_MAX 24
+
 struct head {
     uint32_t magic;
     uint32_t crc;   /* of all behind it, the rest of the head too */
@@ -33,36 +37,55 @@ struct head {
     uint64_t text_bytes;
     uint32_t before[COUNT_COUNT]; /* items that came in earlier blocks */
     uint32_t added[COUNT_COUNT];
+    uint8_t forms[PARTS_MAX]; /* in which each of the parts is packed */
 };
 
 #define CRC_FROM offsetof(struct head, bytes)
 
-/* The arrays of a batch: texts come behind them. */
+/* The arrays of a batch: texts come behind them. The ends of attributes stand before these. */
 static const struct part {
     size_t at; /* of the pointer in the batch */
     size_t width;
     enum count count;
+    enum tk_log_kind kind;
 } parts[] = {
-#define PART(member, count)                                                                        \
+#define PART(member, count, kind)                                                                  \
     {                                                                                              \
         offsetof(struct tk_span_batch, member), sizeof(*((struct tk_span_batch *)0)->member),      \
-            count                                                                                  \
+            count, kind                                                                            \
     }
-    PART(trace_ids, ROWS),      PART(span_ids, ROWS),
-    PART(parent_ids, ROWS),     PART(start_ns, ROWS),
-    PART(duration_ns, ROWS),    PART(names, ROWS),
-    PART(scope_ids, ROWS),      PART(messages, ROWS),
-    PART(trace_states, ROWS),   PART(flags, ROWS),
-    PART(kinds, ROWS),          PART(statuses, ROWS),
-    PART(dropped_attrs, ROWS),  PART(dropped_events, ROWS),
-    PART(dropped_links, ROWS),  PART(attr_ends, ROWS),
-    PART(event_ends, ROWS),     PART(link_ends, ROWS),
-    PART(attrs, ATTRS),         PART(side_attrs, SIDE_ATTRS),
-    PART(events, EVENTS),       PART(links, LINKS),
-    PART(resources, RESOURCES), PART(scopes, SCOPES),
+#define COLUMN(member)       PART(member, ROWS, TK_LOG_NUMBERS)
+#define ITEMS(member, count) PART(member, count, TK_LOG_ITEMS)
+    PART(trace_ids, ROWS, TK_LOG_IDS),
+    COLUMN(span_ids),
+    COLUMN(parent_ids),
+    COLUMN(start_ns),
+    COLUMN(duration_ns),
+    COLUMN(names),
+    COLUMN(scope_ids),
+    COLUMN(messages),
+    COLUMN(trace_states),
+    COLUMN(flags),
+    COLUMN(kinds),
+    COLUMN(statuses),
+    COLUMN(dropped_attrs),
+    COLUMN(dropped_events),
+    COLUMN(dropped_links),
+    COLUMN(attr_ends),
+    COLUMN(event_ends),
+    COLUMN(link_ends),
+    PART(attrs, ATTRS, TK_LOG_ATTRS),
+    ITEMS(side_attrs, SIDE_ATTRS),
+    ITEMS(events, EVENTS),
+    ITEMS(links, LINKS),
+    ITEMS(resources, RESOURCES),
+    ITEMS(scopes, SCOPES),
 #undef PART
+#undef COLUMN
+#undef ITEMS
 };
 
+_Static_assert(TK_COUNTOF(parts) == PARTS_MAX, "a form for each part");
 _Static_assert(sizeof(struct tk_attr) == 16 && sizeof(struct tk_span_event) == 24 &&
                    sizeof(struct tk_span_link) == 48 && sizeof(struct tk_span_resource) == 24 &&
                    sizeof(struct tk_span_scope) == 28,
@@ -73,6 +96,19 @@ static char *array_of(const struct tk_span_batch *batch, const struct part *part
     char *p;
     memcpy(&p, (const char *)batch + part->at, sizeof(p));
     return p;
+}
+
+static struct tk_log_items items_of(const struct tk_span_batch *batch, const struct part *part,
+                                    const struct head *head)
+{
+    struct tk_log_items items = {
+        .kind = part->kind, .width = part->width, .n = head->added[part->count]};
+    if (part->kind == TK_LOG_ATTRS) {
+        items.ends = batch->attr_ends + head->before[ROWS];
+        items.rows = head->added[ROWS];
+        items.begin = head->before[ATTRS];
+    }
+    return items;
 }
 
 static void counts_of(const struct tk_span_batch *batch, uint32_t counts[COUNT_COUNT])
@@ -106,7 +142,7 @@ static void set_mark(struct tk_log_mark *mark, const struct tk_span_batch *batch
     mark->texts = batch->texts.count;
 }
 
-static const struct tk_text_item *items_of(const struct tk_texts *texts)
+static const struct tk_text_item *texts_of(const struct tk_texts *texts)
 {
     return (const struct tk_text_item *)(const void *)texts->items.p;
 }
@@ -135,22 +171,39 @@ static int write_all(int fd, struct iovec *parts_at, int n, struct tk_err *err)
     return 0;
 }
 
-#define VECTORS (TK_COUNTOF(parts) + 4) /* magic, head, items of texts, texts */
+/* Pack what is new since the mark into `out`; texts, which nobody packs, are left out. */
+static int pack_parts(const struct tk_span_batch *batch, struct head *head, struct tk_buf *out,
+                      struct tk_err *err)
+{
+    size_t bound = 0;
+    for (size_t i = 0; i < TK_COUNTOF(parts); i++) {
+        struct tk_log_items items = items_of(batch, &parts[i], head);
+        bound += tk_log_pack_bound(&items);
+    }
+    tk_buf_reset(out);
+    char *to = tk_buf_reserve(out, bound);
+    if (!to)
+        return tk_buf_check(out, "log of spans", err);
+    char *begin = to;
+    for (size_t i = 0; i < TK_COUNTOF(parts); i++) {
+        struct tk_log_items items = items_of(batch, &parts[i], head);
+        const char *from = array_of(batch, &parts[i]) + head->before[parts[i].count] * items.width;
+        to = tk_log_pack(&items, from, to, &head->forms[i]);
+    }
+    out->n += (size_t)(to - begin);
+    return 0;
+}
 
-/* What is new since the mark, behind the head; returns how many vectors. */
-static int gather(const struct tk_span_batch *batch, struct head *head, struct iovec *to)
+#define VECTORS 5 /* magic, head, parts, items of texts, texts */
+
+/* What goes behind the head; returns how many vectors. */
+static int gather(const struct tk_span_batch *batch, struct head *head, const struct tk_buf *packed,
+                  struct iovec *to)
 {
     int n = 0;
-    for (size_t i = 0; i < TK_COUNTOF(parts); i++) {
-        size_t before = head->before[parts[i].count];
-        size_t added = head->added[parts[i].count];
-        if (added == 0)
-            continue;
-        to[n++] = (struct iovec){array_of(batch, &parts[i]) + before * parts[i].width,
-                                 added * parts[i].width};
-    }
+    to[n++] = (struct iovec){packed->p, packed->n};
     if (head->added[TEXTS] > 0) {
-        const struct tk_text_item *items = items_of(&batch->texts);
+        const struct tk_text_item *items = texts_of(&batch->texts);
         const struct tk_text_item *first = &items[head->before[TEXTS]];
         const struct tk_text_item *last = &items[batch->texts.count - 1];
         head->text_bytes = last->offset + last->n - first->offset;
@@ -164,43 +217,51 @@ static int gather(const struct tk_span_batch *batch, struct head *head, struct i
     return n;
 }
 
+/* Write a block, at the end of the file. */
+static int write_block(int fd, struct head *head, struct iovec *vectors, int begin, int n,
+                       struct tk_err *err)
+{
+    vectors[begin] = (struct iovec){head, sizeof(*head)};
+    for (int i = 1; i <= n; i++)
+        head->bytes += vectors[begin + i].iov_len;
+    head->crc = libdeflate_crc32(0, (const char *)head + CRC_FROM, sizeof(*head) - CRC_FROM);
+    for (int i = 1; i <= n; i++) {
+        head->crc =
+            libdeflate_crc32(head->crc, vectors[begin + i].iov_base, vectors[begin + i].iov_len);
+    }
+    return write_all(fd, vectors, begin + 1 + n, err);
+}
+
 int tk_segment_log_append(int fd, const struct tk_span_batch *batch, struct tk_log_mark *mark,
-                          struct tk_err *err)
+                          struct tk_buf *scratch, struct tk_err *err)
 {
     struct iovec vectors[VECTORS];
     struct head head = {.magic = MAGIC_BLOCK};
-    bool is_new = mark->bytes == 0;
+    int begin = mark->bytes == 0 ? 1 : 0;
     counts_of_mark(mark, head.before);
     counts_of(batch, head.added);
     for (size_t i = 0; i < COUNT_COUNT; i++)
         head.added[i] -= head.before[i];
     if (head.added[ROWS] == 0)
         return 0;
-    int begin = is_new ? 1 : 0;
+    int rc = pack_parts(batch, &head, scratch, err);
+    if (rc < 0)
+        return rc;
     /* NOLINTNEXTLINE(performance-no-int-to-ptr) */
     vectors[0] = (struct iovec){(void *)(uintptr_t)MAGIC_FILE, sizeof(MAGIC_FILE) - 1};
-    vectors[begin] = (struct iovec){&head, sizeof(head)};
-    int n = gather(batch, &head, vectors + begin + 1);
-    for (int i = 0; i < n; i++)
-        head.bytes += vectors[begin + 1 + i].iov_len;
-    head.crc = libdeflate_crc32(0, (const char *)&head + CRC_FROM, sizeof(head) - CRC_FROM);
-    for (int i = 0; i < n; i++) {
-        head.crc = libdeflate_crc32(head.crc, vectors[begin + 1 + i].iov_base,
-                                    vectors[begin + 1 + i].iov_len);
-    }
-    int rc = write_all(fd, vectors, begin + 1 + n, err);
+    int n = gather(batch, &head, scratch, vectors + begin + 1);
+    rc = write_block(fd, &head, vectors, begin, n, err);
     if (rc < 0) {
         if (ftruncate(fd, (off_t)mark->bytes) < 0)
             return tk_fail(err, -EIO, "log of spans: a block could not be written nor taken back");
         return rc;
     }
-    uint64_t magic = is_new ? sizeof(MAGIC_FILE) - 1 : 0;
+    uint64_t magic = begin > 0 ? sizeof(MAGIC_FILE) - 1 : 0;
     set_mark(mark, batch, mark->bytes + magic + sizeof(head) + head.bytes);
     return 0;
 }
 
-/* Reading
- * ------------------------------------------------------------------------------------------ */
+/* Reading -------------------------------------------------------------------------------------- */
 
 static bool has_room(const struct tk_span_batch *batch, const struct head *head)
 {
@@ -215,15 +276,6 @@ static bool has_room(const struct tk_span_batch *batch, const struct head *head)
             return false;
     }
     return true;
-}
-
-/* The bytes that the counts of a head ask for are those that it says. */
-static bool fits(const struct head *head)
-{
-    uint64_t bytes = head->text_bytes + (uint64_t)head->added[TEXTS] * sizeof(struct tk_text_item);
-    for (size_t i = 0; i < TK_COUNTOF(parts); i++)
-        bytes += (uint64_t)head->added[parts[i].count] * parts[i].width;
-    return bytes == head->bytes && head->text_bytes <= UINT32_MAX;
 }
 
 static bool attrs_ok(const struct tk_span_batch *batch, const struct tk_attr *attrs, uint32_t from,
@@ -322,24 +374,31 @@ static int add_texts(struct tk_span_batch *batch, const struct head *head, tk_st
     return 0;
 }
 
-static int add_block(struct tk_span_batch *batch, const struct head *head, const char *from,
+/* Take the arrays from the front of `*rest` to where the batch ends. */
+static bool unpack_parts(struct tk_span_batch *batch, const struct head *head, tk_str *rest)
+{
+    size_t rows = batch->rows + head->added[ROWS];
+    batch->used_rows = rows > batch->used_rows ? rows : batch->used_rows;
+    for (size_t i = 0; i < TK_COUNTOF(parts); i++) {
+        struct tk_log_items items = items_of(batch, &parts[i], head);
+        char *to = array_of(batch, &parts[i]) + head->before[parts[i].count] * items.width;
+        if (!tk_log_unpack(&items, head->forms[i], rest, to))
+            return false;
+    }
+    return true;
+}
+
+static int add_block(struct tk_span_batch *batch, const struct head *head, tk_str rest,
                      struct tk_err *err)
 {
-    for (size_t i = 0; i < TK_COUNTOF(parts); i++) {
-        size_t n = head->added[parts[i].count] * parts[i].width;
-        if (n > 0) {
-            memcpy(array_of(batch, &parts[i]) + head->before[parts[i].count] * parts[i].width, from,
-                   n);
-        }
-        from += n;
-    }
     size_t items = head->added[TEXTS] * sizeof(struct tk_text_item);
-    int rc = add_texts(batch, head, (tk_str){from, items},
-                       (tk_str){from + items, (size_t)head->text_bytes}, err);
+    if (!unpack_parts(batch, head, &rest) || rest.n < items || rest.n - items != head->text_bytes)
+        return tk_fail(err, -EBADMSG, "log of spans: a block does not hold what it says");
+    int rc = add_texts(batch, head, (tk_str){rest.p, items},
+                       (tk_str){rest.p + items, (size_t)head->text_bytes}, err);
     if (rc < 0)
         return rc;
     batch->rows += head->added[ROWS];
-    batch->used_rows = batch->rows > batch->used_rows ? batch->rows : batch->used_rows;
     batch->attr_count += head->added[ATTRS];
     batch->side_attr_count += head->added[SIDE_ATTRS];
     batch->event_count += head->added[EVENTS];
@@ -364,11 +423,11 @@ static int take_block(tk_str *rest, struct tk_span_batch *batch, struct tk_err *
             head.crc)
         return 1;
     counts_of(batch, here);
-    if (memcmp(here, head.before, sizeof(here)) != 0 || !fits(&head))
+    if (memcmp(here, head.before, sizeof(here)) != 0)
         return tk_fail(err, -EBADMSG, "log of spans: a block does not follow the one before");
     if (!has_room(batch, &head))
         return tk_fail(err, -ENOBUFS, "log of spans: no room for its rows");
-    int rc = add_block(batch, &head, rest->p + sizeof(head), err);
+    int rc = add_block(batch, &head, (tk_str){rest->p + sizeof(head), (size_t)head.bytes}, err);
     *rest = (tk_str){rest->p + sizeof(head) + head.bytes, rest->n - sizeof(head) - head.bytes};
     return rc;
 }

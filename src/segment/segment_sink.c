@@ -28,7 +28,10 @@
 #define AGE_USUAL_NS (10 * INT64_C(1000000000))
 #define QUEUE_USUAL  2
 #define JOBS_MAX     64
-#define RETRY_NS     (500 * TK_NS_PER_MS) /* after a segment that could not be written */
+#define SCRATCH_KEPT                                                                               \
+    ((size_t)4 << 20)                 /* after a commit; those of large requests are given back    \
+                                       */
+#define RETRY_NS (500 * TK_NS_PER_MS) /* after a segment that could not be written */
 
 struct job {
     struct job *next;
@@ -48,7 +51,8 @@ struct job {
 struct tk_segment_sink {
     int dirfd; /* own */
     struct tk_segment_opts opts;
-    struct job *current; /* of the owner */
+    struct job *current;   /* of the owner */
+    struct tk_buf scratch; /* likewise, for its log */
 
     pthread_mutex_t mutex;
     pthread_cond_t work; /* for the writer: a job or the end; for the owner: a job is done */
@@ -230,6 +234,7 @@ int tk_segment_sink_new(int dirfd, const struct tk_segment_opts *opts,
         return tk_fail(err, -ENOMEM, "segments: out of memory");
     sink->dirfd = -1;
     sink->opts = *opts;
+    tk_buf_init(&sink->scratch, INT32_MAX);
     sink->opts.segment_rows = opts->segment_rows ? opts->segment_rows : ROWS_USUAL;
     sink->opts.segment_age_ns = opts->segment_age_ns ? opts->segment_age_ns : AGE_USUAL_NS;
     sink->opts.queue = opts->queue ? opts->queue : QUEUE_USUAL;
@@ -285,6 +290,7 @@ void tk_segment_sink_free(struct tk_segment_sink *sink)
     }
     (void)pthread_mutex_destroy(&sink->mutex);
     (void)pthread_cond_destroy(&sink->work);
+    tk_buf_release(&sink->scratch);
     tk_fd_close(&sink->dirfd);
     free(sink);
 }
@@ -316,7 +322,9 @@ int tk_segment_sink_commit(struct tk_segment_sink *sink, struct tk_err *err)
     if (sink->opts.no_log || sink->opts.ack == TK_ACK_MEMORY)
         return 0;
     uint64_t before = job->mark.bytes;
-    int rc = tk_segment_log_append(job->fd, job->batch, &job->mark, err);
+    int rc = tk_segment_log_append(job->fd, job->batch, &job->mark, &sink->scratch, err);
+    if (sink->scratch.cap > SCRATCH_KEPT)
+        tk_buf_release(&sink->scratch);
     if (rc < 0)
         return rc;
     (void)pthread_mutex_lock(&sink->mutex);

@@ -9,7 +9,7 @@
 
 #include "segment/segment_log.h"
 
-#define HEAD  88 /* of a block; its checksum stands at 4, its length at 8 */
+#define HEAD  112 /* of a block; its checksum stands at 4, its length at 8 */
 #define MAGIC 8
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

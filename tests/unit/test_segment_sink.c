@@ -332,13 +332,15 @@ static void a_full_disk_leaves_the_rows_before_it(void **state)
     struct span_texts before = {0};
     struct span_texts after = {0};
     TK_CLEANUP(tk_span_batch_freep) struct tk_span_batch *batch;
+    TK_CLEANUP(tk_buf_release) struct tk_buf scratch;
     struct tk_log_mark mark = {0};
+    tk_buf_init(&scratch, 1 << 24);
     place_make(&place);
     assert_int_equal(tk_span_batch_new(1000, &batch, &err), 0);
     int fd = openat(place.fd, "log", O_RDWR | O_CREAT | O_APPEND, 0600);
     assert_true(fd >= 0);
     mix_fill(batch, 3, 20);
-    assert_int_equal(tk_segment_log_append(fd, batch, &mark, &err), 0);
+    assert_int_equal(tk_segment_log_append(fd, batch, &mark, &scratch, &err), 0);
     span_texts_add_all(&before, batch);
     /* As a disk with room for a part of the next block: the limit of a file's size. */
     struct rlimit old;
@@ -348,12 +350,12 @@ static void a_full_disk_leaves_the_rows_before_it(void **state)
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
     mix_fill(batch, 4, 100);
     struct tk_log_mark failed = mark;
-    int rc = tk_segment_log_append(fd, batch, &failed, &err);
+    int rc = tk_segment_log_append(fd, batch, &failed, &scratch, &err);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
     assert_int_equal(rc, -EFBIG);
     assert_memory_equal(&failed, &mark, sizeof(mark));
     /* What follows is not lost for it. */
-    assert_int_equal(tk_segment_log_append(fd, batch, &failed, &err), 0);
+    assert_int_equal(tk_segment_log_append(fd, batch, &failed, &scratch, &err), 0);
     span_texts_release(&before);
     span_texts_add_all(&before, batch);
     TK_CLEANUP(tk_span_batch_freep) struct tk_span_batch *again;
