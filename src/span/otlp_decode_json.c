@@ -271,6 +271,18 @@ static const struct member attr_members[] = {
     MEMBER("value", read_attr_value),
 };
 
+/* Append the attribute to the last span. */
+static int add_attr(struct tk_otlp_reader *reader, struct target *target)
+{
+    struct tk_attr cut;
+    struct tk_attr *attr = tk_otlp_next_attr(reader, &cut);
+    if (!attr)
+        return -ENOBUFS;
+    *attr = target->attr;
+    tk_otlp_end_attr(reader, attr == &cut, target->cut);
+    return 0;
+}
+
 static int read_attr(struct reading *reading, void *into)
 {
     struct target *target = into;
@@ -288,7 +300,7 @@ static int read_attr(struct reading *reading, void *into)
         tk_otlp_is_service_name(reader, target->attr.key))
         *target->service = target->attr.text;
     return target->range ? tk_otlp_add_side_attr(reader, target->range, &target->attr)
-                         : tk_otlp_add_attr(reader, target->cut, &target->attr);
+                         : add_attr(reader, target);
 }
 
 /* Those of an event, a link, a resource or a scope. */

@@ -344,14 +344,14 @@ int tk_otlp_end_span(struct tk_otlp_reader *reader, const struct tk_otlp_span *s
     batch->start_ns[row] = (int64_t)span->start_ns;
     batch->duration_ns[row] = ends_early ? 0 : (int64_t)(span->end_ns - span->start_ns);
     batch->names[row] = tk_otlp_text(reader, span->name);
-    batch->messages[row] = tk_otlp_text(reader, span->message);
-    batch->trace_states[row] = tk_otlp_text(reader, span->trace_state);
-    batch->flags[row] = span->flags;
+    tk_span_set_rare(&batch->messages[row], tk_otlp_text(reader, span->message));
+    tk_span_set_rare(&batch->trace_states[row], tk_otlp_text(reader, span->trace_state));
+    tk_span_set_rare(&batch->flags[row], span->flags);
     batch->kinds[row] = known(span->kind, TK_SPAN_KIND_COUNT);
     batch->statuses[row] = known(span->status, TK_SPAN_STATUS_COUNT);
-    batch->dropped_attrs[row] = span->dropped_attrs + span->cut_attrs;
-    batch->dropped_events[row] = span->dropped_events;
-    batch->dropped_links[row] = span->dropped_links + span->bad_links;
+    tk_span_set_rare(&batch->dropped_attrs[row], span->dropped_attrs + span->cut_attrs);
+    tk_span_set_rare(&batch->dropped_events[row], span->dropped_events);
+    tk_span_set_rare(&batch->dropped_links[row], span->dropped_links + span->bad_links);
 
     tally->spans++;
     tally->by_reason[TK_SPAN_ENDS_EARLY] += ends_early;

@@ -115,21 +115,27 @@ uint32_t tk_otlp_text(struct tk_otlp_reader *reader, tk_str text);
 TK_MUST_USE int tk_otlp_add_side_attr(struct tk_otlp_reader *reader, struct tk_attr_range *range,
                                       const struct tk_attr *attr);
 
-/* Append one to the last span; `cut` counts those that are too many. */
-TK_MUST_USE static inline int tk_otlp_add_attr(struct tk_otlp_reader *reader, uint32_t *cut,
-                                               const struct tk_attr *attr)
+/* Where the next attribute of the last span goes: `cut` when it has too many. NULL when the batch
+ * is full. */
+TK_MUST_USE static inline struct tk_attr *tk_otlp_next_attr(const struct tk_otlp_reader *reader,
+                                                            struct tk_attr *cut)
+{
+    const struct tk_span_batch *batch = reader->batch;
+    if (batch->attr_count - batch->row_mark.attrs == TK_OTLP_MAX_ATTRS)
+        return cut;
+    return batch->attr_count < batch->max_attrs ? &batch->attrs[batch->attr_count] : NULL;
+}
+
+/* The attribute is there; one that was too many is counted. */
+static inline void tk_otlp_end_attr(struct tk_otlp_reader *reader, bool is_cut, uint32_t *cut_count)
 {
     struct tk_span_batch *batch = reader->batch;
-    if (batch->attr_count - batch->row_mark.attrs == TK_OTLP_MAX_ATTRS) {
-        (*cut)++;
+    if (is_cut) {
+        (*cut_count)++;
         reader->has_cut = true;
-        return 0;
+        return;
     }
-    if (batch->attr_count == batch->max_attrs)
-        return -ENOBUFS;
-    batch->attrs[batch->attr_count++] = *attr;
-    batch->attr_ends[batch->rows - 1] = batch->attr_count;
-    return 0;
+    batch->attr_ends[batch->rows - 1] = ++batch->attr_count;
 }
 
 /* Heads ------------------------------------------------------------------------------------- */

@@ -128,17 +128,22 @@ size_t tk_span_batch_bytes(const struct tk_span_batch *batch)
            batch->texts.items.n;
 }
 
+static void set_mark(const struct tk_span_batch *batch, struct tk_span_mark *mark)
+{
+    mark->rows = batch->rows;
+    mark->attrs = batch->attr_count;
+    mark->side_attrs = batch->side_attr_count;
+    mark->events = batch->event_count;
+    mark->links = batch->link_count;
+    mark->resources = batch->resource_count;
+    mark->scopes = batch->scope_count;
+}
+
 struct tk_span_mark tk_span_batch_mark(const struct tk_span_batch *batch)
 {
-    return (struct tk_span_mark){
-        .rows = batch->rows,
-        .attrs = batch->attr_count,
-        .side_attrs = batch->side_attr_count,
-        .events = batch->event_count,
-        .links = batch->link_count,
-        .resources = batch->resource_count,
-        .scopes = batch->scope_count,
-    };
+    struct tk_span_mark mark;
+    set_mark(batch, &mark);
+    return mark;
 }
 
 void tk_span_batch_rewind(struct tk_span_batch *batch, const struct tk_span_mark *mark)
@@ -154,7 +159,7 @@ void tk_span_batch_rewind(struct tk_span_batch *batch, const struct tk_span_mark
 
 /* A row ------------------------------------------------------------------------------------- */
 
-/* Zero the columns of a row that began before. */
+/* Zero the columns of a row that began before; those that most spans leave zero are read only. */
 static void clear_row(struct tk_span_batch *batch, size_t row)
 {
     memset(batch->trace_ids[row], 0, sizeof(batch->trace_ids[row]));
@@ -164,24 +169,21 @@ static void clear_row(struct tk_span_batch *batch, size_t row)
     batch->duration_ns[row] = 0;
     batch->names[row] = 0;
     batch->scope_ids[row] = 0;
-    batch->messages[row] = 0;
-    batch->trace_states[row] = 0;
-    batch->flags[row] = 0;
+    tk_span_set_rare(&batch->messages[row], 0);
+    tk_span_set_rare(&batch->trace_states[row], 0);
+    tk_span_set_rare(&batch->flags[row], 0);
     batch->kinds[row] = 0;
     batch->statuses[row] = 0;
-    batch->dropped_attrs[row] = 0;
-    batch->dropped_events[row] = 0;
-    batch->dropped_links[row] = 0;
-    batch->attr_ends[row] = 0;
-    batch->event_ends[row] = 0;
-    batch->link_ends[row] = 0;
+    tk_span_set_rare(&batch->dropped_attrs[row], 0);
+    tk_span_set_rare(&batch->dropped_events[row], 0);
+    tk_span_set_rare(&batch->dropped_links[row], 0);
 }
 
 int tk_span_batch_begin(struct tk_span_batch *batch)
 {
     if (batch->rows == batch->max_rows)
         return -ENOBUFS;
-    batch->row_mark = tk_span_batch_mark(batch);
+    set_mark(batch, &batch->row_mark);
     size_t row = batch->rows++;
     if (row < batch->used_rows) {
         clear_row(batch, row);
