@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/arena.h"
 #include "base/buf.h"
 #include "base/compiler.h"
 #include "base/err.h"
@@ -93,10 +94,22 @@ struct tk_segment_summary {
 /* {"version":1,"spans":12,"first_ns":...,"last_ns":...,"replaces":[3,4]} */
 void tk_segment_summary_put(const struct tk_segment_summary *summary, struct tk_buf *out);
 
+/* Memory that writing takes, kept from one file to the next: pages that are touched already cost
+ * nothing. Zeroed at first. */
+struct tk_columns_memory {
+    struct tk_arena plan;    /* what lives as long as a file is written */
+    struct tk_arena scratch; /* of one group of columns */
+    struct tk_texts made;    /* numbers and structures as text */
+};
+
+/* Give it back; it may be used again. */
+void tk_columns_memory_release(struct tk_columns_memory *memory);
+
 struct tk_columns_opts {
     int level;                /* of zstd; 0 = 3 */
     const uint32_t *replaces; /* numbers of segments whose rows these are */
     size_t replace_count;
+    struct tk_columns_memory *memory; /* for one writer at a time; NULL = of its own */
 };
 
 /* Write all rows of a batch, at least one, as a file to the sink. */

@@ -34,13 +34,10 @@ struct tk_columns {
     struct tk_promotion spans, resources;
     struct tk_parquet_writer *writer;
 
-    struct tk_texts made;
+    struct tk_columns_memory *memory;
     struct tk_map nested; /* hash of type and text of an array or a map -> made text and letter */
     struct tk_attr_coder coder;
     struct tk_buf text; /* scratch */
-
-    struct tk_arena plan;    /* what lives as long as this */
-    struct tk_arena scratch; /* of one group of columns */
 };
 
 /* Row of the batch that is row `i` of the file. */
@@ -54,7 +51,7 @@ static inline size_t tk_columns_row(const struct tk_columns *columns, size_t i)
 void *tk_columns_alloc(struct tk_columns *columns, size_t count, size_t size, struct tk_err *err);
 
 /* The number of a copy of `text`; 0, the empty text, when there is no room: the file is then not
- * finished (columns->made.full). */
+ * finished (its texts are full). */
 uint32_t tk_columns_make(struct tk_columns *columns, tk_str text);
 
 /* The number of the text of an attribute value, and its letter. */

@@ -11,7 +11,7 @@ uint32_t *tk_columns_weights(struct tk_columns *columns, struct tk_err *err)
 {
     const struct tk_span_batch *batch = columns->batch;
     uint32_t *weights =
-        tk_arena_alloc(&columns->plan, (batch->resource_count + 1U) * sizeof(*weights));
+        tk_arena_alloc(&columns->memory->plan, (batch->resource_count + 1U) * sizeof(*weights));
     if (!weights) {
         (void)tk_fail(err, -ENOMEM, "resources: out of memory");
         return NULL;
@@ -175,7 +175,7 @@ int tk_columns_put_scopes(struct tk_columns *columns, struct tk_err *err)
 {
     int rc = put_fixed(columns, err);
     for (size_t i = 0; rc == 0 && i < columns->resources.count; i++) {
-        tk_arena_reset(&columns->scratch);
+        tk_arena_reset(&columns->memory->scratch);
         rc = put_promoted(columns, i, err);
     }
     return rc;

@@ -15,7 +15,7 @@
 
 void *tk_columns_alloc(struct tk_columns *columns, size_t count, size_t size, struct tk_err *err)
 {
-    void *p = tk_arena_alloc(&columns->scratch, (count + 1) * size);
+    void *p = tk_arena_alloc(&columns->memory->scratch, (count + 1) * size);
     if (!p)
         (void)tk_fail(err, -ENOMEM, "%zu spans: out of memory", columns->rows);
     return p;
@@ -28,13 +28,13 @@ static tk_str text_of(void *user, uint32_t id)
     struct tk_columns *columns = user;
     uint32_t own = columns->batch->texts.count;
     if (id >= own)
-        return tk_texts_get(&columns->made, id - own);
+        return tk_texts_get(&columns->memory->made, id - own);
     return tk_texts_get(&columns->batch->texts, id);
 }
 
 uint32_t tk_columns_make(struct tk_columns *columns, tk_str text)
 {
-    uint32_t id = tk_texts_add(&columns->made, text);
+    uint32_t id = tk_texts_add(&columns->memory->made, text);
     return id == TK_TEXTS_NONE ? 0 : columns->batch->texts.count + id;
 }
 
@@ -75,7 +75,7 @@ void tk_columns_put_ids(struct tk_columns *columns, size_t column, const uint32_
                         const uint8_t *def, const uint8_t *rep, size_t n)
 {
     struct tk_parquet_ids texts = {text_of, columns,
-                                   columns->batch->texts.count + columns->made.count, ids};
+                                   columns->batch->texts.count + columns->memory->made.count, ids};
     tk_parquet_add_ids(columns->writer, column, &texts, def, rep, n);
 }
 
@@ -141,7 +141,7 @@ static int order_rows(struct tk_columns *columns, struct trace_ids *ids, struct 
     size_t n = columns->rows;
     uint32_t *ends = tk_columns_alloc(columns, ids->count, sizeof(*ends), err);
     uint32_t *sorted = tk_columns_alloc(columns, n, sizeof(*sorted), err);
-    columns->order = tk_arena_alloc(&columns->plan, n * sizeof(*columns->order));
+    columns->order = tk_arena_alloc(&columns->memory->plan, n * sizeof(*columns->order));
     if (!ends || !sorted || !columns->order)
         return tk_fail(err, -ENOMEM, "%zu spans: out of memory", n);
     memset(ends, 0, (ids->count + 1U) * sizeof(*ends));
@@ -456,7 +456,7 @@ static void promoted_node(const struct tk_promoted *column, struct tk_parquet_no
 static int make_nodes(struct tk_columns *columns, struct tk_err *err)
 {
     size_t n = tk_column_node_count + columns->spans.count + columns->resources.count;
-    columns->nodes = tk_arena_alloc(&columns->plan, n * sizeof(*columns->nodes));
+    columns->nodes = tk_arena_alloc(&columns->memory->plan, n * sizeof(*columns->nodes));
     if (!columns->nodes)
         return tk_fail(err, -ENOMEM, "columns: out of memory");
     memcpy(columns->nodes, tk_column_nodes, tk_column_node_count * sizeof(*columns->nodes));
@@ -474,12 +474,34 @@ static void columns_release(struct tk_columns *columns)
     tk_parquet_writer_free(columns->writer);
     tk_promotion_release(&columns->spans);
     tk_promotion_release(&columns->resources);
-    tk_texts_release(&columns->made);
     tk_map_release(&columns->nested);
     tk_attr_coder_release(&columns->coder);
     tk_buf_release(&columns->text);
-    tk_arena_release(&columns->plan);
-    tk_arena_release(&columns->scratch);
+}
+
+void tk_columns_memory_release(struct tk_columns_memory *memory)
+{
+    tk_arena_release(&memory->plan);
+    tk_arena_release(&memory->scratch);
+    tk_texts_release(&memory->made);
+}
+
+/* Empty it, or reserve it where that was not done yet. */
+static int memory_begin(struct tk_columns_memory *memory, struct tk_err *err)
+{
+    int rc = 0;
+    tk_arena_reset(&memory->plan);
+    tk_arena_reset(&memory->scratch);
+    if (!memory->plan.p)
+        rc = tk_arena_init(&memory->plan, PLAN_BYTES, err);
+    if (rc == 0 && !memory->scratch.p)
+        rc = tk_arena_init(&memory->scratch, SCRATCH_BYTES, err);
+    if (rc < 0)
+        return rc;
+    if (!memory->made.slots)
+        return tk_texts_init(&memory->made, MADE_BYTES, err);
+    tk_texts_reset(&memory->made);
+    return 0;
 }
 
 static int begin(struct tk_columns *columns, const struct tk_parquet_sink *sink, struct tk_err *err)
@@ -490,11 +512,7 @@ static int begin(struct tk_columns *columns, const struct tk_parquet_sink *sink,
                                    .row_group_bytes = SIZE_MAX,
                                    .page_rows = TK_SEGMENT_PAGE_ROWS};
     tk_buf_init(&columns->text, TEXT_MAX);
-    int rc = tk_arena_init(&columns->plan, PLAN_BYTES, err);
-    if (rc == 0)
-        rc = tk_arena_init(&columns->scratch, SCRATCH_BYTES, err);
-    if (rc == 0)
-        rc = tk_texts_init(&columns->made, MADE_BYTES, err);
+    int rc = memory_begin(columns->memory, err);
     if (rc == 0)
         rc = tk_attr_coder_init(&columns->coder, err);
     if (rc < 0)
@@ -502,10 +520,10 @@ static int begin(struct tk_columns *columns, const struct tk_parquet_sink *sink,
     uint32_t *weights = tk_columns_weights(columns, err);
     if (!weights)
         return err->code;
-    rc = tk_promotion_of_spans(columns->batch, &columns->plan, &columns->spans, err);
+    rc = tk_promotion_of_spans(columns->batch, &columns->memory->plan, &columns->spans, err);
     if (rc == 0) {
-        rc = tk_promotion_of_resources(columns->batch, weights, &columns->plan, &columns->resources,
-                                       err);
+        rc = tk_promotion_of_resources(columns->batch, weights, &columns->memory->plan,
+                                       &columns->resources, err);
     }
     if (rc == 0)
         rc = make_nodes(columns, err);
@@ -516,8 +534,8 @@ static int begin(struct tk_columns *columns, const struct tk_parquet_sink *sink,
     return rc;
 }
 
-int tk_columns_write(const struct tk_span_batch *batch, const struct tk_columns_opts *opts,
-                     const struct tk_parquet_sink *sink, struct tk_err *err)
+static int write_columns(struct tk_columns *columns, const struct tk_parquet_sink *sink,
+                         struct tk_err *err)
 {
     static int (*const parts[])(struct tk_columns * columns, struct tk_err * err) = {
         put_plain,
@@ -527,18 +545,28 @@ int tk_columns_write(const struct tk_span_batch *batch, const struct tk_columns_
         tk_columns_put_links,
         put_operations,
     };
-    TK_CLEANUP(columns_release)
-    struct tk_columns columns = {.batch = batch, .opts = opts, .rows = batch->rows};
-    int rc = begin(&columns, sink, err);
+    int rc = begin(columns, sink, err);
     for (size_t i = 0; rc == 0 && i < TK_COUNTOF(parts); i++) {
-        tk_arena_reset(&columns.scratch);
-        rc = parts[i](&columns, err);
+        tk_arena_reset(&columns->memory->scratch);
+        rc = parts[i](columns, err);
     }
-    if (rc == 0 && columns.made.full)
-        rc = tk_fail(err, -ENOMEM, "%zu spans: their values take too much room", batch->rows);
+    if (rc == 0 && columns->memory->made.full)
+        rc = tk_fail(err, -ENOMEM, "%zu spans: their values take too much room", columns->rows);
     if (rc < 0)
         return rc;
-    put_summary(&columns);
-    put_promotions(&columns);
-    return tk_parquet_writer_close(columns.writer, err);
+    put_summary(columns);
+    put_promotions(columns);
+    return tk_parquet_writer_close(columns->writer, err);
+}
+
+int tk_columns_write(const struct tk_span_batch *batch, const struct tk_columns_opts *opts,
+                     const struct tk_parquet_sink *sink, struct tk_err *err)
+{
+    TK_CLEANUP(tk_columns_memory_release) struct tk_columns_memory own = {.plan = {0}};
+    TK_CLEANUP(columns_release)
+    struct tk_columns columns = {.batch = batch,
+                                 .opts = opts,
+                                 .rows = batch->rows,
+                                 .memory = opts->memory ? opts->memory : &own};
+    return write_columns(&columns, sink, err);
 }

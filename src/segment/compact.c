@@ -164,7 +164,8 @@ static int put_segment(struct merging *merging, const struct part *parts, size_t
         return tk_fail(err, -ENOMEM, "segments: out of memory");
     for (size_t i = 0; i < n; i++)
         replaces[i] = parts[i].number;
-    struct tk_columns_opts opts = {merging->opts->level, replaces, n};
+    const struct tk_columns_opts opts = {
+        .level = merging->opts->level, .replaces = replaces, .replace_count = n};
     int rc = tk_segment_reserve(merging->dirfd, &number, &fd, err);
     if (rc == 0) {
         rc = tk_segment_write(merging->dirfd, number, merging->batch, &opts, &bytes, err);

@@ -11,6 +11,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,7 @@
     ((size_t)4 << 20)                 /* after a commit; those of large requests are given back    \
                                        */
 #define RETRY_NS (500 * TK_NS_PER_MS) /* after a segment that could not be written */
+#define IDLE_NS  (30 * TK_NS_PER_S)   /* without a segment: memory goes back */
 
 struct job {
     struct job *next;
@@ -53,6 +55,8 @@ struct tk_segment_sink {
     struct tk_segment_opts opts;
     struct job *current;   /* of the owner */
     struct tk_buf scratch; /* likewise, for its log */
+
+    struct tk_columns_memory memory; /* of the writer */
 
     pthread_mutex_t mutex;
     pthread_cond_t work; /* for the writer: a job or the end; for the owner: a job is done */
@@ -121,12 +125,11 @@ static int sync_log(const struct tk_segment_sink *sink, const struct job *job, b
 static int job_write(struct tk_segment_sink *sink, const struct job *job, uint64_t *ret_bytes,
                      struct tk_err *err)
 {
+    const struct tk_segment_form form = {sink->opts.compress, &sink->memory};
     int rc = 0;
     *ret_bytes = 0;
-    if (job->batch->rows > 0) {
-        rc = tk_segment_write_as(sink->dirfd, job->number, job->batch, sink->opts.compress,
-                                 ret_bytes, err);
-    }
+    if (job->batch->rows > 0)
+        rc = tk_segment_write_as(sink->dirfd, job->number, job->batch, &form, ret_bytes, err);
     if (rc == 0)
         tk_segment_remove(sink->dirfd, TK_SEGMENT_LOG, job->number);
     return rc;
@@ -154,6 +157,21 @@ static void finish_job(struct tk_segment_sink *sink, struct job *job, int rc, ui
     (void)pthread_cond_broadcast(&sink->work);
 }
 
+static void free_spare(struct tk_segment_sink *sink)
+{
+    while (sink->spare) {
+        struct job *job = sink->spare;
+        sink->spare = job->next;
+        job_free(job);
+    }
+}
+
+static struct timespec after(int64_t ns)
+{
+    int64_t at_ns = tk_clock_mono_ns() + ns;
+    return (struct timespec){.tv_sec = at_ns / TK_NS_PER_S, .tv_nsec = at_ns % TK_NS_PER_S};
+}
+
 /* Keep the failure of a job, and wait a while; whether it is to be tried again. Locked. */
 static bool wait_to_retry(struct tk_segment_sink *sink, const struct tk_err *err)
 {
@@ -161,11 +179,28 @@ static bool wait_to_retry(struct tk_segment_sink *sink, const struct tk_err *err
     sink->counts.failures++;
     if (sink->opts.no_log)
         return false;
-    int64_t at_ns = tk_clock_mono_ns() + RETRY_NS;
-    struct timespec at = {.tv_sec = at_ns / TK_NS_PER_S, .tv_nsec = at_ns % TK_NS_PER_S};
-    while (!sink->is_closing && tk_clock_mono_ns() < at_ns)
-        (void)pthread_cond_timedwait(&sink->work, &sink->mutex, &at);
+    struct timespec at = after(RETRY_NS);
+    while (!sink->is_closing && pthread_cond_timedwait(&sink->work, &sink->mutex, &at) != ETIMEDOUT)
+        continue;
     return !sink->is_closing;
+}
+
+/* Wait for a job, or the end. Memory that nobody needed for a while goes back: that of the load
+ * before. Locked. */
+static void wait_for_job(struct tk_segment_sink *sink)
+{
+    struct timespec at = after(IDLE_NS);
+    bool is_idle = false;
+    while (!sink->queue && !sink->is_closing) {
+        if (is_idle) {
+            (void)pthread_cond_wait(&sink->work, &sink->mutex);
+        } else if (pthread_cond_timedwait(&sink->work, &sink->mutex, &at) == ETIMEDOUT) {
+            is_idle = true;
+            free_spare(sink);
+            tk_columns_memory_release(&sink->memory);
+            (void)malloc_trim(0);
+        }
+    }
 }
 
 static void *write_jobs(void *user)
@@ -174,8 +209,7 @@ static void *write_jobs(void *user)
     struct tk_err err = {0};
     (void)pthread_mutex_lock(&sink->mutex);
     for (;;) {
-        while (!sink->queue && !sink->is_closing)
-            (void)pthread_cond_wait(&sink->work, &sink->mutex);
+        wait_for_job(sink);
         struct job *job = sink->queue;
         if (!job)
             break;
@@ -283,11 +317,8 @@ void tk_segment_sink_free(struct tk_segment_sink *sink)
     if (sink->current && sink->current->fd >= 0 && sink->current->mark.bytes == 0)
         tk_segment_remove(sink->dirfd, TK_SEGMENT_LOG, sink->current->number);
     job_free(sink->current);
-    for (struct job *job = sink->spare; job;) {
-        struct job *next = job->next;
-        job_free(job);
-        job = next;
-    }
+    free_spare(sink);
+    tk_columns_memory_release(&sink->memory);
     (void)pthread_mutex_destroy(&sink->mutex);
     (void)pthread_cond_destroy(&sink->work);
     tk_buf_release(&sink->scratch);

@@ -138,15 +138,15 @@ static int write_block(int dirfd, uint32_t number, const struct tk_span_batch *b
 }
 
 int tk_segment_write_as(int dirfd, uint32_t number, const struct tk_span_batch *batch,
-                        const struct tk_codec_options *compress, uint64_t *ret_bytes,
-                        struct tk_err *err)
+                        const struct tk_segment_form *form, uint64_t *ret_bytes, struct tk_err *err)
 {
-    if (compress) {
-        int rc = write_block(dirfd, number, batch, compress, ret_bytes, err);
+    if (form->compress) {
+        int rc = write_block(dirfd, number, batch, form->compress, ret_bytes, err);
         if (rc != -EBADMSG && rc != -EMSGSIZE)
             return rc;
     }
-    return tk_segment_write(dirfd, number, batch, &(struct tk_columns_opts){0}, ret_bytes, err);
+    const struct tk_columns_opts opts = {.memory = form->memory};
+    return tk_segment_write(dirfd, number, batch, &opts, ret_bytes, err);
 }
 
 /* Recovery ------------------------------------------------------------------------------------- */
@@ -164,13 +164,14 @@ struct recovery {
 static int seal_log(struct recovery *recovery, uint32_t number, int fd, struct tk_err *err)
 {
     TK_CLEANUP(tk_span_batch_freep) struct tk_span_batch *batch = NULL;
+    const struct tk_segment_form form = {.compress = recovery->compress};
     struct tk_log_mark mark = {0};
     uint64_t bytes;
     int rc = tk_span_batch_new(LOG_ROWS_MAX, &batch, err);
     if (rc == 0)
         rc = tk_segment_log_read(fd, batch, &mark, err);
     if (rc == 0 && batch->rows > 0) {
-        rc = tk_segment_write_as(recovery->dirfd, number, batch, recovery->compress, &bytes, err);
+        rc = tk_segment_write_as(recovery->dirfd, number, batch, &form, &bytes, err);
         recovery->sealed += rc == 0;
     }
     if (rc == 0)

@@ -13,10 +13,16 @@ TK_MUST_USE int tk_segment_write(int dirfd, uint32_t number, const struct tk_spa
                                  const struct tk_columns_opts *opts, uint64_t *ret_bytes,
                                  struct tk_err *err);
 
-/* The same as a compressed one; as Parquet all the same when `compress` is NULL, or when no block
- * can hold the rows, as with times that lie centuries apart. */
+/* How segments of a sink are written. */
+struct tk_segment_form {
+    const struct tk_codec_options *compress; /* NULL = Parquet */
+    struct tk_columns_memory *memory;        /* as in struct tk_columns_opts */
+};
+
+/* The same in that form; as Parquet all the same when no block can hold the rows, as with times
+ * that lie centuries apart. */
 TK_MUST_USE int tk_segment_write_as(int dirfd, uint32_t number, const struct tk_span_batch *batch,
-                                    const struct tk_codec_options *compress, uint64_t *ret_bytes,
+                                    const struct tk_segment_form *form, uint64_t *ret_bytes,
                                     struct tk_err *err);
 
 /* Write a segment of another folder as segment `number`, as it is stored, with its pages checked

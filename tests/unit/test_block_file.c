@@ -78,11 +78,12 @@ static void compressed_segments_hold_every_field(void **state)
 static void write_spans(const struct place *place, const struct made_span *spans, size_t n)
 {
     struct tk_err err = {0};
+    const struct tk_segment_form form = {.compress = &lossless};
     struct tk_span_batch *batch;
     uint64_t bytes;
     check(tk_span_batch_new(64, &batch, &err), &err);
     made_add(batch, spans, n);
-    check(tk_segment_write_as(place->fd, 1, batch, &lossless, &bytes, &err), &err);
+    check(tk_segment_write_as(place->fd, 1, batch, &form, &bytes, &err), &err);
     assert_true(bytes > 0);
     tk_span_batch_free(batch);
 }
