@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,6 +27,13 @@
 #define MAX_FDS     8192
 #define RECEIPT_MAX 65536
 
+#define KEPT_EACH_MAX (8 << 20)
+#define KEPT_MAX      (32 << 20) /* free memory of each thread */
+
+/* Two batches are most of the memory: short segments, each with 1 % more bytes a span, but room for
+ * a large request. */
+#define SEGMENT_ROWS 65536
+#define REQUEST_ROWS 131072
 #define BLOCK_ROWS   262144
 #define BLOCK_AGE_NS (60 * TK_NS_PER_S)
 
@@ -70,7 +78,7 @@ static const struct tk_opt options[] = {
     {"ui", TK_OPT_STRING, FIELD(ui), "DIR",
      "a web page that the listener of queries shows: a bundle of Jaeger's UI"},
     {"segment-rows", TK_OPT_INT, FIELD(segment_rows), "N",
-     "spans after which a segment is sealed (default 131072; compressed 262144)", .min = 1,
+     "spans after which a segment is sealed (default 65536; compressed 262144)", .min = 1,
      .max = 1 << 20},
     {"segment-age", TK_OPT_DURATION, FIELD(segment_age_ns), "TIME",
      "age at which one is (default 10s; compressed 60s)", .min = TK_NS_PER_MS,
@@ -152,6 +160,10 @@ static int read_options(struct serve_opts *opts, struct tk_server_options *ret_o
     };
     bool listens = false;
     read_compression(opts, &server.segments);
+    if (server.segments.segment_rows == 0) {
+        server.segments.segment_rows = SEGMENT_ROWS;
+        server.segments.batch_rows = REQUEST_ROWS;
+    }
     for (size_t i = 0; i < TK_PROTOCOL_COUNT; i++) {
         const char *text = opts->listen[i] ? opts->listen[i] : defaults[i];
         server.listen[i] = strcmp(text, "off") == 0 ? NULL : text;
@@ -347,6 +359,14 @@ static int load_site(const char *folder, struct tk_site **ret_site, struct tk_er
     return 0;
 }
 
+/* What segments and large requests take is kept for the next ones, and given back by a sink that is
+ * idle (segment_sink.c): a page that comes anew costs a fault and a clearing. */
+static void keep_memory(void)
+{
+    (void)mallopt(M_MMAP_THRESHOLD, KEPT_EACH_MAX);
+    (void)mallopt(M_TRIM_THRESHOLD, KEPT_MAX);
+}
+
 /* The command ------------------------------------------------------------------------------- */
 
 /* A descriptor that can be read when the server is to end. */
@@ -399,6 +419,7 @@ static int run(const struct tk_cmd *cmd, int argc, char **argv)
     if (read_options(&opts, &server, &err) < 0)
         return tk_cmd_usage(cmd, "%s", err.msg);
     (void)tk_fd_limit_raise(MAX_FDS);
+    keep_memory();
     struct tk_site *site = NULL;
     int rc = choose_run(first < argc ? argv[first] : NULL, folder, &err);
     rc = rc < 0 ? rc : load_site(opts.ui, &site, &err);

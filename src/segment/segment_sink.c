@@ -88,7 +88,7 @@ static int job_new(const struct tk_segment_sink *sink, struct job **ret_job, str
     if (!job)
         return tk_fail(err, -ENOMEM, "segments: out of memory");
     job->fd = -1;
-    int rc = tk_span_batch_new(sink->opts.segment_rows, &job->batch, err);
+    int rc = tk_span_batch_new(sink->opts.batch_rows, &job->batch, err);
     if (rc < 0) {
         job_free(job);
         return rc;
@@ -270,6 +270,8 @@ int tk_segment_sink_new(int dirfd, const struct tk_segment_opts *opts,
     sink->opts = *opts;
     tk_buf_init(&sink->scratch, INT32_MAX);
     sink->opts.segment_rows = opts->segment_rows ? opts->segment_rows : ROWS_USUAL;
+    if (sink->opts.batch_rows < sink->opts.segment_rows)
+        sink->opts.batch_rows = sink->opts.segment_rows;
     sink->opts.segment_age_ns = opts->segment_age_ns ? opts->segment_age_ns : AGE_USUAL_NS;
     sink->opts.queue = opts->queue ? opts->queue : QUEUE_USUAL;
     if (sink->opts.queue > JOBS_MAX - 2)
@@ -415,6 +417,11 @@ int tk_segment_sink_sync(struct tk_segment_sink *sink, struct tk_err *err)
         rc = tk_fail(err, -EIO, "a log of spans could not be synced");
     (void)pthread_mutex_unlock(&sink->mutex);
     return rc;
+}
+
+bool tk_segment_sink_is_full(const struct tk_segment_sink *sink)
+{
+    return sink->current->batch->rows >= sink->opts.segment_rows;
 }
 
 bool tk_segment_sink_is_due(const struct tk_segment_sink *sink, int64_t now_ns)

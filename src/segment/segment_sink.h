@@ -26,6 +26,8 @@ enum tk_ack { TK_ACK_WRITE = 0, TK_ACK_MEMORY, TK_ACK_FSYNC };
 /* Zero = the default. */
 struct tk_segment_opts {
     size_t segment_rows;    /* a segment is sealed at so many spans; 0 = 131,072 */
+    size_t batch_rows;      /* a batch has room for: then the last of its requests may go beyond
+                               segment_rows; less = segment_rows */
     int64_t segment_age_ns; /* or when its first span is so old; 0 = 10 s */
     size_t queue;           /* batches that may wait to be written as segments; 0 = 2 */
     enum tk_ack ack;
@@ -52,6 +54,9 @@ TK_MUST_USE int tk_segment_sink_commit(struct tk_segment_sink *sink, struct tk_e
 
 /* Sync what was committed. May be called from another thread than the owner's. */
 TK_MUST_USE int tk_segment_sink_sync(struct tk_segment_sink *sink, struct tk_err *err);
+
+/* Whether the batch has segment_rows, or more: seal it before more comes. */
+bool tk_segment_sink_is_full(const struct tk_segment_sink *sink);
 
 /* Whether the first row of the batch is older than segment_age_ns, or it has segment_traces;
  * `now_ns` is monotonic. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Payloads into a sink. A request that finds the batch full has it sealed and is read again into
- * the next one: nothing of it is left behind in the first, since a reader takes its rows back. */
+/* Payloads into a sink. A request that finds the batch full has it sealed. One for which there is
+ * no room is read again into the next one: nothing of it is left behind in the first, since a
+ * reader takes its rows back. */
 #include "serve/intake.h"
 
 #include <errno.h>
@@ -153,7 +154,10 @@ static int decode_once(struct tk_intake *intake, enum tk_payload_kind kind, tk_s
 static int decode(struct tk_intake *intake, enum tk_payload_kind kind, tk_str text,
                   struct tk_span_tally *ret_tally, struct tk_err *err)
 {
-    int rc = decode_once(intake, kind, text, ret_tally, err);
+    int rc = tk_segment_sink_is_full(intake->sink) ? seal(intake, err) : 0;
+    if (rc < 0)
+        return rc;
+    rc = decode_once(intake, kind, text, ret_tally, err);
     if (rc == -ENOBUFS && tk_segment_sink_batch(intake->sink)->rows > 0) {
         rc = seal(intake, err);
         if (rc == 0)

@@ -141,6 +141,29 @@ static void a_request_that_does_not_fit_goes_to_the_next_segment_as_a_whole(void
     place_remove(&place);
 }
 
+static void a_batch_with_more_room_than_a_segment_takes_a_whole_request(void **state)
+{
+    (void)state;
+    struct place place;
+    struct tk_err err;
+    struct tk_segment_counts counts;
+    place_make(&place);
+    struct tk_intake *intake = intake_of(
+        &place, (struct tk_segment_opts){.segment_rows = 10, .batch_rows = 20, .queue = 8});
+    assert_int_equal(add_spans(intake, 1, 7).outcome, TK_OUTCOME_TAKEN);
+    assert_int_equal(add_spans(intake, 8, 7).outcome, TK_OUTCOME_TAKEN); /* 14: it is full */
+    assert_int_equal(add_spans(intake, 15, 2).outcome, TK_OUTCOME_TAKEN);
+    assert_int_equal(add_spans(intake, 17, 20).outcome, TK_OUTCOME_TAKEN); /* has one alone */
+    assert_int_equal(add_spans(intake, 37, 21).outcome, TK_OUTCOME_TOO_LARGE);
+    assert_int_equal(tk_intake_close(intake, &err), 0);
+    tk_segment_sink_count(tk_intake_sink(intake), &counts);
+    assert_int_equal(counts.spans, 36);
+    assert_int_equal(counts.segments, 3);
+    tk_intake_free(intake);
+    assert_int_equal(spans_in(&place), 36);
+    place_remove(&place);
+}
+
 static void a_segment_that_is_old_enough_is_sealed(void **state)
 {
     (void)state;
@@ -238,6 +261,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_payload_has_its_outcome),
         cmocka_unit_test(a_request_that_does_not_fit_goes_to_the_next_segment_as_a_whole),
+        cmocka_unit_test(a_batch_with_more_room_than_a_segment_takes_a_whole_request),
         cmocka_unit_test(a_segment_that_is_old_enough_is_sealed),
         cmocka_unit_test(what_was_acknowledged_outlives_the_process),
         cmocka_unit_test(in_memory_nothing_is_logged),
