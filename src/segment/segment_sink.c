@@ -64,6 +64,7 @@ struct tk_segment_sink {
     bool has_writer;
     bool is_closing;   /* guarded, likewise below */
     struct job *queue; /* first to be written comes first; the first may be under way */
+    int64_t began_ns;  /* monotonic: when the first was looked at first; 0 = there is none */
     struct job *spare;
     struct tk_segment_counts counts;
     struct tk_err failure; /* of a segment; code 0 = none since the last that was written */
@@ -139,6 +140,7 @@ static int job_write(struct tk_segment_sink *sink, const struct job *job, uint64
 static void finish_job(struct tk_segment_sink *sink, struct job *job, int rc, uint64_t bytes)
 {
     sink->queue = job->next;
+    sink->began_ns = 0;
     sink->counts.waiting--;
     if (rc < 0) {
         sink->counts.unwritten += job->batch->rows;
@@ -214,6 +216,8 @@ static void *write_jobs(void *user)
         if (!job)
             break;
         uint64_t bytes;
+        if (sink->began_ns == 0)
+            sink->began_ns = tk_clock_mono_ns();
         (void)pthread_mutex_unlock(&sink->mutex);
         int rc = job_write(sink, job, &bytes, &err);
         (void)pthread_mutex_lock(&sink->mutex);
@@ -547,6 +551,22 @@ int tk_segment_sink_close(struct tk_segment_sink *sink, struct tk_err *err)
     (void)pthread_mutex_unlock(&sink->mutex);
     stop_writer(sink);
     return tell_unwritten(sink, err);
+}
+
+int tk_segment_sink_check(struct tk_segment_sink *sink, int64_t limit_ns, struct tk_err *err)
+{
+    int rc = 0;
+    (void)pthread_mutex_lock(&sink->mutex);
+    bool is_late = sink->began_ns > 0 && tk_clock_mono_ns() - sink->began_ns >= limit_ns;
+    if (sink->failure.code < 0) {
+        *err = sink->failure;
+        rc = sink->failure.code;
+    } else if (is_late && sink->counts.waiting >= sink->opts.queue) {
+        rc = tk_fail(err, -ETIMEDOUT, "the disk hangs, a segment takes longer than %lld ms",
+                     (long long)(limit_ns / TK_NS_PER_MS));
+    }
+    (void)pthread_mutex_unlock(&sink->mutex);
+    return rc;
 }
 
 void tk_segment_sink_count(struct tk_segment_sink *sink, struct tk_segment_counts *ret_counts)

@@ -80,6 +80,11 @@ TK_MUST_USE int tk_segment_sink_close(struct tk_segment_sink *sink, struct tk_er
 /* Accepts NULL; does not wait for what was not closed: the logs have it. */
 void tk_segment_sink_free(struct tk_segment_sink *sink);
 
+/* Whether segments come to the disk: else the failure of the last, which is tried again, or that
+ * the first takes longer than `limit_ns` while the queue is full. Any thread. */
+TK_MUST_USE int tk_segment_sink_check(struct tk_segment_sink *sink, int64_t limit_ns,
+                                      struct tk_err *err);
+
 /* For receipts and metrics. */
 struct tk_segment_counts {
     uint64_t spans;    /* in segments */

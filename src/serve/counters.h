@@ -89,6 +89,7 @@ struct tk_metrics {
     struct tk_counts counts;
     struct tk_segment_counts segments;
     uint64_t refused_connections;
+    bool can_store; /* spans come to the disk */
 };
 
 /* Append the exposition. */

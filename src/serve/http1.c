@@ -22,6 +22,7 @@
 #include "serve/cors.h"
 #include "serve/plan.h"
 #include "serve/site.h"
+#include "serve/waiting.h"
 
 #define POOL_BYTES 32768
 #define ANSWER_MAX ((size_t)256 << 20)
@@ -93,8 +94,7 @@ struct request {
     enum tk_coding coding; /* of the answer's body */
     struct tk_answer answer;
     int64_t end_ns; /* when its last byte was there */
-    uint64_t ticket;
-    struct request *next_waiting;
+    struct tk_waiter waiter;
 };
 
 struct tk_http1 {
@@ -104,7 +104,7 @@ struct tk_http1 {
     struct MHD_Daemon *daemon;
     struct conn *conns;
     size_t count;
-    struct request *waiting, **waiting_end; /* for a sync; tickets ascend */
+    struct tk_waiting waiting; /* for a sync */
 };
 
 /* Requests ---------------------------------------------------------------------------------- */
@@ -290,12 +290,22 @@ static enum MHD_Result queue_answer(struct request *request)
 static void put_waiting(struct request *request, uint64_t ticket)
 {
     struct tk_http1 *http = request->conn->http;
-    request->ticket = ticket;
-    request->next_waiting = NULL;
-    *http->waiting_end = request;
-    http->waiting_end = &request->next_waiting;
+    tk_waiting_add(&http->waiting, &request->waiter, ticket, request->end_ns, request);
     request->conn->due_ns = INT64_MAX;
     http->mhd.suspend_connection(request->mhd);
+}
+
+/* For tk_waiting. */
+static void answer_waiter(void *owner, const struct tk_verdict *verdict)
+{
+    struct request *request = owner;
+    struct tk_http1 *http = request->conn->http;
+    int64_t now_ns = tk_clock_mono_ns();
+    if (verdict)
+        tk_verdict_put(verdict, request->plan.payload, &request->answer);
+    request->conn->due_ns = now_ns + http->worker->options->body_ns;
+    tk_counters_add_answer(&http->worker->counters, now_ns - request->end_ns);
+    http->mhd.resume_connection(request->mhd);
 }
 
 static void take_spans(struct request *request)
@@ -349,6 +359,18 @@ static void query(struct request *request, const char *url, const char *method)
     tk_worker_query(http->worker, &plain, &request->answer);
 }
 
+/* Whether what is sent can be stored, or why not. */
+static void tell_health(struct tk_server *server, struct tk_answer *answer)
+{
+    struct tk_err err;
+    if (tk_server_check(server, &err) == 0) {
+        tk_buf_lit(&answer->body, "ok\n");
+        return;
+    }
+    answer->status = 503;
+    tk_buf_printf(&answer->body, "%s\n", err.msg);
+}
+
 /* The whole request is there. */
 static void finish(struct request *request, const char *url, const char *method)
 {
@@ -380,7 +402,7 @@ static void finish(struct request *request, const char *url, const char *method)
         tk_site_answer(http->worker->options->site, tk_str_from(url), answer);
         break;
     case TK_PLAN_HEALTH:
-        tk_buf_lit(&answer->body, "ok\n");
+        tell_health(http->worker->server, answer);
         break;
     case TK_PLAN_PREFLIGHT:
         answer->status = 204;
@@ -454,7 +476,7 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *mhd, const 
     }
     if (!request->is_ready)
         finish(request, url, method);
-    return request->ticket > 0 ? MHD_YES : queue_answer(request);
+    return request->waiter.ticket > 0 ? MHD_YES : queue_answer(request);
 }
 
 static void on_completed(void *user, struct MHD_Connection *mhd, void **state,
@@ -513,7 +535,7 @@ int tk_http1_new(struct tk_worker *worker, enum tk_protocol protocol, struct tk_
         return tk_fail(err, -ENOMEM, "HTTP: out of memory");
     http->worker = worker;
     http->protocol = protocol;
-    http->waiting_end = &http->waiting;
+    http->waiting = (struct tk_waiting){.worker = worker, .answer = answer_waiter};
     if (tk_library_load(&library, &http->mhd, err) < 0) {
         free(http);
         return tk_fail(err, -EOPNOTSUPP,
@@ -573,43 +595,14 @@ int64_t tk_http1_step(struct tk_http1 *http)
 
 /* Deadlines and waiting --------------------------------------------------------------------- */
 
-/* The first that waits does so no longer. `verdict` takes the place of its answer; NULL = it
- * stands. */
-static void answer_first(struct tk_http1 *http, const struct tk_verdict *verdict)
-{
-    struct request *request = http->waiting;
-    int64_t now_ns = tk_clock_mono_ns();
-    if (verdict)
-        tk_verdict_put(verdict, request->plan.payload, &request->answer);
-    http->waiting = request->next_waiting;
-    if (!http->waiting)
-        http->waiting_end = &http->waiting;
-    request->ticket = 0;
-    request->conn->due_ns = now_ns + http->worker->options->body_ns;
-    tk_counters_add_answer(&http->worker->counters, now_ns - request->end_ns);
-    http->mhd.resume_connection(request->mhd);
-}
-
 void tk_http1_settle(struct tk_http1 *http, const struct tk_sync_state *state)
 {
-    while (http->waiting && http->waiting->ticket <= state->done) {
-        struct tk_verdict verdict;
-        bool is_safe = tk_worker_settle(http->worker, state, http->waiting->ticket, &verdict);
-        answer_first(http, is_safe ? NULL : &verdict);
-    }
-}
-
-static void give_up_waiting(struct tk_http1 *http, int64_t now_ns)
-{
-    struct tk_verdict verdict;
-    while (http->waiting && tk_worker_give_up(http->worker, http->waiting->ticket,
-                                              http->waiting->end_ns, now_ns, &verdict))
-        answer_first(http, &verdict);
+    tk_waiting_settle(&http->waiting, state);
 }
 
 void tk_http1_sweep(struct tk_http1 *http, int64_t now_ns, bool all)
 {
-    give_up_waiting(http, now_ns);
+    tk_waiting_give_up(&http->waiting, now_ns);
     for (struct conn *conn = http->conns; conn; conn = conn->next) {
         bool is_idle = http->worker->stopping && !conn->request;
         bool is_slow = now_ns > conn->due_ns;

@@ -20,6 +20,7 @@
 #include "serve/answer.h"
 #include "serve/grpc.h"
 #include "serve/signals.h"
+#include "serve/waiting.h"
 
 #define WINDOW_BYTES   (8 << 20)
 #define FRAME_BYTES    (1 << 20)
@@ -51,8 +52,7 @@ struct stream {
     size_t body_sent;
     int64_t due_ns, end_ns;
     int64_t deadline_ns; /* of grpc-timeout; INT64_MAX = none */
-    uint64_t ticket;
-    struct stream *next_waiting, *previous_waiting;
+    struct tk_waiter waiter;
 };
 
 struct tk_http2_conn {
@@ -76,8 +76,8 @@ struct tk_http2 {
     nghttp2_option *option;
     struct tk_http2_conn *conns;
     size_t count;
-    struct stream *waiting, *waiting_last; /* for a sync; tickets ascend */
-    char *input;                           /* [INPUT_BYTES] */
+    struct tk_waiting waiting; /* for a sync */
+    char *input;               /* [INPUT_BYTES] */
 };
 
 static struct tk_worker *worker_of(const struct stream *stream)
@@ -224,34 +224,7 @@ static void refuse_message(struct stream *stream, int rc)
 static void leave_waiting(struct stream *stream)
 {
     /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): a stream leaves the list before it is freed */
-    struct tk_http2 *http = stream->conn->http;
-    if (stream->ticket == 0)
-        return;
-    if (stream->previous_waiting) {
-        stream->previous_waiting->next_waiting = stream->next_waiting;
-    } else {
-        http->waiting = stream->next_waiting;
-    }
-    if (stream->next_waiting) {
-        stream->next_waiting->previous_waiting = stream->previous_waiting;
-    } else {
-        http->waiting_last = stream->previous_waiting;
-    }
-    stream->ticket = 0;
-}
-
-static void enter_waiting(struct stream *stream, uint64_t ticket)
-{
-    struct tk_http2 *http = stream->conn->http;
-    stream->ticket = ticket;
-    stream->next_waiting = NULL;
-    stream->previous_waiting = http->waiting_last;
-    if (http->waiting_last) {
-        http->waiting_last->next_waiting = stream;
-    } else {
-        http->waiting = stream;
-    }
-    http->waiting_last = stream;
+    tk_waiting_remove(&stream->conn->http->waiting, &stream->waiter);
 }
 
 static void stream_free(struct stream *stream)
@@ -312,7 +285,7 @@ static void judge(struct stream *stream)
 static void expire(struct stream *stream)
 {
     struct tk_worker *worker = worker_of(stream);
-    bool is_stored = stream->ticket > 0;
+    bool is_stored = stream->waiter.ticket > 0;
     leave_waiting(stream);
     tk_grpc_message_release(&stream->message, &worker->bodies);
     tk_buf_reset(&stream->body);
@@ -352,7 +325,8 @@ static void finish(struct stream *stream)
     uint64_t ticket = tk_worker_take(worker, TK_PROTOCOL_GRPC, &payload, &verdict);
     tk_grpc_message_release(&stream->message, &worker->bodies);
     if (ticket > 0) {
-        enter_waiting(stream, ticket);
+        tk_waiting_add(&stream->conn->http->waiting, &stream->waiter, ticket, stream->end_ns,
+                       stream);
         tk_export_response_encode(&verdict.tally, false, &stream->body);
         return;
     }
@@ -631,12 +605,42 @@ static int new_callbacks(struct tk_http2 *http)
     return 0;
 }
 
+/* The answer of a request that was taken, whose response stands in the body. */
+static void answer_settled(struct stream *stream)
+{
+    struct tk_buf message = stream->body;
+    const nghttp2_nv headers[] = {pair(":status", TK_STR("200")),
+                                  pair("content-type", TK_STR("application/grpc"))};
+    tk_buf_init(&stream->body, ANSWER_MAX);
+    tk_grpc_put_prefix(&stream->body, message.n);
+    tk_buf_put(&stream->body, tk_buf_str(&message));
+    tk_buf_release(&message);
+    submit(stream, headers, TK_COUNTOF(headers), true);
+}
+
+/* For tk_waiting. */
+static void answer_waiter(void *owner, const struct tk_verdict *verdict)
+{
+    struct stream *stream = owner;
+    struct tk_http2_conn *conn = stream->conn;
+    tk_counters_add_answer(&conn->http->worker->counters, tk_clock_mono_ns() - stream->end_ns);
+    if (verdict) {
+        tk_buf_reset(&stream->body);
+        answer_verdict(stream, verdict);
+    } else {
+        answer_settled(stream);
+    }
+    if (conn_write(conn) < 0)
+        conn_free(conn);
+}
+
 int tk_http2_new(struct tk_worker *worker, struct tk_http2 **ret_http, struct tk_err *err)
 {
     struct tk_http2 *http = calloc(1, sizeof(*http));
     if (!http)
         return tk_fail(err, -ENOMEM, "gRPC: out of memory");
     http->worker = worker;
+    http->waiting = (struct tk_waiting){.worker = worker, .answer = answer_waiter};
     http->input = malloc(INPUT_BYTES);
     if (!http->input || new_callbacks(http) < 0) {
         tk_http2_free(http);
@@ -662,52 +666,9 @@ void tk_http2_free(struct tk_http2 *http)
 
 /* Deadlines and waiting --------------------------------------------------------------------- */
 
-/* The answer of a request that was taken, whose response stands in the body. */
-static void answer_settled(struct stream *stream)
-{
-    struct tk_buf message = stream->body;
-    const nghttp2_nv headers[] = {pair(":status", TK_STR("200")),
-                                  pair("content-type", TK_STR("application/grpc"))};
-    tk_buf_init(&stream->body, ANSWER_MAX);
-    tk_grpc_put_prefix(&stream->body, message.n);
-    tk_buf_put(&stream->body, tk_buf_str(&message));
-    tk_buf_release(&message);
-    submit(stream, headers, TK_COUNTOF(headers), true);
-}
-
-/* The first that waits does so no longer. `verdict` takes the place of its answer; NULL = it
- * stands. */
-static void answer_first(struct tk_http2 *http, const struct tk_verdict *verdict)
-{
-    struct stream *stream = http->waiting;
-    struct tk_http2_conn *conn = stream->conn;
-    leave_waiting(stream);
-    tk_counters_add_answer(&http->worker->counters, tk_clock_mono_ns() - stream->end_ns);
-    if (verdict) {
-        tk_buf_reset(&stream->body);
-        answer_verdict(stream, verdict);
-    } else {
-        answer_settled(stream);
-    }
-    if (conn_write(conn) < 0)
-        conn_free(conn);
-}
-
 void tk_http2_settle(struct tk_http2 *http, const struct tk_sync_state *state)
 {
-    while (http->waiting && http->waiting->ticket <= state->done) {
-        struct tk_verdict verdict;
-        bool is_safe = tk_worker_settle(http->worker, state, http->waiting->ticket, &verdict);
-        answer_first(http, is_safe ? NULL : &verdict);
-    }
-}
-
-static void give_up_waiting(struct tk_http2 *http, int64_t now_ns)
-{
-    struct tk_verdict verdict;
-    while (http->waiting && tk_worker_give_up(http->worker, http->waiting->ticket,
-                                              http->waiting->end_ns, now_ns, &verdict))
-        answer_first(http, &verdict);
+    tk_waiting_settle(&http->waiting, state);
 }
 
 static void sweep_streams(struct tk_http2_conn *conn, int64_t now_ns)
@@ -715,7 +676,7 @@ static void sweep_streams(struct tk_http2_conn *conn, int64_t now_ns)
     for (struct stream *stream = conn->streams; stream; stream = stream->next) {
         if (now_ns > stream->deadline_ns && !stream->is_answered)
             expire(stream);
-        if (now_ns <= stream->due_ns || stream->ticket > 0)
+        if (now_ns <= stream->due_ns || stream->waiter.ticket > 0)
             continue;
         stream->due_ns = INT64_MAX;
         tk_counters_add_slow(&conn->http->worker->counters);
@@ -747,7 +708,7 @@ static bool sweep(struct tk_http2_conn *conn, int64_t now_ns)
 
 void tk_http2_sweep(struct tk_http2 *http, int64_t now_ns, bool all)
 {
-    give_up_waiting(http, now_ns);
+    tk_waiting_give_up(&http->waiting, now_ns);
     for (struct tk_http2_conn *conn = http->conns; conn;) {
         struct tk_http2_conn *next = conn->next;
         if (all || !sweep(conn, now_ns))

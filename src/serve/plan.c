@@ -82,7 +82,8 @@ static const struct {
      TK_PAYLOAD_OTLP_JSON, "spans as OTLP, protobuf or JSON"},
     {"POST", "/api/v2/spans", ON(TK_PROTOCOL_ZIPKIN), TK_PLAN_SPANS, TK_PAYLOAD_ZIPKIN,
      TK_PAYLOAD_ZIPKIN_JSON, "spans of Zipkin, JSON or protobuf"},
-    {"GET", "/healthz", EVERYWHERE, TK_PLAN_HEALTH, 0, 0, "200 while the server takes spans"},
+    {"GET", "/healthz", EVERYWHERE, TK_PLAN_HEALTH, 0, 0,
+     "200 while spans come to the disk, else 503 and why"},
     {"GET", "/metrics", EVERYWHERE, TK_PLAN_METRICS, 0, 0, "counters for Prometheus"},
     {"GET", "/", EVERYWHERE, TK_PLAN_LIST, 0, 0, "this list"},
 };

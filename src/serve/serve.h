@@ -18,6 +18,7 @@
  *   verdict.h   payloads, outcomes and their codes
  *   intake.h    payloads into a segment sink
  *   syncer.h    group commit, for --ack=fsync
+ *   waiting.h   requests that wait for it
  *   answer.h    OTLP's partial success and google.rpc.Status
  *   routes.h    method and path of a query to its handler, as const tables
  *   site.h      the files of a web page

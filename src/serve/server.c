@@ -143,9 +143,18 @@ void tk_server_free(struct tk_server *server)
     free(server);
 }
 
+int tk_server_check(struct tk_server *server, struct tk_err *err)
+{
+    int rc = 0;
+    for (size_t i = 0; i < server->worker_count && rc == 0; i++)
+        rc = tk_worker_check(server->workers[i], err);
+    return rc;
+}
+
 void tk_server_count(struct tk_server *server, struct tk_metrics *ret_metrics)
 {
-    *ret_metrics = (struct tk_metrics){0};
+    struct tk_err ignored;
+    *ret_metrics = (struct tk_metrics){.can_store = tk_server_check(server, &ignored) == 0};
     for (size_t i = 0; i < server->worker_count; i++) {
         struct tk_worker *worker = server->workers[i];
         struct tk_segment_counts counts = {0};

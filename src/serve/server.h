@@ -61,6 +61,9 @@ TK_MUST_USE int tk_server_run(struct tk_server *server, int spans_dirfd, int sto
 /* Whether such a signal is refused for the first time; true once. Any thread. */
 bool tk_server_is_first(struct tk_server *server, enum tk_signal signal);
 
+/* Whether what is sent comes to the disk: 0, or `err` is one line that says why not. Any thread. */
+TK_MUST_USE int tk_server_check(struct tk_server *server, struct tk_err *err);
+
 /* What was counted until now. Any thread. */
 void tk_server_count(struct tk_server *server, struct tk_metrics *ret_metrics);
 

@@ -20,6 +20,7 @@ struct tk_syncer {
     pthread_cond_t asked;
     uint64_t wanted;
     struct tk_sync_state state;
+    int64_t began_ns; /* monotonic, of the sync that is under way; 0 = none */
     bool stop;
 };
 
@@ -34,10 +35,12 @@ static uint64_t wait_for_ticket(struct tk_syncer *syncer)
     return wanted;
 }
 
-static uint64_t last_ticket(struct tk_syncer *syncer)
+/* A sync begins: returns the last ticket that it is for. */
+static uint64_t begin_sync(struct tk_syncer *syncer, int64_t now_ns)
 {
     (void)pthread_mutex_lock(&syncer->lock);
     uint64_t wanted = syncer->wanted;
+    syncer->began_ns = now_ns;
     (void)pthread_mutex_unlock(&syncer->lock);
     return wanted;
 }
@@ -53,6 +56,7 @@ static void tell(struct tk_syncer *syncer, uint64_t ticket, int rc, const struct
         syncer->state.err = *err;
     }
     syncer->state.done = ticket;
+    syncer->began_ns = 0;
     (void)pthread_mutex_unlock(&syncer->lock);
     uint64_t one = 1;
     (void)!write(syncer->event_fd, &one, sizeof(one));
@@ -73,8 +77,9 @@ static void *run(void *user)
         /* Who comes during the pause is in the same sync. */
         if (tk_clock_mono_ns() < next_ns)
             pause_until(next_ns);
-        uint64_t ticket = last_ticket(syncer);
-        next_ns = tk_clock_mono_ns() + syncer->interval_ns;
+        int64_t now_ns = tk_clock_mono_ns();
+        uint64_t ticket = begin_sync(syncer, now_ns);
+        next_ns = now_ns + syncer->interval_ns;
         struct tk_err err = {0};
         int rc = tk_segment_sink_sync(syncer->sink, &err);
         tell(syncer, ticket, rc, &err);
@@ -125,6 +130,14 @@ uint64_t tk_syncer_add(struct tk_syncer *syncer)
     (void)pthread_cond_signal(&syncer->asked);
     (void)pthread_mutex_unlock(&syncer->lock);
     return ticket;
+}
+
+bool tk_syncer_is_late(struct tk_syncer *syncer, int64_t limit_ns)
+{
+    (void)pthread_mutex_lock(&syncer->lock);
+    bool is_late = syncer->began_ns > 0 && tk_clock_mono_ns() - syncer->began_ns >= limit_ns;
+    (void)pthread_mutex_unlock(&syncer->lock);
+    return is_late;
 }
 
 void tk_syncer_read(struct tk_syncer *syncer, struct tk_sync_state *ret_state)

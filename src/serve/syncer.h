@@ -34,6 +34,9 @@ struct tk_sync_state {
     struct tk_err err;    /* of the last that failed */
 };
 
+/* Whether the sync that is under way takes longer than that. Any thread. */
+bool tk_syncer_is_late(struct tk_syncer *syncer, int64_t limit_ns);
+
 /* How far it is; failures are told once. */
 void tk_syncer_read(struct tk_syncer *syncer, struct tk_sync_state *ret_state);
 

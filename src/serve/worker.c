@@ -119,6 +119,17 @@ static void take_inbox(struct tk_worker *worker)
 
 /* Requests ---------------------------------------------------------------------------------- */
 
+int tk_worker_check(const struct tk_worker *worker, struct tk_err *err)
+{
+    int64_t limit_ns = worker->options->sync_wait_ns;
+    if (worker->syncer && tk_syncer_is_late(worker->syncer, limit_ns)) {
+        return tk_fail(err, -ETIMEDOUT, "the disk hangs, a sync takes longer than %lld ms",
+                       (long long)(limit_ns / TK_NS_PER_MS));
+    }
+    return worker->intake ? tk_segment_sink_check(tk_intake_sink(worker->intake), limit_ns, err)
+                          : 0;
+}
+
 static void put_late(const struct tk_worker *worker, struct tk_verdict *ret_verdict)
 {
     *ret_verdict = (struct tk_verdict){.outcome = TK_OUTCOME_FAILED};

@@ -62,6 +62,9 @@ int tk_worker_add(struct tk_worker *worker, enum tk_protocol protocol, int fd);
 /* Connections that the worker has; any thread. */
 int tk_worker_load(struct tk_worker *worker);
 
+/* Whether spans come to the disk; `err` says why not: 503. Any thread. */
+TK_MUST_USE int tk_worker_check(const struct tk_worker *worker, struct tk_err *err);
+
 /* Tell it to end: requests under way are answered, what is stored is sealed. Any thread. */
 void tk_worker_stop(struct tk_worker *worker);
 
