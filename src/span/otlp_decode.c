@@ -57,7 +57,7 @@ static bool read_plain_pair(struct tk_otlp_reader *reader, tk_str pair, struct t
         if (p != end)
             return false;
         *before = tk_otlp_key_next(reader, *before, key);
-        tk_otlp_text_attr(reader, *before, text, ret);
+        tk_otlp_late_attr(reader, *before, text, ret);
         return true;
     }
     uint64_t number;
@@ -69,7 +69,8 @@ static bool read_plain_pair(struct tk_otlp_reader *reader, tk_str pair, struct t
     return true;
 }
 
-/* Read an attribute; `before` is the key before it, and then that of it. */
+/* Read an attribute; `before` is the key before it, and then that of it. A text of it may be late:
+ * `ret` stays, and tk_otlp_settle() is called, before it is looked at. */
 static int read_pair(struct tk_otlp_reader *reader, struct tk_wire *outer,
                      struct tk_otlp_key **before, struct tk_attr *ret)
 {
@@ -96,6 +97,8 @@ static int read_attr(struct tk_otlp_reader *reader, struct tk_wire *in, struct t
     struct tk_attr cut;
     struct tk_attr *attr = tk_otlp_next_attr(reader, &cut);
     int rc = attr ? read_pair(reader, in, before, attr) : -ENOBUFS;
+    if (attr == &cut)
+        tk_otlp_settle(reader);
     if (rc == 0)
         tk_otlp_end_attr(reader, attr == &cut, dropped);
     return rc;
@@ -106,6 +109,7 @@ static int read_side_attr(struct tk_otlp_reader *reader, struct tk_wire *in,
 {
     struct tk_attr attr;
     int rc = read_pair(reader, in, before, &attr);
+    tk_otlp_settle(reader);
     return rc < 0 ? rc : tk_otlp_add_side_attr(reader, range, &attr);
 }
 
@@ -285,6 +289,7 @@ static int read_span(struct tk_otlp_reader *reader, struct tk_wire in)
         if (rc < 0)
             return rc;
     }
+    tk_otlp_settle(reader);
     return rc < 0 ? rc : tk_otlp_end_span(reader, &span);
 }
 
@@ -324,6 +329,7 @@ static int read_resource_field(struct tk_otlp_reader *reader, struct tk_wire *in
     if (tag != TK_RESOURCE_ATTRIBUTES)
         return tk_wire_skip(in, tag);
     rc = read_pair(reader, in, before, &attr);
+    tk_otlp_settle(reader);
     if (rc < 0)
         return rc;
     if (attr.type == TK_ATTR_STRING && tk_otlp_is_service_name(reader, attr.key))

@@ -75,6 +75,7 @@ void tk_otlp_begin(struct tk_otlp_reader *reader)
     reader->tally = (struct tk_span_tally){0};
     reader->not_utf8 = false;
     reader->has_cut = false;
+    reader->late_count = 0;
     tk_arena_reset(&reader->decoded);
     tk_buf_reset(&reader->waiting);
 }
@@ -127,30 +128,48 @@ static void judge(struct tk_otlp_key *key, bool is_fresh)
     key->fresh = 0;
 }
 
-void tk_otlp_text_find(struct tk_otlp_reader *reader, struct tk_otlp_key *key, tk_str text,
-                       struct tk_attr *ret)
+/* The text of `attr` is this one: it has that id. */
+static void set_text(struct tk_otlp_reader *reader, struct tk_otlp_key *key, struct tk_attr *attr,
+                     uint32_t id, bool is_utf8)
 {
-    struct tk_texts *texts = &reader->batch->texts;
-    bool is_utf8;
-    uint32_t id;
-    if (key->varies && text.n > 0) {
-        is_utf8 = tk_utf8_ok(text);
-        id = tk_texts_append(texts, text);
-    } else {
-        uint32_t count = texts->count;
-        id = tk_texts_add_utf8(texts, text, &is_utf8);
-        judge(key, texts->count != count);
-    }
-    *ret = (struct tk_attr){.key = key->id, .type = TK_ATTR_STRING, .text = id};
+    *attr = (struct tk_attr){.key = key->id, .type = TK_ATTR_STRING, .text = id};
     if (!is_utf8) {
         reader->not_utf8 = true;
-        ret->type = TK_ATTR_BYTES;
+        attr->type = TK_ATTR_BYTES;
     } else if (id != TK_TEXTS_NONE) {
-        tk_str own = tk_texts_get(texts, id);
+        tk_str own = tk_texts_get(&reader->batch->texts, id);
         key->value = own.p;
         key->value_n = (uint32_t)own.n;
         key->value_id = id;
     }
+}
+
+static void find_text(struct tk_otlp_reader *reader, const struct tk_otlp_late *late)
+{
+    struct tk_texts *texts = &reader->batch->texts;
+    bool is_utf8;
+    uint32_t count = texts->count;
+    uint32_t id = tk_texts_add_hashed(texts, late->text, late->hash, &is_utf8);
+    judge(late->key, texts->count != count);
+    set_text(reader, late->key, late->attr, id, is_utf8);
+}
+
+void tk_otlp_text_find(struct tk_otlp_reader *reader, struct tk_otlp_key *key, tk_str text,
+                       struct tk_attr *ret)
+{
+    struct tk_texts *texts = &reader->batch->texts;
+    if (key->varies && text.n > 0) {
+        set_text(reader, key, ret, tk_texts_append(texts, text), tk_utf8_ok(text));
+    } else {
+        find_text(reader, &(struct tk_otlp_late){key, ret, text, tk_texts_hash(texts, text)});
+    }
+}
+
+void tk_otlp_settle(struct tk_otlp_reader *reader)
+{
+    for (size_t i = 0; i < reader->late_count; i++)
+        find_text(reader, &reader->late[i]);
+    reader->late_count = 0;
 }
 
 int tk_otlp_add_side_attr(struct tk_otlp_reader *reader, struct tk_attr_range *range,

@@ -37,6 +37,17 @@ enum tk_otlp_first {
     TK_OTLP_FIRST_COUNT
 };
 
+/* A text of the span at hand that is looked for with others: one by one they would wait for memory
+ * several times each. */
+struct tk_otlp_late {
+    struct tk_otlp_key *key;
+    struct tk_attr *attr; /* that it is of, in the batch; all but the text is there */
+    tk_str text;
+    uint64_t hash;
+};
+
+#define TK_OTLP_LATE_MAX 16
+
 struct tk_otlp_reader {
     struct tk_span_batch *batch;
     struct tk_otlp_key *keys; /* [TK_OTLP_MAX_KEYS] owned */
@@ -55,6 +66,8 @@ struct tk_otlp_reader {
     struct tk_span_tally tally; /* of this call */
     bool not_utf8;              /* of this span */
     bool has_cut;
+    size_t late_count;
+    struct tk_otlp_late late[TK_OTLP_LATE_MAX];
 };
 
 /* A span on its way; texts are views. */
@@ -106,6 +119,25 @@ static inline void tk_otlp_text_attr(struct tk_otlp_reader *reader, struct tk_ot
         return;
     }
     *ret = (struct tk_attr){.key = key->id, .type = TK_ATTR_STRING, .text = key->value_id};
+}
+
+/* Look for the texts that are late. */
+void tk_otlp_settle(struct tk_otlp_reader *reader);
+
+/* As tk_otlp_text_attr(), for an attribute that stays where it is: its text comes with
+ * tk_otlp_settle(), at the latest. */
+static inline void tk_otlp_late_attr(struct tk_otlp_reader *reader, struct tk_otlp_key *key,
+                                     tk_str text, struct tk_attr *ret)
+{
+    if ((key->value_n == text.n && tk_texts_same(key->value, text.p, text.n)) || key->varies) {
+        tk_otlp_text_attr(reader, key, text, ret);
+        return;
+    }
+    if (reader->late_count == TK_OTLP_LATE_MAX)
+        tk_otlp_settle(reader);
+    *ret = (struct tk_attr){.key = key->id, .type = TK_ATTR_STRING};
+    reader->late[reader->late_count++] =
+        (struct tk_otlp_late){key, ret, text, tk_texts_hash(&reader->batch->texts, text)};
 }
 
 /* The id of a text that has to be UTF-8. */

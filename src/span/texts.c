@@ -139,12 +139,23 @@ uint32_t tk_texts_find(const struct tk_texts *texts, tk_str text)
     return texts->slots[at].id == 0 ? TK_TEXTS_NONE : texts->slots[at].id - 1;
 }
 
+uint64_t tk_texts_hash(const struct tk_texts *texts, tk_str text)
+{
+    uint64_t hash = tk_hash_bytes(text, texts->seed);
+    __builtin_prefetch(&texts->slots[home_of(hash, texts->mask)]);
+    return hash;
+}
+
 uint32_t tk_texts_add_utf8(struct tk_texts *texts, tk_str text, bool *ret_is_utf8)
+{
+    return tk_texts_add_hashed(texts, text, tk_hash_bytes(text, texts->seed), ret_is_utf8);
+}
+
+uint32_t tk_texts_add_hashed(struct tk_texts *texts, tk_str text, uint64_t hash, bool *ret_is_utf8)
 {
     *ret_is_utf8 = true;
     if (text.n == 0)
         return 0;
-    uint64_t hash = tk_hash_bytes(text, texts->seed);
     uint32_t tag = (uint32_t)hash & ~IS_UTF8;
     uint32_t at = slot_of(texts, text, hash);
     if (texts->slots[at].id != 0) {

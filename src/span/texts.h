@@ -53,7 +53,12 @@ void tk_texts_reset(struct tk_texts *texts);
  * the text is UTF-8: looked at once, when it is new. */
 uint32_t tk_texts_add_utf8(struct tk_texts *texts, tk_str text, bool *ret_is_utf8);
 
-/* The same, for those who know that. */
+/* The same in two steps, so that the memory of several searches is waited for at once: the hash,
+ * for which the table is asked for at once, and the search. */
+uint64_t tk_texts_hash(const struct tk_texts *texts, tk_str text);
+uint32_t tk_texts_add_hashed(struct tk_texts *texts, tk_str text, uint64_t hash, bool *ret_is_utf8);
+
+/* The same, for those who know that it is UTF-8. */
 static inline uint32_t tk_texts_add(struct tk_texts *texts, tk_str text)
 {
     bool is_utf8;
