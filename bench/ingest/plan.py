@@ -49,6 +49,11 @@ CELLS = {
     "Collector, nop, memory_limiter": ("HTTP, 512",),
     "Jaeger, memory": ("HTTP, 512", "gRPC, 512"),
 }
+# And what stands behind most goals, for --brief.
+BRIEF = {
+    OURS: ("HTTP, 512", "HTTP, 10", "HTTP gzip, 512", "gRPC, 512", "JSON, 512"),
+    COLLECTOR: ("HTTP, 512",),
+}
 
 
 @dataclass(frozen=True)
