@@ -363,8 +363,10 @@ static int load_site(const char *folder, struct tk_site **ret_site, struct tk_er
  * idle (segment_sink.c): a page that comes anew costs a fault and a clearing. */
 static void keep_memory(void)
 {
+    /* NOLINTBEGIN(concurrency-mt-unsafe): there is one thread yet */
     (void)mallopt(M_MMAP_THRESHOLD, KEPT_EACH_MAX);
     (void)mallopt(M_TRIM_THRESHOLD, KEPT_MAX);
+    /* NOLINTEND(concurrency-mt-unsafe) */
 }
 
 /* The command ------------------------------------------------------------------------------- */
