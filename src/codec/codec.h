@@ -80,6 +80,7 @@ struct tk_codec_options {
     uint32_t block_traces;     /* 0 = TK_CODEC_BLOCK_TRACES */
     int64_t block_ns;          /* close a block after so long; 0 = never */
     uint32_t min_count;        /* generative: values that came less often are left out; 0 = 5 */
+    uint32_t table_least;      /* generative: no table of times of fewer spans; 0 = min_count */
     uint32_t kept_per_mille;   /* exact tier: traces of the uniform reservoir */
     const struct tk_keep_rule *rules; /* near: traces that are kept whole in any case; borrowed */
     size_t rule_count;

@@ -38,11 +38,24 @@ static void reset_set(struct tk_section_set *set)
 
 /* Budgets -------------------------------------------------------------------------------------- */
 
-/* What is kept of attributes where the budget is below what the block takes with its coarsest
- * times. Times become distributions first: they answer nearly as much, and most bytes are theirs.
- */
-static const enum tk_codec_attrs concessions[] = {TK_CODEC_ATTRS_ALL, TK_CODEC_ATTRS_GENT,
-                                                  TK_CODEC_ATTRS_NONE};
+/* Where the budget is below what the block takes with its coarsest times, these become
+ * distributions: they answer nearly as much, and most bytes are theirs. Then attributes are Gen-T's
+ * alone, then distributions are those that ever more spans share (at last there are none), and then
+ * the same without attributes. */
+static const uint32_t table_concessions[] = {0,   60,  100,  160,   240,
+                                             400, 800, 3200, 12800, UINT32_MAX};
+
+#define TABLE_STEPS TK_COUNTOF(table_concessions)
+#define CONCESSIONS (1 + 2 * TABLE_STEPS)
+
+static void concede(size_t n, struct tk_codec_options *options)
+{
+    options->mode = TK_CODEC_GENERATIVE;
+    options->attrs = n == 0             ? TK_CODEC_ATTRS_ALL
+                     : n <= TABLE_STEPS ? TK_CODEC_ATTRS_GENT
+                                        : TK_CODEC_ATTRS_NONE;
+    options->table_least = n == 0 ? 0 : table_concessions[(n - 1) % TABLE_STEPS];
+}
 
 /* Whether what fits the limit still has times. */
 static bool fit(struct coded *coded, uint64_t limit)
@@ -54,24 +67,30 @@ static bool fit(struct coded *coded, uint64_t limit)
     return fits && (head.planes == 0 || coded->head.planes > 0);
 }
 
+/* Whether all of the block fits the limit. */
+static bool fit_whole(struct coded *coded, uint64_t limit)
+{
+    struct tk_section all[TK_SECTION_COUNT];
+    return fit(coded, limit) && coded->count == tk_section_set_list(&coded->set, all);
+}
+
 static int fit_budget(struct encoding *encoding, const struct tk_span_rows *rows,
                       struct coded *coded, uint64_t limit, struct tk_err *err)
 {
     struct tk_codec_options options = encoding->options;
     struct tk_block_head first = coded->head;
     bool fits = fit(coded, limit);
-    for (size_t i = 0; i < TK_COUNTOF(concessions) && !fits; i++) {
-        if (concessions[i] < encoding->options.attrs)
+    for (size_t i = 0; i < CONCESSIONS && !fits; i++) {
+        concede(i, &options);
+        if (options.attrs < encoding->options.attrs)
             continue;
-        options.attrs = concessions[i];
-        options.mode = TK_CODEC_GENERATIVE;
         reset_set(&coded->set);
         int rc = tk_block_encode(&options, rows, &coded->head, &coded->set, err);
         if (rc < 0)
             return rc;
         coded->head.number = first.number;
         coded->head.late = first.late;
-        fits = fit(coded, limit);
+        fits = fit_whole(coded, limit);
     }
     if (coded->bytes > limit) {
         return tk_fail(err, -EMSGSIZE,

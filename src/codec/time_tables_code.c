@@ -133,14 +133,15 @@ static int count_hashes(const struct tk_forest *forest, struct tk_time_trace *tr
 }
 
 /* The finest key of a node that enough nodes have. */
-static uint64_t choose_key(const struct tk_time_node *node, const struct tally *tallies)
+static uint64_t choose_key(const struct tk_time_node *node, const struct tally *tallies,
+                           uint32_t enough)
 {
     uint64_t hashes[3];
     hashes_of(node, hashes);
     for (uint32_t i = 0; i < 2; i++) {
         uint32_t id;
         assert(tallies[i].counts);
-        if (tk_map_find(&tallies[i].map, hashes[i], &id) && tallies[i].counts[id] >= TK_TABLE_LEAST)
+        if (tk_map_find(&tallies[i].map, hashes[i], &id) && tallies[i].counts[id] >= enough)
             return tk_time_hash(hashes[i], i);
     }
     return tk_time_hash(hashes[2], 2);
@@ -155,7 +156,7 @@ static int assign_keys(struct tk_table_keys *keys, const struct tk_forest *fores
         uint32_t begin = tk_forest_begin(forest, t);
         tk_time_trace_load(trace, forest, t);
         for (uint32_t i = 0; i < trace->count && rc == 0; i++) {
-            uint64_t key = choose_key(&trace->nodes[i], tallies);
+            uint64_t key = choose_key(&trace->nodes[i], tallies, keys->enough);
             rc = tally_add(chosen, key, &keys->of_node[begin + i]);
         }
     }
@@ -185,9 +186,10 @@ static int count_keys(struct tk_table_keys *keys, const struct tk_forest *forest
 }
 
 int tk_table_keys_init(struct tk_table_keys *keys, const struct tk_forest *forest,
-                       struct tk_time_trace *trace, struct tk_err *err)
+                       struct tk_time_trace *trace, uint32_t min_count, struct tk_err *err)
 {
     struct tally tallies[3] = {{{0}, NULL, 0, 0}, {{0}, NULL, 0, 0}, {{0}, NULL, 0, 0}};
+    keys->enough = min_count > TK_TABLE_LEAST ? min_count : TK_TABLE_LEAST;
     keys->of_node = calloc((size_t)forest->node_count + 1, sizeof(*keys->of_node));
     int rc = keys->of_node ? count_hashes(forest, trace, tallies) : -ENOMEM;
     rc = rc < 0 ? rc : assign_keys(keys, forest, trace, tallies, &tallies[2]);

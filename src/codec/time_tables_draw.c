@@ -147,16 +147,10 @@ static void draw_trace(void *user, uint64_t draw_key, struct tk_time_trace *trac
     }
 }
 
-static int draw_all(tk_str bytes, struct tk_table_keys *keys, struct drawing *drawing,
+static int draw_all(struct drawing *drawing, const struct tk_table_keys *keys,
                     struct tk_time_trace *trace, struct tk_forest *forest, struct tk_err *err)
 {
     const struct tk_time_drawer drawer = {draw_trace, drawing, drawing->draw_key};
-    struct tk_coder coder;
-    tk_coder_begin_decode(&coder, bytes);
-    uint32_t min_count = tk_code_raw(&coder, 0, 32);
-    tk_tables_code(&coder, keys, min_count);
-    if (tk_coder_is_over(&coder))
-        return tk_fail(err, -EBADMSG, "timing, tables: end too early");
     int rc = 0;
     for (uint32_t t = 0; t < forest->trace_count && rc == 0; t++) {
         tk_time_trace_load(trace, forest, t);
@@ -168,6 +162,20 @@ static int draw_all(tk_str bytes, struct tk_table_keys *keys, struct drawing *dr
     return rc;
 }
 
+/* The tables of a section; which keys there are follows from its first number and the trees. */
+static int read_tables(tk_str bytes, const struct tk_forest *forest, struct tk_time_trace *trace,
+                       struct tk_table_keys *keys, struct tk_err *err)
+{
+    struct tk_coder coder;
+    tk_coder_begin_decode(&coder, bytes);
+    uint32_t min_count = tk_code_raw(&coder, 0, 32);
+    int rc = tk_table_keys_init(keys, forest, trace, min_count, err);
+    if (rc < 0)
+        return rc;
+    tk_tables_code(&coder, keys, min_count);
+    return tk_coder_is_over(&coder) ? tk_fail(err, -EBADMSG, "timing, tables: end too early") : 0;
+}
+
 int tk_time_tables_draw(tk_str bytes, uint64_t draw_key, struct tk_time_windows *windows,
                         struct tk_forest *forest, struct tk_err *err)
 {
@@ -177,12 +185,12 @@ int tk_time_tables_draw(tk_str bytes, uint64_t draw_key, struct tk_time_windows 
     if (!levels)
         return tk_fail(err, -ENOMEM, "tables of times: out of memory");
     int rc = tk_time_trace_init(&trace, forest, err);
-    rc = rc < 0 ? rc : tk_table_keys_init(&keys, forest, &trace, err);
+    rc = rc < 0 ? rc : read_tables(bytes, forest, &trace, &keys, err);
     if (rc == 0) {
         struct drawing drawing = {
             .keys = keys.keys, .levels = levels, .windows = windows, .draw_key = draw_key};
         tk_levels_init(levels);
-        rc = draw_all(bytes, &keys, &drawing, &trace, forest, err);
+        rc = draw_all(&drawing, &keys, &trace, forest, err);
     }
     free(levels);
     return rc;

@@ -246,7 +246,7 @@ int tk_time_tables_encode(const struct tk_forest *forest, uint32_t min_count, st
     struct tk_levels *levels = calloc(1, sizeof(*levels));
     uint8_t *ranks = calloc((size_t)forest->node_count + 1, 1);
     int rc = levels && ranks ? tk_time_trace_init(&trace, forest, err) : -ENOMEM;
-    rc = rc < 0 ? rc : tk_table_keys_init(&keys, forest, &trace, err);
+    rc = rc < 0 ? rc : tk_table_keys_init(&keys, forest, &trace, min_count, err);
     rc = rc < 0 ? rc : rank_spans(forest, &keys, ranks);
     if (rc == 0) {
         tk_levels_init(levels);

@@ -51,9 +51,13 @@ struct tk_table_keys {
     uint32_t *of_node;         /* owned */
     struct tk_table_key *keys; /* owned; in the order in which nodes first have them */
     uint32_t count;
+    uint32_t enough; /* nodes for a key of their own */
 };
+
+/* Keys of which nothing is told that fewer than `min_count` spans share. -ENOMEM. */
 TK_MUST_USE int tk_table_keys_init(struct tk_table_keys *keys, const struct tk_forest *forest,
-                                   struct tk_time_trace *trace, struct tk_err *err);
+                                   struct tk_time_trace *trace, uint32_t min_count,
+                                   struct tk_err *err);
 
 /* Accepts a zeroed struct. */
 void tk_table_keys_release(struct tk_table_keys *keys);

@@ -68,7 +68,9 @@ int tk_timing_encode(const struct tk_forest *forest, const struct tk_codec_optio
     TK_CLEANUP(tk_time_models_freep) struct tk_time_models *models = NULL;
     if (options->mode == TK_CODEC_GENERATIVE) {
         struct tk_buf *out = &sections->bytes[TK_SECTION_TIME_TABLES];
-        int made = tk_time_tables_encode(forest, tk_codec_min_count(options), out, err);
+        uint32_t least = tk_codec_min_count(options);
+        least = options->table_least > least ? options->table_least : least;
+        int made = tk_time_tables_encode(forest, least, out, err);
         return made < 0 ? made : tk_buf_check(out, "timing", err);
     }
     unsigned count = count_coders(options);

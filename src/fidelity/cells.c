@@ -205,13 +205,10 @@ static void place_by_byte(const struct tk_sample *from, size_t n, struct tk_samp
 /* False without memory. */
 static bool sort_by_bytes(struct tk_samples *samples)
 {
-    size_t(*counts)[256] = calloc(KEY_BYTES, sizeof(*counts));
+    size_t counts[KEY_BYTES][256] = {{0}};
     struct tk_sample *spare = malloc(samples->max * sizeof(*spare));
-    if (!counts || !spare) {
-        free(counts);
-        free(spare);
+    if (!spare)
         return false;
-    }
     count_bytes(samples, counts);
     for (size_t byte = 0; byte < KEY_BYTES; byte++) {
         uint64_t first = key_word(samples->items, byte / sizeof(first));
@@ -222,7 +219,6 @@ static bool sort_by_bytes(struct tk_samples *samples)
         spare = samples->items;
         samples->items = sorted;
     }
-    free(counts);
     free(spare);
     return true;
 }
