@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What telling of build steps costs: a start+end pair, a wrapped command, the watcher.
 
-    bench/step/run.py [TRACEKIT]      default build-release/tracekit
+    bench/step/run.py [TRACEKIT...]   default build-release/tracekit; of several each has its lines
 
 Medians of alternating runs, so that a busy moment hits all alike; beside the wall time the CPU time of
 the process and all that it waited for, which a busy machine does not stretch. Tools that are not
@@ -49,23 +49,27 @@ def medians(commands, env):
     return {name: tuple(statistics.median(column) for column in zip(*values)) for name, values in times.items()}
 
 
-def pair_ms(shell, functions, env, folder):
-    """Wall and CPU ms of one start+end pair of shell functions in a running shell, less the empty loop."""
+def pairs_ms(shells, env, folder):
+    """Wall and CPU ms of one start+end pair of shell functions in a running shell, less the empty loop,
+    by name of (shell, functions, program)."""
     script = f"""
-. {functions}
+. $0
 telemetry_init bench 1 >/dev/null
 one() {{ telemetry_step_start step; telemetry_step_end step; }}
 i=0; while [ $i -lt {PAIRS} ]; do one; i=$((i + 1)); done
 """
     empty = script.replace("telemetry_step_start step; telemetry_step_end step", ":")
-    runs = {empty: [], script: []}
+    runs = {(name, text): [] for name in shells for text in (empty, script)}
     for _ in range(PAIR_ROUNDS):
-        for text, values in runs.items():
-            values.append(spawn_us([shell, "-c", text], {**env, "TELEMETRY_DIR": folder}))
+        for (name, text), values in runs.items():
+            shell, functions, program = shells[name]
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+            values.append(spawn_us([shell, "-c", text, functions],
+                                   {**env, "TELEMETRY_DIR": folder, "TRACEKIT": program}))
             remove(folder)
-            os.makedirs(folder, mode=0o700)
-    less, more = (tuple(statistics.median(column) for column in zip(*values)) for values in runs.values())
-    return tuple((b - a) / 1000 / PAIRS for a, b in zip(less, more))
+    middles = {key: [statistics.median(column) for column in zip(*values)] for key, values in runs.items()}
+    return {name: tuple((b - a) / 1000 / PAIRS for a, b in zip(middles[name, empty], middles[name, script]))
+            for name in shells}
 
 
 def cpu_and_rss(pid):
@@ -102,18 +106,18 @@ def is_watcher(pid, env):
 
 
 def main():
-    tracekit = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else "build-release/tracekit")
+    programs = [os.path.abspath(path) for path in sys.argv[1:] or ["build-release/tracekit"]]
+    tracekit = programs[-1]
+    label = {path: f"tracekit of {os.path.relpath(path)}" if len(programs) > 1 else "tracekit" for path in programs}
     folder = tempfile.mkdtemp(prefix="bench-step-")
-    env = {"PATH": os.environ["PATH"], "TRACEKIT": tracekit, "TELEMETRY_DIR": folder,
-           "TRACEKIT_JOB": ""}
-    commands = {
-        "plain spawn": ["/bin/true"],
-        "tracekit version": [tracekit, "version"],
-        "tracekit exec": [tracekit, "exec", "--", "/bin/true"],
-        "GNU time -v": ["/usr/bin/time", "-v", "/bin/true"],
-        "perf stat": ["perf", "stat", "/bin/true"],
-        "bash -c": ["bash", "-c", "/bin/true; :"],
-    }
+    env = {"PATH": os.environ["PATH"], "TELEMETRY_DIR": folder, "TRACEKIT_JOB": ""}
+    commands = {"plain spawn": ["/bin/true"]}
+    for path in programs:
+        commands[f"{label[path]}: version"] = [path, "version"]
+        commands[f"{label[path]}: exec"] = [path, "exec", "--", "/bin/true"]
+    commands["GNU time -v"] = ["/usr/bin/time", "-v", "/bin/true"]
+    commands["perf stat"] = ["perf", "stat", "/bin/true"]
+    commands["bash -c"] = ["bash", "-c", "/bin/true; :"]
     commands = {name: argv for name, argv in commands.items() if shutil.which(argv[0])}
     subprocess.run([tracekit, "step", "init", "bench"], env=env, check=True,
                    stdout=subprocess.DEVNULL)
@@ -127,13 +131,12 @@ def main():
     for name, (wall_us, cpu_us) in results.items():
         print(f"| {name} | {wall_us:.0f} | {wall_us - wall:.0f} | {cpu_us:.0f} | {cpu_us - cpu:.0f} |")
     print("\n| one start+end pair of shell functions | wall ms | CPU ms |\n|---|---|---|")
-    shells = [(f"tracekit, {shell}", shell, functions) for shell in ("dash", "bash")]
+    shells = {f"{label[path]}, {shell}": (shell, functions, path) for path in programs for shell in ("dash", "bash")}
     if shutil.which("jq") and shutil.which("bc"):
-        shells.append(("shape of the original (bash, jq, bc, awk)", "bash", os.path.join(HERE, "original.sh")))
-    for name, shell, file in shells:
-        os.makedirs(folder, mode=0o700, exist_ok=True)
-        print("| {} | {:.2f} | {:.2f} |".format(name, *pair_ms(shell, file, env, folder)))
-        remove(folder)
+        shells["shape of the original (bash, jq, bc, awk)"] = ("bash", os.path.join(HERE, "original.sh"), tracekit)
+    for name, (wall, cpu) in pairs_ms(shells, env, folder).items():
+        print(f"| {name} | {wall:.2f} | {cpu:.2f} |")
+    os.makedirs(folder, mode=0o700, exist_ok=True)
     share, rss, anon = watcher_cost(tracekit, {**env, "TELEMETRY_DIR": folder})
     print(f"\nWatcher at 1 Hz: {share * 100:.3f} % of a core, {rss} KiB resident, {anon} KiB of it its own.")
     remove(folder)
