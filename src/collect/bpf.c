@@ -67,8 +67,14 @@ static const struct rule rules[] = {
      TK_TIER_AUTO,
      {"bpf_iter_css_new", "bpf_iter_css_next", "bpf_iter_css_destroy", "bpf_cgroup_from_id",
       "bpf_cgroup_ancestor", "bpf_task_get_cgroup1", "bpf_cgroup_release", "bpf_rdonly_cast"}},
-    {"flush_css", TK_BPF_FLUSH_CSS, TK_TIER_AUTO, {"css_rstat_flush"}},
-    {"flush_cgroup", TK_BPF_FLUSH_CGROUP, TK_TIER_AUTO, {"cgroup_rstat_flush"}},
+    {"flush_css",
+     TK_BPF_FLUSH_CSS,
+     TK_TIER_AUTO,
+     {"css_rstat_flush", "bpf_cgroup_from_id", "bpf_cgroup_release"}},
+    {"flush_cgroup",
+     TK_BPF_FLUSH_CGROUP,
+     TK_TIER_AUTO,
+     {"cgroup_rstat_flush", "bpf_cgroup_from_id", "bpf_cgroup_release"}},
 };
 
 static const struct rule *find_rule(const char *program)
@@ -202,6 +208,7 @@ static int load(struct tk_bpf *bpf, const struct btf *btf, enum tk_tier tier, ui
     tk_bpf_events_prepare(programs, (bpf->parts & TK_BPF_EVENTS) != 0);
     programs->rodata->is_exact = bpf->parts & TK_BPF_EXACT;
     programs->rodata->has_vpids = is_in_kernel(btf, "bpf_task_from_vpid");
+    programs->rodata->has_groups = bpf->parts & TK_BPF_CGROUPS;
     programs->rodata->has_extras = bpf->parts & (TK_BPF_EXACT | TK_BPF_NET);
     int rc = bpf->parts & TK_BPF_TASKS ? 0 : -EOPNOTSUPP;
     if (rc == 0)
@@ -292,8 +299,11 @@ static int walk(void *context, const struct tk_walk_order *order, struct tk_walk
     shared->thread_count = shared->threads_left_out = 0;
     int64_t start_ns = tk_clock_mono_ns();
     shared->now_ns = (uint64_t)start_ns;
+    bool has_joined = tk_bpf_groups_join(bpf);
     int rc = bpf->tier == TK_TIER_B2 ? tk_bpf_run(bpf->programs->progs.walk_tasks)
                                      : tk_bpf_iterate(bpf->link);
+    if (has_joined)
+        tk_bpf_groups_joined(bpf, rc);
     *ret_walk = (struct tk_walk){
         .tasks = bpf->tasks,
         .count = shared->count < bpf->room ? shared->count : bpf->room,
@@ -472,6 +482,7 @@ int tk_bpf_new(enum tk_tier tier, uint32_t parts, struct tk_bpf **ret_bpf, struc
     struct tk_bpf *bpf = calloc(1, sizeof(*bpf));
     if (!bpf)
         return tk_fail(err, -ENOMEM, "BPF: out of memory");
+    bpf->flush_fd = -1;
     libbpf_set_print(NULL); /* what it has to say comes as an error of ours */
     int rc = open_all(bpf, tier, parts, err);
     if (rc < 0) {

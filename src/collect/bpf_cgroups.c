@@ -7,14 +7,13 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/number.h"
 #include "collect/bpf_internal.h"
 
-#define ROOM_MIN       1024 /* records, at 168 bytes */
-#define ROOM_MAX       65536
-#define WALK_SYSCALLS  1
-#define FLUSH_SYSCALLS 3
+#define ROOM_MIN 1024 /* records, at 168 bytes */
+#define ROOM_MAX 65536
 
 /* Twice as many as there are, by /proc/cgroups: "memory 4 30 1" of each controller. */
 static uint32_t room_for_all(void)
@@ -50,21 +49,12 @@ void tk_bpf_groups_release(struct tk_bpf *bpf)
 {
     if (bpf->groups)
         (void)munmap(bpf->groups, bpf->group_room * sizeof(*bpf->groups));
+    tk_fd_close(&bpf->flush_fd);
     (void)bpf_link__destroy(bpf->flush);
 }
 
-/* An iterator that visits the root of version 2 alone. */
 static int open_flush(struct tk_bpf *bpf, struct tk_err *err)
 {
-    union bpf_iter_link_info info;
-    struct bpf_iter_attach_opts options;
-    memset(&info, 0, sizeof(info)); /* padding is looked at, too: by libbpf and by the kernel */
-    memset(&options, 0, sizeof(options));
-    info.cgroup.order = BPF_CGROUP_ITER_SELF_ONLY;
-    info.cgroup.cgroup_id = 1;
-    options.sz = sizeof(options);
-    options.link_info = &info;
-    options.link_info_len = sizeof(info);
     const struct bpf_program *program = bpf->parts & TK_BPF_FLUSH_CSS
                                             ? bpf->programs->progs.flush_css
                                             : bpf->programs->progs.flush_cgroup;
@@ -72,8 +62,9 @@ static int open_flush(struct tk_bpf *bpf, struct tk_err *err)
         return tk_fail(err, -EOPNOTSUPP,
                        "the kernel does not let the figures of version 2 be asked for");
     }
-    bpf->flush = bpf_program__attach_iter(program, &options);
-    return bpf->flush ? 0 : tk_fail_errno(err, "iterator of control groups");
+    if (!bpf->flush)
+        bpf->flush = bpf_program__attach_iter(program, NULL);
+    return bpf->flush ? 0 : tk_fail_errno(err, "iterator that adds control groups up");
 }
 
 static int open_walk(void *context, const int32_t *numbers, uint32_t count, struct tk_err *err)
@@ -102,25 +93,91 @@ static bool is_bare(const struct tk_bpf_groups *shared, const struct tk_group_wa
     return !walk->left_out && (walk->count < 2 || walk->groups[walk->count - 2].hierarchy != v2);
 }
 
-static int walk(void *context, struct tk_group_walk *ret_walk)
+/* Have the kernel add up what is spent in version 2, by one read() of an iterator over tasks, which
+ * is at its end after as many. 0 or a negative errno. */
+static int flush(struct tk_bpf *bpf)
 {
-    struct tk_bpf *bpf = context;
+    char byte;
+    for (int attempt = 0; attempt < 2; attempt++) {
+        if (bpf->flush_fd < 0) {
+            bpf->group_syscalls++;
+            bpf->flush_fd = bpf_iter_create(bpf_link__fd(bpf->flush));
+        }
+        if (bpf->flush_fd < 0)
+            return -errno;
+        bpf->group_syscalls++;
+        ssize_t n = read(bpf->flush_fd, &byte, 1);
+        if (n == 1)
+            return 0;
+        int rc = n < 0 ? -errno : 0;
+        bpf->group_syscalls++;
+        tk_fd_close(&bpf->flush_fd);
+        if (rc < 0)
+            return rc;
+    }
+    return -EIO; /* an iterator over no task at all: not even us */
+}
+
+/* Make ready for a walk. */
+static int begin_walk(struct tk_bpf *bpf)
+{
     struct tk_bpf_groups *shared = &bpf->programs->bss->group_walk;
     shared->number++;
     shared->count = shared->left_out = 0;
     shared->set = 0;
-    bool flushes = bpf->flush && !bpf->is_bare;
-    int rc = flushes ? tk_bpf_iterate(bpf->flush) : 0;
-    if (rc == 0)
-        rc = tk_bpf_run(bpf->programs->progs.walk_groups);
+    return bpf->flush && !bpf->is_bare ? flush(bpf) : 0;
+}
+
+static void announce(void *context)
+{
+    struct tk_bpf *bpf = context;
+    bpf->groups_announced = bpf->tier == TK_TIER_B2;
+}
+
+bool tk_bpf_groups_join(struct tk_bpf *bpf)
+{
+    bool joins = bpf->groups_announced && begin_walk(bpf) == 0;
+    bpf->groups_announced = false;
+    bpf->programs->bss->group_walk.is_due = joins;
+    return joins;
+}
+
+void tk_bpf_groups_joined(struct tk_bpf *bpf, int rc)
+{
+    bpf->programs->bss->group_walk.is_due = 0;
+    bpf->groups_walked = rc == 0;
+    bpf->groups_ns = tk_clock_mono_ns();
+}
+
+/* A walk of their own, unless one over processes was just theirs, too. */
+static int walk_alone(struct tk_bpf *bpf)
+{
+    bpf->groups_announced = false;
+    int rc = begin_walk(bpf);
+    if (rc < 0)
+        return rc;
+    bpf->group_syscalls++;
+    rc = tk_bpf_run(bpf->programs->progs.walk_groups);
+    bpf->groups_ns = tk_clock_mono_ns();
+    return rc;
+}
+
+static int walk(void *context, struct tk_group_walk *ret_walk)
+{
+    struct tk_bpf *bpf = context;
+    const struct tk_bpf_groups *shared = &bpf->programs->bss->group_walk;
+    int rc = bpf->groups_walked ? 0 : walk_alone(bpf);
     *ret_walk = (struct tk_group_walk){
         .groups = bpf->groups,
         .count = shared->count < bpf->group_room ? shared->count : bpf->group_room,
         .number = shared->number,
         .left_out = shared->left_out,
-        .syscalls = WALK_SYSCALLS + (flushes ? FLUSH_SYSCALLS : 0),
+        .syscalls = bpf->group_syscalls,
         .set = shared->set,
+        .end_ns = bpf->groups_ns,
     };
+    bpf->groups_walked = false;
+    bpf->group_syscalls = 0;
     bpf->is_bare = rc == 0 && is_bare(shared, ret_walk);
     return rc;
 }
@@ -129,6 +186,7 @@ int tk_bpf_group_walker(struct tk_bpf *bpf, struct tk_group_walker *ret_walker, 
 {
     if (!(bpf->parts & TK_BPF_CGROUPS))
         return tk_fail(err, -EOPNOTSUPP, "the kernel has no iterator of control groups for BPF");
-    *ret_walker = (struct tk_group_walker){.open = open_walk, .walk = walk, .context = bpf};
+    *ret_walker = (struct tk_group_walker){
+        .open = open_walk, .walk = walk, .announce = announce, .context = bpf};
     return 0;
 }

@@ -44,8 +44,14 @@ struct tk_bpf {
 
     struct tk_bpf_group *groups; /* mapped for reading, [group_room]; NULL = not asked for */
     uint32_t group_room;
-    struct bpf_link *flush; /* an iterator over the root of version 2; NULL = none */
-    bool is_bare;           /* that root was alone at the last walk */
+    struct bpf_link
+        *flush;            /* has version 2 add up what its groups spent; NULL = it is not walked */
+    int flush_fd;          /* an iterator of it; -1 = none yet */
+    bool is_bare;          /* the root of version 2 was alone at the last walk */
+    bool groups_announced; /* a walk over processes comes before the one that is asked for */
+    bool groups_walked;    /* it went over control groups, too, and nobody has asked since */
+    int64_t groups_ns;     /* monotonic time of the last walk over them */
+    uint32_t group_syscalls;
 };
 
 /* Run a program of SEC("syscall"), 1 system call. 0 or a negative errno. */
@@ -58,6 +64,11 @@ int tk_bpf_iterate(const struct bpf_link *link);
 /* bpf_cgroups.c: before programs are loaded, and at the end. */
 int tk_bpf_groups_size(struct tk_bpf *bpf, struct tk_programs *programs);
 void tk_bpf_groups_release(struct tk_bpf *bpf);
+
+/* Around a run of walk_tasks: if it is to go over control groups, too, tk_bpf_groups_joined() is to
+ * be told what came of it. */
+bool tk_bpf_groups_join(struct tk_bpf *bpf);
+void tk_bpf_groups_joined(struct tk_bpf *bpf, int rc);
 
 /* Prepare the programs of TK_BPF_EVENTS that are about to be loaded. */
 void tk_bpf_events_prepare(struct tk_programs *programs, bool is_wanted);

@@ -258,7 +258,7 @@ static int walk(struct tk_cgroups *groups)
 {
     struct tk_cgroup_records *records = &groups->records;
     int rc = records->walker.walk(records->walker.context, &records->last);
-    records->ns = groups->kernel->mono_ns(groups->kernel->world);
+    records->ns = records->last.end_ns;
     groups->syscalls += records->last.syscalls;
     return rc;
 }

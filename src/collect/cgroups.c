@@ -302,6 +302,13 @@ static void tick(struct tk_cgroups *groups, struct tk_rows *rows)
     tick_groups(groups, false, rows);
 }
 
+void tk_cgroups_announce(const struct tk_cgroups *groups)
+{
+    const struct tk_group_walker *walker = &groups->records.walker;
+    if (tk_cgroup_has_records(groups))
+        walker->announce(walker->context);
+}
+
 void tk_cgroups_tick(struct tk_cgroups *groups, struct tk_rows *rows)
 {
     tick(groups, rows);

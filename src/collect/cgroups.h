@@ -57,6 +57,9 @@ void tk_cgroups_free(struct tk_cgroups *groups);
  * pressure, and all of idle groups, every 10 s. A row has the columns that were read for it. */
 void tk_cgroups_tick(struct tk_cgroups *groups, struct tk_rows *rows);
 
+/* Processes are about to be read, and tk_cgroups_tick() is called next. */
+void tk_cgroups_announce(const struct tk_cgroups *groups);
+
 /* The last tick: everything is read, new groups are found. */
 void tk_cgroups_finish(struct tk_cgroups *groups, struct tk_rows *rows);
 

@@ -17,6 +17,7 @@ struct tk_group_walk {
     uint32_t left_out; /* groups that found no room */
     uint32_t syscalls; /* that it took */
     uint64_t set;      /* fingerprint of the set of groups and their names */
+    int64_t end_ns;    /* monotonic: when it was over */
 };
 
 struct tk_group_walker {
@@ -24,6 +25,9 @@ struct tk_group_walker {
      * /proc/self/cgroup; 0 is version 2, and the last one. 0 or a negative errno. */
     int (*open)(void *context, const int32_t *numbers, uint32_t count, struct tk_err *err);
     int (*walk)(void *context, struct tk_group_walk *ret_walk);
+
+    /* A walk over processes is about to come, and walk() next: one system call may do for both. */
+    void (*announce)(void *context);
     void *context;
 };
 

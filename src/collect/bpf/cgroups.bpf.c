@@ -4,9 +4,10 @@
  * found, and says which walk last found anything new. The order is that of the hierarchies asked
  * for, and in each the parent before its children.
  *
- *   walk_groups    open-coded css iterator (Linux 6.7), by BPF_PROG_RUN
- *   flush_groups   version 2 adds the CPU time of groups up on request, for all of them at once; a
- *                  walk that covers it runs this first, by one read() of an iterator
+ *   walk_groups    open-coded css iterator (Linux 6.7), by BPF_PROG_RUN; walk_tasks does the same
+ * on request, where both are wanted at once flush_...      version 2 adds the CPU time of groups up
+ * on request, for all of them at once; a walk that covers it runs this first, by one read() of an
+ * iterator
  *
  * Cost per group: bench/RESULTS.md, section "cgroups". */
 #include "collect/bpf/kernel.bpf.h"
@@ -247,8 +248,7 @@ static __always_inline struct cgroup *root_of(int32_t hierarchy)
     return root;
 }
 
-SEC("syscall")
-int walk_groups(void *nothing __attribute__((unused)))
+static void visit_groups(void)
 {
     for (uint32_t i = 0; i < TK_BPF_HIERARCHIES_MAX && i < group_walk.hierarchy_count; i++) {
         struct cgroup *root = root_of(group_walk.hierarchies[i]);
@@ -258,31 +258,42 @@ int walk_groups(void *nothing __attribute__((unused)))
         walk_hierarchy(root);
         bpf_cgroup_release(root);
     }
+}
+
+SEC("syscall")
+int walk_groups(void *nothing __attribute__((unused)))
+{
+    visit_groups();
     return 0;
 }
 
 /* Version 2 -------------------------------------------------------------------------- */
 
-struct bpf_iter__cgroup {
-    struct bpf_iter_meta *meta;
-    struct cgroup *cgroup;
-} __attribute__((preserve_access_index));
+/* Adding up may sleep, which of all programs that can be run at will only those of iterators may.
+ * This one is over tasks, and does not look at them: it writes a byte for each, so that each read()
+ * of one byte runs it once more. */
+#define FLUSH(context, flush)                                                                      \
+    do {                                                                                           \
+        struct cgroup *root = (context)->task ? bpf_cgroup_from_id(1) : NULL;                      \
+        if (!root)                                                                                 \
+            break;                                                                                 \
+        flush;                                                                                     \
+        bpf_cgroup_release(root);                                                                  \
+        char byte = 0;                                                                             \
+        bpf_seq_write((context)->meta->seq, &byte, sizeof(byte));                                  \
+    } while (0)
 
 /* Linux 6.16; and before. */
-SEC("iter.s/cgroup")
-int flush_css(struct bpf_iter__cgroup *context)
+SEC("iter.s/task")
+int flush_css(struct bpf_iter__task *context)
 {
-    struct cgroup *root = context->cgroup;
-    if (root)
-        css_rstat_flush(&root->self);
+    FLUSH(context, css_rstat_flush(&root->self));
     return 0;
 }
 
-SEC("iter.s/cgroup")
-int flush_cgroup(struct bpf_iter__cgroup *context)
+SEC("iter.s/task")
+int flush_cgroup(struct bpf_iter__task *context)
 {
-    struct cgroup *root = context->cgroup;
-    if (root)
-        cgroup_rstat_flush(root);
+    FLUSH(context, cgroup_rstat_flush(root));
     return 0;
 }

@@ -216,6 +216,8 @@ struct tk_bpf_groups {
         hierarchies[TK_BPF_HIERARCHIES_MAX]; /* numbers as in /proc/self/cgroup; 0 = version 2 */
     uint32_t hierarchy_count;
     uint32_t number; /* of this walk, from 1 */
+    uint32_t is_due; /* the next walk over processes is to go over control groups, too (tier B2) */
+    uint32_t padding;
     /* Out: counted up from what the reader puts there */
     uint32_t count;    /* records, in the order of the walk */
     uint32_t left_out; /* groups that found no room */

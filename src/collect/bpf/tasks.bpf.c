@@ -4,7 +4,8 @@
  * mapped array; in tier B2 the latter by their pid alone when nothing about them is new. A walk is
  * one system call whatever the number of processes, and takes no lock of any of them.
  *
- *   walk_tasks   B2: open-coded task iterator (Linux 6.7), by BPF_PROG_RUN
+ *   walk_tasks   B2: open-coded task iterator (Linux 6.7), by BPF_PROG_RUN; on request it goes on
+ *                over all control groups (cgroups.bpf.c)
  *   visit_task   B1: iter/task (Linux 5.8), by one read() of the iterator
  *
  * Cost per process: bench/RESULTS.md, section "procs". */
@@ -95,6 +96,7 @@ const volatile uint32_t cpus_max = TK_BPF_CPUS_MAX; /* the loader knows how many
 
 const volatile bool has_extras; /* of processes: something adds them up */
 const volatile bool is_exact;   /* the scheduler's clocks are followed: exact.bpf.c is loaded */
+const volatile bool has_groups; /* this kernel has what a walk over control groups takes */
 
 struct tk_bpf_clock clocks[TK_BPF_CPUS_MAX]; /* by CPU */
 struct tk_bpf_walk walk;
@@ -720,6 +722,9 @@ static __always_inline void walk_process(struct task_struct *leader)
     put_subject(pid);
 }
 
+static void visit_groups(void);
+extern struct tk_bpf_groups group_walk;
+
 SEC("syscall")
 int walk_tasks(void *nothing __attribute__((unused)))
 {
@@ -732,6 +737,8 @@ int walk_tasks(void *nothing __attribute__((unused)))
         walk_process(leader);
     bpf_iter_task_destroy(&processes);
     bpf_rcu_read_unlock();
+    if (has_groups && group_walk.is_due)
+        visit_groups();
     return 0;
 }
 
