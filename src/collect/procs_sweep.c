@@ -154,10 +154,18 @@ static bool went_back(const struct tk_procs *procs, const struct tk_touched *tou
     return touched->cpu_ns >= 0 && touched->cpu_ns < procs->set.clocks[touched->i].cpu_ns;
 }
 
+/* Where a walk tells of all others, those that it misses have their clocks read at each tick, and
+ * their files in their turn: a tick is to cost few system calls there, whoever runs. */
+static bool wants_files(const struct tk_procs *procs, const struct tk_touched *touched)
+{
+    return !tk_procs_has_walk(procs) || touched->due || procs->all ||
+           (procs->set.clocks[touched->i].flags & TK_PROC_FRESH);
+}
+
 static bool wants_detail(const struct tk_procs *procs, const struct tk_touched *touched)
 {
-    return touched->cpu_ns >= 0 &&
-           (touched->ran || (procs->set.clocks[touched->i].flags & TK_PROC_WAITING));
+    bool is_behind = touched->ran || (procs->set.clocks[touched->i].flags & TK_PROC_WAITING);
+    return touched->cpu_ns >= 0 && is_behind && wants_files(procs, touched);
 }
 
 /* Give the quota to those after whom it ended last time, in turn. */
@@ -328,7 +336,7 @@ static bool refresh(struct tk_procs *procs, const struct tk_touched *touched)
     enum tk_keep keep = procs->tier == TK_TIER_P0    ? TK_KEEP_NOT
                         : touched->ran || procs->all ? TK_KEEP
                                                      : TK_KEEP_IF_ROOM;
-    if (read_rss(procs, touched, keep) == -ESRCH)
+    if (wants_files(procs, touched) && read_rss(procs, touched, keep) == -ESRCH)
         return false;
     if (touched->detail && !read_detail(procs, touched))
         return false;

@@ -5,8 +5,9 @@
  *   each wake-up  what is due in the sampler
  *   1 s           rows are handed over to be written, but blocks of a compact run when they have 10
  *                 ticks and a second; a look at the wall clock
- *   10 s          clock.jsonl, run.json (not synced: kill -9 harms neither, and an fsync on a busy
- *                 disk would cost ticks)
+ *   10 s          clock.jsonl
+ *   20 s          run.json (not synced: kill -9 harms neither, and an fsync on a busy disk would
+ * cost ticks); more often in a young run
  */
 #include "collect/recorder_internal.h"
 
@@ -25,7 +26,7 @@
 
 #define FLUSH_NS    TK_NS_PER_S
 #define CLOCK_NS    (10 * TK_NS_PER_S)
-#define META_NS     (10 * TK_NS_PER_S)
+#define META_NS     (20 * TK_NS_PER_S)
 #define BLOCK_TICKS 10
 #define SETTLE_NS   (2 * TK_NS_PER_S) /* at the usual interval everything ran three times by then */
 /* Slewing moves the wall clock by at most 0.05 % between two looks. */

@@ -41,6 +41,7 @@ struct tk_recorder {
     struct tk_recorder_options options;
     char host_name[TK_NODE_NAME_MAX];
     char iface[64];
+    char kernel_release[65]; /* as uname(2) has it */
     struct tk_kernel kernel;
     struct tk_run_writer *writer;
     struct tk_relay *relay;

@@ -121,6 +121,7 @@ static int64_t read_own_statm_kb(int64_t page_bytes)
 void tk_recorder_probe(struct tk_recorder *recorder)
 {
     TK_CLEANUP(tk_buf_release) struct tk_buf pages;
+    struct utsname name;
     size_t n = (size_t)(7 * recorder->kernel.page_bytes);
     tk_buf_init(&pages, n);
     char *touched = tk_buf_reserve(&pages, n);
@@ -129,6 +130,8 @@ void tk_recorder_probe(struct tk_recorder *recorder)
     memset(touched, 1, n);
     TK_CLEANUP(tk_fd_close) int rollup_fd = open("/proc/self/smaps_rollup", O_RDONLY | O_CLOEXEC);
     recorder->status_fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+    if (uname(&name) == 0)
+        memcpy(recorder->kernel_release, name.release, sizeof(recorder->kernel_release));
     int64_t statm_kb = read_own_statm_kb(recorder->kernel.page_bytes);
     recorder->rss_exact = statm_kb > 0 && statm_kb == read_own_kb(rollup_fd, TK_STR("Rss:"));
 }
@@ -151,7 +154,6 @@ static void set_text(struct tk_batch *row, size_t column, const char *text)
 
 static void set_identity(const struct tk_recorder *recorder, struct tk_batch *row)
 {
-    struct utsname name;
     tk_batch_set_i64(row, TK_RUN_SCHEMA_VERSION, SCHEMA_VERSION);
     set_text(row, TK_RUN_TOOL_VERSION, TK_VERSION);
     set_text(row, TK_RUN_RUN_ID, recorder->options.node.run_id);
@@ -160,8 +162,8 @@ static void set_identity(const struct tk_recorder *recorder, struct tk_batch *ro
     tk_batch_set_i64(row, TK_RUN_START_MS, recorder->start_ms);
     if (recorder->stop_ms > 0)
         tk_batch_set_i64(row, TK_RUN_STOP_MS, recorder->stop_ms);
-    if (uname(&name) == 0)
-        set_text(row, TK_RUN_KERNEL, name.release);
+    if (recorder->kernel_release[0])
+        set_text(row, TK_RUN_KERNEL, recorder->kernel_release);
     set_text(row, TK_RUN_BOOT_ID, recorder->kernel.boot_id);
     tk_batch_set_i64(row, TK_RUN_CLK_TCK, recorder->kernel.clk_tck);
     tk_batch_set_i64(row, TK_RUN_PAGE_SIZE, recorder->kernel.page_bytes);
@@ -270,6 +272,13 @@ static void set_ticks(const struct tk_recorder *recorder, struct tk_batch *row)
     tk_batch_set_i64(row, TK_RUN_LATE_P99_US, stats.late_p99_ns / TK_NS_PER_US);
 }
 
+/* At the start and at the end as it is now, else as the last row of self.jsonl has told it. */
+static int64_t own_cpu_ns(struct tk_recorder *recorder)
+{
+    bool is_told = recorder->self.cpu_ns > 0 && recorder->stop_ms == 0;
+    return is_told ? recorder->self.cpu_ns : tk_recorder_cpu_ns(recorder);
+}
+
 static void set_own_cost(struct tk_recorder *recorder, struct tk_batch *row)
 {
     struct tk_run_writer_stats stats;
@@ -279,7 +288,7 @@ static void set_own_cost(struct tk_recorder *recorder, struct tk_batch *row)
         rows += stats.rows[i];
     tk_batch_set_i64(row, TK_RUN_ROWS, rows);
     tk_batch_set_i64(row, TK_RUN_DROPPED_ROWS, stats.dropped_rows);
-    tk_batch_set_i64(row, TK_RUN_OWN_CPU_MS, tk_recorder_cpu_ns(recorder) / TK_NS_PER_MS);
+    tk_batch_set_i64(row, TK_RUN_OWN_CPU_MS, own_cpu_ns(recorder) / TK_NS_PER_MS);
     /* Not ru_maxrss: that is of the image before exec, too. */
     recorder->syscalls++;
     int64_t peak_kb = read_own_kb(recorder->status_fd, TK_STR("VmHWM:"));
