@@ -398,6 +398,7 @@ int tk_parse_write_part(struct tk_parse *parse, const char *source, struct tk_er
     if (rc < 0)
         return rc;
     tk_batch_begin(run);
+    whole->present[0] &= ~(1ULL << TK_RUN_OWN_CPU_MS); /* self.jsonl has that of the part */
     copy_columns(run, whole);
     rc = add_notice(range, whole, run, err);
     if (rc < 0)

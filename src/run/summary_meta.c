@@ -392,7 +392,8 @@ static int add_self(struct tk_summary_maker *maker, struct tk_err *err)
     int rc = tk_summary_each(maker, TK_TABLE_SELF, take_self, err);
     if (maker->self.ticks > 0)
         quality->own_calls_per_tick = (double)maker->self.syscalls / (double)maker->self.ticks;
-    if (maker->options->range) /* that of run.json is of the whole */
+    /* That of run.json is of the whole, and not in a part that was made by itself. */
+    if (maker->options->range || quality->own_cpu_ms < 0)
         quality->own_cpu_ms = maker->self.dt_ms > 0 ? maker->self.cpu_ns / TK_NS_PER_MS : -1;
     if (maker->self.dt_ms > 0)
         quality->own_Bps = 1000 * (double)maker->self.bytes / (double)maker->self.dt_ms;

@@ -209,6 +209,10 @@ put() {
         [ "$(jq .stop_ms part/cctf/run.json)" -eq "$((start + 1000))" ]
         run -0 "$TK" verify cctf part
         "$TK" show part | grep -q 'a part of the run, from'
+        # What the recorder took in that time, not in all of the run.
+        jq -e '.own_cpu_ms == null' part/cctf/run.json
+        jq -s 'if . == [] then null else (map(.cpu_ns) | add / 1000000 | floor) end' \
+            part/cctf/self.jsonl | diff - <("$TK" show --json part | jq '.quality.own_cpu_ms')
     done
 }
 
