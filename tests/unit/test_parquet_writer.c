@@ -372,7 +372,7 @@ static void empty_runs_are_read_over(void **state)
 {
     (void)state;
     /* None, no groups, none, 1 0 1 0 0 0 0 0. */
-    static const tk_str text = TK_STR("\0\1\1\0\1\3\5");
+    const tk_str text = TK_STR("\0\1\1\0\1\3\5");
     uint8_t levels[8];
     struct tk_hybrid hybrid;
     tk_hybrid_init(&hybrid, text, 1);
