@@ -20,8 +20,6 @@ int tk_guesser_init(struct tk_guesser *choices, struct tk_err *err)
         tk_guesser_release(choices);
         return tk_fail(err, -ENOMEM, "models of attributes: out of memory");
     }
-    tk_bits_init(choices->places->first, sizeof(*choices->places) / sizeof(struct tk_bit)
-                                             << PLACE_BITS);
     tk_mix_tables_init(&choices->tables);
     tk_mix_weights_init(choices->weights, TK_COUNTOF(choices->weights), 2);
     int rc = tk_contexts_init(&choices->digits, DIGIT_BITS, err);
@@ -121,10 +119,19 @@ struct tk_guess tk_guess_of_node(uint64_t place, uint32_t above, uint32_t before
     };
 }
 
+/* The place of a hash, made new when it is first asked for: most never are. */
+static struct tk_guess_place *find_place(struct tk_guesser *choices, uint64_t hash)
+{
+    struct tk_guess_place *place = &choices->places[hash & ((1U << PLACE_BITS) - 1)];
+    if (place->first[0].v == 0)
+        tk_bits_init(place->first, sizeof(*place) / sizeof(struct tk_bit));
+    return place;
+}
+
 uint32_t tk_code_guess(struct tk_guesser *choices, struct tk_coder *coder,
                        const struct tk_guess *choice, uint32_t value)
 {
-    struct tk_guess_place *place = &choices->places[choice->place & ((1U << PLACE_BITS) - 1)];
+    struct tk_guess_place *place = find_place(choices, choice->place);
     struct tk_guess_memory *guesses[TK_GUESS_CONTEXTS];
     unsigned grades[TK_GUESS_CONTEXTS];
     for (int i = 0; i < TK_GUESS_CONTEXTS; i++) {

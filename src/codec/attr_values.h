@@ -22,7 +22,7 @@ struct tk_guess_memory {
 
 /* How good guesses were at one place. */
 struct tk_guess_place {
-    struct tk_bit first[16];
+    struct tk_bit first[16]; /* the first four are of no use but to tell that all are made */
     struct tk_bit second[8];
     struct tk_bit third[4];
     struct tk_bit fresh[2];
@@ -36,7 +36,7 @@ struct tk_guesser {
     struct tk_mix_weights weights[8]; /* by digit */
 };
 
-/* 1.7 MiB. -ENOMEM. */
+/* Up to 2 MiB, by what is asked for. -ENOMEM. */
 TK_MUST_USE int tk_guesser_init(struct tk_guesser *choices, struct tk_err *err);
 
 /* Accepts a zeroed struct. */

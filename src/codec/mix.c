@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #define LARGE_PAGE ((size_t)2 << 20)
+#define LARGE      ((size_t)64 << 10) /* pages that nothing is in cost nothing from here on */
 
 /* 2^62 / e^(1/256), rounded: powers of it are exact to 2^-50, so the table is that of real numbers.
  */
@@ -17,8 +19,10 @@ static void fill_squash(struct tk_mix_tables *tables)
     __extension__ typedef unsigned __int128 wide;
     uint64_t power = UINT64_C(1) << 62; /* e^(-i / 256) */
     for (int i = 0; i < 2048; i++) {
-        uint64_t one = UINT64_C(1) << 62;
-        uint64_t p = (uint64_t)(((wide)one << 16) / (one + power)); /* of logit i */
+        const uint64_t one = UINT64_C(1) << 62;
+        /* (one << 16) / (one + power), logit i; by a division of 64 bits, at most one too much */
+        uint64_t p = (UINT64_C(1) << 63) / ((one + power) >> 15);
+        p -= (wide)p * (one + power) > (wide)one << 16;
         if (p > 65535)
             p = 65535;
         tables->squash[2048 + i] = (uint16_t)p;
@@ -57,18 +61,22 @@ void tk_mix_weights_init(struct tk_mix_weights *sets, size_t count, size_t input
 
 void *tk_mix_table_alloc(size_t bytes)
 {
-    if (bytes < LARGE_PAGE)
-        return aligned_alloc(128, (bytes + 127) / 128 * 128);
+    if (bytes < LARGE) {
+        size_t lines = (bytes + 127) / 128 * 128;
+        void *small = aligned_alloc(128, lines);
+        return small ? memset(small, 0, lines) : NULL;
+    }
     void *table = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (table == MAP_FAILED)
         return NULL;
-    (void)madvise(table, bytes, MADV_HUGEPAGE); /* only faster: not every kernel has them */
+    if (bytes >= LARGE_PAGE)
+        (void)madvise(table, bytes, MADV_HUGEPAGE); /* only faster: not every kernel has them */
     return table;
 }
 
 void tk_mix_table_free(void *table, size_t bytes)
 {
-    if (bytes < LARGE_PAGE) {
+    if (bytes < LARGE) {
         free(table);
     } else if (table) {
         (void)munmap(table, bytes);
@@ -82,8 +90,6 @@ int tk_contexts_init(struct tk_contexts *contexts, unsigned bits, struct tk_err 
     if (!contexts->buckets)
         return tk_fail(err, -ENOMEM, "contexts of the codec: out of memory");
     contexts->mask = (uint32_t)count - 1;
-    for (size_t i = 0; i < count; i++)
-        contexts->buckets[i].bits[0].v = 0;
     return 0;
 }
 

@@ -50,9 +50,9 @@ static inline bool tk_code_mixed(struct tk_coder *coder, const struct tk_mix_tab
     return bit;
 }
 
-/* Memory for a table that is read here and there, in whole lines of the cache; in large pages where
- * it fills some, because every read would else look its page up: that was a third of the time.
- * NULL without memory. */
+/* Zeroed memory for a table that is read here and there, in whole lines of the cache; in large
+ * pages where it fills some, because every read would else look its page up: that was a third of
+ * the time. What is never read of a table takes no memory. NULL without memory. */
 void *tk_mix_table_alloc(size_t bytes);
 
 /* Accepts NULL; `bytes` as it was asked for. */
