@@ -16,25 +16,38 @@ static const struct tk_cmd *const quick[] = {&tk_cmd_exec, &tk_cmd_step};
  * installed. */
 static const char *const places[] = {TK_PROGRAM_FULL, TK_LIBEXEC "/" TK_PROGRAM_FULL};
 
-/* Become the full program; returns when that is not there. */
+struct attempt {
+    char path[PATH_MAX + sizeof(TK_LIBEXEC "/" TK_PROGRAM_FULL)];
+    int error;
+};
+
+/* Become the full program as seen from the folder of `self`; returns when it is not there. */
+static void become_from(const char *self, char **argv, struct attempt *ret)
+{
+    const char *slash = strrchr(self, '/');
+    int folder = slash ? (int)(slash - self) + 1 : 0;
+    for (size_t i = 0; i < TK_COUNTOF(places); i++) {
+        (void)snprintf(ret->path, sizeof(ret->path), "%.*s%s", folder, self, places[i]);
+        (void)execv(ret->path, argv);
+        ret->error = errno;
+        if (ret->error != ENOENT)
+            return;
+    }
+}
+
+/* By the name that this program was started by, which holds also where a mount hides the folder
+ * that we are in, and where that leads. */
 static int become_full(char **argv)
 {
-    char self[PATH_MAX];
-    char path[PATH_MAX + sizeof(TK_LIBEXEC "/" TK_PROGRAM_FULL)];
+    char real[PATH_MAX];
+    struct attempt attempt;
     /* NOLINTNEXTLINE(performance-no-int-to-ptr): the kernel gives the name as a number */
-    if (!realpath((const char *)getauxval(AT_EXECFN), self)) {
-        (void)fprintf(stderr, "tracekit: where this program is: %s\n", strerrordesc_np(errno));
-        return TK_EXIT_FAILED;
-    }
-    int folder = (int)(strrchr(self, '/') - self);
-    for (size_t i = 0; i < TK_COUNTOF(places); i++) {
-        (void)snprintf(path, sizeof(path), "%.*s/%s", folder, self, places[i]);
-        (void)execv(path, argv);
-        if (errno != ENOENT)
-            break;
-    }
-    (void)fprintf(stderr, "tracekit: %s: %s (without it there are exec and step)\n", path,
-                  strerrordesc_np(errno));
+    const char *name = (const char *)getauxval(AT_EXECFN);
+    become_from(name, argv, &attempt);
+    if (attempt.error == ENOENT && realpath(name, real))
+        become_from(real, argv, &attempt);
+    (void)fprintf(stderr, "tracekit: %s: %s (without it there are exec and step)\n", attempt.path,
+                  strerrordesc_np(attempt.error));
     return TK_EXIT_FAILED;
 }
 
