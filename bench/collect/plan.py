@@ -70,8 +70,10 @@ PARTS = (
     Part("window", (HUGE,), ("plain C loop", "original set", "pidstat -urdw"), window_s=8,
          warmup_s=5),
     Part("window", (NODE,), TWO_TIERS, rates=(10,), window_s=8),
-    Part("syscalls", (BIG, MIDDLE), (*TIERS, "tracekit B2 compact", "tracekit host only"),
+    Part("syscalls", (BIG, MIDDLE), (*TIERS, "tracekit host only"),
          window_s=10),  # one turn of the slow class
+    Part("syscalls", (BIG, MIDDLE), ("tracekit B2 compact",), window_s=20,
+         warmup_s=20),  # one of run.json, which is written more often in a young run
     Part("syscalls", (BIG, MIDDLE), ("tracekit B2",), rates=(100,), window_s=4),
     Part("blocks", (BIG, MIDDLE_ACTIVE), COMPACT, window_s=24),
     Part("start", (BIG, SMALL), (*TIERS, "tracekit host only"), window_s=0, warmup_s=0),

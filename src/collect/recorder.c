@@ -150,10 +150,10 @@ static int judge_writing(struct tk_recorder *recorder, struct tk_err *err)
     }
 }
 
-/* Often in a young run, whose figures change much. */
-static int64_t meta_interval_ns(const struct tk_recorder *recorder, int64_t now)
+/* A young run has it anew when it is twice as old: its figures change much. */
+static int64_t meta_interval_ns(const struct tk_recorder *recorder)
 {
-    return smaller(META_NS, (now - recorder->kernel.anchor.mono_ns) / 2);
+    return smaller(META_NS, recorder->meta_ns - recorder->kernel.anchor.mono_ns);
 }
 
 static int flush(struct tk_recorder *recorder, int64_t now, struct tk_err *err)
@@ -166,7 +166,7 @@ static int flush(struct tk_recorder *recorder, int64_t now, struct tk_err *err)
     struct tk_batch *run = NULL;
     int rc = tk_rows_flush(recorder->rows, err);
     bool paced = tk_budget_step(&recorder->budget, now, recorder->self.cpu_ns);
-    if (rc == 0 && (paced || now - recorder->meta_ns >= meta_interval_ns(recorder, now))) {
+    if (rc == 0 && (paced || now - recorder->meta_ns >= meta_interval_ns(recorder))) {
         recorder->meta_ns = now;
         rc = tk_recorder_make_run(recorder, &run, err);
     }
