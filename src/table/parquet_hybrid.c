@@ -219,9 +219,10 @@ static inline bool take_hybrid(struct tk_hybrid *hybrid, void *values, bool wide
                                uint32_t max)
 {
     for (size_t done = 0; done < n;) {
-        while (hybrid->run == 0 && hybrid->packed == 0) /* a run may be empty */
+        while (hybrid->run == 0 && hybrid->packed == 0) { /* a run may be empty */
             if (!next_run(hybrid))
                 return false;
+        }
         uint64_t here = hybrid->run > 0 ? hybrid->run : hybrid->packed;
         size_t k = here < n - done ? (size_t)here : n - done;
         uint32_t most = hybrid->value;
