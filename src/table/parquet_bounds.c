@@ -131,17 +131,13 @@ static void find_texts(const struct tk_parquet_node *node, const struct tk_parqu
                        struct tk_parquet_bounds *ret)
 {
     const char *p = values->fixed ? values->fixed : values->text;
-    tk_str min = {NULL, 0};
-    tk_str max = {NULL, 0};
+    struct tk_text_ends ends = {.min_head = 0};
     for (size_t i = 0; i < values->n; i++) {
         tk_str text = {p, values->fixed ? node->fixed_bytes : values->lengths[i]};
         p += text.n;
-        if (i == 0 || tk_str_cmp(text, min) < 0)
-            min = text;
-        if (i == 0 || tk_str_cmp(text, max) > 0)
-            max = text;
+        tk_text_ends_add(&ends, text);
     }
-    tk_parquet_bounds_set(node, min, max, ret);
+    tk_parquet_bounds_set(node, ends.min, ends.max, ret);
 }
 
 void tk_parquet_bounds_set(const struct tk_parquet_node *node, tk_str min, tk_str max,

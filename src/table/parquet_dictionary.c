@@ -5,7 +5,6 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -266,26 +265,6 @@ void tk_dictionary_rewind(struct tk_dictionary *dictionary, struct tk_dictionary
         cut_back(KIND_BYTES, dictionary, mark.count, mark.bytes);
 }
 
-/* A text and its first eight bytes as a number of the same order, which tell it from most others.
- */
-struct bound {
-    tk_str text;
-    uint64_t head;
-};
-
-static struct bound bound_of(tk_str text)
-{
-    uint64_t head = 0;
-    if (text.n > 0)
-        memcpy(&head, text.p, text.n < sizeof(head) ? text.n : sizeof(head));
-    return (struct bound){text, be64toh(head)};
-}
-
-static bool is_less(const struct bound *a, const struct bound *b)
-{
-    return a->head != b->head ? a->head < b->head : tk_str_cmp(a->text, b->text) < 0;
-}
-
 void tk_dictionary_bounds(const struct tk_dictionary *dictionary,
                           const struct tk_parquet_node *node, const uint32_t *indices, size_t n,
                           struct tk_buf *seen, struct tk_parquet_bounds *ret_bounds)
@@ -297,19 +276,13 @@ void tk_dictionary_bounds(const struct tk_dictionary *dictionary,
     if (!marks || n == 0)
         return;
     memset(marks, 0, bytes);
-    struct bound least = bound_of(key_at(KIND_BYTES, dictionary, indices[0]).bytes);
-    struct bound most = least;
-    marks[indices[0]] = 1;
-    for (size_t i = 1; i < n; i++) {
+    struct tk_text_ends ends = {.min_head = 0};
+    for (size_t i = 0; i < n; i++) {
         uint32_t index = indices[i];
         if (marks[index])
             continue;
         marks[index] = 1;
-        struct bound here = bound_of(key_at(KIND_BYTES, dictionary, index).bytes);
-        if (is_less(&here, &least))
-            least = here;
-        if (is_less(&most, &here))
-            most = here;
+        tk_text_ends_add(&ends, key_at(KIND_BYTES, dictionary, index).bytes);
     }
-    tk_parquet_bounds_set(node, least.text, most.text, ret_bounds);
+    tk_parquet_bounds_set(node, ends.min, ends.max, ret_bounds);
 }

@@ -31,6 +31,8 @@ static inline size_t run_length(struct input in, size_t i, size_t n)
 {
     uint32_t value = value_at(in, i);
     size_t j = i + 1;
+    if (j < n && value_at(in, j) != value)
+        return 1;
     size_t width = in.wide ? sizeof(uint32_t) : 1;
     uint64_t all = value * (in.wide ? 0x0000000100000001ULL : 0x0101010101010101ULL);
     for (uint64_t word = all; j + 8 / width <= n; j += 8 / width) {

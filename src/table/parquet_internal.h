@@ -21,6 +21,7 @@
 #ifndef TK_TABLE_PARQUET_INTERNAL_H
 #define TK_TABLE_PARQUET_INTERNAL_H
 
+#include <endian.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -211,6 +212,34 @@ struct tk_parquet_values {
 void tk_parquet_bounds_find(const struct tk_parquet_node *node,
                             const struct tk_parquet_values *values,
                             struct tk_parquet_bounds *ret_bounds);
+
+/* The least and the greatest of some texts. Each goes with its first eight bytes as a number of the
+ * same order, which tells it from most others. */
+struct tk_text_ends {
+    tk_str min, max; /* p NULL before the first text */
+    uint64_t min_head, max_head;
+};
+
+static inline void tk_text_ends_add(struct tk_text_ends *ends, tk_str text)
+{
+    uint64_t head = 0;
+    if (text.n >= sizeof(head)) {
+        memcpy(&head, text.p, sizeof(head));
+    } else if (text.n > 0) {
+        memcpy(&head, text.p, text.n);
+    }
+    head = be64toh(head);
+    if (!ends->min.p || head < ends->min_head ||
+        (head == ends->min_head && tk_str_cmp(text, ends->min) < 0)) {
+        ends->min = text;
+        ends->min_head = head;
+    }
+    if (!ends->max.p || head > ends->max_head ||
+        (head == ends->max_head && tk_str_cmp(text, ends->max) > 0)) {
+        ends->max = text;
+        ends->max_head = head;
+    }
+}
 
 /* The bounds of texts of which these are the least and the greatest. */
 void tk_parquet_bounds_set(const struct tk_parquet_node *node, tk_str min, tk_str max,
