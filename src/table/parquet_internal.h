@@ -223,9 +223,9 @@ struct tk_text_ends {
 static inline void tk_text_ends_add(struct tk_text_ends *ends, tk_str text)
 {
     uint64_t head = 0;
-    if (text.n >= sizeof(head)) {
+    if (text.p && text.n >= sizeof(head)) {
         memcpy(&head, text.p, sizeof(head));
-    } else if (text.n > 0) {
+    } else if (text.p && text.n > 0) {
         memcpy(&head, text.p, text.n);
     }
     head = be64toh(head);
