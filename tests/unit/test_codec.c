@@ -473,10 +473,42 @@ static void spans_that_come_again_are_counted_in_the_file(void **state)
     assert_int_equal(info.unequal_duplicates, 1);
 }
 
+static size_t count_durations(const struct tk_span_batch *batch)
+{
+    size_t n = 0;
+    for (size_t row = 0; row < batch->rows; row++)
+        n += batch->duration_ns[row] > 0;
+    return n;
+}
+
+static void a_budget_below_distributions_still_gives_most_spans_a_duration(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct tk_buf file;
+    struct tk_codec_losses losses;
+    const struct tk_codec_decoding decoding = {0};
+    fixture_grow(&fixture, &(struct fixture_random){.seed = 3, .traces = 2000, .max_spans = 30});
+    made_compress(fixture.batch, &(struct tk_codec_options){.mode = TK_CODEC_GENERATIVE}, &file);
+    double trace_bytes = 0.9 * (double)file.n / 2000;
+    tk_buf_release(&file);
+    made_compress(fixture.batch, &(struct tk_codec_options){.trace_budget_bytes = trace_bytes},
+                  &file);
+    assert_true((double)file.n <= trace_bytes * 2000);
+    struct tk_span_batch *out = new_batch(fixture.batch->rows + 1);
+    (void)made_expand(tk_buf_str(&file), &decoding, out, &losses);
+    assert_int_equal(out->rows, fixture.batch->rows);
+    assert_true(count_durations(out) > count_durations(fixture.batch) / 2);
+    tk_span_batch_free(out);
+    tk_buf_release(&file);
+    fixture_release(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lossless_files_give_every_field_of_every_span),
+        cmocka_unit_test(a_budget_below_distributions_still_gives_most_spans_a_duration),
         cmocka_unit_test(every_mode_gives_every_trace),
         cmocka_unit_test(any_number_of_threads_gives_the_same),
         cmocka_unit_test(the_seed_of_the_reader_takes_the_place_of_that_of_the_file),
