@@ -7,7 +7,7 @@
 
 #include "base/file.h"
 #include "cmd/cmd.h"
-#include "cmd/exit_as.h"
+#include "cmd/invocation.h"
 #include "cmd/step_packer.h"
 #include "cmd/step_print.h"
 #include "cmd/step_session.h"
@@ -210,7 +210,7 @@ static int execute(const struct tk_cmd *cmd, const struct exec_opts *opts, char 
         warn(&ret_result->trouble);
     if (ret_result->span[0])
         tell_end(&env, session, ret_result->span, private);
-    return rc < 0 ? tk_exit_unstarted(rc) : 0;
+    return rc < 0 ? tk_invocation_status(rc) : 0;
 }
 
 int tk_exec_command(const struct tk_cmd *cmd, const char *name, bool is_packer, char **argv)

@@ -7,7 +7,6 @@
 
 #include "base/file.h"
 #include "cmd/cmd.h"
-#include "cmd/exit_as.h"
 #include "cmd/invocation.h"
 #include "cmd/screen.h"
 
@@ -211,7 +210,7 @@ static int record(struct recording *recording, char **command)
     int rc = tk_launch_check(&(struct tk_launch_options){.argv = command}, &err);
     if (rc < 0) {
         (void)tk_cmd_fail(recording->cmd, &err);
-        return tk_exit_unstarted(rc);
+        return tk_invocation_status(rc);
     }
     recording->max_fds = tk_fd_limit_raise(TK_RECORDER_FDS);
     tk_child_context_make(NULL, &recording->trace);
@@ -221,7 +220,7 @@ static int record(struct recording *recording, char **command)
     rc = start_command(recording, command, &err);
     if (rc < 0) {
         (void)tk_cmd_fail(recording->cmd, &err);
-        recording->result.exit_code = tk_exit_unstarted(rc);
+        recording->result.exit_code = tk_invocation_status(rc);
         tk_recorder_set_exit_status(recording->recorder, recording->result.exit_code);
         if (tk_recorder_finish(recording->recorder, &err) < 0)
             (void)tk_cmd_fail(recording->cmd, &err);

@@ -9,7 +9,6 @@
 
 #include "base/file.h"
 #include "cmd/cmd.h"
-#include "cmd/exit_as.h"
 #include "cmd/invocation.h"
 
 struct wrap_opts {
@@ -169,7 +168,7 @@ static int wrap(const struct tk_cmd *cmd, struct tk_invocation_options *wanted,
     int rc = tk_invocation_new(wanted, &invocation, &err);
     if (rc < 0) {
         (void)tk_cmd_fail(cmd, &err);
-        return tk_exit_unstarted(rc);
+        return tk_invocation_status(rc);
     }
     sentinel_open(dirfd, &watch);
     if (!tk_invocation_is_exact(invocation))
@@ -185,7 +184,7 @@ static int wrap(const struct tk_cmd *cmd, struct tk_invocation_options *wanted,
     }
     records_close(&watch);
     sentinel_close(&watch);
-    return rc < 0 ? tk_exit_unstarted(rc) : 0;
+    return rc < 0 ? tk_invocation_status(rc) : 0;
 }
 
 static int run(const struct tk_cmd *cmd, int argc, char **argv)
@@ -204,7 +203,7 @@ static int run(const struct tk_cmd *cmd, int argc, char **argv)
     int rc = tk_launch_check(&launch, &err);
     if (rc < 0) {
         (void)tk_cmd_fail(cmd, &err);
-        return tk_exit_unstarted(rc);
+        return tk_invocation_status(rc);
     }
     TK_CLEANUP(tk_kernel_close) struct tk_kernel kernel = {.rootfd = -1, .procfd = -1};
     if (tk_kernel_open(&kernel, "/", &err) < 0)

@@ -4,10 +4,12 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -485,6 +487,26 @@ const struct tk_launch_result *tk_invocation_result(const struct tk_invocation *
 const char *tk_invocation_file(const struct tk_invocation *invocation)
 {
     return invocation->file;
+}
+
+int tk_exit_as(const struct tk_launch_result *result)
+{
+    if (result->exit_signal == 0)
+        return result->exit_code;
+    /* One core dump is enough, and it is the command's. */
+    (void)setrlimit(RLIMIT_CORE, &(struct rlimit){0});
+    (void)fflush(stdout);
+    sigset_t all;
+    sigfillset(&all);
+    (void)sigaction(result->exit_signal, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
+    (void)raise(result->exit_signal);
+    (void)pthread_sigmask(SIG_UNBLOCK, &all, NULL);
+    return result->exit_code;
+}
+
+int tk_invocation_status(int code)
+{
+    return code == -ENOENT ? 127 : 126;
 }
 
 void tk_invocation_free(struct tk_invocation *invocation)

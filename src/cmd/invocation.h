@@ -70,4 +70,12 @@ void tk_invocation_free(struct tk_invocation *invocation);
 /* For TK_CLEANUP. */
 void tk_invocation_freep(struct tk_invocation **invocation);
 
+/* End as the command did: returns its exit code, or dies by its signal, as the caller's shell wants
+ * to see it. To be called last. */
+int tk_exit_as(const struct tk_launch_result *result);
+
+/* Exit status of a command that could not be started with `code`: 127 when it is missing, else
+ * 126. */
+int tk_invocation_status(int code);
+
 #endif

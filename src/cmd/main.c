@@ -1,61 +1,57 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `tracekit`: the commands of build steps, and the way to all others (program.h). */
 #include <errno.h>
-#include <limits.h>
+#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/auxv.h>
 #include <unistd.h>
 
-#include "cmd/program.h"
+#include "cmd/cmd.h"
 
-static const struct tk_cmd *const quick[] = {&tk_cmd_exec, &tk_cmd_step};
-
-/* Where the full program is, from the folder of this one: beside it in a build, and where it is
- * installed. */
-static const char *const places[] = {TK_PROGRAM_FULL, TK_LIBEXEC "/" TK_PROGRAM_FULL};
-
-struct attempt {
-    char path[PATH_MAX + sizeof(TK_LIBEXEC "/" TK_PROGRAM_FULL)];
-    int error;
-};
-
-/* Become the full program as seen from the folder of `self`; returns when it is not there. */
-static void become_from(const char *self, char **argv, struct attempt *ret)
+/* `tracekit --help` and `tracekit --version` are what one types at any tool. */
+static const char *command_name(const char *word)
 {
-    const char *slash = strrchr(self, '/');
-    int folder = slash ? (int)(slash - self) + 1 : 0;
-    for (size_t i = 0; i < TK_COUNTOF(places); i++) {
-        (void)snprintf(ret->path, sizeof(ret->path), "%.*s%s", folder, self, places[i]);
-        (void)execv(ret->path, argv);
-        ret->error = errno;
-        if (ret->error != ENOENT)
-            return;
-    }
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
+        return "help";
+    if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0)
+        return "version";
+    return word;
 }
 
-/* By the name that this program was started by, which holds also where a mount hides the folder
- * that we are in, and where that leads. */
-static int become_full(char **argv)
+/* Files that we open must not become the standard descriptors of somebody who closed these. What
+ * fills the gap fails when it is used, as a closed descriptor does, and is closed again for a
+ * command that we run. */
+static void fill_standard_fds(void)
 {
-    char real[PATH_MAX];
-    struct attempt attempt;
-    /* NOLINTNEXTLINE(performance-no-int-to-ptr): the kernel gives the name as a number */
-    const char *name = (const char *)getauxval(AT_EXECFN);
-    become_from(name, argv, &attempt);
-    if (attempt.error == ENOENT && realpath(name, real))
-        become_from(real, argv, &attempt);
-    (void)fprintf(stderr, "tracekit: %s: %s (without it there are exec and step)\n", attempt.path,
-                  strerrordesc_np(attempt.error));
+    int fd;
+    do {
+        fd = open("/dev/null", O_PATH | O_CLOEXEC);
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        (void)close(fd);
+}
+
+/* Results that did not arrive are a failure, also when the write that failed was not the last. */
+static int close_stdout(int status)
+{
+    errno = 0;
+    bool failed = ferror(stdout);
+    failed = fflush(stdout) != 0 || failed;
+    if (!failed || status != TK_EXIT_OK)
+        return status;
+    (void)fprintf(stderr, "tracekit: stdout: %s\n",
+                  errno ? strerrordesc_np(errno) : "not all of it could be written");
     return TK_EXIT_FAILED;
 }
 
 int main(int argc, char **argv)
 {
-    for (size_t i = 0; argc > 1 && i < TK_COUNTOF(quick); i++) {
-        if (strcmp(argv[1], quick[i]->name) == 0)
-            return tk_program_run(quick[i], argc, argv);
+    fill_standard_fds();
+    if (argc < 2) {
+        (void)fputs("tracekit: a command is missing (see tracekit help)\n", stderr);
+        return TK_EXIT_USAGE;
     }
-    return become_full(argv);
+    const struct tk_cmd *cmd = tk_cmd_find(command_name(argv[1]));
+    if (!cmd)
+        return tk_cmd_unknown(argv[1]);
+    return close_stdout(cmd->run(cmd, argc - 1, argv + 1));
 }

@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "cmd/program.h"
 #include "step/ingest.h"
 
 enum {
@@ -208,22 +207,19 @@ static void remove_tree(const char *path)
     (void)nftw(path, remove_entry, FOLDERS_OPEN, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
 }
 
-/* The program and what is beside it, where they lie in memory. */
+/* The program and the functions beside it, where they lie in memory. */
 static void remove_self(void)
 {
-    static const char *const beside[] = {TK_PROGRAM_FULL, "telemetry.sh"};
     char path[PATH_MAX];
-    char other[PATH_MAX + 16];
+    char functions[PATH_MAX + 16];
     ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
     path[n < 0 ? 0 : n] = '\0';
     if (strncmp(path, "/run/", 5) != 0 && strncmp(path, "/dev/shm/", 9) != 0)
         return;
-    for (size_t i = 0; i < TK_COUNTOF(beside); i++) {
-        (void)snprintf(other, sizeof(other), "%.*s/%s", (int)(strrchr(path, '/') - path), path,
-                       beside[i]);
-        (void)unlink(other);
-    }
+    (void)snprintf(functions, sizeof(functions), "%.*s/telemetry.sh",
+                   (int)(strrchr(path, '/') - path), path);
     (void)unlink(path);
+    (void)unlink(functions);
 }
 
 void tk_packer_clean(const char *state_folder, char *const *files, int count)

@@ -72,16 +72,3 @@ bats_require_minimum_version 1.5.0
         [ "${#lines[@]}" -eq 1 ]
     done
 }
-
-@test "the program alone has the commands of build steps, and tells where it looked for the rest" {
-    cd "$BATS_TEST_TMPDIR"
-    cp "$TK" tracekit
-    run -0 --separate-stderr ./tracekit exec -- echo done
-    [ "$output" = done ]
-    run -1 ./tracekit version
-    [[ $output == "tracekit: $PWD/../libexec/tracekit/tracekit-full: No such file or directory (without it there are exec and step)" ]]
-    cp "$TK-full" .
-    ln -s tracekit linked
-    run -0 ./linked version
-    [[ $output == "tracekit "* ]]
-}

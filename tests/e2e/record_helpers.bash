@@ -57,8 +57,8 @@ enter_nobodys_folder() {
     need_root "to become somebody else"
     nobodys=$(mktemp -d)
     chmod 755 "$nobodys"
-    cp "$TK" "$TK-full" "$nobodys"
-    chmod 755 "$nobodys"/tracekit*
+    cp "$TK" "$nobodys/tracekit"
+    chmod 755 "$nobodys/tracekit"
     chown 65534:65534 "$nobodys"
     cd "$nobodys" || return 1
     as_nobody ./tracekit version >/dev/null || skip "nobody cannot use $nobodys"
