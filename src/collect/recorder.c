@@ -6,8 +6,9 @@
  *   1 s           rows are handed over to be written, but blocks of a compact run when they have 10
  *                 ticks and a second; a look at the wall clock
  *   10 s          clock.jsonl
- *   20 s          run.json (not synced: kill -9 harms neither, and an fsync on a busy disk would
- * cost ticks); more often in a young run
+ *   20 s          run.json, more often in a young run
+ *
+ * The last two are not synced: kill -9 harms neither, and an fsync on a busy disk would cost ticks.
  */
 #include "collect/recorder_internal.h"
 

@@ -9,9 +9,9 @@
  *   groups   host interval   control groups
  *
  * Classes that are due together run in this order: the sweep wants to know what was forked, and may
- * walk over control groups, too. A tick
- * costs one system call here (timerfd_settime(), which also makes the descriptor unreadable) and
- * allocates nothing; 45 to 70 us of CPU at 1 to 10 Hz are the wake-up itself.
+ * walk over control groups, too. A tick costs one system call here (timerfd_settime(), which also
+ * makes the descriptor unreadable) and allocates nothing; 45 to 70 us of CPU at 1 to 10 Hz are the
+ * wake-up itself.
  *
  * Where events come by a ring that is only half full in a fork storm, its descriptor and the timer
  * are waited for together, by an epoll. */

@@ -3,9 +3,10 @@
  * as not there.
  *
  *     file     "TKSPANS2", blocks
- *     block    struct head: magic, CRC-32 of all that follows it, bytes, counts, forms; then of
- * each array of the batch, in the order of span_batch.h, the items that are new, packed
- *              (log_pack.h); then the texts that are new
+ *     block    struct head: magic, CRC-32 of all that follows it, bytes, counts, forms;
+ *              then of each array of the batch, in the order of span_batch.h, the items that are
+ *              new, packed (log_pack.h);
+ *              then the texts that are new
  *
  * Numbers are those of the batch: nothing is looked up, a commit is one system call. A batch that
  * is filled from the log has the same numbers. Little-endian machines only. */

@@ -29,11 +29,9 @@
 #define AGE_USUAL_NS (10 * INT64_C(1000000000))
 #define QUEUE_USUAL  2
 #define JOBS_MAX     64
-#define SCRATCH_KEPT                                                                               \
-    ((size_t)4 << 20)                 /* after a commit; those of large requests are given back    \
-                                       */
-#define RETRY_NS (500 * TK_NS_PER_MS) /* after a segment that could not be written */
-#define IDLE_NS  (30 * TK_NS_PER_S)   /* without a segment: memory goes back */
+#define RETRY_NS     (500 * TK_NS_PER_MS) /* after a segment that could not be written */
+#define IDLE_NS      (30 * TK_NS_PER_S)   /* without a segment: memory goes back */
+#define SCRATCH_KEPT ((size_t)4 << 20)    /* bytes after a commit; a large request takes more */
 
 struct job {
     struct job *next;

@@ -4,10 +4,10 @@
  * found, and says which walk last found anything new. The order is that of the hierarchies asked
  * for, and in each the parent before its children.
  *
- *   walk_groups    open-coded css iterator (Linux 6.7), by BPF_PROG_RUN; walk_tasks does the same
- * on request, where both are wanted at once flush_...      version 2 adds the CPU time of groups up
- * on request, for all of them at once; a walk that covers it runs this first, by one read() of an
- * iterator
+ *   walk_groups   open-coded css iterator (Linux 6.7), by BPF_PROG_RUN; walk_tasks goes on with the
+ *                 same where both are wanted at once
+ *   flush_...     version 2 adds the CPU time of groups up on request, for all of them at once; a
+ *                 walk that covers it runs this first, by one read() of an iterator
  *
  * Cost per group: bench/RESULTS.md, section "cgroups". */
 #include "collect/bpf/kernel.bpf.h"
