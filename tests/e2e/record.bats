@@ -593,8 +593,11 @@ $own ms, exits $exits ms by $(jq -r .exit_source run/run.json)"
 @test "--exact splits the time of a process: on a CPU, runnable, block I/O" {
     case $(stat -f -c %T .) in tmpfs | overlayfs) skip "no block device here" ;; esac
     dd if=/dev/urandom of=blob bs=64k count=100 conv=fsync status=none
+    : >busy # so that it waits for CPUs, too, and is moved between them
+    for _ in 1 2 3 4; do while test -e busy; do :; done 3>&- & done
     "$TK" record -q -o run --exact -- dd if=blob of=/dev/null bs=4k iflag=direct status=none 2>err ||
-        { grep -E 'exact CPU times: |Invalid argument' err; skip "no BPF or no direct I/O here"; }
+        { rm busy; grep -E 'exact CPU times: |Invalid argument' err; skip "no BPF or no direct I/O here"; }
+    rm busy
     jq -s -e 'map(select(.comm == "dd" and .io_wait_us > 0)) | length > 0 and
         all(.io_wait_us + .run_delay_us + .cpu_ns / 1000 <= .elapsed_us * 1.02)' run/proc_exit.jsonl
     "$TK" show run | tr -s ' \n' ' ' | grep -q 'its tasks .* ready to run, .* waiting for block I/O'

@@ -20,12 +20,17 @@
 
 extern struct tk_bpf_clock clocks[TK_BPF_CPUS_MAX];
 
-/* Since when a task waits, by its number in the initial namespace. */
+/* Where a task began to wait, and how long it had waited for CPUs until then. */
+struct io_wait {
+    uint64_t since_ns, run_delay_ns;
+};
+
+/* By the number of the task in the initial namespace. */
 struct {
     __uint(type, BPF_MAP_TYPE_LRU_HASH);
     __uint(max_entries, 1); /* the loader sets it */
     __type(key, int32_t);
-    __type(value, uint64_t);
+    __type(value, struct io_wait);
 } io_waits SEC(".maps");
 
 static __always_inline void look(struct tk_bpf_clock *clock, uint64_t behind_ns)
@@ -43,22 +48,25 @@ static __always_inline void look(struct tk_bpf_clock *clock, uint64_t behind_ns)
 static __always_inline void begin_io_wait(struct task_struct *task, uint64_t clock_ns)
 {
     int32_t tid = task->pid;
+    struct io_wait wait = {clock_ns, task->sched_info.run_delay};
     if (state_of(task) & TASK_UNINTERRUPTIBLE)
-        (void)bpf_map_update_elem(&io_waits, &tid, &clock_ns, BPF_ANY);
+        (void)bpf_map_update_elem(&io_waits, &tid, &wait, BPF_ANY);
 }
 
-/* Since it was woken it has waited for a CPU, which is another account. */
+/* Since it was woken it has waited for a CPU, which is another account: in run_delay up to where it
+ * came into the queue of this CPU, from one of another. */
 static __always_inline void end_io_wait(struct task_struct *task, uint64_t clock_ns)
 {
     int32_t tid = task->pid;
-    const uint64_t *since_ns = bpf_map_lookup_elem(&io_waits, &tid);
-    if (!since_ns)
+    const struct io_wait *wait = bpf_map_lookup_elem(&io_waits, &tid);
+    if (!wait)
         return;
-    uint64_t woken_ns = task->sched_info.last_queued;
-    uint64_t end_ns = woken_ns > *since_ns && woken_ns < clock_ns ? woken_ns : clock_ns;
+    uint64_t queued_ns = task->sched_info.last_queued;
+    uint64_t end_ns = queued_ns > wait->since_ns && queued_ns < clock_ns ? queued_ns : clock_ns;
+    int64_t waited_ns = end_ns - wait->since_ns - (task->sched_info.run_delay - wait->run_delay_ns);
     struct tk_bpf_extra *extra = extra_of(task->group_leader);
-    if (extra && end_ns > *since_ns)
-        __sync_fetch_and_add(&extra->io_wait_ns, end_ns - *since_ns);
+    if (extra && waited_ns > 0)
+        __sync_fetch_and_add(&extra->io_wait_ns, waited_ns);
     (void)bpf_map_delete_elem(&io_waits, &tid);
 }
 
