@@ -110,29 +110,28 @@ END
 }
 
 @test "Ctrl-Z gives the shell its prompt, fg goes on, and the exit status arrives" {
-    cat >script <<'END'
-: >ready
-n=0; while [ $n -lt 1000 ] && [ ! -e go ]; do sleep 0.02; n=$((n+1)); done
-exit 5
-END
+    # It starts no process: a shell that is between vfork() and exec cannot be stopped.
+    mkfifo go
+    echo ': >ready; read -r _ <go; exit 5' >script
     cat >dialogue <<END
-set timeout 20
+set timeout 60
+proc wait_for {text code} { expect \$text {} timeout { exit \$code } }
 spawn env PS1=ready> bash --norc --noprofile -i
-expect "ready>"
+wait_for "ready>" 90
 send "$TK record -q -o run -- sh script\r"
-while {![file exists ready]} { after 20 }
+for {set i 0} {![file exists ready]} {incr i} { if {\$i > 3000} { exit 89 }; after 20 }
 send \032
-expect { "Stopped" {} timeout { exit 90 } }
-expect "ready>"
+wait_for "Stopped" 91
+wait_for "ready>" 92
 send "jobs\r"
-expect { "Stopped" {} timeout { exit 91 } }
-expect "ready>"
+wait_for "Stopped" 93
+wait_for "ready>" 94
 send "fg\r"
-after 200
-exec touch go
-expect "ready>"
+wait_for "record -q -o run" 95
+exec sh -c "echo >go"
+wait_for "ready>" 96
 send "echo status=\\\$?\r"
-expect { "status=5" {} timeout { exit 92 } }
+wait_for "status=5" 97
 send "exit 0\r"
 expect eof
 END
