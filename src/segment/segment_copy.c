@@ -25,21 +25,12 @@ static int take_rows(void *user, const struct tk_span_rows *rows, struct tk_err 
     return rc;
 }
 
-/* The member is a segment that would be no part of a longer one: neither what is in the batch nor
- * the member after it leaves room for it. */
-static bool stands_alone(const struct tk_segment_set *set, size_t i,
-                         const struct tk_span_batch *batch)
+/* The member is a segment that two of would fill a new one: merging them saves a hundredth of the
+ * bytes and takes thirty times as long. */
+static bool is_long(const struct tk_segment_member *member, const struct tk_span_batch *batch)
 {
-    uint64_t spans = tk_segment_member_spans(set->members[i]);
-    if (set->members[i]->kind != TK_SEGMENT_PART)
-        return false;
-    if (batch->rows > 0 && batch->rows + spans <= batch->max_rows)
-        return false;
-    for (size_t next = i + 1; next < set->count; next++) {
-        if (!set->members[next]->is_replaced)
-            return spans + tk_segment_member_spans(set->members[next]) > batch->max_rows;
-    }
-    return true;
+    return member->kind == TK_SEGMENT_PART &&
+           tk_segment_member_spans(member) >= batch->max_rows / 2;
 }
 
 int tk_segment_set_copy(struct tk_segment_set *set, struct tk_segment_sink *sink,
@@ -51,7 +42,7 @@ int tk_segment_set_copy(struct tk_segment_set *set, struct tk_segment_sink *sink
         struct tk_segment_member *member = set->members[i];
         if (member->is_replaced)
             continue;
-        if (!stands_alone(set, i, tk_segment_sink_batch(sink))) {
+        if (!is_long(member, tk_segment_sink_batch(sink))) {
             rc = tk_segment_set_scan_member(set, member, &all, take_rows, sink, err);
         } else if ((rc = tk_segment_sink_copy(sink, &member->file, err)) < 0) {
             rc = tk_err_prefix(err, "segment %u", member->number);

@@ -63,10 +63,8 @@ TK_MUST_USE int tk_segment_set_scan(struct tk_segment_set *set, const struct tk_
 
 struct tk_segment_sink;
 
-/* All spans of the snapshot as segments of a sink without a log. A segment that fits into no new
- * one together with a neighbour is copied as it is stored (tk_segment_sink_copy()), all others by
- * rows.
- */
+/* All spans of the snapshot as segments of a sink without a log. A segment of at least half the
+ * length of a new one is copied as it is stored (tk_segment_sink_copy()), all others by rows. */
 TK_MUST_USE int tk_segment_set_copy(struct tk_segment_set *set, struct tk_segment_sink *sink,
                                     struct tk_err *err);
 
