@@ -257,8 +257,6 @@ OTHERS = [
          calls(TIER["B"], BIG)),
     Goal("system calls per tick", "B2", "2,000, 100 Hz", False, 16, "",
          calls(JSON_LINES, BIG, 100)),
-    Goal("of these for processes", "B2", "2,000, 1 Hz", False, 16, "",
-         calls_for_processes(JSON_LINES, BIG)),
     Goal("system calls per tick, 2,000 less 585 processes", "B2 compact", "1 Hz", False, 1, "",
          calls_growth(TIER["B"])),
     Goal("system calls for processes, less one each and 16, by process that ran", "P",
