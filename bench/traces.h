@@ -84,7 +84,7 @@ static inline int tk_bench_traces_pick(struct tk_bench_traces *traces, uint32_t 
     return rc;
 }
 
-/* Read a set from `folder`; release it also after a failure. */
+/* Read a set from `folder`, or by its path when that is NULL; release it also after a failure. */
 static inline int tk_bench_traces_init(struct tk_bench_traces *traces, const char *folder,
                                        const struct tk_bench_set *set, struct tk_err *err)
 {
@@ -92,7 +92,8 @@ static inline int tk_bench_traces_init(struct tk_bench_traces *traces, const cha
     struct tk_span_tally tally = {0};
     void *state = NULL;
     *traces = (struct tk_bench_traces){.name = set->name};
-    (void)snprintf(path, sizeof(path), "%s/%s", folder, set->file);
+    (void)snprintf(path, sizeof(path), "%s%s%s", folder ? folder : "", folder ? "/" : "",
+                   set->file);
     int rc = tk_bench_file_read(path, &traces->text, err);
     rc = rc < 0 ? rc : tk_span_batch_new((size_t)1 << 20, &traces->batch, err);
     if (rc < 0)
@@ -105,6 +106,8 @@ static inline int tk_bench_traces_init(struct tk_bench_traces *traces, const cha
     rc = reader->open(&state, err);
     rc = rc < 0 ? rc : reader->read(state, &input, traces->batch, &tally, err);
     reader->close(state);
+    if (rc == 0)
+        rc = tk_fail(err, -EMSGSIZE, "%s: more spans than fit", path);
     if (rc < 0)
         return rc;
     traces->rows = (struct tk_span_rows){traces->batch, NULL, traces->batch->rows};
