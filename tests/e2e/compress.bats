@@ -110,6 +110,27 @@ x.tkz" ]
     [ "$(id -u)" -eq 0 ] || run -1 "$TK" compress "$shop" -o closed/x.tkz
 }
 
+@test "an encoder that is killed leaves the old file, and blocks that can be read" {
+    awk 'function hex() { return sprintf("%04x%04x", rand() * 65536, rand() * 65536) }
+        BEGIN {
+            srand(1)
+            for (i = 0; i < 30000; i++)
+                printf "{\"trace_id\":\"%s%s%s%s\",\"span_id\":\"%s%s\",\"name\":\"get\",\"service\":\"shop\",\"start_time_unix_nano\":%d000000000,\"end_time_unix_nano\":%d000001000}\n",
+                    hex(), hex(), hex(), hex(), hex(), hex(), 1000000000 + i, 1000000000 + i
+        }' >random.jsonl
+    echo old >x.tkz
+    # SIGXFSZ, at the first byte behind 300 KiB.
+    run bash -c 'ulimit -c 0; ulimit -f 300; exec "$TK" compress random.jsonl --lossless --block-traces 2000 -o x.tkz'
+    [ "$status" -eq 153 ]
+    [ "$(cat x.tkz)" = old ]
+    part=$(ls .x.tkz.*)
+    [ "$("$TK" tkz info --json "$part" | jq -c '[.closed, .blocks > 3]')" = '[false,true]' ]
+    "$TK" expand --partial "$part" --format jsonl -o part.jsonl
+    [ "$(wc -l <part.jsonl)" -gt 6000 ]
+    # Ids are made up in the block that was cut off alone.
+    [ "$(jq -r .trace_id part.jsonl | sort | comm -23 - <(jq -r .trace_id random.jsonl | sort) | wc -l)" -le 2000 ]
+}
+
 @test "the same spans give the same bytes, whatever the threads and the order of files" {
     "$TK" compress "$shop" --block-traces 2 --threads 1 -o one.tkz
     "$TK" compress "$shop" --block-traces 2 --threads 4 -o four.tkz
