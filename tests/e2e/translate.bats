@@ -52,6 +52,16 @@ edges() {
     [ "${lines[1]}" = "7113620911351111813,1656095783086384,cartservice*1*0#cartservice*0*0,0,301,0,$none,0,1674,0,$none" ]
 }
 
+@test "with --compat gaps are 0 to 5000 and long durations 0, without it they are what they are" {
+    # HGET starts before its parent GetCart, which starts 20.856 ms after its own.
+    jq -c '.[0].spans |= map(if .spanID == "63fc" then .startTime += 20000 | .duration = 5000
+        elif .spanID == "38c5" then .duration = 4999 else . end)' data/raw_jaeger/cartservice.json >long.json
+    "$TK" translate --from-dir long.json --to-dir ours --to gent-csv --chain-length 3
+    "$TK" translate --from-dir long.json --to-dir theirs --to gent-csv --chain-length 3 --compat
+    [ "$(awk -F, 'NR == 2 { print $4, $5, $12, $13, $20, $21 }' ours/long.csv)" = "0 1674 20856 5000 -19769 4999" ]
+    [ "$(awk -F, 'NR == 2 { print $4, $5, $12, $13, $20, $21 }' theirs/long.csv)" = "0 1674 5000 0 0 4999" ]
+}
+
 @test "chains go on as far as they may, and what is missing is Unknown" {
     run -0 "$TK" translate --from-dir data/raw_jaeger --to-dir out --to gent-csv --chain-length 4
     run -0 cat out/cartservice.csv
