@@ -64,10 +64,10 @@ void tk_span_import_free(struct tk_span_import *import);
 
 /* Texts ---------------------------------------------------------------------------------------- */
 
-/* A file in memory: mapped, and inflated (gzip, zstd) or copied (a pipe) into a temporary file
- * without a name where it has to be. Readers take a text as a whole; inflating while they read
- * would keep the window of the packer, some MiB, beside all that is made of the text. Writing the
- * file is a ninth of the time of compressing CSV. */
+/* A file in memory: mapped, and inflated (gzip, zstd, records of zstd) or copied (a pipe) into a
+ * temporary file without a name where it has to be. Readers take a text as a whole; inflating while
+ * they read would keep the window of the packer, some MiB, beside all that is made of the text.
+ * Writing the file is a ninth of the time of compressing CSV. */
 struct tk_import_text {
     tk_str text;
     void *map; /* owned */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -17,6 +18,9 @@
 #define COPY_BYTES ((size_t)1 << 20)
 #define HEAD_BYTES ((size_t)64 << 10) /* that tell the format */
 #define GROWTH     4                  /* first guess of what a compressed byte becomes */
+
+#define ZSTD_HEAD   "\x28\xB5\x2F\xFD" /* of a frame */
+#define RECORD_HEAD 4                  /* bytes of a record's length */
 
 void tk_import_text_release(struct tk_import_text *text)
 {
@@ -101,33 +105,136 @@ static int too_large(uint64_t max_bytes, struct tk_err *err)
                    (unsigned long long)max_bytes);
 }
 
-/* zstd: frames one after the other, as a stream. */
-static int inflate_zstd(tk_str packed, uint64_t max_bytes, int out, struct tk_err *err)
+/* What is unpacked into a file. */
+struct unpacking {
+    ZSTD_DCtx *zstd;
+    char *buffer; /* [COPY_BYTES] */
+    int out;
+    uint64_t bytes, max_bytes; /* written, and at most */
+};
+
+static int put(struct unpacking *unpacking, tk_str plain, struct tk_err *err)
 {
-    ZSTD_DCtx *zstd = ZSTD_createDCtx();
-    char *buffer = malloc(COPY_BYTES);
+    unpacking->bytes += plain.n;
+    if (unpacking->bytes > unpacking->max_bytes)
+        return too_large(unpacking->max_bytes, err);
+    return tk_fd_write(unpacking->out, plain, "temporary file", err);
+}
+
+/* Frames one after the other, as a stream. */
+static int put_frames(struct unpacking *unpacking, tk_str packed, struct tk_err *err)
+{
     ZSTD_inBuffer in = {packed.p, packed.n, 0};
-    uint64_t bytes = 0;
     size_t left = 1;
-    int rc = zstd && buffer ? 0 : tk_fail(err, -ENOMEM, "out of memory");
+    int rc = 0;
     while (rc == 0) {
-        ZSTD_outBuffer piece = {buffer, COPY_BYTES, 0};
-        left = ZSTD_decompressStream(zstd, &piece, &in);
-        bytes += piece.pos;
-        if (ZSTD_isError(left)) {
-            rc = tk_fail(err, -EBADMSG, "damaged zstd data: %s", ZSTD_getErrorName(left));
-        } else if (bytes > max_bytes) {
-            rc = too_large(max_bytes, err);
-        } else {
-            rc = tk_fd_write(out, (tk_str){buffer, piece.pos}, "temporary file", err);
-        }
-        if (in.pos == in.size && piece.pos < COPY_BYTES)
+        ZSTD_outBuffer piece = {unpacking->buffer, COPY_BYTES, 0};
+        left = ZSTD_decompressStream(unpacking->zstd, &piece, &in);
+        rc = ZSTD_isError(left)
+                 ? tk_fail(err, -EBADMSG, "damaged zstd data: %s", ZSTD_getErrorName(left))
+                 : put(unpacking, (tk_str){unpacking->buffer, piece.pos}, err);
+        /* At the end of the last frame, or of what is there of it. */
+        if (in.pos == in.size && (left == 0 || piece.pos < COPY_BYTES))
             break;
     }
     if (rc == 0 && left != 0)
         rc = tk_fail(err, -EBADMSG, "the zstd data breaks off");
-    free(buffer);
-    ZSTD_freeDCtx(zstd);
+    return rc;
+}
+
+/* Records, as the file exporter of the OpenTelemetry collector compresses: a length of four bytes,
+ * the most significant first, and a frame with one message. */
+
+/* Take the frame of the next record; false when it breaks off. */
+static bool take_record(tk_str *rest, tk_str *ret_frame)
+{
+    uint32_t length;
+    if (rest->n < RECORD_HEAD)
+        return false;
+    memcpy(&length, rest->p, sizeof(length));
+    tk_str behind = {rest->p + RECORD_HEAD, rest->n - RECORD_HEAD};
+    size_t n = be32toh(length);
+    if (n > behind.n)
+        return false;
+    *ret_frame = (tk_str){behind.p, n};
+    *rest = (tk_str){behind.p + n, behind.n - n};
+    return true;
+}
+
+static bool is_records(tk_str text)
+{
+    tk_str frame;
+    return take_record(&text, &frame) && tk_str_starts_with(frame, TK_STR(ZSTD_HEAD));
+}
+
+/* Whether the message in a frame is JSON, by its first byte. */
+static bool is_json(const struct unpacking *unpacking, tk_str frame)
+{
+    char first = '\0';
+    ZSTD_inBuffer in = {frame.p, frame.n, 0};
+    ZSTD_outBuffer piece = {&first, 1, 0};
+    (void)ZSTD_decompressStream(unpacking->zstd, &piece, &in);
+    (void)ZSTD_DCtx_reset(unpacking->zstd, ZSTD_reset_session_only);
+    return first == '{';
+}
+
+/* A message of protobuf behind its length. */
+static int put_message(struct unpacking *unpacking, tk_str frame, struct tk_err *err)
+{
+    uint64_t start = unpacking->bytes;
+    int rc = put(unpacking, (tk_str){"\0\0\0\0", RECORD_HEAD}, err);
+    rc = rc < 0 ? rc : put_frames(unpacking, frame, err);
+    if (rc < 0)
+        return rc;
+    uint64_t n = unpacking->bytes - start - RECORD_HEAD;
+    uint32_t length = htobe32((uint32_t)n);
+    if (n > UINT32_MAX)
+        return tk_fail(err, -EMSGSIZE, "a message of more than 4 GiB");
+    if (pwrite(unpacking->out, &length, sizeof(length), (off_t)start) != (ssize_t)sizeof(length))
+        return tk_fail_errno(err, "temporary file");
+    return 0;
+}
+
+/* A message of JSON as a line. */
+static int put_line(struct unpacking *unpacking, tk_str frame, struct tk_err *err)
+{
+    int rc = put_frames(unpacking, frame, err);
+    return rc < 0 ? rc : put(unpacking, TK_STR("\n"), err);
+}
+
+static int put_records(struct unpacking *unpacking, tk_str packed, struct tk_err *err)
+{
+    tk_str rest = packed;
+    tk_str frame = {NULL, 0};
+    bool json = false;
+    int rc = 0;
+    while (rc == 0 && rest.n > 0) {
+        size_t at = (size_t)(rest.p - packed.p);
+        if (!take_record(&rest, &frame))
+            return tk_fail(err, -EBADMSG, "byte %zu: the record breaks off", at);
+        if (at == 0)
+            json = is_json(unpacking, frame);
+        rc = json ? put_line(unpacking, frame, err) : put_message(unpacking, frame, err);
+        rc = rc < 0 ? tk_err_prefix(err, "byte %zu", at) : 0;
+    }
+    return rc;
+}
+
+static int inflate_zstd(tk_str packed, uint64_t max_bytes, int out, struct tk_err *err)
+{
+    struct unpacking unpacking = {.zstd = ZSTD_createDCtx(),
+                                  .buffer = malloc(COPY_BYTES),
+                                  .out = out,
+                                  .max_bytes = max_bytes};
+    int rc;
+    if (!unpacking.zstd || !unpacking.buffer) {
+        rc = tk_fail(err, -ENOMEM, "out of memory");
+    } else {
+        rc = is_records(packed) ? put_records(&unpacking, packed, err)
+                                : put_frames(&unpacking, packed, err);
+    }
+    free(unpacking.buffer);
+    ZSTD_freeDCtx(unpacking.zstd);
     return rc;
 }
 
@@ -184,7 +291,7 @@ typedef int (*inflate_fn)(tk_str packed, uint64_t max_bytes, int out, struct tk_
 
 static inflate_fn find_inflate(tk_str text)
 {
-    if (tk_str_starts_with(text, TK_STR("\x28\xB5\x2F\xFD")))
+    if (tk_str_starts_with(text, TK_STR(ZSTD_HEAD)) || is_records(text))
         return inflate_zstd;
     return tk_str_starts_with(text, TK_STR("\x1F\x8B")) ? inflate_gzip : NULL;
 }

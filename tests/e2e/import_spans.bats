@@ -116,6 +116,45 @@ shop() {
     [[ $output == *"torn.gz: damaged gzip data"* ]]
 }
 
+# record FILE: a message as the Collector's file exporter compresses it, on stdout: length, then frame.
+record() {
+    zstd -q -c "$1" >frame
+    hex=$(printf '%08x' "$(stat -c %s frame)")
+    # shellcheck disable=SC2059  # the bytes are the format
+    printf "\\x${hex:0:2}\\x${hex:2:2}\\x${hex:4:2}\\x${hex:6:2}"
+    cat frame
+}
+
+@test "messages that the Collector's file exporter compressed one by one, as JSON and as protobuf" {
+    shop 2 >a.csv
+    "$TK" import a.csv -o r >/dev/null
+    "$TK" export otlp r -o json >/dev/null
+    "$TK" export otlp-proto r -o proto >/dev/null
+    head -n 1 json/spans.otlp.jsonl | tr -d '\n' >message
+    { record message; record message; } >twice.json
+    tail -c +5 proto/spans.otlp.pb >message
+    { record message; record message; } >twice.pb
+    for file in twice.json twice.pb; do
+        run -0 --separate-stderr "$TK" import --keep-duplicates --json "$file" -o "r.$file"
+        [ "$(jq -c '[.spans, .traces, .refused]' <<<"$output")" = "[12,2,0]" ]
+        run -1 "$TK" import --max-bytes 100 "$file" -o "b.$file"
+        [[ $output == *"$file: byte 0: inflates to more than 100 bytes; --max-bytes allows more" ]]
+        size=$(($(stat -c %s "$file") / 2))
+        head -c -1 "$file" >torn
+        run -1 "$TK" import torn -o "t.$file"
+        [[ $output == *"torn: byte $size: the record breaks off" ]]
+        { head -c $((size + 4)) "$file"; head -c "$size" /dev/zero; } >damaged
+        run -1 "$TK" import damaged -o "d.$file"
+        [[ $output == *"damaged: byte $size: damaged zstd data: "* ]]
+    done
+}
+
+@test "a file that inflates to whole MiB is read to its end" {
+    { shop 2; head -c 1048576 /dev/zero | tr '\0' '\n'; } | head -c 1048576 | zstd -q >mib.zst
+    run -0 "$TK" import mib.zst -o r
+    [[ $output == *"spans   6 of 2 traces and 2 services"* ]]
+}
+
 @test "a pipe is read to its end" {
     run -0 bash -c "$(declare -f shop); shop 4 | zstd | '$TK' import - -o r"
     [[ $output == *"spans   12 of 4 traces and 2 services"* ]]
