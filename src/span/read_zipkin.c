@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Zipkin v2: JSON (an array of spans, lines, or an array of traces) and protobuf (ListOfSpans), by
- * trace-protocols.md section 9. What a span tells is collected first, from either form. The server
- * half of a shared span gets an id of its own and is the child of the client half. A span without a
- * timestamp starts with its first annotation, else where untimed.h puts it. */
+ * trace-protocols.md section 9. What a span tells is collected first, from either form. Shared ids
+ * become two, by shared.h. A span without a timestamp starts with its first annotation, else where
+ * untimed.h puts it. */
 #include <arpa/inet.h>
 #include <endian.h>
 #include <errno.h>
@@ -11,9 +11,9 @@
 
 #include "base/checked.h"
 #include "base/clock.h"
-#include "base/hash.h"
 #include "base/number.h"
 #include "span/reading.h"
+#include "span/shared.h"
 #include "span/span_text.h"
 #include "span/untimed.h"
 #include "span/wire.h"
@@ -53,7 +53,7 @@ struct zipkin {
     struct tk_buf digits; /* of protobuf: ids and addresses as text */
     size_t first_row;     /* of the call at hand */
     int64_t arrival_ns;
-    bool has_untimed; /* rows of it */
+    bool has_untimed, has_shared; /* rows of it */
 };
 
 static void begin_call(struct zipkin *zipkin, struct tk_span_input *input,
@@ -62,21 +62,23 @@ static void begin_call(struct zipkin *zipkin, struct tk_span_input *input,
     tk_reading_begin(&zipkin->reading, input, batch, tally);
     zipkin->first_row = batch->rows;
     zipkin->arrival_ns = tk_clock_real_ns();
-    zipkin->has_untimed = false;
+    zipkin->has_untimed = zipkin->has_shared = false;
 }
 
 /* End a call of the reader that came to `rc`. */
 static int end_call(struct zipkin *zipkin, int rc, struct tk_err *err)
 {
-    if (!zipkin->has_untimed)
-        return rc;
+    struct tk_span_batch *batch = zipkin->reading.batch;
     struct tk_err failure;
-    int placed =
-        tk_untimed_place(zipkin->reading.batch, zipkin->first_row, zipkin->arrival_ns, &failure);
-    if (rc < 0 || placed == 0)
+    int end = 0;
+    if (zipkin->has_untimed)
+        end = tk_untimed_place(batch, zipkin->first_row, zipkin->arrival_ns, &failure);
+    if (zipkin->has_shared && end == 0)
+        end = tk_shared_adopt(batch, zipkin->first_row, &failure);
+    if (rc < 0 || end == 0)
         return rc;
     *err = failure;
-    return placed;
+    return end;
 }
 
 static struct zipkin_span *begin_span(struct zipkin *zipkin)
@@ -238,13 +240,6 @@ static int add_events(struct tk_reading *reading, const struct zipkin_span *span
     return 0;
 }
 
-/* The server half of a shared span: another id, made from the two. */
-static uint64_t shared_id(uint64_t id)
-{
-    uint64_t made = tk_hash_mix(id, 0x5A495048414C46ULL);
-    return made != 0 ? made : 1;
-}
-
 static int add_tags(struct tk_reading *reading, const struct zipkin_span *span, struct told *told,
                     struct tk_err *err)
 {
@@ -333,10 +328,9 @@ static int put_span(struct zipkin *zipkin, struct tk_err *err)
     batch->kinds[row] = tk_span_kind_parse(span->kind);
     if (batch->kinds[row] == TK_SPAN_UNSPECIFIED)
         batch->kinds[row] = TK_SPAN_INTERNAL;
-    if (span->shared) {
-        batch->parent_ids[row] = batch->span_ids[row];
-        batch->span_ids[row] = shared_id(batch->span_ids[row]);
-    }
+    if (span->shared)
+        tk_shared_split(batch, row);
+    zipkin->has_shared |= span->shared;
     rc = add_tags(reading, span, &told, err);
     set_status(reading, &told);
     rc = rc < 0 ? rc : add_events(reading, span, err);

@@ -66,6 +66,49 @@ static void the_server_half_of_a_shared_span_is_the_child_of_the_other(void **st
     tk_span_batch_free(spans.batch);
 }
 
+#define SPAN_OF(trace, id, more, service)                                                          \
+    "{\"traceId\":\"" trace "\",\"id\":\"" id "\",\"timestamp\":3," more                           \
+    ",\"localEndpoint\":{\"serviceName\":\"" service "\"}}"
+#define CLIENT                    SPAN_OF("a", "1", "\"kind\":\"CLIENT\"", "web")
+#define SERVER                    SPAN_OF("a", "1", "\"kind\":\"SERVER\",\"shared\":true", "cart")
+#define BELOW(trace, id, service) SPAN_OF(trace, id, "\"parentId\":\"1\"", service)
+
+/* Spans of the server's service below the shared id, wherever they stand; none of another service
+ * or trace. */
+static void what_the_server_did_is_below_its_half_of_a_shared_span(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        size_t half, below[2], others[3];
+    } traces[] = {
+        {"[" BELOW("a", "2", "cart") "," CLIENT "," SERVER "," BELOW("a", "3", "web") "," //
+         BELOW("b", "4", "cart") "," BELOW("a", "5", "cart") "," BELOW("a", "6", "db") "]",
+         2,
+         {0, 5},
+         {3, 4, 6}},
+        {"[" BELOW("a", "2", "web") "," BELOW("a", "3", "cart") "," BELOW("a", "4", "") "," //
+         BELOW("b", "5", "cart") "," SERVER "," BELOW("a", "6", "cart") "]",
+         4,
+         {1, 5},
+         {0, 2, 3}},
+    };
+    for (size_t i = 0; i < TK_COUNTOF(traces); i++) {
+        struct tk_spans spans = {0};
+        tk_spans_read(&spans, &tk_span_reader_zipkin, tk_str_from(traces[i].text), 10);
+        const struct tk_span_batch *batch = spans.batch;
+        uint64_t shared = batch->parent_ids[traces[i].half];
+        assert_int_not_equal(shared, 0);
+        for (size_t k = 0; k < TK_COUNTOF(traces[i].below); k++) {
+            assert_int_equal(batch->parent_ids[traces[i].below[k]],
+                             batch->span_ids[traces[i].half]);
+        }
+        for (size_t k = 0; k < TK_COUNTOF(traces[i].others); k++)
+            assert_int_equal(batch->parent_ids[traces[i].others[k]], shared);
+        tk_span_batch_free(spans.batch);
+    }
+}
+
 /* By row: its start; -1 = when it came. */
 static const struct {
     const char *what;
@@ -188,6 +231,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_zipkin_writes_is_read),
         cmocka_unit_test(the_server_half_of_a_shared_span_is_the_child_of_the_other),
+        cmocka_unit_test(what_the_server_did_is_below_its_half_of_a_shared_span),
         cmocka_unit_test(a_span_without_a_time_gets_one),
         cmocka_unit_test(a_span_without_a_time_has_an_end),
         cmocka_unit_test(protobuf_gives_the_same_as_json),
