@@ -29,7 +29,7 @@
 #define DRAIN_MAX                                                                                  \
     ((uint64_t)1 << 20) /* of a refused body: read to its end, so that the                         \
                            answer arrives and the connection lives on */
-#define MAX_PARAMS 64
+#define MAX_PARAMS 256
 #define ROUNDS     8 /* of one step, then other connections of the worker have their turn */
 
 struct mhd {
@@ -328,6 +328,7 @@ static void take_spans(struct request *request)
 struct params {
     struct tk_param items[MAX_PARAMS];
     size_t count;
+    bool is_cut;
 };
 
 static enum MHD_Result add_param(void *user, enum MHD_ValueKind kind, const char *name,
@@ -335,10 +336,11 @@ static enum MHD_Result add_param(void *user, enum MHD_ValueKind kind, const char
 {
     struct params *params = user;
     (void)kind;
-    if (params->count < MAX_PARAMS) {
-        params->items[params->count++] =
-            (struct tk_param){{name, name_n}, {value ? value : "", value_n}};
-    }
+    params->is_cut = params->count == MAX_PARAMS;
+    if (params->is_cut)
+        return MHD_NO;
+    params->items[params->count++] =
+        (struct tk_param){{name, name_n}, {value ? value : "", value_n}};
     return MHD_YES;
 }
 
@@ -347,6 +349,11 @@ static void query(struct request *request, const char *url, const char *method)
     struct tk_http1 *http = request->conn->http;
     struct params params = {.count = 0};
     (void)http->mhd.get_values(request->mhd, MHD_GET_ARGUMENT_KIND, add_param, &params);
+    if (params.is_cut) {
+        request->answer.status = 400;
+        tk_buf_printf(&request->answer.body, "more than %d parameters\n", MAX_PARAMS);
+        return;
+    }
     struct tk_request plain = {.method = tk_str_from(method),
                                .path = tk_str_from(url),
                                .params = params.items,

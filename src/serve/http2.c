@@ -42,7 +42,7 @@ struct stream {
     struct stream *next, **at; /* list of the connection */
     int32_t id;
     size_t header_bytes;
-    bool is_post, is_export, is_grpc, has_coding, has_bad_coding, has_bad_timeout;
+    bool is_post, is_export, is_grpc, has_bad_coding, has_bad_timeout;
     enum tk_coding coding;
     enum tk_signal signal; /* that it carries and that is refused; TK_SIGNAL_COUNT = none */
     struct tk_grpc_message message;
@@ -313,7 +313,7 @@ static void finish(struct stream *stream)
         expire(stream);
         return;
     }
-    if (message->is_compressed && !stream->has_coding) {
+    if (message->is_compressed && stream->coding == TK_CODING_IDENTITY) {
         refuse(stream, GRPC_INTERNAL, "a compressed message without grpc-encoding");
         return;
     }
@@ -357,7 +357,6 @@ static void take_header(struct stream *stream, tk_str name, tk_str value)
     } else if (tk_str_eq(name, TK_STR("content-type"))) {
         stream->is_grpc = tk_str_starts_with(value, TK_STR("application/grpc"));
     } else if (tk_str_eq(name, TK_STR("grpc-encoding"))) {
-        stream->has_coding = true;
         stream->has_bad_coding = !tk_coding_find(value, &stream->coding);
     } else if (tk_str_eq(name, TK_STR("grpc-timeout"))) {
         int64_t timeout_ns = 0;

@@ -36,6 +36,15 @@ A=4bf92f3577b34da6a3ce929d0e0e4736
     [ "$(jq -c '.data[0] | [(.spans | length), (.processes | length)]' <<<"${lines[0]}")" = "[10,3]" ]
 }
 
+@test "Jaeger: many traces are asked for at once, and all are looked for" {
+    run -0 ask "/api/traces?$(printf 'traceID=%x&' {1..150})traceID=$A"
+    [ "${lines[1]}" = 200 ]
+    [ "$(jq -c '[[.data[].traceID], [.errors[].msg]]' <<<"${lines[0]}")" = "[[\"$A\"],[\"trace not found\"]]" ]
+    run -0 ask "/api/traces?$(printf 'traceID=%x&' {1..257})"
+    [ "${lines[0]}" = "more than 256 parameters" ]
+    [ "${lines[1]}" = 400 ]
+}
+
 @test "Jaeger v3: summaries and OTLP" {
     window='query.startTimeMin=2023-11-14T22:00:00Z&query.startTimeMax=2023-11-14T23:00:00.123456789Z'
     run -0 ask "/api/v3/trace-summaries?query.serviceName=mail&$window"
