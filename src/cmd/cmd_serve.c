@@ -39,7 +39,7 @@
 
 struct serve_opts {
     const char *listen[TK_PROTOCOL_COUNT];
-    const char *max_body, *max_memory, *cors, *ui;
+    const char *http_path, *max_body, *max_memory, *cors, *ui;
     int64_t workers, max_connections, segment_rows, segment_age_ns;
     int ack;
     bool json;
@@ -56,6 +56,8 @@ static const char *const acks[] = {"write", "memory", "fsync", NULL};
 static const struct tk_opt options[] = {
     {"http", TK_OPT_STRING, FIELD(listen[TK_PROTOCOL_HTTP]), "ADDRESS",
      "OTLP over HTTP (default 127.0.0.1:4318; off = none)"},
+    {"http-path", TK_OPT_STRING, FIELD(http_path), "PATH",
+     "take OTLP over HTTP at this path, too (default /v1/traces alone)"},
     {"grpc", TK_OPT_STRING, FIELD(listen[TK_PROTOCOL_GRPC]), "ADDRESS",
      "OTLP over gRPC (default 127.0.0.1:4317; off = none)"},
     {"zipkin", TK_OPT_STRING, FIELD(listen[TK_PROTOCOL_ZIPKIN]), "ADDRESS",
@@ -124,6 +126,15 @@ static int read_size(const char *option, const char *text, size_t *ret_bytes, st
     return tk_fail(err, -EINVAL, "option '--%s': '%s' is not a size such as 64MiB", option, text);
 }
 
+/* A path as it stands in a request once it is decoded, without a query. */
+static int check_path(const char *path, struct tk_err *err)
+{
+    if (!path || (*path == '/' && path[strcspn(path, " ?#%")] == '\0'))
+        return 0;
+    return tk_fail(err, -EINVAL, "option '--http-path': '%s' is no path such as /otlp/v1/traces",
+                   path);
+}
+
 /* Segments as blocks of traces. */
 static void read_compression(struct serve_opts *opts, struct tk_segment_opts *segments)
 {
@@ -154,6 +165,7 @@ static int read_options(struct serve_opts *opts, struct tk_server_options *ret_o
         .ack = (enum tk_ack)opts->ack,
         .workers = (int)opts->workers,
         .max_connections = (int)opts->max_connections,
+        .otlp_path = opts->http_path,
         .cors = opts->cors,
         .segments = {.segment_rows = (size_t)opts->segment_rows,
                      .segment_age_ns = opts->segment_age_ns},
@@ -171,7 +183,9 @@ static int read_options(struct serve_opts *opts, struct tk_server_options *ret_o
     }
     if (!listens)
         return tk_fail(err, -EINVAL, "nothing to listen on: every address is off");
-    int rc = read_size("max-body", opts->max_body, &server.max_body_bytes, err);
+    int rc = check_path(opts->http_path, err);
+    if (rc == 0)
+        rc = read_size("max-body", opts->max_body, &server.max_body_bytes, err);
     if (rc == 0)
         rc = read_size("max-memory", opts->max_memory, &server.budget_bytes, err);
     if (rc == 0 && server.cors && tk_cors_check(server.cors, err) < 0)

@@ -185,6 +185,7 @@ static void judge(struct request *request, const char *url, const char *method,
                            .content_type = header(request, "Content-Type"),
                            .content_encoding = header(request, "Content-Encoding"),
                            .length = filter->length,
+                           .otlp_path = tk_str_from(http->worker->options->otlp_path),
                            .has_site = http->worker->options->site != NULL};
     tk_plan_make(&head, http->worker->bodies.max_bytes, &request->plan, &request->answer);
     request->is_refused = request->plan.kind == TK_PLAN_REFUSE;
@@ -403,7 +404,7 @@ static void finish(struct request *request, const char *url, const char *method)
         break;
     }
     case TK_PLAN_LIST:
-        tk_plan_list(http->protocol, &answer->body);
+        tk_plan_list(http->protocol, tk_str_from(http->worker->options->otlp_path), &answer->body);
         break;
     case TK_PLAN_SITE:
         tk_site_answer(http->worker->options->site, tk_str_from(url), answer);

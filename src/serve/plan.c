@@ -93,13 +93,25 @@ static bool has_queries(enum tk_protocol protocol)
     return protocol == TK_PROTOCOL_QUERY || protocol == TK_PROTOCOL_ZIPKIN;
 }
 
+static bool takes_otlp(size_t endpoint)
+{
+    return endpoints[endpoint].kind == TK_PLAN_SPANS &&
+           endpoints[endpoint].protobuf == TK_PAYLOAD_OTLP;
+}
+
+static bool is_at(const struct tk_head *head, size_t endpoint)
+{
+    return tk_str_eq(head->path, tk_str_from(endpoints[endpoint].path)) ||
+           (head->otlp_path.n > 0 && takes_otlp(endpoint) &&
+            tk_str_eq(head->path, head->otlp_path));
+}
+
 /* The index in `endpoints`; their count = none. `ret_allow` is the method of the path with another
  * one. */
 static size_t find_endpoint(const struct tk_head *head, tk_str method, const char **ret_allow)
 {
     for (size_t i = 0; i < TK_COUNTOF(endpoints); i++) {
-        if (!(endpoints[i].listeners & ON(head->protocol)) ||
-            !tk_str_eq(head->path, tk_str_from(endpoints[i].path)))
+        if (!(endpoints[i].listeners & ON(head->protocol)) || !is_at(head, i))
             continue;
         if (tk_str_eq(method, tk_str_from(endpoints[i].method)))
             return i;
@@ -263,14 +275,21 @@ void tk_verdict_put(const struct tk_verdict *verdict, enum tk_payload_kind kind,
 
 /* List --------------------------------------------------------------------------------------- */
 
-void tk_plan_list(enum tk_protocol protocol, struct tk_buf *out)
+static void list_endpoint(size_t endpoint, tk_str path, struct tk_buf *out)
+{
+    tk_buf_printf(out, "%-4s  %-44.*s  %s\n", endpoints[endpoint].method, TK_STR_ARG(path),
+                  endpoints[endpoint].about);
+}
+
+void tk_plan_list(enum tk_protocol protocol, tk_str otlp_path, struct tk_buf *out)
 {
     tk_buf_lit(out, "tracekit " TK_VERSION "\n\n");
     for (size_t i = 0; i < TK_COUNTOF(endpoints); i++) {
-        if (endpoints[i].listeners & ON(protocol)) {
-            tk_buf_printf(out, "%-4s  %-44s  %s\n", endpoints[i].method, endpoints[i].path,
-                          endpoints[i].about);
-        }
+        if (!(endpoints[i].listeners & ON(protocol)))
+            continue;
+        list_endpoint(i, tk_str_from(endpoints[i].path), out);
+        if (otlp_path.n > 0 && takes_otlp(i))
+            list_endpoint(i, otlp_path, out);
     }
     if (has_queries(protocol))
         tk_routes_list(out);

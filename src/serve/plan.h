@@ -39,8 +39,9 @@ struct tk_head {
     tk_str path;
     tk_str content_type;
     tk_str content_encoding;
-    uint64_t length; /* 0 = none, or not told */
-    bool has_site;   /* the listener of queries has a page to show */
+    uint64_t length;  /* 0 = none, or not told */
+    tk_str otlp_path; /* where OTLP is taken besides /v1/traces; "" = nowhere */
+    bool has_site;    /* the listener of queries has a page to show */
 };
 
 enum tk_plan_kind {
@@ -70,7 +71,7 @@ void tk_plan_make(const struct tk_head *head, size_t max_body_bytes, struct tk_p
 void tk_verdict_put(const struct tk_verdict *verdict, enum tk_payload_kind kind,
                     struct tk_answer *answer);
 
-/* Append the list of what a listener answers, for "/". */
-void tk_plan_list(enum tk_protocol protocol, struct tk_buf *out);
+/* Append the list of what a listener answers, for "/"; `otlp_path` as in struct tk_head. */
+void tk_plan_list(enum tk_protocol protocol, tk_str otlp_path, struct tk_buf *out);
 
 #endif

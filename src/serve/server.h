@@ -36,6 +36,7 @@ struct tk_server_options {
     int64_t grace_ns;      /* for requests under way when it ends; 0 = 5 s */
     int64_t sync_ns;       /* between syncs of TK_ACK_FSYNC; 0 = 20 ms */
     int64_t sync_wait_ns;  /* of a request for its sync, then it is told to come again; 0 = 4 s */
+    const char *otlp_path; /* of OTLP over HTTP, besides /v1/traces; NULL = none */
     const char *cors;      /* pages that may ask (cors.h), checked; NULL = none */
     /* Shown by the listener of queries, and borrowed; NULL = it lists its paths at "/". */
     const struct tk_site *site;

@@ -71,6 +71,24 @@ spans_in() {
     serve_stop
 }
 
+@test "OTLP over HTTP is taken at another path, too" {
+    serve_start --http-path /otlp/v1/traces run
+    otlp_json 3 >request.json
+    post application/json request.json | tail -1 | grep -qx 200
+    for path in otlp/v1/traces otlp/v1%2Ftraces; do
+        curl -sS -w '%{http_code}' -H 'Content-Type: application/json' --data-binary @request.json \
+            "http://$HTTP/$path" >answer
+        [ "$(cat answer)" = "{}200" ]
+    done
+    [ "$(curl -sS -o body -w '%{http_code}' "http://$HTTP/otlp/v1/traces")" = 405 ]
+    [ "$(curl -sS -o body -w '%{http_code}' -H 'Content-Type: application/json' -d '[]' "http://$ZIPKIN/otlp/v1/traces")" = 404 ]
+    curl -sS "http://$HTTP/" | grep -q '^POST  /otlp/v1/traces '
+    serve_stop
+    grep -q '^9 spans accepted' receipt
+    run -2 "$TK" serve --http-path 'v1/traces?x' run
+    [ "$output" = "tracekit serve: option '--http-path': 'v1/traces?x' is no path such as /otlp/v1/traces (see tracekit serve --help)" ]
+}
+
 @test "a server that is to listen nowhere is a usage error" {
     run -2 timeout 5 "$TK" serve --http off --grpc off --zipkin off --query off run
     [ "$output" = "tracekit serve: nothing to listen on: every address is off (see tracekit serve --help)" ]
