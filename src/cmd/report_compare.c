@@ -31,6 +31,7 @@ struct row {
     struct side old, new;
     double noise_percent; /* NaN = unknown */
     double p;             /* NaN = the groups are too small for any */
+    struct tk_shift shift; /* NaN likewise */
     const char *cause;
 };
 
@@ -127,6 +128,16 @@ static double significance(const struct side *old, const struct side *new)
     if (new->median >= old->median)
         return tk_mann_whitney(old->seconds, old->count, new->seconds, new->count);
     return tk_mann_whitney(new->seconds, new->count, old->seconds, old->count);
+}
+
+/* By how much the new group is slower, where there is a test. */
+static struct tk_shift shift(const struct row *row)
+{
+    const struct side *old = &row->old;
+    const struct side *new = &row->new;
+    if (!isfinite(row->p))
+        return (struct tk_shift){(double)NAN, (double)NAN, (double)NAN};
+    return tk_shift_find(old->seconds, old->count, new->seconds, new->count);
 }
 
 /* Two robust standard deviations of this row among the builds before the old one. */
@@ -245,6 +256,7 @@ static void judge(struct tk_report *report, struct comparison *comparison)
         side_read(&comparison->old, row, &row->old);
         side_read(&comparison->new, row, &row->new);
         row->p = significance(&row->old, &row->new);
+        row->shift = shift(row);
         row->noise_percent = noise(report, comparison->old.jobs[0], row);
     }
     correct(comparison);
@@ -271,13 +283,13 @@ static bool is_tested(const struct comparison *comparison)
     return false;
 }
 
-/* `tested`: there is a column for p. */
 /* A step that came costs all its time, one that went saves it. */
 static double delta_of(const struct row *row)
 {
     return (row->new.count ? row->new.median : 0) - (row->old.count ? row->old.median : 0);
 }
 
+/* `tested`: there is a column for p. */
 static void add_row(const struct tk_report *report, struct tk_grid *grid, const struct row *row,
                     bool tested)
 {
@@ -366,6 +378,9 @@ static void put_json(const struct comparison *comparison, struct tk_buf *out)
         put_number(out, "delta_percent", percent_up(row->old.median, row->new.median));
         put_number(out, "noise_percent", row->noise_percent);
         put_number(out, "p", row->p);
+        put_number(out, "shift_s", row->shift.middle);
+        put_number(out, "shift_low_s", row->shift.low);
+        put_number(out, "shift_high_s", row->shift.high);
         tk_json_put_key(out, "cause");
         tk_json_put_str(out, tk_str_from(row->cause));
         tk_buf_putc(out, '}');
@@ -391,6 +406,22 @@ static void put_title(struct tk_report *report, const struct comparison *compari
                   is_tested(comparison) ? "" : ": n too small for a test");
 }
 
+/* How sure the change of the total is, where there is a test of it. */
+static void put_shift(struct tk_report *report, const struct comparison *comparison)
+{
+    char middle[TK_FIGURE_MAX];
+    char low[TK_FIGURE_MAX];
+    char high[TK_FIGURE_MAX];
+    const struct row *total = &comparison->rows[comparison->count - 1];
+    if (!isfinite(total->shift.middle))
+        return;
+    tk_style_printf(&report->out, &report->look, TK_STYLE_DIM,
+                    "\nthe total moved by %s, with 95 %% certainty by %s to %s\n",
+                    tk_figure_delta(total->shift.middle, middle),
+                    tk_figure_delta(total->shift.low, low),
+                    tk_figure_delta(total->shift.high, high));
+}
+
 int tk_report_compare(struct tk_report *report, struct tk_err *err)
 {
     const char *a = report->args[0] ? report->args[0] : "latest~1";
@@ -410,5 +441,7 @@ int tk_report_compare(struct tk_report *report, struct tk_err *err)
         return 0;
     }
     put_title(report, comparison);
-    return put_table(report, comparison, err);
+    rc = put_table(report, comparison, err);
+    put_shift(report, comparison);
+    return rc;
 }

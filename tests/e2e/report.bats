@@ -138,8 +138,14 @@ before() {
             >"$BATS_TEST_TMPDIR/$(basename "$f")"
     done
     TELEMETRY_DIR=$BATS_TEST_TMPDIR run -0 "$TK" report compare old new --json
-    jq -e '.rows[] | select(.name == "packer_build") | .p < 0.01 and .delta_percent > 15' <<<"$output"
+    jq -e '.rows[] | select(.name == "packer_build") | .p < 0.01 and .delta_percent > 15 and
+        .shift_low_s > 0 and .shift_low_s < .shift_s and .shift_s < .shift_high_s' <<<"$output"
     jq -e '.rows[] | select(.name == "services_wait") | .cause == "not significant"' <<<"$output"
+    TELEMETRY_DIR=$BATS_TEST_TMPDIR run -0 "$TK" report compare old new
+    fits
+    [[ ${lines[-1]} =~ ^the\ total\ moved\ by\ \+[0-9]m[0-9]+s,\ with\ 95\ %\ certainty\ by\ \+[0-9]m[0-9]+s\ to\ \+[0-9]m[0-9]+s$ ]]
+    run -0 "$TK" report compare 115 116 # one build of each: no test, no interval
+    [[ $output != *certainty* ]]
 }
 
 @test "history marks where the level changed" {
