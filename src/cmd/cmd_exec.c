@@ -96,7 +96,7 @@ static struct tk_session *open_session(const struct tk_step_env *env, bool *ret_
     *ret_private = rc == -ENOENT || rc == -EALREADY;
     if (*ret_private) {
         tk_fd_close(&tk_session_state(session)->job_fd);
-        tk_step_env_job(&job, "", "");
+        tk_step_env_job(&job, "", "", tk_session_arena(session));
         tk_step_trace_begin(&job.trace, tk_session_arena(session));
         rc = tk_session_begin(session, &job, true, &err);
     }

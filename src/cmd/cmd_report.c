@@ -81,13 +81,14 @@ _Static_assert(TK_COUNTOF(verb_names) == TK_COUNTOF(verbs) + 1, "one name a verb
 
 /* Judging ------------------------------------------------------------------------------ */
 
-static void set_baseline(struct tk_job *job, const struct tk_job *past, size_t past_count)
+static void set_baseline(struct tk_job *job, const struct tk_job *past, size_t past_count,
+                         struct tk_arena *arena)
 {
     struct tk_trend trend;
     if (!tk_trend_find(past, past_count, job, &trend) && job->baseline.n > 0)
         return; /* what was known when it ended */
     job->baseline = (struct tk_job_baseline){
-        .key = job->baseline.key,
+        .key = tk_job_baseline_key(job, arena),
         .n = (int64_t)trend.n,
         .median_s = (double)NAN,
         .mad_s = (double)NAN,
@@ -111,9 +112,10 @@ int tk_report_read(struct tk_report *report, const char *selector, const char *k
         return rc;
     struct tk_job *job = group.jobs[0];
     const struct tk_job *past = tk_archive_past(report->archive, job, &past_count);
-    set_baseline(job, past, past_count);
+    struct tk_arena *arena = tk_archive_arena(report->archive);
+    set_baseline(job, past, past_count, arena);
     rc = tk_diagnosis_add(&(struct tk_diagnosis_options){past, past_count, report->rules}, job,
-                          tk_archive_arena(report->archive), err);
+                          arena, err);
     if (rc == 0)
         *ret_job = job;
     return rc;

@@ -94,7 +94,8 @@ static int verb_init(struct call *call)
     struct tk_state *state = tk_session_state(call->session);
     if (!pick_up(call)) {
         tk_fd_close(&state->job_fd);
-        tk_step_env_job(&job, call->argv[0], call->argc > 1 ? call->argv[1] : "");
+        tk_step_env_job(&job, call->argv[0], call->argc > 1 ? call->argv[1] : "",
+                        tk_session_arena(call->session));
         tk_step_trace_begin(&job.trace, tk_session_arena(call->session));
         if (tk_session_begin(call->session, &job, false, &err) < 0)
             return warn(call, &err);
@@ -201,7 +202,7 @@ static int find_or_begin(struct call *call, struct tk_err *err)
     if (!call->env.in_vm || (rc != -ENOENT && rc != -EALREADY))
         return rc;
     tk_fd_close(&tk_session_state(call->session)->job_fd);
-    tk_step_env_job(&job, "vm", "");
+    tk_step_env_job(&job, "vm", "", tk_session_arena(call->session));
     tk_step_trace_begin(&job.trace, tk_session_arena(call->session));
     return tk_session_begin(call->session, &job, false, err);
 }

@@ -84,7 +84,31 @@ static tk_str provider(void)
     return (tk_str){0};
 }
 
-void tk_step_env_job(struct tk_job *job, const char *name, const char *version)
+/* The number in "refs/pull/12/merge", which GitHub builds for a pull request. */
+static tk_str pull_request_of(tk_str ref)
+{
+    tk_str number = {0};
+    if (tk_str_take_prefix(&ref, TK_STR("refs/pull/")) && tk_str_take_until(&ref, '/', &number))
+        return number;
+    return FIRST("CI_MERGE_REQUEST_IID", "CHANGE_ID");
+}
+
+/* The page of this run. GitHub tells its parts. */
+static tk_str url_of_run(struct tk_arena *arena)
+{
+    char url[1024];
+    const char *server = env_of("GITHUB_SERVER_URL");
+    const char *repository = env_of("GITHUB_REPOSITORY");
+    const char *run = env_of("GITHUB_RUN_ID");
+    if (!server || !repository || !run)
+        return FIRST("CI_JOB_URL", "BUILD_URL", "BUILDKITE_BUILD_URL", "CIRCLE_BUILD_URL");
+    int n = snprintf(url, sizeof(url), "%s/%s/actions/runs/%s", server, repository, run);
+    bool fits = n > 0 && (size_t)n < sizeof(url);
+    return fits ? tk_arena_copy(arena, (tk_str){url, (size_t)n}) : (tk_str){0};
+}
+
+void tk_step_env_job(struct tk_job *job, const char *name, const char *version,
+                     struct tk_arena *arena)
 {
     tk_job_init(job);
     job->job = tk_str_from(*name ? name : "build");
@@ -100,8 +124,9 @@ void tk_step_env_job(struct tk_job *job, const char *name, const char *version)
     job->ci.workflow = FIRST("GITHUB_WORKFLOW", "CI_PIPELINE_NAME");
     job->ci.job = FIRST("GITHUB_JOB", "CI_JOB_NAME", "JOB_NAME");
     job->ci.event = FIRST("GITHUB_EVENT_NAME", "CI_PIPELINE_SOURCE");
-    job->ci.url = FIRST("CI_JOB_URL", "BUILD_URL", "BUILDKITE_BUILD_URL");
+    job->ci.url = url_of_run(arena);
     job->ci.branch = branch_of(job->git_ref);
+    job->ci.pr = pull_request_of(job->git_ref);
 }
 
 void tk_step_env_tell(const char *file)

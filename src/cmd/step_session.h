@@ -22,9 +22,10 @@ struct tk_step_env {
 /* Read $TELEMETRY_DIR, $TRACEKIT_JOB, $TRACEKIT_VERBOSE and what names a run of a CI service. */
 void tk_step_env_read(struct tk_step_env *env);
 
-/* The job as the environment describes it: version control, run, CI service; texts are borrowed. A
- * name of "" becomes "build", a version of "" "unknown". */
-void tk_step_env_job(struct tk_job *job, const char *name, const char *version);
+/* The job as the environment describes it: version control, run, CI service; texts are borrowed, or
+ * in the arena. A name of "" becomes "build", a version of "" "unknown". */
+void tk_step_env_job(struct tk_job *job, const char *name, const char *version,
+                     struct tk_arena *arena);
 
 /* Take texts "NAME=VALUE" as attributes; false when one is no such text, or the arena is full. */
 TK_MUST_USE bool tk_step_take_attrs(const struct tk_opt_list *list, struct tk_job_attrs *attrs,

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "step/baseline.h"
 
+#include <stdio.h>
+
 #include "step/statistics.h"
 
 #define SIGMA_PER_MAD 1.4826
@@ -28,6 +30,19 @@ static bool is_main(const struct tk_job *job)
     (void)tk_str_take_prefix(&branch, TK_STR("refs/heads/"));
     return branch.n == 0 || tk_str_eq(branch, TK_STR("main")) ||
            tk_str_eq(branch, TK_STR("master"));
+}
+
+tk_str tk_job_baseline_key(const struct tk_job *job, struct tk_arena *arena)
+{
+    enum { DIGITS = 8 };
+    char key[256];
+    tk_str machine = job->system.fingerprint;
+    machine = machine.n ? (tk_str){machine.p, machine.n < DIGITS ? machine.n : DIGITS}
+                        : TK_STR("any");
+    int n = snprintf(key, sizeof(key), "%.*s|%.*s|%s", TK_STR_ARG(tk_job_kind(job->job)),
+                     TK_STR_ARG(machine), is_main(job) ? "main" : "other");
+    return n > 0 && (size_t)n < sizeof(key) ? tk_arena_copy(arena, (tk_str){key, (size_t)n})
+                                            : (tk_str){0};
 }
 
 bool tk_job_is_comparable(const struct tk_job *job, const struct tk_job *past)

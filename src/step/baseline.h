@@ -43,6 +43,11 @@ bool tk_trend_find(const struct tk_job *past, size_t past_count, const struct tk
 bool tk_trend_find_step(const struct tk_job *past, size_t past_count, const struct tk_job *job,
                         tk_str step, struct tk_trend *ret_trend);
 
+/* What a job is compared with, "build|2f1d6b0f|main": its kind, the first digits of its machine's
+ * fingerprint or "any", "main" or "other" for the class of its branch. In the arena; p == NULL when
+ * that is full. */
+tk_str tk_job_baseline_key(const struct tk_job *job, struct tk_arena *arena);
+
 /* Seconds that all attempts of a step took together; NaN when the job has none of that name. */
 double tk_job_step_seconds(const struct tk_job *job, tk_str step);
 

@@ -35,6 +35,11 @@ before() {
     [[ $output == *"why 33m14s?"*"  1. 14 % slower"* ]]
 }
 
+@test "the JSON of a build says what it was compared with" {
+    run -0 "$TK" report --json
+    jq -e '.baseline | .key == "build|2f1d6b0f|main" and .n == 22 and .verdict == "regression"' <<<"$output"
+}
+
 @test "a build of all sections shows its curve, its waits and nested steps" {
     COLUMNS=120 run -0 "$TK" report show "$full"
     [[ $output == *"io.source"*"io.stat"* ]]

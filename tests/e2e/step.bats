@@ -41,6 +41,16 @@ teardown() {
         .system.cpus >= 1 and .system.memory_total_mb > 100 and .system.disk_total_gb > 0' "$file"
 }
 
+@test "the document links to the run in CI, and names its pull request" {
+    GITHUB_RUN_ID=77 GITHUB_REF=refs/pull/12/merge GITHUB_HEAD_REF=fix GITHUB_SERVER_URL=https://github.example \
+        GITHUB_REPOSITORY=o/r in_shell 'telemetry_init build; telemetry_finalize' >/dev/null
+    jq -e '.ci.url == "https://github.example/o/r/actions/runs/77" and .ci.pr == "12" and
+        .ci.branch == "fix"' "$(document)"
+    rm -r "$TELEMETRY_DIR"
+    GITHUB_RUN_ID=77 GITHUB_REF=refs/heads/main in_shell 'telemetry_init build; telemetry_finalize' >/dev/null
+    jq -e '.ci.branch == "main" and (.ci | has("pr") or has("url") | not)' "$(document)"
+}
+
 @test "T2: a step that fails under set -e is in the document, as incomplete" {
     in_shell 'telemetry_init build'
     run -1 in_shell 'set -e; telemetry_step_start broken; false; telemetry_step_end broken'
