@@ -29,8 +29,8 @@ struct row {
     enum subject subject;
     tk_str name;
     struct side old, new;
-    double noise_percent; /* NaN = unknown */
-    double p;             /* NaN = the groups are too small for any */
+    double noise_percent;  /* NaN = unknown */
+    double p;              /* NaN = the groups are too small for any */
     struct tk_shift shift; /* NaN likewise */
     const char *cause;
 };

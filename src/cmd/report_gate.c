@@ -121,7 +121,7 @@ static void judge_relative(struct gate *gate, struct check *check, tk_str step, 
     double seconds = step.p ? tk_job_step_seconds(gate->job, step) : gate->job->job_duration_s;
     bool over = trend.verdict == TK_TREND_SLOWER && trend.delta_percent > limit;
     bool confirmed = trend.confirmed || gate->report->opts->confirm <= 1;
-    bool noisy = over && is_noisy(gate->job) && !trend.witnessed;
+    bool noisy = over && is_noisy(gate->job) && !trend.witness;
     check->outcome = !over ? OUTCOME_OK : confirmed && !noisy ? OUTCOME_BROKEN : OUTCOME_WARNING;
     (void)snprintf(check->text, sizeof(check->text),
                    "%s, %+.1f %% on the median %s of %zu (limit +%.0f %%)%s",

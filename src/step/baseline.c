@@ -37,8 +37,8 @@ tk_str tk_job_baseline_key(const struct tk_job *job, struct tk_arena *arena)
     enum { DIGITS = 8 };
     char key[256];
     tk_str machine = job->system.fingerprint;
-    machine = machine.n ? (tk_str){machine.p, machine.n < DIGITS ? machine.n : DIGITS}
-                        : TK_STR("any");
+    machine =
+        machine.n ? (tk_str){machine.p, machine.n < DIGITS ? machine.n : DIGITS} : TK_STR("any");
     int n = snprintf(key, sizeof(key), "%.*s|%.*s|%s", TK_STR_ARG(tk_job_kind(job->job)),
                      TK_STR_ARG(machine), is_main(job) ? "main" : "other");
     return n > 0 && (size_t)n < sizeof(key) ? tk_arena_copy(arena, (tk_str){key, (size_t)n})
@@ -169,9 +169,12 @@ static bool trend_find(const struct tk_job *past, size_t past_count, const struc
                  is_above(older.values, older.count, sample.values[0]) &&
                  is_above(older.values, older.count, value);
     trend_judge(twice ? &older : &sample, value, ret_trend);
-    ret_trend->witnessed = is_witnessed(past, past_count, job, step, cpu_seconds) ||
-                           is_witnessed(past, past_count, job, step, bytes_moved);
-    ret_trend->confirmed = ret_trend->verdict == TK_TREND_SLOWER && (twice || ret_trend->witnessed);
+    if (is_witnessed(past, past_count, job, step, cpu_seconds)) {
+        ret_trend->witness = "CPU time";
+    } else if (is_witnessed(past, past_count, job, step, bytes_moved)) {
+        ret_trend->witness = "bytes";
+    }
+    ret_trend->confirmed = ret_trend->verdict == TK_TREND_SLOWER && (twice || ret_trend->witness);
     return true;
 }
 

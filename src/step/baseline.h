@@ -24,9 +24,9 @@ enum tk_trend_verdict {
 
 struct tk_trend {
     enum tk_trend_verdict verdict;
-    bool witnessed; /* its CPU time or bytes are up as well */
-    bool confirmed; /* by that, or by the run before */
-    size_t n;       /* runs of the baseline */
+    const char *witness; /* "CPU time", "bytes": what is up as well; NULL = neither */
+    bool confirmed;      /* by that, or by the run before */
+    size_t n;            /* runs of the baseline */
     double median_s, mad_s, delta_percent;
     double noise_percent; /* two robust standard deviations of the baseline */
     double z;

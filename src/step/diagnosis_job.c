@@ -1,16 +1,90 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The rules of a whole job (build-telemetry.md section 15). */
+#include <stdio.h>
+
 #include "step/baseline.h"
 #include "step/diagnosis_internal.h"
 
+enum {
+    NAME_BYTES = 80, /* of the name of a step in a sentence */
+};
+
+/* As much of a name as fits into a sentence, in whole characters. */
+static tk_str short_name(tk_str name)
+{
+    size_t n = name.n < NAME_BYTES ? name.n : NAME_BYTES;
+    while (n > 0 && n < name.n && ((unsigned char)name.p[n] & 0xC0) == 0x80)
+        n--;
+    return (tk_str){name.p, n};
+}
+
+/* The longest time without a step, and those around it; NULL = the job begins or ends there. */
+struct gap {
+    double seconds; /* NaN = not known */
+    const struct tk_job_step *before, *after;
+};
+
+static void gap_widen(struct gap *gap, double seconds, const struct tk_job_step *before,
+                      const struct tk_job_step *after)
+{
+    if (!(seconds <= gap->seconds))
+        *gap = (struct gap){seconds, before, after};
+}
+
+/* Steps are in order of their starts, give or take those that began side by side; where others
+ * timed some of them they are not, and nothing is said. */
+static struct gap find_gap(const struct tk_job *job)
+{
+    const struct gap unknown = {.seconds = (double)NAN};
+    struct gap gap = unknown;
+    const struct tk_job_step *last = NULL; /* the one that ended last */
+    double reach = job->job_start;
+    double start = job->job_start;
+    for (size_t i = 0; i < job->steps.count; i++) {
+        const struct tk_job_step *step = &job->steps.items[i];
+        if (!(step->start_time >= start - 1) || !(step->end_time >= step->start_time))
+            return unknown;
+        start = step->start_time;
+        if (step->parent.n > 0)
+            continue;
+        gap_widen(&gap, step->start_time - reach, last, step);
+        if (step->end_time > reach) {
+            reach = step->end_time;
+            last = step;
+        }
+    }
+    gap_widen(&gap, job->job_start + job->job_duration_s - reach, last, NULL);
+    return gap;
+}
+
+/* ", 30 s of them between 'a' and 'b'" */
+static void format_gap(const struct gap *gap, char *ret, size_t cap)
+{
+    tk_str before = gap->before ? short_name(gap->before->name) : TK_STR("");
+    tk_str after = gap->after ? short_name(gap->after->name) : TK_STR("");
+    if (!(gap->seconds >= 1) || (!gap->before && !gap->after)) {
+        *ret = '\0';
+    } else if (gap->before && gap->after) {
+        (void)snprintf(ret, cap, ", %.0f s of them between '%.*s' and '%.*s'", gap->seconds,
+                       TK_STR_ARG(before), TK_STR_ARG(after));
+    } else {
+        (void)snprintf(ret, cap, ", %.0f s of them %s '%.*s'", gap->seconds,
+                       gap->after ? "before" : "after", TK_STR_ARG(gap->after ? after : before));
+    }
+}
+
 static enum tk_level untracked(const struct tk_facts *facts, struct tk_says *says)
 {
+    char where[2 * NAME_BYTES + 64];
     double lost_s = facts->job->totals.untracked_s;
     double percent = 100 * lost_s / facts->d;
     if (!(percent > 15) || facts->job->steps.count == 0)
         return TK_LEVEL_NONE;
-    tk_says_text(says, "%.0f s of the job (%.0f %%) belong to no step", lost_s, percent);
+    struct gap gap = find_gap(facts->job);
+    format_gap(&gap, where, sizeof(where));
+    tk_says_text(says, "%.0f s of the job (%.0f %%) belong to no step%s", lost_s, percent, where);
     tk_says_evidence(says, "untracked_percent", percent);
+    tk_says_evidence(says, "longest_gap_s", gap.seconds);
     return TK_LEVEL_WARN;
 }
 
@@ -96,15 +170,46 @@ static enum tk_level right_size(const struct tk_facts *facts, struct tk_says *sa
     return TK_LEVEL_WARN;
 }
 
+/* The step that takes more time than usual, the most of all: what it takes more; NaN where none is
+ * known to. */
+static double find_slower(const struct tk_facts *facts, tk_str *ret_step)
+{
+    double most_s = (double)NAN;
+    const struct tk_diagnosis_options *options = facts->options;
+    for (size_t i = 0; i < facts->job->steps.count; i++) {
+        struct tk_trend trend;
+        const struct tk_job_step *step = &facts->job->steps.items[i];
+        if (step->parent.n > 0 ||
+            !tk_trend_find_step(options->past, options->past_count, facts->job, step->name, &trend))
+            continue;
+        double more_s = tk_job_step_seconds(facts->job, step->name) - trend.median_s;
+        if (trend.verdict == TK_TREND_SLOWER && !(more_s <= most_s)) {
+            most_s = more_s;
+            *ret_step = step->name;
+        }
+    }
+    return most_s;
+}
+
 static enum tk_level regression(const struct tk_facts *facts, struct tk_says *says)
 {
+    char where[NAME_BYTES + 64] = "";
+    tk_str step = {0};
     struct tk_trend trend;
+    const char *confirmed = "one run alone";
     if (!tk_trend_find(facts->options->past, facts->options->past_count, facts->job, &trend) ||
         trend.verdict != TK_TREND_SLOWER)
         return TK_LEVEL_NONE;
     says->saves_s = facts->d - trend.median_s;
-    tk_says_text(says, "%.0f %% slower than the median of %zu runs, %s", trend.delta_percent,
-                 trend.n, trend.confirmed ? "confirmed by its CPU time or bytes" : "one run alone");
+    double more_s = find_slower(facts, &step);
+    if (step.n > 0) {
+        (void)snprintf(where, sizeof(where), "; %.0f s more in '%.*s'", more_s,
+                       TK_STR_ARG(short_name(step)));
+    }
+    if (trend.confirmed)
+        confirmed = trend.witness ? "confirmed by its " : "confirmed by the run before";
+    tk_says_text(says, "%.0f %% slower than the median of %zu runs, %s%s%s", trend.delta_percent,
+                 trend.n, confirmed, trend.confirmed && trend.witness ? trend.witness : "", where);
     tk_says_evidence(says, "delta_percent", trend.delta_percent);
     tk_says_evidence(says, "z", trend.z);
     return trend.confirmed ? TK_LEVEL_CRITICAL : TK_LEVEL_WARN;

@@ -35,9 +35,11 @@ before() {
     [[ $output == *"why 33m14s?"*"  1. 14 % slower"* ]]
 }
 
-@test "the JSON of a build says what it was compared with" {
+@test "the JSON of a build says what it was compared with, and which step is slower" {
     run -0 "$TK" report --json
     jq -e '.baseline | .key == "build|2f1d6b0f|main" and .n == 22 and .verdict == "regression"' <<<"$output"
+    jq -e 'any(.diagnosis[]; .rule == "REGRESSION" and
+        (.text | test("confirmed by its CPU time; [0-9]+ s more in .packer_build.$")))' <<<"$output"
 }
 
 @test "a build of all sections shows its curve, its waits and nested steps" {
@@ -207,6 +209,8 @@ before() {
     [[ $output == "gate suspicious; total "*"; one run alone" ]]
     cp "$BATS_TEST_TMPDIR/x2" "$TELEMETRY_DIR/x2.json"
     run -3 "$TK" report gate --max-total +10%
+    run -0 "$TK" report --json
+    jq -e 'any(.diagnosis[]; .rule == "REGRESSION" and (.text | endswith("confirmed by the run before")))' <<<"$output"
 }
 
 @test "time alone on a machine with busy neighbours does not break the gate" {

@@ -509,6 +509,51 @@ static void the_job_is_judged_as_a_whole(void **state)
     }
 }
 
+static void time_of_no_step_is_told_by_its_neighbours(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char job[] =
+        ",\"job_start\":1000,\"job_duration_s\":100,\"totals\":{\"untracked_s\":40}";
+#define STEP(name, start, end)                                                                     \
+    "{\"name\":\"" name "\",\"start_time\":" #start ",\"end_time\":" #end "}"
+    static const struct {
+        const char *steps, *text;
+    } cases_of_gaps[] = {
+        {STEP("a", 1000, 1040) "," STEP("b", 1070, 1090),
+         "40 s of the job (40 %) belong to no step, 30 s of them between 'a' and 'b'"},
+        /* What runs beside and within others; begun side by side, written the other way round. */
+        {STEP("a", 1000, 1060) "," STEP("b", 1010, 1020) "," STEP("c", 1009.9, 1030),
+         "40 s of the job (40 %) belong to no step, 40 s of them after 'a'"},
+        {STEP("a", 1035, 1095),
+         "40 s of the job (40 %) belong to no step, 35 s of them before 'a'"},
+        /* Some tool timed the second one. */
+        {STEP("b", 1070, 1090) "," STEP("a", 1000, 1040),
+         "40 s of the job (40 %) belong to no step"},
+        {"{\"name\":\"a\"}", "40 s of the job (40 %) belong to no step"},
+    };
+#undef STEP
+    for (size_t i = 0; i < TK_COUNTOF(cases_of_gaps); i++) {
+        parse(fixture, job, cases_of_gaps[i].steps, &fixture->job);
+        diagnose(fixture, &(struct tk_diagnosis_options){0});
+        assert_str_equal(fired(&fixture->job.diagnosis, "UNTRACKED")->text, cases_of_gaps[i].text);
+    }
+}
+
+static void a_long_name_is_cut_between_characters(void **state)
+{
+    struct fixture *fixture = *state;
+    /* 79 bytes, and a character of two that would end behind the 80th. */
+    parse(fixture, ",\"job_start\":1000,\"job_duration_s\":100,\"totals\":{\"untracked_s\":40}",
+          "{\"name\":\"0123456789012345678901234567890123456789012345678901234567890123456789"
+          "012345678\u00e9t\u00e9\",\"start_time\":1040,\"end_time\":1100}",
+          &fixture->job);
+    diagnose(fixture, &(struct tk_diagnosis_options){0});
+    assert_str_equal(fired(&fixture->job.diagnosis, "UNTRACKED")->text,
+                     "40 s of the job (40 %) belong to no step, 40 s of them before "
+                     "'0123456789012345678901234567890123456789012345678901234567890123456789"
+                     "012345678'");
+}
+
 static void history_gives_sizes_caches_and_regressions(void **state)
 {
     struct fixture *fixture = *state;
@@ -526,6 +571,9 @@ static void history_gives_sizes_caches_and_regressions(void **state)
     const struct tk_job_findings *findings = &fixture->job.diagnosis;
     assert_non_null(finding_of(findings, "RIGHT_SIZE"));
     assert_str_equal(fired(findings, "REGRESSION")->level, "critical");
+    assert_str_equal(fired(findings, "REGRESSION")->text,
+                     "30 % slower than the median of 5 runs, confirmed by its CPU time; 30 s more "
+                     "in 'get'");
     const struct tk_job_finding *download =
         fired(&fixture->job.steps.items[0].diagnosis, "DOWNLOAD_HEAVY");
     assert_str_equal(download->level, "critical");
@@ -687,6 +735,8 @@ int main(void)
         TEST(a_full_disk_tells_what_is_missing),
         TEST(one_core_of_one_is_the_whole_machine),
         TEST(the_job_is_judged_as_a_whole),
+        TEST(time_of_no_step_is_told_by_its_neighbours),
+        TEST(a_long_name_is_cut_between_characters),
         TEST(history_gives_sizes_caches_and_regressions),
         TEST(writing_far_more_than_is_kept_is_a_warning),
         TEST(a_runner_full_to_its_limit_is_too_small),
