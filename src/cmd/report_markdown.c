@@ -92,34 +92,42 @@ static double top_limit(const struct tk_job *job)
     return limit;
 }
 
-static void put_steps(struct tk_report *report, const struct tk_job *job)
+/* A table of the ten longest steps, of those that took as long the first ones, or of all others.
+ * Returns how many it has no room for. */
+static size_t put_table(struct tk_report *report, const struct tk_job *job, bool longest)
 {
     double limit = top_limit(job);
-    size_t others = 0;
+    size_t most_bytes = longest ? ROWS_MAX_BYTES / 2 : ROWS_MAX_BYTES;
+    size_t places = TOP_STEPS;
     size_t left_out = 0;
     put_table_head(report);
     for (size_t i = 0; i < job->steps.count; i++) {
-        bool top = !(job->steps.items[i].duration_s <= limit);
-        others += !top;
-        if (top && report->out.n < ROWS_MAX_BYTES / 2)
-            put_row(report, &job->steps.items[i]);
-    }
-    if (others == 0)
-        return;
-    tk_buf_printf(&report->out, "\n<details><summary>%zu shorter steps</summary>\n\n", others);
-    put_table_head(report);
-    for (size_t i = 0; i < job->steps.count; i++) {
-        if (!(job->steps.items[i].duration_s <= limit))
+        bool top = places > 0 && !(job->steps.items[i].duration_s <= limit);
+        places -= top;
+        if (top != longest)
             continue;
-        if (report->out.n < ROWS_MAX_BYTES) {
+        if (report->out.n < most_bytes) {
             put_row(report, &job->steps.items[i]);
         } else {
             left_out++;
         }
     }
+    return left_out;
+}
+
+static void put_steps(struct tk_report *report, const struct tk_job *job)
+{
+    bool folded = job->steps.count > TOP_STEPS;
+    size_t left_out = put_table(report, job, true);
+    if (folded) {
+        tk_buf_printf(&report->out, "\n<details><summary>%zu shorter steps</summary>\n\n",
+                      job->steps.count - TOP_STEPS);
+        left_out += put_table(report, job, false);
+    }
     if (left_out)
         tk_buf_printf(&report->out, "\n%zu more are in the JSON document.\n", left_out);
-    tk_buf_lit(&report->out, "\n</details>\n");
+    if (folded)
+        tk_buf_lit(&report->out, "\n</details>\n");
 }
 
 /* A name that Mermaid takes for nothing else. */
@@ -153,6 +161,10 @@ static void put_gantt(struct tk_report *report, const struct tk_job *job)
                       step->start_time + fmax(step->duration_s, 1));
     }
     tk_buf_lit(&report->out, "```\n");
+    if (job->steps.count > GANTT_STEPS) {
+        tk_buf_printf(&report->out, "\nThe chart has the first %d of %zu steps.\n", GANTT_STEPS,
+                      job->steps.count);
+    }
 }
 
 static void put_reason(struct tk_report *report, const struct tk_reason *reason)

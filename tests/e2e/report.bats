@@ -458,11 +458,21 @@ many() {
     run -0 "$TK" report export markdown "$BATS_TEST_TMPDIR/many.json"
     [ "${#output}" -lt 60000 ]
     [ "$(grep -c 'step_' <<<"$output")" -le 60 ]
-    [[ $output == *"390 shorter steps"*" more are in the JSON document."* ]]
+    [[ $output == *"390 shorter steps"*" more are in the JSON document."*"The chart has the first 60 of 400 steps."* ]]
     run ! grep '<b>' <<<"$output"
     "$TK" report export html "$BATS_TEST_TMPDIR/many.json" >"$BATS_TEST_TMPDIR/many.html"
     [ "$(stat -c %s "$BATS_TEST_TMPDIR/many.html")" -lt 200000 ]
     run ! grep '<b>step' "$BATS_TEST_TMPDIR/many.html"
+}
+
+@test "of steps that took equally long ten stand above, and none is lost" {
+    jq -c '.steps = [range(30) as $i | .steps[3] | .name = "equal\($i)" | .duration_s = 1]' "$full" \
+        >"$BATS_TEST_TMPDIR/equal.json"
+    run -0 "$TK" report export markdown "$BATS_TEST_TMPDIR/equal.json"
+    [[ $output == *"20 shorter steps"* ]]
+    [ "$(sed '/<details>/,$d' <<<"$output" | grep -c '^| equal')" = 10 ]
+    [ "$(grep -c '^| equal' <<<"$output")" = 30 ]
+    [[ $output != *"in the JSON document"* && $output != *"The chart has the first"* ]]
 }
 
 @test "the page holds everything and loads nothing" {
