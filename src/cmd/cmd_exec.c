@@ -210,7 +210,7 @@ static int execute(const struct tk_cmd *cmd, const struct exec_opts *opts, char 
         warn(&ret_result->trouble);
     if (ret_result->span[0])
         tell_end(&env, session, ret_result->span, private);
-    return rc < 0 ? tk_invocation_status(rc) : 0;
+    return rc < 0 ? tk_exec_start_status(rc) : 0;
 }
 
 int tk_exec_command(const struct tk_cmd *cmd, const char *name, bool is_packer, char **argv)

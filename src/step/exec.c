@@ -407,6 +407,21 @@ static void run_to_end(struct exec *exec)
     }
 }
 
+int tk_exec_start_status(int code)
+{
+    switch (code) {
+    case -EAGAIN:
+    case -ENOMEM:
+    case -EMFILE:
+    case -ENFILE:
+        return 125;
+    case -ENOENT:
+        return 127;
+    default:
+        return 126;
+    }
+}
+
 int tk_exec_run(const struct tk_exec_options *options, struct tk_exec_result *ret_result,
                 struct tk_err *err)
 {
@@ -433,7 +448,7 @@ int tk_exec_run(const struct tk_exec_options *options, struct tk_exec_result *re
     if (rc == 0) {
         run_to_end(&exec);
     } else if (exec.session && ret_result->span[0]) {
-        ret_result->launch.exit_code = rc == -ENOENT ? 127 : 126;
+        ret_result->launch.exit_code = tk_exec_start_status(rc);
         end(&exec);
     }
     release(&exec);

@@ -38,8 +38,13 @@ struct tk_exec_result {
     struct tk_err trouble; /* of ours, while the command ran; code 0 = none */
 };
 
-/* Run the command. Fails as tk_launch_start() does; the step is then recorded as failed with the
- * status that a shell would give. Trouble in recording is no failure: it goes to
+/* Exit status of a command that could not be started, by the code of that failure: as a shell has
+ * it, but 125 where the command is not to blame, as this machine had no process, memory or
+ * descriptor left for it. */
+int tk_exec_start_status(int code);
+
+/* Run the command. Fails as tk_launch_start() does; the step is then recorded as failed with that
+ * status. Trouble in recording is no failure: it goes to
  * `ret_result->trouble`, and the command runs. */
 TK_MUST_USE int tk_exec_run(const struct tk_exec_options *options,
                             struct tk_exec_result *ret_result, struct tk_err *err);

@@ -83,6 +83,14 @@ trace_of() { cut -d- -f2 <<<"$1"; }
         ([["failed", 3, null], ["failed", 126, null], ["failed", 127, null], ["failed", 143, 15]] | sort)'
 }
 
+@test "a command that nothing is left to start is no fault of the command: 125" {
+    enter_nobodys_folder
+    # A sanitizer that looks for leaks at the end would need a process, too.
+    run -125 as_nobody env TELEMETRY_DIR="$PWD/t" ASAN_OPTIONS=detect_leaks=0 prlimit --nproc=0: ./tracekit exec -- true
+    [[ $output == *"tracekit exec: fork: Resource temporarily unavailable"* ]]
+    jq -e '.exit_code == 125 and (.steps[0] | .status == "failed" and .exit_code == 125)' t/*.json
+}
+
 @test "T17: signals, stdin and process group are the command's" {
     [ "$(printf 'in' | "$TK" exec -- cat 2>/dev/null)" = in ]
     "$TK" exec -- sh -c "trap 'exit 9' TERM; : >ready; while :; do sleep 0.02; done" 2>/dev/null &
