@@ -274,17 +274,24 @@ static int give_up_privileges(const struct tk_recorder *recorder, struct tk_buf 
     return 0;
 }
 
-/* How processes are read decides what their figures are worth. */
-static void note_tier(struct tk_recorder *recorder, struct tk_buf *notes)
+/* How processes are read, and how often, decides what their figures are worth. */
+static void note_tier(struct tk_recorder *recorder, int64_t interval_ns, struct tk_buf *notes)
 {
     struct tk_procs_stats stats;
     if (!tk_recorder_procs(recorder))
         return;
+    int64_t good_ms = tk_recorder_good_interval_ms(recorder);
     tk_procs_read_stats(tk_recorder_procs(recorder), &stats);
     tk_buf_printf(notes, "collect: tier %s: %s; exits: %s\n", tk_tier_names[stats.tier],
                   tk_tier_title(stats.tier), stats.exit_source);
     if (*stats.tier_why_not)
         tk_buf_printf(notes, "collect: no better tier: %s\n", stats.tier_why_not);
+    if (interval_ns < good_ms * TK_NS_PER_MS) {
+        tk_buf_printf(notes,
+                      "collect: CPU times are good to 2 %% over %lld ms and more (--exact tells "
+                      "them to the moment)\n",
+                      (long long)good_ms);
+    }
 }
 
 /* Threads that the recorder starts later inherit it. */
@@ -362,7 +369,7 @@ static int collect(struct collecting *collecting,
     if (rc == 0 && collecting->opts->cpu >= 0)
         rc = pin(collecting->opts->cpu, err);
     if (rc == 0) {
-        note_tier(recorder, &notes);
+        note_tier(recorder, collecting->opts->interval_ns, &notes);
         note_no_match(collecting, recorder, &notes);
         ready(context, tk_recorder_iface(recorder), tk_buf_str(&notes));
         rc = record_until_signal(recorder, err);

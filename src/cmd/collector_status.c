@@ -34,6 +34,7 @@ enum {
     STATUS_START_MS,
     STATUS_RUNG,
     STATUS_TIER,
+    STATUS_TIER_CHANGES,
     STATUS_EXIT_SOURCE,
     STATUS_CGROUP_SOURCE,
     STATUS_INTERVAL_REQUESTED_MS,
@@ -57,6 +58,10 @@ enum {
     STATUS_SLOW_INTERVAL_MS,
     STATUS_CPU_BUDGET_PERCENT,
     STATUS_BUDGET_CHANGES,
+    STATUS_HZ,
+    STATUS_MIN_GOOD_INTERVAL_MS,
+    STATUS_CPU_EXACT,
+    STATUS_RSS_EXACT,
     STATUS_COUNT
 };
 
@@ -68,6 +73,7 @@ static const struct tk_column columns[STATUS_COUNT] = {
     [STATUS_START_MS] = {"start_ms", TK_I64, "ms", "first tick, epoch"},
     [STATUS_RUNG] = {"rung", TK_TEXT, "", "rung of the privilege ladder"},
     [STATUS_TIER] = {"tier", TK_TEXT, "", "source of process readings"},
+    [STATUS_TIER_CHANGES] = {"tier_changes", TK_I64, "", "times that a tier failed during the run"},
     [STATUS_EXIT_SOURCE] = {"exit_source", TK_TEXT, "", "source of exits"},
     [STATUS_CGROUP_SOURCE] = {"cgroup_source", TK_TEXT, "", "source of control groups"},
     [STATUS_INTERVAL_REQUESTED_MS] = {"interval_requested_ms", TK_I64, "ms", "as asked for"},
@@ -96,6 +102,11 @@ static const struct tk_column columns[STATUS_COUNT] = {
                                    TK_SHORTEST},
     [STATUS_BUDGET_CHANGES] = {"budget_changes", TK_I64, "",
                                "times that the budget changed the pace of slow readings"},
+    [STATUS_HZ] = {"hz", TK_I64, "1/s", "timer ticks of the kernel"},
+    [STATUS_MIN_GOOD_INTERVAL_MS] = {"min_good_interval_ms", TK_I64, "ms",
+                                     "over which CPU times are good to 2 %"},
+    [STATUS_CPU_EXACT] = {"cpu_exact", TK_BOOL, "", "CPU times are told to the moment"},
+    [STATUS_RSS_EXACT] = {"rss_exact", TK_BOOL, "", "resident sets are exact"},
     [STATUS_SWEEP_US] = {"sweep_us", TK_I64, "us", "length of the last sweep over the processes"},
 };
 
@@ -109,6 +120,7 @@ static const struct {
     {STATUS_START_MS, TK_RUN_START_MS},
     {STATUS_RUNG, TK_RUN_RUNG},
     {STATUS_TIER, TK_RUN_TIER},
+    {STATUS_TIER_CHANGES, TK_RUN_TIER_CHANGES},
     {STATUS_EXIT_SOURCE, TK_RUN_EXIT_SOURCE},
     {STATUS_CGROUP_SOURCE, TK_RUN_CGROUP_SOURCE},
     {STATUS_INTERVAL_REQUESTED_MS, TK_RUN_INTERVAL_REQUESTED_MS},
@@ -124,6 +136,10 @@ static const struct {
     {STATUS_OWN_RSS_KB, TK_RUN_OWN_RSS_KB},
     {STATUS_CPU_BUDGET_PERCENT, TK_RUN_CPU_BUDGET_PERCENT},
     {STATUS_BUDGET_CHANGES, TK_RUN_BUDGET_CHANGES},
+    {STATUS_HZ, TK_RUN_HZ},
+    {STATUS_MIN_GOOD_INTERVAL_MS, TK_RUN_MIN_GOOD_INTERVAL_MS},
+    {STATUS_CPU_EXACT, TK_RUN_CPU_EXACT},
+    {STATUS_RSS_EXACT, TK_RUN_RSS_EXACT},
 };
 
 static void copy_value(const struct tk_batch *from, size_t row, size_t from_column,
@@ -135,6 +151,8 @@ static void copy_value(const struct tk_batch *from, size_t row, size_t from_colu
         tk_batch_set_text(to, to_column, tk_batch_text(from, row, from_column));
     } else if (columns[to_column].type == TK_F64) {
         tk_batch_set_f64(to, to_column, tk_batch_f64(from, row, from_column, 0));
+    } else if (columns[to_column].type == TK_BOOL) {
+        tk_batch_set_bool(to, to_column, tk_batch_i64(from, row, from_column, 0) != 0);
     } else {
         tk_batch_set_i64(to, to_column, tk_batch_i64(from, row, from_column, 0));
     }

@@ -61,6 +61,9 @@ void tk_recorder_add_notice(struct tk_recorder *recorder, const char *notice);
 /* The NIC that is sampled; "" = none. */
 const char *tk_recorder_iface(const struct tk_recorder *recorder);
 
+/* The shortest time in ms over which CPU times of this recording are good to 2 %; 0 = unknown. */
+int64_t tk_recorder_good_interval_ms(const struct tk_recorder *recorder);
+
 /* What is under it, for the report. Borrowed. */
 const struct tk_kernel *tk_recorder_kernel(const struct tk_recorder *recorder);
 struct tk_procs *tk_recorder_procs(struct tk_recorder *recorder);

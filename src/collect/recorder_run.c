@@ -145,6 +145,20 @@ static int64_t read_hz(void)
     return (TK_NS_PER_S + tick.tv_nsec / 2) / tick.tv_nsec;
 }
 
+/* Over what time CPU times by the ticks are good, in ms. */
+static int64_t ticks_good_ms(int64_t hz)
+{
+    return hz > 0 ? (GOOD_TICKS * 1000 + hz - 1) / hz : 0;
+}
+
+int64_t tk_recorder_good_interval_ms(const struct tk_recorder *recorder)
+{
+    struct tk_procs_stats stats = {0};
+    if (recorder->procs)
+        tk_procs_read_stats(recorder->procs, &stats);
+    return stats.cpu_exact ? GOOD_EXACT_MS : ticks_good_ms(read_hz());
+}
+
 /* The row ----------------------------------------------------------------------- */
 
 static void set_text(struct tk_batch *row, size_t column, const char *text)
@@ -181,7 +195,7 @@ static void set_quality(const struct tk_recorder *recorder, struct tk_batch *row
     int64_t hz = read_hz();
     tk_batch_set_i64(row, TK_RUN_HZ, hz);
     if (hz > 0)
-        tk_batch_set_i64(row, TK_RUN_MIN_GOOD_INTERVAL_MS, (GOOD_TICKS * 1000 + hz - 1) / hz);
+        tk_batch_set_i64(row, TK_RUN_MIN_GOOD_INTERVAL_MS, ticks_good_ms(hz));
     tk_batch_set_i64(row, TK_RUN_CGROUP_VERSION,
                      recorder->cgroups ? tk_cgroups_version(recorder->cgroups) : 0);
     struct tk_cgroups_stats cgroups;

@@ -62,12 +62,20 @@ END
 @test "the interval is written as the original wrote it" {
     run -0 --separate-stderr "$TK" collect start --interval 200
     [[ ${lines[1]} == *"interval=0.200s) → logs/r/proc_metrics.jsonl" ]]
+    [[ $stderr != *"CPU times are good"* ]] || [ "$(jq .min_good_interval_ms logs/r/run.json)" -gt 200 ]
     PROC_INTERVAL_MS=2000 run -0 --separate-stderr "$TK" collect start
     [ "${lines[0]}" = "previous collectors stopped in logs/r" ]
     [[ ${lines[2]} == *"interval=2s) → logs/r/proc_metrics.jsonl" ]]
     [ "$(jq .interval_requested_ms logs/r/run.json)" = 2000 ]
     PROC_INTERVAL_MS=0.5 run -2 "$TK" collect start
     [[ $output == *"environment variable PROC_INTERVAL_MS: '0.5' is out of range"* ]]
+}
+
+@test "an interval that CPU times cannot fill is told at the start" {
+    run -0 --separate-stderr "$TK" collect start --interval 5
+    good=$(jq .min_good_interval_ms logs/r/run.json)
+    [ "$good" -gt 5 ]
+    [[ $stderr == *"collect: CPU times are good to 2 % over $good ms and more (--exact tells them to the moment)"* ]]
 }
 
 @test "starting twice leaves one collector, and the files go on" {
@@ -309,7 +317,8 @@ has_threads() {
     run -0 "$TK" collect status --json
     jq -e '.run_id == "r" and .running == true and .pid > 0 and .interval_requested_ms == 1000 and
         (.rung | test("[ABC]")) and .bytes > 0 and has("missed_ticks") and has("dropped_events") and
-        has("rows") and has("own_cpu_ms")' <<<"$output"
+        has("rows") and has("own_cpu_ms") and .hz > 0 and .min_good_interval_ms > 0 and
+        .cpu_exact == false and has("rss_exact") and .tier_changes == 0' <<<"$output"
     wait_until test -s logs/r/self.jsonl
     costs_are_told() {
         "$TK" collect status --json >status.json &&
