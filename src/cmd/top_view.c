@@ -266,6 +266,7 @@ static void put_quality(const struct tk_top_frame *frame, const struct tk_look *
     tk_buf_init(&line, TK_SCREEN_MAX);
     tk_buf_putc(&line, ' ');
     tk_style_printf(&line, look, TK_STYLE_DIM, "%-11s", "data");
+    tk_buf_printf(&line, "tier %s, ", tk_tier_names[frame->procs.tier]);
     bool none = strcmp(frame->procs.exit_source, "none") == 0;
     if (none) {
         tk_style_printf(&line, look, TK_STYLE_WARN, "exits not seen");
@@ -278,8 +279,8 @@ static void put_quality(const struct tk_top_frame *frame, const struct tk_look *
     }
     tk_buf_lit(&line, "; ");
     tk_style_printf(&line, look, frame->sampler.missed_ticks ? TK_STYLE_WARN : TK_STYLE_PLAIN,
-                    "%lld ticks missed", (long long)frame->sampler.missed_ticks);
-    tk_buf_printf(&line, "; cost %s CPU, %s", tk_share_format(frame->own_cores, share),
+                    "%lld missed", (long long)frame->sampler.missed_ticks);
+    tk_buf_printf(&line, "; cost %s, %s", tk_share_format(frame->own_cores, share),
                   tk_bytes_format((double)frame->own_rss_bytes, memory));
     tk_text_put_cut(out, look, tk_buf_str(&line), look->width);
     tk_buf_lit(out, "\n\n");
@@ -454,6 +455,7 @@ void tk_top_format_json(struct tk_top_frame *frame, const struct tk_top_view *vi
     put_machine_json(&frame->machine, out);
     tk_member_put_i64(out, "alive", frame->alive);
     tk_member_put_i64(out, "ended_count", frame->ended);
+    tk_member_put_text(out, "tier", tk_str_from(tk_tier_names[frame->procs.tier]));
     tk_member_put_text(out, "exit_source", tk_str_from(frame->procs.exit_source));
     tk_member_put_i64(out, "lost_exits", frame->procs.lost_exits);
     tk_member_put_i64(out, "missed_ticks", frame->sampler.missed_ticks);

@@ -40,6 +40,13 @@ on_terminal() {
         .cpu_busy_ratio > 0 and .alive > 1 and .own_rss_bytes > 0' <<<"${lines[2]}"
 }
 
+@test "it says by which tier processes are read" {
+    run -0 --separate-stderr "$TK" top --json -n 1 -d 50ms --tier P0
+    [ "$(jq -r .tier <<<"$output")" = P0 ]
+    run -0 --separate-stderr "$TK" top --batch -n 1 -d 50ms --tier P
+    [[ $output == *" data "*"tier P, exits "* ]]
+}
+
 @test "processes that end between two frames are shown by name" {
     run -0 "$TK" top --json -n 1 -d 50ms -l 1
     [ "$(jq -r .exit_source <<<"$output")" != none ] || skip "exits are not seen here"

@@ -28,7 +28,7 @@ static struct tk_top_frame frame_of(struct tk_top_process *processes, size_t cou
         .cores = 2,
         .host = "build1",
         .iface = "eth0",
-        .procs = {.exit_source = "taskstats"},
+        .procs = {.tier = TK_TIER_P, .exit_source = "taskstats"},
     };
     struct tk_top_machine *machine = &frame.machine;
     machine->user = 0.61;
@@ -119,7 +119,7 @@ static void a_frame_is_drawn_in_80_columns(void **state)
         " disk       45.1 MiB/s                ▃▅▆█  12.1 MiB rd, 33.0 MiB wr, sda 85 %\n"
         " network    1.20 MiB/s                ▃▅▆█  1.10 MiB in, 102 KiB out, eth0\n"
         " wait             41 %                ▂▂▃▄  CPU 41 %, I/O 2.2 %, memory 0 %\n"
-        " data       exits by taskstats, 0 lost; 0 ticks missed; cost 0.3 % CPU, 3.00 MiB\n"
+        " data       tier P, exits by taskstats, 0 lost; 0 missed; cost 0.3 %, 3.00 MiB\n"
         "\n"
         "    pid      CPU    memory    read/s  written/s  threads     process\n"
         "   4711     98 %   210 MiB       0 B   8.00 KiB        1  R  cc1\n"
