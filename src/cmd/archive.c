@@ -282,10 +282,12 @@ static int each_file(struct tk_archive *archive, tk_archive_file_fn visit, void 
     for (size_t i = 0; rc == 0 && i < files.count; i++) {
         struct tk_job job;
         struct tk_err why;
+        char path[PATH_MAX + NAME_MAX + 2];
+        (void)snprintf(path, sizeof(path), "%s/%s", archive->place, files.items[i].name);
         if (job_read(archive, archive->fd, files.items[i].name, &job, &why) < 0) {
             note_bad(archive, &why);
         } else {
-            rc = visit(into, &job, archive->last, err);
+            rc = visit(into, &job, path, archive->last, err);
         }
     }
     return rc;
@@ -298,7 +300,7 @@ int tk_archive_each_file(struct tk_archive *archive, const char *path, tk_archiv
     if (!path)
         return archive->fd < 0 ? 0 : each_file(archive, visit, into, err);
     int rc = job_read(archive, AT_FDCWD, path, &job, err);
-    return rc < 0 ? rc : visit(into, &job, archive->last, err);
+    return rc < 0 ? rc : visit(into, &job, path, archive->last, err);
 }
 
 void tk_archive_free(struct tk_archive *archive)

@@ -51,10 +51,10 @@ const char *tk_archive_unread(const struct tk_archive *archive);
 /* The store; NULL when none is named. */
 struct tk_store *tk_archive_store(struct tk_archive *archive);
 
-/* Call for each document of the folder with the text of its file, or only for the one at `path`
- * when that is not NULL. */
-typedef int (*tk_archive_file_fn)(void *into, const struct tk_job *job, tk_str text,
-                                  struct tk_err *err);
+/* Call for each document of the folder with the path and the text of its file, or only for the one
+ * at `path` when that is not NULL. */
+typedef int (*tk_archive_file_fn)(void *into, const struct tk_job *job, const char *file,
+                                  tk_str text, struct tk_err *err);
 TK_MUST_USE int tk_archive_each_file(struct tk_archive *archive, const char *path,
                                      tk_archive_file_fn visit, void *into, struct tk_err *err);
 

@@ -2,15 +2,20 @@
 #include "cmd/build_store.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/env.h"
+#include "base/file.h"
 #include "base/number.h"
 #include "cmd/step_session.h"
 #include "step/baseline.h"
+#include "step/ingest.h"
 
 #define DEADLINE_S 30
 
@@ -51,12 +56,18 @@ static void put_stamp(struct tk_buf *key, const struct tk_job *job)
                   at.second);
 }
 
-static void put_document_key(struct tk_buf *key, const struct tk_job *job, bool with_id)
+/* "0.10.2/20260124_120000/" */
+static void put_folder(struct tk_buf *key, const struct tk_job *job)
 {
     put_part(key, job->version);
     tk_buf_putc(key, '/');
     put_stamp(key, job);
     tk_buf_putc(key, '/');
+}
+
+static void put_document_key(struct tk_buf *key, const struct tk_job *job, bool with_id)
+{
+    put_folder(key, job);
     put_part(key, job->job);
     tk_buf_putc(key, '_');
     put_stamp(key, job);
@@ -263,6 +274,26 @@ int tk_build_store_put(struct tk_store *store, const struct tk_job *job, tk_str 
         return there;
     int rc = put_index(store, job, tk_buf_str(&key), text, err);
     return rc < 0 ? rc : there;
+}
+
+int tk_build_store_put_steps(struct tk_store *store, const struct tk_job *job, const char *file,
+                             struct tk_err *err)
+{
+    TK_CLEANUP(tk_buf_release) struct tk_buf key;
+    TK_CLEANUP(tk_buf_release) struct tk_buf lines;
+    char path[PATH_MAX];
+    tk_str folder = tk_str_from(file);
+    tk_buf_init(&key, TK_STORE_KEY_MAX);
+    tk_buf_init(&lines, TK_JOB_TEXT_MAX);
+    if (tk_str_ends_with(folder, TK_STR(".json")))
+        folder.n -= strlen(".json");
+    int n = snprintf(path, sizeof(path), "%.*s/" TK_PACKER_STEPS, TK_STR_ARG(folder));
+    if (n < 0 || (size_t)n >= sizeof(path) || access(path, F_OK) < 0)
+        return 0;
+    int rc = tk_file_load(AT_FDCWD, path, &lines, err);
+    put_folder(&key, job);
+    tk_buf_lit(&key, TK_PACKER_STEPS);
+    return rc < 0 ? rc : put_text(store, &key, tk_buf_str(&lines), 0, err);
 }
 
 /* Lists of keys ------------------------------------------------------------------------------ */

@@ -5,6 +5,7 @@
  *     latest/<kind>_<version>.json                   latest of a version
  *     latest/<kind>.json                             latest of all, by time
  *     <version>/<YYYYmmdd_HHMMSS>/<job>_<ts>.json    the document
+ *     <version>/<YYYYmmdd_HHMMSS>/packer_steps.txt   of a build by Packer, a line a step
  *     history/<kind>/<ts>_<version>_<run id>.json    at most 2 KiB of it, for series
  *
  * There is no index to lock: many may put at once. One thread at a time. */
@@ -26,6 +27,11 @@ TK_MUST_USE int tk_build_store_open(const char *address, bool must_be_up,
 /* Put a document under all its keys. `text` is its file. 1 when the store has it already. */
 TK_MUST_USE int tk_build_store_put(struct tk_store *store, const struct tk_job *job, tk_str text,
                                    struct tk_err *err);
+
+/* Put packer_steps.txt of the job's folder, which lies beside the document's `file`, beside the
+ * document. A job without one is fine. */
+TK_MUST_USE int tk_build_store_put_steps(struct tk_store *store, const struct tk_job *job,
+                                         const char *file, struct tk_err *err);
 
 /* Append the object for history/: names, times, CPU time, peaks and outcome, with the key of the
  * whole document. The shortest steps are left out when there are too many for TK_HISTORY_MAX. */

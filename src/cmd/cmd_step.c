@@ -144,7 +144,8 @@ static int put_document(struct tk_store *store, const struct tk_job *job, const 
     TK_CLEANUP(tk_buf_release) struct tk_buf text;
     tk_buf_init(&text, TK_JOB_TEXT_MAX);
     int rc = tk_file_load(AT_FDCWD, file, &text, err);
-    return rc < 0 ? rc : tk_build_store_put(store, job, tk_buf_str(&text), err);
+    rc = rc < 0 ? rc : tk_build_store_put(store, job, tk_buf_str(&text), err);
+    return rc < 0 ? rc : tk_build_store_put_steps(store, job, file, err);
 }
 
 /* A build does not fail because its telemetry could not leave: the document stays where it is. */

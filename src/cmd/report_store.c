@@ -37,18 +37,14 @@ struct pushing {
     size_t pushed, there;
 };
 
-static int push_one(struct pushing *pushing, const struct tk_job *job, tk_str text,
-                    struct tk_err *err)
+static int push_document(void *into, const struct tk_job *job, const char *file, tk_str text,
+                         struct tk_err *err)
 {
+    struct pushing *pushing = into;
     int rc = tk_build_store_put(pushing->store, job, text, err);
     pushing->pushed += rc == 0;
     pushing->there += rc == 1;
-    return rc < 0 ? rc : 0;
-}
-
-static int push_document(void *into, const struct tk_job *job, tk_str text, struct tk_err *err)
-{
-    return push_one(into, job, text, err);
+    return rc == 0 ? tk_build_store_put_steps(pushing->store, job, file, err) : rc < 0 ? rc : 0;
 }
 
 static int push(struct tk_report *report, struct tk_err *err)

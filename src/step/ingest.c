@@ -13,8 +13,6 @@
 #include "step/marked.h"
 #include "step/session_internal.h"
 
-#define STEPS_NAME "packer_steps.txt"
-
 enum {
     BUILDERS = 16,
     BUILDER_NAME = 64,
@@ -113,10 +111,10 @@ static void add_line(struct tk_ingest *ingest, const struct tk_job_step *step)
     }
     tk_buf_putc(&line, '\n');
     TK_CLEANUP(tk_fd_close)
-    int fd = openat(tk_session_state(ingest->options.session)->job_fd, STEPS_NAME,
+    int fd = openat(tk_session_state(ingest->options.session)->job_fd, TK_PACKER_STEPS,
                     O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd >= 0 && tk_buf_ok(&line))
-        (void)!tk_fd_write(fd, tk_buf_str(&line), STEPS_NAME, &ignored);
+        (void)!tk_fd_write(fd, tk_buf_str(&line), TK_PACKER_STEPS, &ignored);
 }
 
 static void add_end(struct tk_ingest *ingest, struct tk_step_record *from, int64_t real_ns)

@@ -8,6 +8,9 @@
 
 #include "step/session.h"
 
+/* In the folder of the job: a line a step of the virtual machine, as the original's CSV. */
+#define TK_PACKER_STEPS "packer_steps.txt"
+
 struct tk_ingest_options {
     struct tk_session *session; /* with its job; the ingest's alone */
     const char *parent;         /* span that the steps lie in; NULL or "" = none */

@@ -54,6 +54,9 @@ has_vm_step() {
     jq -e '[.steps[] | select(.kind == "packer") | .name] | .[0:2] == ["shell inline", "shell install.sh"]' \
         "$(document)"
     [[ "$(head -n 1 "$TELEMETRY_DIR"/build_*/packer_steps.txt)" =~ ^Step\ 5:\ pull\|[0-9.]+(\|[0-9.]+){9}$ ]]
+    "$TK" report push --store "dir:$PWD/store"
+    cmp "$TELEMETRY_DIR"/build_*/packer_steps.txt store/unknown/*/packer_steps.txt
+    "$TK" report reindex --store "dir:$PWD/store" | grep -x "indexed 1 build"
 }
 
 @test "step packer makes a step of all that Packer does, and of what runs in its machine" {
@@ -64,7 +67,8 @@ has_vm_step() {
     run -3 --separate-stderr "$TK" step packer -- ./packer build template
     [ "$output" = "$(grep -v '##tk1' log)" ]
     [[ $stderr == oops* ]]
-    in_shell telemetry_finalize
+    TRACEKIT_STORE=dir:$PWD/store in_shell 'telemetry_finalize --push'
+    cmp "$TELEMETRY_DIR"/build_*/packer_steps.txt store/unknown/*/packer_steps.txt
     has_vm_step "$(document)"
     jq -e '.steps[0] as $packer | $packer.name == "packer" and $packer.exit_code == 3 and
         all(.steps[1:][]; .parent == $packer.id) and
