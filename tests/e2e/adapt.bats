@@ -8,6 +8,7 @@
 bats_require_minimum_version 1.5.0
 
 setup() {
+    load wait_helpers
     cd "$BATS_TEST_TMPDIR" || return 1
     unset RUN_ID NODE_ID STAGE TZ
     logs=$TK_TEST_DATA/adapt
@@ -90,23 +91,17 @@ is_as_expected() {
     echo '1760097336.5 0.5' >log
     "$TK" adapt nginx --format '$msec $request_time' --follow --run r log >report 2>&1 &
     pid=$!
-    wait_rows() {
-        for _ in $(seq 100); do
-            [ "$(cat logs/r/events.nginx.jsonl 2>/dev/null | wc -l)" = "$1" ] && return 0
-            sleep 0.1
-        done
-        return 1
-    }
-    wait_rows 1
+    has_rows() { [ "$(cat logs/r/events.nginx.jsonl 2>/dev/null | wc -l)" = "$1" ]; }
+    wait_until has_rows 1
     printf '1760097337.5 0.' >>log
     sleep 0.5
-    wait_rows 1
+    has_rows 1
     echo 5 >>log
-    wait_rows 2
+    wait_until has_rows 2
     echo '1760097338.5 0.5' >>log
     mv log log.1
     echo '1760097339.5 0.5' >log
-    wait_rows 4
+    wait_until has_rows 4
     kill -TERM $pid
     wait $pid
     grep -qx "invocations → .*logs/r/events.nginx.jsonl: 4 rows from 4 lines, 0 bad" report

@@ -4,16 +4,14 @@
 bats_require_minimum_version 1.5.0
 
 setup() {
+    load wait_helpers
     cd "$BATS_TEST_TMPDIR" || return 1
     unset JAEGER_URL JAEGER_TOKEN
     "$TK" import "$TK_TEST_DATA/spans/shop.json" -o r >/dev/null 2>&1
     "$TK" export jaeger r -o out >/dev/null
     "$BATS_TEST_DIRNAME/../peers/jaeger_stub.py" "$BATS_TEST_TMPDIR" out/spans.jaeger.json 3>&- &
     stub=$!
-    for _ in {1..100}; do
-        [ ! -e port ] || break
-        sleep 0.1
-    done
+    wait_until test -e port
     url=http://127.0.0.1:$(cat port)
 }
 

@@ -8,6 +8,7 @@
 bats_require_minimum_version 1.5.0
 
 setup() {
+    load wait_helpers
     cd "$BATS_TEST_TMPDIR" || return 1
     unset RUN_ID NODE_ID STAGE TZ JAEGER_URL JAEGER_TOKEN
     data=$TK_SHARED_DATA
@@ -251,10 +252,7 @@ PY
 serve_traces() {
     "$BATS_TEST_DIRNAME/../peers/jaeger_stub.py" "$BATS_TEST_TMPDIR" "$@" 3>&- &
     stub=$!
-    for _ in {1..100}; do
-        [ ! -e port ] || break
-        sleep 0.1
-    done
+    wait_until test -e port
     url=http://127.0.0.1:$(cat port)
 }
 

@@ -7,7 +7,6 @@ bats_require_minimum_version 1.5.0
 
 setup() {
     load serve_helpers
-    load wait_helpers
     cd "$BATS_TEST_TMPDIR" || return 1
     unset RUN_ID NOTIFY_SOCKET
 }
@@ -23,7 +22,7 @@ spans_in() {
 @test "without options it takes the ports of loopback where clients look, and a new run" {
     "$TK" serve >receipt 2>ready 3>&- &
     SERVER=$!
-    for _ in $(seq 100); do [ ! -s ready ] || break; sleep 0.05; done
+    serve_wait
     ! grep -q 'is taken by another program' ready || skip "somebody else has the ports of OTLP here"
     run cat ready
     [[ $output =~ ^"tracekit serve: ready: OTLP http://127.0.0.1:4318, gRPC 127.0.0.1:4317, Zipkin http://127.0.0.1:9411, queries http://127.0.0.1:16686, into logs/"[0-9TZ]+"/spans"$ ]]
@@ -33,10 +32,10 @@ spans_in() {
 @test "it goes into the run that is recorded here" {
     "$TK" record -q -o logs/night -- sleep 60 3>&- &
     recorder=$!
-    for _ in $(seq 100); do [ ! -s logs/night/run.json ] || break; sleep 0.05; done
+    wait_until test -s logs/night/run.json
     "$TK" serve --http 127.0.0.1:0 --grpc off --zipkin off --query off >receipt 2>ready 3>&- &
     SERVER=$!
-    for _ in $(seq 100); do [ ! -s ready ] || break; sleep 0.05; done
+    serve_wait
     kill "$recorder"
     [[ $(cat ready) == *", into logs/night/spans" ]]
     serve_stop
@@ -90,7 +89,7 @@ spans_in() {
 }
 
 @test "a server that is to listen nowhere is a usage error" {
-    run -2 timeout 5 "$TK" serve --http off --grpc off --zipkin off --query off run
+    run -2 timeout 60 "$TK" serve --http off --grpc off --zipkin off --query off run
     [ "$output" = "tracekit serve: nothing to listen on: every address is off (see tracekit serve --help)" ]
     [ ! -e run ]
 }
@@ -198,10 +197,10 @@ spans_in() {
 import socket, sys
 s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 s.bind(sys.argv[1])
-s.settimeout(20)
+s.settimeout(60)
 print(s.recv(100).decode())
 PY
-    for _ in $(seq 100); do [ ! -S notify ] || break; sleep 0.05; done
+    wait_until test -S notify
     NOTIFY_SOCKET=$BATS_TEST_TMPDIR/notify serve_start run
     wait %1
     [ "$(cat word)" = READY=1 ]
@@ -226,7 +225,7 @@ PY
     python3 - "$HTTP" >acked 3>&- <<'PY' &
 import http.client, json, sys, threading
 def send(first):
-    connection = http.client.HTTPConnection(sys.argv[1], timeout=20)
+    connection = http.client.HTTPConnection(sys.argv[1], timeout=60)
     for i in range(first, 10**9, 4):
         ids = [f"{i * 10 + k:032x}" for k in range(1, 11)]
         spans = [{"traceId": t, "spanId": t[16:], "name": "n", "startTimeUnixNano": "1758000000000000000",
@@ -264,7 +263,7 @@ PY
     # A folder where a file is to be: not even root can write that.
     for number in $(seq 1 200); do mkdir "run/spans/part-$(printf %06d "$number").tmp"; done
     accepted=0
-    for _ in $(seq 100); do
+    for _ in $(seq 600); do
         status=$(post application/json request.json -D head | tail -n 1)
         case $status in
         200) accepted=$((accepted + 10)) ;;
@@ -280,7 +279,7 @@ PY
     grep -qE '^tracekit_segment_failures_total [1-9]' metrics
     grep -qE '^tracekit_requests_total\{protocol="http",outcome="failed"\} [1-9]' metrics
     rmdir run/spans/part-*.tmp
-    for _ in $(seq 200); do
+    for _ in $(seq 600); do
         status=$(post application/json request.json | tail -n 1)
         [ "$status" != 200 ] || break
         sleep 0.1

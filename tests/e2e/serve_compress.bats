@@ -22,12 +22,7 @@ ask() {
 
 # until_sealed FILE: wait until it is there.
 until_sealed() {
-    for _ in $(seq 100); do
-        [ -e "$1" ] && return 0
-        sleep 0.05
-    done
-    ls -l run/spans
-    return 1
+    wait_until test -e "$1" || { ls -l "${1%/*}"; return 1; }
 }
 
 # questions: what Jaeger's UI asks, each answer a line. One trace has a span twice, of which a
@@ -69,10 +64,7 @@ questions() {
     serve_start --compress --segment-age 1h --workers 1 other
     otlp_json 10000 >many.json
     post application/json many.json | tail -1 | grep -qx 200
-    for _ in $(seq 100); do
-        ls other/spans/*.tkz 2>/dev/null && break
-        sleep 0.1
-    done
+    until_sealed other/spans/part-000001.tkz
     [ "$("$TK" tkz info --json other/spans/*.tkz | jq .traces)" -eq 10000 ]
     [ "$(ask "/api/traces/00000000000000000000000000002710" | jq '.data[0].spans | length')" -eq 1 ]
 }

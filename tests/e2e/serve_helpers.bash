@@ -2,20 +2,27 @@
 # shellcheck shell=bash
 # A server of our own: at ports that were free, ended with the test.
 
+load wait_helpers
+
 # serve_start [OPTION...] RUN: start it; sets SERVER (its pid), HTTP, GRPC, ZIPKIN, QUERY ("HOST:PORT").
 serve_start() {
     rm -f ready # of the server before
     "$TK" serve --http 127.0.0.1:0 --grpc 127.0.0.1:0 --zipkin 127.0.0.1:0 --query 127.0.0.1:0 "$@" \
         >receipt 2>ready 3>&- &
     SERVER=$!
-    for _ in $(seq 200); do
-        grep -qs ready ready && break
-        kill -0 "$SERVER" 2>/dev/null || break
-        sleep 0.05
-    done
+    serve_wait || :
     HTTP=$(serve_address OTLP) GRPC=$(serve_address gRPC)
     ZIPKIN=$(serve_address Zipkin) QUERY=$(serve_address queries)
     [ -n "$HTTP" ] || { cat ready; return 1; }
+}
+
+# Until it says that it is ready, or ends.
+serve_wait() {
+    wait_until serve_told
+}
+
+serve_told() {
+    grep -qs ready ready || ! kill -0 "$SERVER" 2>/dev/null
 }
 
 serve_address() {

@@ -6,6 +6,7 @@
 bats_require_minimum_version 1.5.0
 
 setup() {
+    load wait_helpers
     export TOOL=${TK%/*}/store_tool
     [ -x "$TOOL" ] || skip "there is no $TOOL: built without S3 or tests"
     unset TRACEKIT_STORE "${!AWS_@}" "${!MINIO_@}"
@@ -24,10 +25,7 @@ stub() {
     rm -f port
     python3 "$BATS_TEST_DIRNAME/../peers/s3_stub.py" . "$@" 3>&- &
     stub_pid=$!
-    for _ in $(seq 100); do
-        [ ! -e port ] || break
-        sleep 0.05
-    done
+    wait_until test -s port
     export MINIO_ENDPOINT=http://127.0.0.1:$(cat port)
 }
 
