@@ -103,7 +103,7 @@ trace_of() { cut -d- -f2 <<<"$1"; }
 
 @test "T17: the terminal is the command's, and Ctrl-C reaches it once" {
     cat >script <<END
-set timeout 20
+set timeout 60
 spawn $TK exec -- sh -c {trap 'echo got; exit 7' INT; tty; echo ready; while :; do sleep 0.05; done}
 expect /dev/pts
 expect ready
@@ -144,11 +144,11 @@ END
     cat >work <<'END'
 n=0; while [ $n -lt 200 ]; do n=$((n + 1)); sh -c 'i=0; while [ $i -lt 2000 ]; do i=$((i + 1)); done'; done
 END
-    command time -f '%U %S' -o plain sh work
-    run -0 "$TK" exec -- sh work
+    # time within: the same work takes another time when another runs beside it.
+    run -0 "$TK" exec -- time -f '%U %S' -o plain sh work
     plain=$(awk '{ print $1 + $2 }' plain)
-    jq -e --argjson plain "$plain" '.steps[0] | .cpu.total_s as $cpu | $cpu >= $plain * 0.6 and
-        $cpu <= $plain * 1.7 + 0.2 and .cpu.processes >= 201' "$(document)"
+    jq -e --argjson plain "$plain" '.steps[0] | .cpu.total_s as $cpu | $cpu >= $plain * 0.8 and
+        $cpu <= $plain * 1.3 + 0.2 and .cpu.processes >= 201' "$(document)"
 }
 
 @test "T10: a daemonised grandchild is accounted for" {
@@ -184,7 +184,13 @@ END
         wait
         skip "no control group of version 2 is to be had"
     fi
-    TELEMETRY_DIR=$PWD/u "$TK" exec --also "$group" -n asks -- sleep 1.5
+    # On a busy machine that takes a while.
+    cat >until_it_ran <<'END'
+ticks() { awk '{ print $14 + $15 }' "/proc/$1/stat"; }
+enough=$(($(ticks "$1") + $(getconf CLK_TCK) / 2))
+while [ "$(ticks "$1")" -lt $enough ]; do sleep 0.5; done
+END
+    TELEMETRY_DIR=$PWD/u "$TK" exec --also "$group" -n asks -- sh until_it_ran "$(cat pid)"
     : >stop
     wait
     jq -e --arg group "$group" '.steps[0] | .cpu.total_s < 0.3 and (.via | length) == 1 and
@@ -201,16 +207,16 @@ END
 }
 
 @test "a curve of cores in use is sampled" {
-    run -0 "$TK" exec -- sh -c 'i=0; while [ $i -lt 1500000 ]; do i=$((i + 1)); done'
+    run -0 "$TK" exec -- sh -c 'i=0; while [ $i -lt 4000000 ]; do i=$((i + 1)); done'
     jq -e '.steps[0] | select(.duration_s > 0.5) | (.samples.rows | length) >= 3 and
         ([.samples.rows[][0]] | max) > 0.2 and .cpu.cores_peak >= .cpu.cores_avg' "$(document)"
 }
 
 @test "a command that takes too long is ended, and one that ignores that is killed" {
-    run -124 "$TK" exec -t 200ms -- sleep 10
+    run -124 "$TK" exec -t 200ms -- sleep 60
     [[ $output == *"sleep  timed out  "* ]]
     jq -e '.steps[0] | .timed_out and .status == "failed" and .signal == 15 and
-        .duration_s < 3' "$(document)"
+        .duration_s < 30' "$(document)"
 }
 
 @test "what outlives the command is told, and killed on request alone" {
@@ -237,29 +243,33 @@ END
 
 @test "a wrapper that is killed leaves its step in the document" {
     in_shell 'telemetry_init build'
-    "$TK" exec -n doomed -- sh -c ': >ready; sleep 0.4' 2>/dev/null &
-    wrapper=$!
-    wait_until test -e ready
-    kill -9 "$wrapper"
-    wait_until grep -q '"verb":"gone"' "$TELEMETRY_DIR"/*/journal
-    in_shell telemetry_finalize
-    jq -e '.steps[0] | .name == "doomed" and .status == "incomplete" and .duration_s < 5' "$(document)"
-}
-
-@test "a wrapper that is killed outside of a job leaves its document to the next command" {
     "$TK" exec -n doomed -- sh -c 'echo $$ >pid; exec sleep 60' 2>/dev/null &
     wrapper=$!
     wait_until test -s pid
-    sleep 0.5
     kill -9 "$wrapper"
+    kill "$(cat pid)" # it would go on alone
+    wait_until grep -q '"verb":"gone"' "$TELEMETRY_DIR"/*/journal
+    in_shell telemetry_finalize
+    jq -e '.steps[0] | .name == "doomed" and .status == "incomplete" and .duration_s < 60' "$(document)"
+}
+
+@test "a wrapper that is killed outside of a job leaves its document to the next command" {
+    begun=$(now_ms)
+    "$TK" exec -n doomed -- sh -c 'echo $$ >pid; exec sleep 60' 2>/dev/null &
+    wrapper=$!
+    wait_until test -s pid
+    sleep 1.5
+    kill -9 "$wrapper"
+    killed=$(now_ms)
     kill "$(cat pid)" # it would go on alone
     sleep 0.5
     run ! ls "$TELEMETRY_DIR"/*.json
     "$TK" report list >list
     grep -q 'incomplete' list
-    jq -e '.status == "incomplete" and (.steps | length) == 1 and .steps[0].name == "doomed" and
-        .steps[0].status == "incomplete" and .steps[0].duration_s >= 0.3 and
-        .steps[0].duration_s < 0.9 and (.steps[0].samples.rows | length) >= 2' "$(document)"
+    jq -e --argjson most $((killed - begun)) '.status == "incomplete" and (.steps | length) == 1 and
+        .steps[0].name == "doomed" and .steps[0].status == "incomplete" and
+        .steps[0].duration_s >= 0.3 and .steps[0].duration_s * 1000 <= $most and
+        (.steps[0].samples.rows | length) >= 2' "$(document)"
     "$TK" report list >again
     cmp list again
     [ -z "$(ls "$TELEMETRY_DIR/open")" ]
@@ -274,6 +284,8 @@ END
 }
 
 @test "no control group is left behind" {
-    "$TK" exec -- true 2>/dev/null
-    [ -z "$(find /sys/fs/cgroup -maxdepth 5 -name 'tracekit-exec-*' -newer "$TELEMETRY_DIR" 2>/dev/null)" ]
+    # Its own, by its pid: other tests run beside this one.
+    "$TK" exec -- true 2>/dev/null &
+    wait $!
+    [ -z "$(find /sys/fs/cgroup -name "tracekit-exec-$!" 2>/dev/null)" ]
 }
