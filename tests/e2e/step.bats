@@ -35,7 +35,7 @@ teardown() {
         .git_sha == "abc" and .git_ref == "refs/heads/main" and .ci.branch == "main" and
         .run_id == "77" and .run_number == "5" and .status == "success" and
         (.steps | length) == 1 and .steps[0].name == "packer_build" and
-        .steps[0].duration_s >= 0.2 and .steps[0].duration_s < 5 and
+        .steps[0].duration_s >= 0.2 and .steps[0].duration_s < 60 and
         .steps[0].status == "success" and .steps[0].scope == "host" and
         .steps[0].net.tcp_segments >= 0 and .steps[0].net.tcp_retrans >= 0 and
         .system.cpus >= 1 and .system.memory_total_mb > 100 and .system.disk_total_gb > 0' "$file"
@@ -114,7 +114,7 @@ teardown() {
     sleep 0.2
     TK_CLOCK=1769250000 in_shell 'telemetry_step_end a'
     in_shell telemetry_finalize
-    jq -e '.steps[0] | .duration_s >= 0.2 and .duration_s < 5 and .start_time == 1769257200 and
+    jq -e '.steps[0] | .duration_s >= 0.2 and .duration_s < 60 and .start_time == 1769257200 and
         .end_time > .start_time and (.quality | index("clock_step"))' "$(document)"
 }
 
@@ -180,12 +180,12 @@ teardown() {
     need_root "to make control groups"
     in_shell 'telemetry_init build
         telemetry_step_start work
-        sh -c "i=0; while [ \$i -lt 400000 ]; do i=\$((i + 1)); done"
+        sh -c "i=0; while [ \$i -lt 1000000 ]; do i=\$((i + 1)); done"
         head -c 20000000 /dev/zero >file; sync file
         telemetry_step_end work; cat /proc/self/cgroup >after; telemetry_finalize'
     jq -e '.steps[0].scope' "$(document)"
     [ "$(jq -r '.steps[0].scope' "$(document)")" = cgroup ] || skip "no control groups here"
-    jq -e '.steps[0] | .cpu.total_s >= 0.1 and .cpu.total_s < 5 and .io.write_mb >= 19 and
+    jq -e '.steps[0] | .cpu.total_s >= 0.1 and .cpu.total_s < 20 and .io.write_mb >= 19 and
         .memory.peak_mb >= 1 and .wall.active_s > 0 and
         (.wall | .active_s + .io_stall_s + .memory_stall_s + .cpu_wait_s + .idle_s) as $sum |
         ($sum - .duration_s | fabs) < 0.001' "$(document)"
@@ -204,10 +204,11 @@ teardown() {
 
 @test "what a shell left running before it began a step is beside that step, not within it" {
     in_shell 'telemetry_init build
-        (sleep 0.3; telemetry_step_start beside; telemetry_step_end beside) &
+        (until test -e go; do sleep 0.05; done
+            telemetry_step_start beside; telemetry_step_end beside) &
         telemetry_step_start outer
         (telemetry_step_start inner; telemetry_step_end inner)
-        wait; telemetry_step_end outer; telemetry_finalize'
+        : >go; wait; telemetry_step_end outer; telemetry_finalize'
     jq -e '[.steps[] | [.id, .parent, .name]] == [["s1", null, "outer"], ["s2", "s1", "inner"],
         ["s3", null, "beside"]]' "$(document)"
 }
@@ -285,7 +286,7 @@ teardown() {
         'telemetry_step_start a; sleep 0.1; telemetry_step_end a'
     [ "${#lines[0]}" -eq 71 ]
     [[ ${lines[1]} =~ ^⏱️\ \ \[a\]\ START:\ [0-9-]{10}T[0-9:]{8}\+00:00$ ]]
-    [[ $output == *"  Duration:      0."*"s"*"  CPU:           ~"*"% avg"*"  Memory:        "*"MB used (delta "*"  Disk I/O:      util="* ]]
+    [[ $output == *"  Duration:      "[0-9]*.[0-9]*"s"*"  CPU:           ~"*"% avg"*"  Memory:        "*"MB used (delta "*"  Disk I/O:      util="* ]]
     TRACEKIT_VERBOSE=original LC_ALL=C run -0 in_shell 'telemetry_step_start b'
     [ "${lines[0]}" = "$(printf '=%.0s' $(seq 71))" ]
 }
@@ -321,15 +322,16 @@ has_record() {
 @test "T18: the watcher holds no descriptor, session or folder of its starter" {
     mkdir here
     # A reader of its output sees the end at once.
-    [ -n "$(cd here && exec 5>&1 && timeout 5 sh -c ". '$SHELL_FUNCTIONS'; telemetry_init build; \
+    [ -n "$(cd here && exec 5>&1 && timeout 60 sh -c ". '$SHELL_FUNCTIONS'; telemetry_init build; \
         echo \$TRACEKIT_JOB")" ]
     wait_until has_watcher
     pid=$(watcher)
+    is_at_root() { [ "$(readlink "/proc/$pid/cwd")" = / ]; }
+    wait_until is_at_root
     for fd in 0 1 2; do
         [ "$(readlink "/proc/$pid/fd/$fd")" = /dev/null ]
     done
     run ! grep -E '^(pipe|socket|/dev/(tty|pts))' <(readlink /proc/"$pid"/fd/*)
-    [ "$(readlink "/proc/$pid/cwd")" = / ]
     [ "$(awk '{ print $6 }' "/proc/$pid/stat")" = "$pid" ]
     in_shell telemetry_finalize
     wait_until is_gone "$pid"
@@ -338,12 +340,14 @@ has_record() {
 @test "a shell that is killed leaves its step incomplete, ended when it was killed" {
     in_shell 'telemetry_init build'
     wait_until has_watcher
-    sh -c ". '$SHELL_FUNCTIONS'; telemetry_step_start doomed; sleep 0.3; kill -9 \$\$" || :
+    begun=$(now_ms)
+    sh -c ". '$SHELL_FUNCTIONS'; telemetry_step_start doomed; sleep 1.3; kill -9 \$\$" || :
     wait_until has_record gone
+    gone=$(now_ms)
     sleep 0.6
     in_shell telemetry_finalize
-    jq -e '.steps[0] | .name == "doomed" and .status == "incomplete" and .duration_s >= 0.3 and
-        .duration_s < 0.8 and (.samples.rows | length) >= 2 and
+    jq -e --argjson most $((gone - begun)) '.steps[0] | .name == "doomed" and .status == "incomplete" and
+        .duration_s >= 1.3 and .duration_s * 1000 <= $most and (.samples.rows | length) >= 2 and
         .samples.cols[0] == "cores"' "$(document)"
 }
 
@@ -364,7 +368,7 @@ has_record() {
 }
 
 @test "samples of the watcher give curve, peaks and room" {
-    in_shell 'telemetry_init build; telemetry_step_start a; sleep 1.3; telemetry_step_end a
+    in_shell 'telemetry_init build; telemetry_step_start a; sleep 3; telemetry_step_end a
         telemetry_finalize'
     jq -e '.steps[0] | (.samples.rows | length) >= 8 and .samples.dt_s < 0.2 and
         (.samples.cols | length) == 9 and all(.samples.rows[]; length == 9) and
