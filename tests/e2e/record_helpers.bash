@@ -44,6 +44,11 @@ need_root() {
     [ "$(id -u)" -eq 0 ] || skip "needs root: $1"
 }
 
+# has_threads NUMBER PID
+has_threads() {
+    [ "$(find "/proc/$2/task" -mindepth 1 -maxdepth 1 2>/dev/null | wc -l)" -eq "$1" ]
+}
+
 # Wait for a background process of the test and compare its exit status.
 ends_with() {
     local status=0
