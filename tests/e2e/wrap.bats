@@ -95,7 +95,8 @@ END
     event '.status == 9' sh
 }
 
-# What wrap itself takes, which time(1) sees as well; it prints hundredths.
+# What wrap itself takes, which time(1) sees as well; it prints hundredths. Under a sanitizer that is much,
+# and another each time; a part of the work that were not counted would be more.
 own_ms() {
     command time -f '%U %S' -o own.txt "$TK" wrap -- true 2>/dev/null
     awk '{ print ($1 + $2) * 1000 }' own.txt
@@ -103,7 +104,7 @@ own_ms() {
 
 @test "CPU time is that of the whole tree, and says who counted it" {
     cat >work <<'END'
-spin() { i=0; while [ $i -lt 60000 ]; do i=$((i + 1)); done; }
+spin() { i=0; while [ $i -lt 600000 ]; do i=$((i + 1)); done; }
 spin & (spin) & { (spin &) } | cat; wait
 END
     command time -f '%U %S' -o time.txt "$TK" wrap -- sh work
@@ -113,13 +114,13 @@ END
     cpu=$(jq '.cpu_ns / 1e6' logs/r/events.sh.jsonl)
     own=$(own_ms)
     echo "cpu_ns says $cpu ms, time $used ms, $own ms of it wrap's own"
-    jq -ne "($used - $own - $cpu) | fabs <= $used * 0.01 + 30"
+    jq -ne "($used - $own - $cpu) | fabs <= $used * 0.01 + 100"
 }
 
 @test "without a control group exit records count, without these rusage" {
     need_root "to hide the control groups"
     cat >work <<'END'
-spin() { i=0; while [ $i -lt 60000 ]; do i=$((i + 1)); done; }
+spin() { i=0; while [ $i -lt 600000 ]; do i=$((i + 1)); done; }
 spin & (spin) & { (spin &) } | cat
 for i in 1 2 3 4 5 6 7 8 9 10; do /bin/true; done; wait
 END
@@ -132,8 +133,10 @@ END
     cpu=$(jq '.cpu_ns / 1e6' logs/r/events.sh.jsonl)
     own=$(own_ms)
     echo "cpu_ns says $cpu ms by $source, time $used ms, $own ms of it wrap's own"
-    # time sees unshare as well
-    jq -ne "($used - $own - $cpu) | fabs <= $used * 0.01 + 40"
+    # time sees unshare as well. What the kernel's records lack is estimated, worse on a busy machine.
+    off=0.01
+    [ "$source" = rusage ] || off=0.1
+    jq -ne "($used - $own - $cpu) | fabs <= $used * $off + 110"
 }
 
 @test "CPUSET binds the command, whatever rights there are" {
