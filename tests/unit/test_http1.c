@@ -297,7 +297,7 @@ static void a_sync_that_hangs_is_answered_in_time_and_nothing_is_lost(void **sta
         char buf[8192];
         served_start(&served, (struct tk_server_options){.workers = 1,
                                                          .ack = TK_ACK_FSYNC,
-                                                         .sync_wait_ns = 300 * TK_NS_PER_MS,
+                                                         .sync_wait_ns = 900 * TK_NS_PER_MS,
                                                          .segments = {.segment_rows = 1}});
         int fd = served_connect(&served, cases[i].protocol);
         ask(fd, cases[i].protocol, buf, sizeof(buf));
@@ -310,7 +310,7 @@ static void a_sync_that_hangs_is_answered_in_time_and_nothing_is_lost(void **sta
             assert_int_equal(count(buf, "Retry-After: 1\r\n"), 1);
         }
         wait_for_health(&served, "HTTP/1.1 503 ",
-                        "\r\nthe disk hangs, a sync takes longer than 300 ms\n",
+                        "\r\nthe disk hangs, a sync takes longer than 900 ms\n",
                         "\ntracekit_storage_ok 0\n");
         atomic_store(&syncs_hang, false);
         do
