@@ -82,7 +82,8 @@ static void a_reading_is_taken_once_and_the_driver_is_not_asked_more_often_than_
     /* 1 ms was asked for, 200 ms is what makes sense. */
     assert_true(stats.readings <= (tk_clock_mono_ns() - start_ns) / (200 * TK_NS_PER_MS) + 1);
     assert_int_equal(stats.devices, 2);
-    assert_int_equal(stats.overwritten, stats.readings - 1);
+    /* All but the one that was taken; another may have come since. */
+    assert_in_range(stats.overwritten, stats.readings - 2, stats.readings - 1);
     tk_gpu_free(gpu);
     tk_root_release(&root);
 }

@@ -153,7 +153,7 @@ static void descendants_that_outlive_the_command_are_counted(void **state)
     (void)state;
     /* The command ends when the inner shell has started its sleep: both live on. */
     struct tk_launch_result result =
-        run_shell(SH("{ sh -c 'sleep 0.5 & echo x; exec >/dev/null; wait' & } | read x; exit 3"));
+        run_shell(SH("{ sh -c 'sleep 2 & echo x; exec >/dev/null; wait' & } | read x; exit 3"));
     assert_int_equal(result.exit_code, 3);
     assert_int_equal(result.left, 2);
     while (waitpid(-1, NULL, 0) > 0)

@@ -519,7 +519,7 @@ static void peak_memory_is_that_of_rusage(void **state)
     }
     live.exits_of = child;
     assert_int_equal(wait4(child, NULL, 0, &usage), child);
-    for (int i = 0; i < 100 && live.exits_of_pid == 0; i++) {
+    for (int i = 0; i < 2000 && live.exits_of_pid == 0; i++) {
         (void)usleep(10000);
         tk_procs_tick(live.procs, -1, live.rows);
         assert_int_equal(tk_rows_flush(live.rows, &err), 0);
@@ -584,7 +584,7 @@ static void a_full_socket_is_counted_and_made_good_by_looking(void **state)
     (void)usleep(20000);
     live.metrics_of = survivor;
     struct tk_err err;
-    for (int i = 0; i < 100 && live.metrics == 0; i++) {
+    for (int i = 0; i < 1000 && live.metrics == 0; i++) {
         (void)usleep(20000); /* looking waits until it may take its 2 % of the time */
         tk_procs_tick(live.procs, -1, live.rows);
         assert_int_equal(tk_rows_flush(live.rows, &err), 0);
@@ -618,7 +618,7 @@ static void a_full_ring_is_counted_and_made_good_by_looking(void **state)
         (void)pause();
     live.metrics_of = survivor;
     struct tk_err err;
-    for (int i = 0; i < 200 && live.metrics == 0; i++) {
+    for (int i = 0; i < 1000 && live.metrics == 0; i++) {
         tk_procs_tick(live.procs, -1, live.rows);
         assert_int_equal(tk_rows_flush(live.rows, &err), 0);
         (void)usleep(20000); /* looking waits until it may take its 2 % of the time */
@@ -942,7 +942,7 @@ static void be_threads(int count, int toiling, struct toil *toil, int ready)
         if (pthread_create(&thread, &small, i < toiling ? thread_toil : thread_rest, toil))
             _exit(1);
     }
-    (void)usleep(50000); /* until those that rest do */
+    (void)usleep(200000); /* until those that rest do */
     atomic_store(&toil->begins, true);
     if (write(ready, "", 1) == 1) {
         for (;;)
@@ -972,7 +972,7 @@ static void stop(pid_t pid)
     siginfo_t info;
     (void)kill(pid, SIGSTOP);
     assert_int_equal(waitid(P_PID, (id_t)pid, &info, WSTOPPED | WNOWAIT), 0);
-    (void)usleep(20000);
+    (void)usleep(100000);
 }
 
 static int64_t threads_cpu_ns(void)
@@ -994,7 +994,7 @@ static void threads_add_up_to_their_process_and_the_idle_are_silent(void **state
         pid_t child = fork_threads(3, 2, (struct toil){.loops = 100000});
         if (!start_with_threads(all_tiers[t], child))
             continue;
-        for (int i = 0; i < 5; i++) {
+        for (int i = 0; i < 10; i++) {
             (void)usleep(50000);
             tk_procs_tick(live.procs, -1, live.rows);
         }

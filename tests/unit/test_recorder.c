@@ -135,8 +135,8 @@ static void the_account_of_itself_adds_up(void **state)
     enum { STEPS = 300 };
     struct tk_err err;
     int64_t sums[TK_SELF_COUNT];
-    struct tk_recorder *recorder = open_recorder(NULL);
     int64_t start_ns = tk_clock_mono_ns();
+    struct tk_recorder *recorder = open_recorder(NULL);
     for (int i = 0; i < STEPS; i++)
         assert_int_equal(step(recorder, &err), 0);
     assert_int_equal(tk_recorder_finish(recorder, &err), 0);
