@@ -75,9 +75,12 @@ span() {
     end=$(date +%s%N)
     # Half a second early is as good: many write whole seconds.
     ticks=$(jq -s --argjson pid "$(cat pid)" 'map(select(.pid == $pid))[0].start_ticks' run/proc_metrics.jsonl)
-    now=$(date +%s.%N)
-    seconds=$(awk -v now="$now" -v ticks="$ticks" -v hz="$(getconf CLK_TCK)" \
-        '{printf "%.3f", now - $1 + ticks / hz - 0.5}' /proc/uptime)
+    hz=$(getconf CLK_TCK)
+    # One after the other: no process is started in between.
+    read -r up _ </proc/uptime
+    now=$EPOCHREALTIME
+    seconds=$(awk -v now="$now" -v up="$up" -v ticks="$ticks" -v hz="$hz" \
+        'BEGIN { printf "%.3f", now - up + ticks / hz - 0.5 }')
     created=$(date -u -d "@$seconds" +%FT%T.%3NZ)
     span 1 process.pid "$(cat pid)" >alone
     span 2 process.pid "$(cat pid)" process.creation.time "$created" >told

@@ -127,7 +127,7 @@ setup() {
 }
 
 @test "commands that end are run again until the incident is over, once with --compat" {
-    "$TK" lab incident --docker ./docker --containers c1 cpu_load-1.0 --duration 300ms --pause 1ms
+    "$TK" lab incident --docker ./docker --containers c1 cpu_load-1.0 --duration 2s --pause 1ms
     [ "$(grep -c stress\ --cpu "$FAKE_LOG")" -gt 2 ]
     : >"$FAKE_LOG"
     "$TK" lab incident --docker ./docker --containers c1 cpu_load-1.0 --duration 300ms --compat

@@ -314,8 +314,9 @@ pushed() {
     fits
     [[ $output == "build 4"*"running"*"one"*"two"*"running"*"1 of 2 steps, about "*" left, done at "* ]]
     "$TK" report watch --json | jq -e '[.steps[].status] == ["success", "running"]'
-    script -qec "timeout 3 '$TK' report watch" /dev/null >"$BATS_TEST_TMPDIR/frames" &
-    sleep 1.5
+    script -qec "timeout 60 '$TK' report watch" /dev/null >"$BATS_TEST_TMPDIR/frames" &
+    load wait_helpers
+    wait_until test -s "$BATS_TEST_TMPDIR/frames"
     "$TK" step end two 2>/dev/null
     "$TK" step finalize >/dev/null
     wait
@@ -325,7 +326,7 @@ pushed() {
 
 @test "a server that refuses connections holds no report up" {
     export MINIO_ACCESS_KEY=a MINIO_SECRET_KEY=b MINIO_ENDPOINT=http://127.0.0.1:1
-    run -0 --separate-stderr timeout 3 "$TK" report list --store s3://bucket
+    run -0 --separate-stderr timeout 20 "$TK" report list --store s3://bucket
     [[ $stderr == *"; told are the builds of $TELEMETRY_DIR alone" ]]
 }
 

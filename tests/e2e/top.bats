@@ -12,7 +12,7 @@ setup() {
 # on_terminal SCRIPT: run an expect script in which $top spawns the screen.
 on_terminal() {
     command -v expect >/dev/null || skip "no expect"
-    expect -c 'log_user 0; set timeout 20; proc top {args} { global env spawn_id
+    expect -c 'log_user 0; set timeout 60; proc top {args} { global env spawn_id
         uplevel [list eval spawn -noecho $env(TK) top -d 100ms $args] }' -c "$1"
 }
 

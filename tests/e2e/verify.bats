@@ -5,6 +5,7 @@
 bats_require_minimum_version 1.5.0
 
 setup() {
+    load wait_helpers
     cd "$BATS_TEST_TMPDIR" || return 1
     unset RUN_ID
     mkdir -p logs
@@ -40,7 +41,10 @@ a_run() {
     for i in 1 2 3; do
         "$TK" record -q -i 20ms -o "r$i" -- sh -c 'for i in $(seq 30); do /bin/true; done'
     done
-    RUN_ID=node timeout -s INT 1 "$TK" collect run -i 10ms -o r4 || true
+    RUN_ID=node "$TK" collect run -i 10ms -o r4 &
+    wait_until test -s r4/self.jsonl # after a second
+    kill -INT $!
+    wait $!
     for i in 1 2 3 4; do
         "$TK" parse "r$i"
         run -0 "$TK" verify cctf "r$i"
