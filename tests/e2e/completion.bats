@@ -29,7 +29,7 @@ in_fish() {
 # What the command line becomes when TAB is pressed at its end: real shells on a pseudo terminal.
 press_tab() {
     expect -c "
-        set timeout 10
+        set timeout 60
         log_user 0
         spawn env TERM=dumb PS1=ready> $1
         expect ready>

@@ -64,7 +64,7 @@ start_busy_container() {
 
 @test "what containers of docker used while a command ran is told without asking" {
     start_busy_container
-    "$TK" exec -n asks -- sleep 1.5
+    "$TK" exec -n asks -- sleep 4
     jq -e '.steps[0] | .cpu.total_s < 0.3 and (.via | length) == 1 and .via[0].unit == "/docker" and
         .via[0].cpu_s > 0.1 and .via[0].cpu_s < 60' "$(document)"
 }

@@ -4,6 +4,7 @@
 bats_require_minimum_version 1.5.0
 
 setup() {
+    load wait_helpers
     unset NO_COLOR COLUMNS LC_ALL LC_CTYPE
     export LANG=C.UTF-8 TERM=xterm
 }
@@ -51,8 +52,8 @@ without_rights() {
     [[ $(here step_store <<<"$output") == "no: none is named"* ]]
     [ ! -e t ]
     "$TK" step init build >/dev/null
-    sleep 0.3
-    [[ $("$TK" doctor --json | here step_state) == "yes: "*", job build_"*": open, its watcher runs" ]]
+    is_watched() { [[ $("$TK" doctor --json | here step_state) == "yes: "*", job build_"*": open, its watcher runs" ]]; }
+    wait_until is_watched
     "$TK" step finalize >/dev/null
     [[ $("$TK" doctor --json | here step_state) == *": finalised" ]]
     rm -r t
@@ -72,8 +73,10 @@ without_rights() {
 }
 
 @test "it leaves no control group behind" {
-    "$TK" doctor >/dev/null
-    [ -z "$(find /sys/fs/cgroup -maxdepth 6 -type d -name 'tracekit-doctor-*' 2>/dev/null)" ]
+    # Its own, by its pid: other tests run beside this one.
+    "$TK" doctor >/dev/null &
+    wait $!
+    [ -z "$(find /sys/fs/cgroup -type d -name "tracekit-doctor-$!" 2>/dev/null)" ]
 }
 
 @test "without UTF-8 it is ASCII" {

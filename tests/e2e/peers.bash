@@ -13,21 +13,34 @@ peers_cache() {
 # peers_pip REQUIREMENTS: what it lists goes to $CACHE/venv.
 peers_pip() {
     if [ ! -e "$CACHE/venv.done" ]; then
-        timeout 100 python3 -m venv "$CACHE/venv" &&
+        peers_alone peers_install_pip "$1" >"$BATS_FILE_TMPDIR/pip.log" 2>&1 || :
+    fi
+}
+
+# peers_alone COMMAND...: while no other test fills this folder.
+peers_alone() {
+    (flock 9 && "$@") 9>"$CACHE/lock"
+}
+
+peers_install_pip() {
+    [ -e "$CACHE/venv.done" ] ||
+        { timeout 100 python3 -m venv "$CACHE/venv" &&
             timeout 100 "$CACHE/venv/bin/pip" install -q -r "$1" &&
-            touch "$CACHE/venv.done"
-    fi >"$BATS_FILE_TMPDIR/pip.log" 2>&1
-    return 0
+            touch "$CACHE/venv.done"; }
 }
 
 # peers_npm FOLDER: what its package.json lists goes to $CACHE/npm.
 peers_npm() {
     if [ ! -e "$CACHE/npm.done" ]; then
-        mkdir -p "$CACHE/npm" && cp "$1"/package*.json "$CACHE/npm/" &&
+        peers_alone peers_install_npm "$1" >"$BATS_FILE_TMPDIR/npm.log" 2>&1 || :
+    fi
+}
+
+peers_install_npm() {
+    [ -e "$CACHE/npm.done" ] ||
+        { mkdir -p "$CACHE/npm" && cp "$1"/package*.json "$CACHE/npm/" &&
             (cd "$CACHE/npm" && timeout 100 npm install --no-audit --no-fund) &&
-            touch "$CACHE/npm.done"
-    fi >"$BATS_FILE_TMPDIR/npm.log" 2>&1
-    return 0
+            touch "$CACHE/npm.done"; }
 }
 
 # peers_want_python NAME: skip the test where it could not be had; in a pipe only this does.
