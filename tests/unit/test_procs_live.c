@@ -994,7 +994,7 @@ static void threads_add_up_to_their_process_and_the_idle_are_silent(void **state
         pid_t child = fork_threads(3, 2, (struct toil){.loops = 100000});
         if (!start_with_threads(all_tiers[t], child))
             continue;
-        for (int i = 0; i < 10; i++) {
+        for (int i = 0; i < 5; i++) {
             (void)usleep(50000);
             tk_procs_tick(live.procs, -1, live.rows);
         }
