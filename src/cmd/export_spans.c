@@ -7,7 +7,6 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/file.h"
 #include "base/human.h"
@@ -96,31 +95,17 @@ static int visit_traces(void *user, const struct tk_span_rows *rows, struct tk_e
 /* The traces of the batch, earliest first, to the encoder: whole ones, several at a time. */
 static int encode_traces(struct export *export, struct tk_err *err)
 {
-    struct tk_span_batch *batch = export->batch;
-    uint32_t *rows = calloc(batch->rows + 1, sizeof(*rows));
-    uint32_t *ordered = calloc(batch->rows + 1, sizeof(*ordered));
-    struct tk_trace_place *traces = calloc(batch->rows + 1, sizeof(*traces));
-    struct tk_span_rows part = {batch, ordered, 0};
-    bool ok = rows && ordered && traces;
-    int rc = ok ? 0 : tk_fail(err, -ENOMEM, "out of memory");
-    for (uint32_t i = 0; ok && i < batch->rows; i++)
-        rows[i] = i;
-    size_t count = 0;
-    if (ok) {
-        tk_rows_sort_by_trace(batch, rows, batch->rows);
-        count = tk_rows_find_traces(batch, rows, batch->rows, traces);
-    }
-    for (size_t i = 0; ok && i < count && rc == 0; i++) {
-        memcpy(ordered + part.n, rows + traces[i].first, traces[i].n * sizeof(*rows));
-        part.n += traces[i].n;
-        if (part.n < CALL_SPANS && i + 1 < count)
+    TK_CLEANUP(tk_trace_list_release) struct tk_trace_list list;
+    int rc = tk_trace_list_init(&list, export->batch, 0, err);
+    uint32_t begin = 0;
+    for (size_t i = 0; rc == 0 && i < list.count; i++) {
+        uint32_t end = list.places[i].first + list.places[i].n;
+        if (end - begin < CALL_SPANS && i + 1 < list.count)
             continue;
-        rc = encode(export, &part, err);
-        part.n = 0;
+        rc = encode(export, &(struct tk_span_rows){export->batch, list.rows + begin, end - begin},
+                    err);
+        begin = end;
     }
-    free(traces);
-    free(ordered);
-    free(rows);
     return rc;
 }
 

@@ -6,7 +6,6 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/file.h"
 #include "base/human.h"
@@ -30,10 +29,8 @@ enum { NORMAL, INCIDENT, SETS };
 
 /* A set of traces: rows of the batch, traces by start. */
 struct set {
-    uint32_t *rows; /* owned, as the arrays */
-    uint32_t *ends; /* of traces, in `rows` */
-    int64_t *starts_ns;
-    uint32_t row_count, traces;
+    struct tk_trace_list list;
+    int64_t *starts_ns; /* owned; of its traces */
 };
 
 struct merge {
@@ -50,8 +47,7 @@ static void merge_release(struct merge *merge)
 {
     tk_span_batch_free(merge->batch);
     for (int i = 0; i < SETS; i++) {
-        free(merge->sets[i].rows);
-        free(merge->sets[i].ends);
+        tk_trace_list_release(&merge->sets[i].list);
         free(merge->sets[i].starts_ns);
     }
     tk_lab_picks_release(&merge->picks);
@@ -92,32 +88,19 @@ static int read_spans(struct merge *merge, const char *name, struct tk_err *err)
     return rc < 0 ? rc : 0;
 }
 
-/* Rows [begin, end) of the batch as a set. */
-static int arrange(struct tk_span_batch *batch, size_t begin, struct set *set, struct tk_err *err)
+/* The rows of the batch from `begin` on as a set. */
+static int arrange(const struct tk_span_batch *batch, size_t begin, struct set *set,
+                   struct tk_err *err)
 {
-    uint32_t count = (uint32_t)(batch->rows - begin);
-    uint32_t *sorted = calloc(count + (size_t)1, sizeof(*sorted));
-    struct tk_trace_place *places = calloc(count + (size_t)1, sizeof(*places));
-    set->rows = calloc(count + (size_t)1, sizeof(*set->rows));
-    set->ends = calloc(count + (size_t)1, sizeof(*set->ends));
-    set->starts_ns = calloc(count + (size_t)1, sizeof(*set->starts_ns));
-    bool whole = sorted && places && set->rows && set->ends && set->starts_ns;
-    for (uint32_t i = 0; whole && i < count; i++)
-        sorted[i] = (uint32_t)begin + i;
-    if (whole) {
-        tk_rows_sort_by_trace(batch, sorted, count);
-        set->traces = (uint32_t)tk_rows_find_traces(batch, sorted, count, places);
-    }
-    for (uint32_t t = 0; whole && t < set->traces; t++) {
-        uint32_t n = places[t].n;
-        memcpy(set->rows + set->row_count, sorted + places[t].first, n * sizeof(*sorted));
-        set->row_count += n;
-        set->ends[t] = set->row_count;
-        set->starts_ns[t] = places[t].start_ns;
-    }
-    free(sorted);
-    free(places);
-    return whole ? 0 : tk_fail(err, -ENOMEM, "traces: out of memory");
+    int rc = tk_trace_list_init(&set->list, batch, begin, err);
+    if (rc < 0)
+        return rc;
+    set->starts_ns = calloc(set->list.count + 1, sizeof(*set->starts_ns));
+    if (!set->starts_ns)
+        return tk_fail(err, -ENOMEM, "traces: out of memory");
+    for (size_t i = 0; i < set->list.count; i++)
+        set->starts_ns[i] = set->list.places[i].start_ns;
+    return 0;
 }
 
 static int read_sets(struct merge *merge, struct tk_err *err)
@@ -127,7 +110,7 @@ static int read_sets(struct merge *merge, struct tk_err *err)
         size_t begin = merge->batch->rows;
         rc = read_spans(merge, merge->call->argv[i], err);
         rc = rc < 0 ? rc : arrange(merge->batch, begin, &merge->sets[i], err);
-        if (rc == 0 && merge->sets[i].traces == 0)
+        if (rc == 0 && merge->sets[i].list.count == 0)
             rc = tk_fail(err, -ENODATA, "%s: no traces", merge->call->argv[i]);
     }
     return rc;
@@ -172,7 +155,7 @@ static int parse(struct merge *merge, struct tk_err *err)
 
 static struct tk_lab_starts starts_of(const struct set *set)
 {
-    return (struct tk_lab_starts){set->starts_ns, set->traces};
+    return (struct tk_lab_starts){set->starts_ns, (uint32_t)set->list.count};
 }
 
 /* Move a row and its events in time. */
@@ -188,15 +171,17 @@ static int merge_sets(struct merge *merge, struct tk_err *err)
 {
     const struct set *normal = &merge->sets[NORMAL];
     const struct set *incident = &merge->sets[INCIDENT];
-    if (!merge->call->opts->window)
-        return tk_lab_merge_exp(normal->traces, incident->traces, &merge->exp, &merge->picks, err);
+    if (!merge->call->opts->window) {
+        return tk_lab_merge_exp((uint32_t)normal->list.count, (uint32_t)incident->list.count,
+                                &merge->exp, &merge->picks, err);
+    }
     struct tk_lab_starts benign = starts_of(normal);
     struct tk_lab_starts moved = starts_of(incident);
     merge->window.start_ns += normal->starts_ns[0];
     int rc =
         tk_lab_merge_window(&benign, &moved, &merge->window, &merge->shift_ns, &merge->picks, err);
-    for (uint32_t i = 0; rc == 0 && i < incident->row_count; i++)
-        move_row(merge->batch, incident->rows[i], merge->shift_ns);
+    for (size_t i = 0; rc == 0 && i < incident->list.row_count; i++)
+        move_row(merge->batch, incident->list.rows[i], merge->shift_ns);
     return rc;
 }
 
@@ -204,9 +189,9 @@ static int merge_sets(struct merge *merge, struct tk_err *err)
 
 static struct tk_span_rows rows_of(const struct merge *merge, const struct tk_lab_pick *pick)
 {
-    const struct set *set = &merge->sets[pick->is_incident ? INCIDENT : NORMAL];
-    uint32_t begin = pick->trace > 0 ? set->ends[pick->trace - 1] : 0;
-    return (struct tk_span_rows){merge->batch, set->rows + begin, set->ends[pick->trace] - begin};
+    const struct tk_trace_list *list = &merge->sets[pick->is_incident ? INCIDENT : NORMAL].list;
+    const struct tk_trace_place *place = &list->places[pick->trace];
+    return (struct tk_span_rows){merge->batch, list->rows + place->first, place->n};
 }
 
 /* Text that goes to a file in pieces. */

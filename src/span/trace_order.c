@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "span/trace_order.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,4 +48,44 @@ size_t tk_rows_find_traces(const struct tk_span_batch *batch, const uint32_t *ro
     if (count > 1)
         qsort(ret_places, count, sizeof(*ret_places), by_start);
     return count;
+}
+
+/* The rows of each place to `list`, and the place to where they are then. */
+static void lay_out(struct tk_trace_list *list, const uint32_t *sorted)
+{
+    uint32_t end = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        struct tk_trace_place *place = &list->places[i];
+        memcpy(list->rows + end, sorted + place->first, place->n * sizeof(*sorted));
+        place->first = end;
+        end += place->n;
+    }
+}
+
+int tk_trace_list_init(struct tk_trace_list *list, const struct tk_span_batch *batch, size_t begin,
+                       struct tk_err *err)
+{
+    size_t n = batch->rows - begin;
+    uint32_t *sorted = calloc(n + 1, sizeof(*sorted));
+    *list = (struct tk_trace_list){.rows = calloc(n + 1, sizeof(*list->rows)),
+                                   .places = calloc(n + 1, sizeof(*list->places)),
+                                   .row_count = n};
+    if (!sorted || !list->rows || !list->places) {
+        free(sorted);
+        return tk_fail(err, -ENOMEM, "traces: out of memory");
+    }
+    for (size_t i = 0; i < n; i++)
+        sorted[i] = (uint32_t)(begin + i);
+    tk_rows_sort_by_trace(batch, sorted, n);
+    list->count = tk_rows_find_traces(batch, sorted, n, list->places);
+    lay_out(list, sorted);
+    free(sorted);
+    return 0;
+}
+
+void tk_trace_list_release(struct tk_trace_list *list)
+{
+    free(list->rows);
+    free(list->places);
+    *list = (struct tk_trace_list){0};
 }

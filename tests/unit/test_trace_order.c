@@ -59,12 +59,44 @@ static void no_rows_are_no_traces(void **state)
     assert_int_equal(tk_rows_find_traces(batch, NULL, 0, places), 0);
 }
 
+static void a_list_has_whole_traces_one_behind_the_other(void **state)
+{
+    (void)state;
+    TK_CLEANUP(tk_span_batch_freep) struct tk_span_batch *batch = new_batch();
+    TK_CLEANUP(tk_trace_list_release) struct tk_trace_list list;
+    struct tk_err err;
+    assert_int_equal(tk_trace_list_init(&list, batch, 1, &err), 0);
+    const uint32_t rows[] = {3, 2, 5, 1, 4};
+    const struct tk_trace_place places[] = {{20, 0, 1}, {40, 1, 2}, {70, 3, 2}};
+    assert_int_equal(list.row_count, TK_COUNTOF(rows));
+    assert_int_equal(list.count, TK_COUNTOF(places));
+    assert_memory_equal(list.rows, rows, sizeof(rows));
+    for (size_t i = 0; i < TK_COUNTOF(places); i++) {
+        assert_int_equal(list.places[i].start_ns, places[i].start_ns);
+        assert_int_equal(list.places[i].first, places[i].first);
+        assert_int_equal(list.places[i].n, places[i].n);
+    }
+}
+
+static void a_list_of_no_rows_is_empty(void **state)
+{
+    (void)state;
+    TK_CLEANUP(tk_span_batch_freep) struct tk_span_batch *batch = new_batch();
+    TK_CLEANUP(tk_trace_list_release) struct tk_trace_list list;
+    struct tk_err err;
+    assert_int_equal(tk_trace_list_init(&list, batch, SPANS, &err), 0);
+    assert_int_equal(list.row_count, 0);
+    assert_int_equal(list.count, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_go_by_trace_then_start_then_row),
         cmocka_unit_test(traces_come_earliest_first_with_all_their_rows),
         cmocka_unit_test(no_rows_are_no_traces),
+        cmocka_unit_test(a_list_has_whole_traces_one_behind_the_other),
+        cmocka_unit_test(a_list_of_no_rows_is_empty),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
