@@ -138,8 +138,8 @@ static int add_event(struct tk_reading *reading, const struct item *item, struct
 static int add_link(struct tk_reading *reading, const struct item *item, struct tk_err *err)
 {
     struct tk_span_link link = {0};
-    int rc = tk_reading_trace_id(reading, item->trace_id, link.trace_id, err);
-    rc = rc < 0 ? rc : tk_reading_span_id(reading, item->span_id, &link.span_id, err);
+    int rc = tk_reading_trace_id(item->trace_id, link.trace_id, err);
+    rc = rc < 0 ? rc : tk_reading_span_id(item->span_id, &link.span_id, err);
     rc = rc < 0 ? rc : read_item_attrs(reading, item, &link.attrs, err);
     link.trace_state = tk_texts_add(&reading->batch->texts, item->trace_state);
     if (rc == 0 && link.trace_state == TK_TEXTS_NONE)

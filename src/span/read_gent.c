@@ -246,7 +246,7 @@ static int span_id_of(struct gent *gent, tk_str node, uint64_t *ret_id, struct t
     memcpy(text, gent->trace_id.p, n);
     text[n] = '/';
     memcpy(text + n + 1, node.p, node.n);
-    return tk_reading_span_id(&gent->reading, (tk_str){text, n + 1 + node.n}, ret_id, err);
+    return tk_reading_span_id((tk_str){text, n + 1 + node.n}, ret_id, err);
 }
 
 static int add_links(struct gent *gent, const struct edge *edge, struct tk_err *err)
@@ -320,7 +320,7 @@ static int put_node(struct gent *gent, const struct node *node, struct tk_err *e
     if (rc < 0)
         return rc;
     size_t row = batch->rows - 1;
-    rc = tk_reading_trace_id(reading, gent->trace_id, batch->trace_ids[row], err);
+    rc = tk_reading_trace_id(gent->trace_id, batch->trace_ids[row], err);
     rc = rc < 0 ? rc : span_id_of(gent, node->id, &batch->span_ids[row], err);
     if (rc == 0 && !node->has_start)
         rc = tk_fail(err, -EBADMSG, "a node without startTime");

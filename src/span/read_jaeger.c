@@ -474,9 +474,9 @@ static int read_reference(struct tk_reading *reading, struct tk_json *json, uint
     if (reference.trace_id.n == 0) {
         memcpy(link.trace_id, batch->trace_ids[row], sizeof(link.trace_id));
     } else {
-        rc = tk_reading_trace_id(reading, reference.trace_id, link.trace_id, err);
+        rc = tk_reading_trace_id(reference.trace_id, link.trace_id, err);
     }
-    rc = rc < 0 ? rc : tk_reading_span_id(reading, reference.span_id, &link.span_id, err);
+    rc = rc < 0 ? rc : tk_reading_span_id(reference.span_id, &link.span_id, err);
     if (rc < 0)
         return rc;
     bool is_child = tk_str_eq(reference.type, TK_STR("CHILD_OF"));

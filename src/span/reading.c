@@ -171,22 +171,21 @@ static int make_id(tk_str text, uint8_t *ret, size_t n, struct tk_err *err)
     return 0;
 }
 
-int tk_reading_trace_id(struct tk_reading *reading, tk_str text, uint8_t ret_id[16],
-                        struct tk_err *err)
+/* `ret_made`: the text is no digits, and the id made from it. */
+static int take_trace_id(tk_str text, uint8_t *ret_id, bool *ret_made, struct tk_err *err)
 {
-    (void)reading;
     if (text.n == 0)
         return tk_fail(err, -EBADMSG, "a span without a trace id");
-    return tk_trace_id_parse(text, ret_id) ? 0 : make_id(text, ret_id, 16, err);
+    *ret_made = !tk_trace_id_parse(text, ret_id);
+    return *ret_made ? make_id(text, ret_id, 16, err) : 0;
 }
 
-int tk_reading_span_id(struct tk_reading *reading, tk_str text, uint64_t *ret_id,
-                       struct tk_err *err)
+static int take_span_id(tk_str text, uint64_t *ret_id, bool *ret_made, struct tk_err *err)
 {
-    (void)reading;
     if (text.n == 0)
         return tk_fail(err, -EBADMSG, "a span without an id");
-    if (tk_span_id_parse(text, ret_id))
+    *ret_made = !tk_span_id_parse(text, ret_id);
+    if (!*ret_made)
         return 0;
     uint8_t bytes[8] = {0};
     int rc = make_id(text, bytes, sizeof(bytes), err);
@@ -194,38 +193,43 @@ int tk_reading_span_id(struct tk_reading *reading, tk_str text, uint64_t *ret_id
     return rc;
 }
 
-/* An id that is no number stays readable. */
-static int keep_ids(struct tk_reading *reading, tk_str trace_id, tk_str span_id)
+int tk_reading_trace_id(tk_str text, uint8_t ret_id[16], struct tk_err *err)
 {
-    uint8_t trace[16];
-    uint64_t span;
-    int rc = 0;
-    if (!tk_trace_id_parse(trace_id, trace))
-        rc = tk_reading_add_text(reading, TK_STR("tracekit.trace_id"), trace_id);
-    if (rc == 0 && !tk_span_id_parse(span_id, &span))
-        rc = tk_reading_add_text(reading, TK_STR("tracekit.span_id"), span_id);
-    return rc;
+    bool is_made;
+    return take_trace_id(text, ret_id, &is_made, err);
+}
+
+int tk_reading_span_id(tk_str text, uint64_t *ret_id, struct tk_err *err)
+{
+    bool is_made;
+    return take_span_id(text, ret_id, &is_made, err);
 }
 
 int tk_reading_begin_row(struct tk_reading *reading, tk_str trace_id, tk_str span_id,
                          tk_str parent_id, struct tk_err *err)
 {
     struct tk_span_batch *batch = reading->batch;
+    bool trace_made = false;
+    bool span_made = false;
     reading->before = *reading->tally;
     int rc = tk_span_batch_begin(batch);
     if (rc < 0)
         return rc;
     size_t row = batch->rows - 1;
-    rc = tk_reading_trace_id(reading, trace_id, batch->trace_ids[row], err);
+    rc = take_trace_id(trace_id, batch->trace_ids[row], &trace_made, err);
     if (rc == 0)
-        rc = tk_reading_span_id(reading, span_id, &batch->span_ids[row], err);
+        rc = take_span_id(span_id, &batch->span_ids[row], &span_made, err);
     if (rc == 0 && parent_id.n > 0)
-        rc = tk_reading_span_id(reading, parent_id, &batch->parent_ids[row], err);
+        rc = tk_reading_span_id(parent_id, &batch->parent_ids[row], err);
     if (rc == 0 && tk_trace_id_is_zero(batch->trace_ids[row]))
         rc = tk_fail(err, -EBADMSG, "a trace id of zeros");
     if (rc == 0 && batch->span_ids[row] == 0)
         rc = tk_fail(err, -EBADMSG, "a span id of zeros");
-    return rc < 0 ? rc : keep_ids(reading, trace_id, span_id);
+    if (rc == 0 && trace_made)
+        rc = tk_reading_add_text(reading, TK_STR("tracekit.trace_id"), trace_id);
+    if (rc == 0 && span_made)
+        rc = tk_reading_add_text(reading, TK_STR("tracekit.span_id"), span_id);
+    return rc;
 }
 
 int tk_reading_set_time(struct tk_reading *reading, int64_t start, int64_t duration,

@@ -68,14 +68,12 @@ bool tk_reading_find(const struct tk_reading *reading, uint64_t kind, tk_str raw
 void tk_reading_add(struct tk_reading *reading, uint64_t kind, tk_str raw, uint32_t index);
 
 /* Ids as the input has them: digits, or else the first bytes of the SHA-256 of the text, so that
- * parent and child still share it; the text is then kept as the attribute tracekit.trace_id or
- * tracekit.span_id of the row. 0 for none. -EBADMSG when it is empty. */
-TK_MUST_USE int tk_reading_trace_id(struct tk_reading *reading, tk_str text, uint8_t ret_id[16],
-                                    struct tk_err *err);
-TK_MUST_USE int tk_reading_span_id(struct tk_reading *reading, tk_str text, uint64_t *ret_id,
-                                   struct tk_err *err);
+ * parent and child still share it. -EBADMSG when it is empty. */
+TK_MUST_USE int tk_reading_trace_id(tk_str text, uint8_t ret_id[16], struct tk_err *err);
+TK_MUST_USE int tk_reading_span_id(tk_str text, uint64_t *ret_id, struct tk_err *err);
 
-/* Begin a row with the ids of the input. -ENOBUFS, -EBADMSG. */
+/* Begin a row with the ids of the input; those that are no digits are kept as its attributes
+ * tracekit.trace_id and tracekit.span_id. An empty parent is none. -ENOBUFS, -EBADMSG. */
 TK_MUST_USE int tk_reading_begin_row(struct tk_reading *reading, tk_str trace_id, tk_str span_id,
                                      tk_str parent_id, struct tk_err *err);
 
