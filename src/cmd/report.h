@@ -86,13 +86,19 @@ const char *tk_step_outcome(const struct tk_job_step *step, enum tk_style *ret_s
 #define TK_SENTENCE_MAX 96
 const char *tk_step_outcome_sentence(const struct tk_job_step *step, char buf[TK_SENTENCE_MAX]);
 
-/* The first steps that are bad. Returns how many there are. */
-#define TK_BAD_STEPS_MAX 10
-size_t tk_report_bad_steps(const struct tk_job *job,
-                           const struct tk_job_step *ret_steps[TK_BAD_STEPS_MAX]);
+/* How a format writes the list of bad steps. */
+struct tk_bad_steps_form {
+    const char *title; /* in the style of titles, where the look has styles */
+    const char *begin;
+    const char *item, *between, *item_end; /* around name and sentence */
+    const char *more, *more_end;           /* around the number of those that are left out */
+    const char *end;
+    void (*put_name)(struct tk_report *report, tk_str name);
+};
 
-/* Append them, a line each; nothing where all is well. */
-void tk_report_put_bad_steps(struct tk_report *report, const struct tk_job *job);
+/* Append the first bad steps, an item each; nothing where all is well. */
+void tk_report_put_bad_steps(struct tk_report *report, const struct tk_job *job,
+                             const struct tk_bad_steps_form *form);
 
 /* "NAME" of the original's files prints figures of its CPU with this before them. */
 const char *tk_about_sign(const struct tk_job_step *step);

@@ -506,25 +506,20 @@ static void put_header(struct tk_report *report, const struct tk_job *job)
     tk_buf_lit(out, "</p>");
 }
 
-static void put_bad_steps(struct tk_report *report, const struct tk_job *job)
+static void put_step_name(struct tk_report *report, tk_str name)
 {
-    char sentence[TK_SENTENCE_MAX];
-    struct tk_buf *out = &report->out;
-    const struct tk_job_step *steps[TK_BAD_STEPS_MAX];
-    size_t count = tk_report_bad_steps(job, steps);
-    if (count == 0)
-        return;
-    tk_buf_lit(out, "<h2>Not ok</h2><ul>");
-    for (size_t i = 0; i < count && i < TK_BAD_STEPS_MAX; i++) {
-        tk_buf_lit(out, "<li><b>");
-        put_text(report, out, steps[i]->name, 60);
-        tk_buf_printf(out, "</b> <span class=bad>%s</span>",
-                      tk_step_outcome_sentence(steps[i], sentence));
-    }
-    if (count > TK_BAD_STEPS_MAX)
-        tk_buf_printf(out, "<li>and %zu more steps", count - TK_BAD_STEPS_MAX);
-    tk_buf_lit(out, "</ul>");
+    put_text(report, &report->out, name, 60);
 }
+
+static const struct tk_bad_steps_form bad_steps = {.title = "",
+                                                   .begin = "<h2>Not ok</h2><ul>",
+                                                   .item = "<li><b>",
+                                                   .between = "</b> <span class=bad>",
+                                                   .item_end = "</span>",
+                                                   .more = "<li>and ",
+                                                   .more_end = "",
+                                                   .end = "</ul>",
+                                                   .put_name = put_step_name};
 
 static void put_reasons(struct tk_report *report, const struct tk_job *job)
 {
@@ -571,7 +566,7 @@ int tk_report_put_html(struct tk_report *report, const struct tk_job *job, struc
     tk_look_init_plain(&report->look, true, 100);
     tk_buf_puts(&report->out, head);
     put_header(report, job);
-    put_bad_steps(report, job);
+    tk_report_put_bad_steps(report, job, &bad_steps);
     put_reasons(report, job);
     tk_buf_lit(&report->out, "<h2>Time</h2>");
     struct axis second = other.count ? axis_of(other.jobs[0]) : axis;

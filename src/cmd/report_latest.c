@@ -245,6 +245,22 @@ static void put_notes(struct tk_report *report, const struct tk_job *job)
     }
 }
 
+static void put_step_name(struct tk_report *report, tk_str name)
+{
+    char clean[TK_CLEAN_MAX];
+    tk_buf_puts(&report->out, tk_clean(report, name, 40, clean));
+}
+
+static const struct tk_bad_steps_form bad_steps = {.title = "\nwhat is not ok?",
+                                                   .begin = "\n",
+                                                   .item = "  ",
+                                                   .between = ": ",
+                                                   .item_end = "\n",
+                                                   .more = "  and ",
+                                                   .more_end = "\n",
+                                                   .end = "",
+                                                   .put_name = put_step_name};
+
 int tk_report_latest(struct tk_report *report, struct tk_err *err)
 {
     struct tk_job *job = NULL;
@@ -257,7 +273,7 @@ int tk_report_latest(struct tk_report *report, struct tk_err *err)
         tk_buf_lit(&report->out, "no steps recorded: none was started between init and finalize\n");
     rc = tk_report_put_steps(report, job, err);
     put_notes(report, job);
-    tk_report_put_bad_steps(report, job);
+    tk_report_put_bad_steps(report, job, &bad_steps);
     tk_report_put_reasons(report, job);
     return rc;
 }

@@ -188,22 +188,20 @@ static void put_reason(struct tk_report *report, const struct tk_reason *reason)
     tk_buf_putc(&report->out, '\n');
 }
 
-static void put_bad_steps(struct tk_report *report, const struct tk_job *job)
+static void put_step_name(struct tk_report *report, tk_str name)
 {
-    char sentence[TK_SENTENCE_MAX];
-    struct tk_buf *out = &report->out;
-    const struct tk_job_step *steps[TK_BAD_STEPS_MAX];
-    size_t count = tk_report_bad_steps(job, steps);
-    for (size_t i = 0; i < count && i < TK_BAD_STEPS_MAX; i++) {
-        tk_buf_lit(out, "- **");
-        put_text(report, out, steps[i]->name);
-        tk_buf_printf(out, "**: %s\n", tk_step_outcome_sentence(steps[i], sentence));
-    }
-    if (count > TK_BAD_STEPS_MAX)
-        tk_buf_printf(out, "- and %zu more steps\n", count - TK_BAD_STEPS_MAX);
-    if (count > 0)
-        tk_buf_putc(out, '\n');
+    put_text(report, &report->out, name);
 }
+
+static const struct tk_bad_steps_form bad_steps = {.title = "",
+                                                   .begin = "",
+                                                   .item = "- **",
+                                                   .between = "**: ",
+                                                   .item_end = "\n",
+                                                   .more = "- and ",
+                                                   .more_end = "\n",
+                                                   .end = "\n",
+                                                   .put_name = put_step_name};
 
 int tk_report_put_markdown(struct tk_report *report, const struct tk_job *job, struct tk_err *err)
 {
@@ -224,7 +222,7 @@ int tk_report_put_markdown(struct tk_report *report, const struct tk_job *job, s
                       job->baseline.delta_percent, (long long)job->baseline.n);
     }
     tk_buf_lit(&report->out, "\n\n");
-    put_bad_steps(report, job);
+    tk_report_put_bad_steps(report, job, &bad_steps);
     size_t count = tk_diagnosis_reasons(job, reasons);
     for (size_t i = 0; i < count; i++)
         put_reason(report, &reasons[i]);

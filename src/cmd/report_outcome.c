@@ -79,35 +79,32 @@ const char *tk_step_outcome_sentence(const struct tk_job_step *step, char buf[TK
     return buf;
 }
 
-size_t tk_report_bad_steps(const struct tk_job *job,
-                           const struct tk_job_step *ret_steps[TK_BAD_STEPS_MAX])
+#define BAD_STEPS_MAX 10
+
+void tk_report_put_bad_steps(struct tk_report *report, const struct tk_job *job,
+                             const struct tk_bad_steps_form *form)
 {
+    char sentence[TK_SENTENCE_MAX];
+    struct tk_buf *out = &report->out;
     size_t count = 0;
     for (size_t i = 0; i < job->steps.count; i++) {
         const struct tk_job_step *step = &job->steps.items[i];
-        if (!tk_step_is_bad(step))
+        if (!tk_step_is_bad(step) || ++count > BAD_STEPS_MAX)
             continue;
-        if (count < TK_BAD_STEPS_MAX)
-            ret_steps[count] = step;
-        count++;
+        if (count == 1) {
+            tk_style_printf(out, &report->look, TK_STYLE_TITLE, "%s", form->title);
+            tk_buf_puts(out, form->begin);
+        }
+        tk_buf_puts(out, form->item);
+        form->put_name(report, step->name);
+        tk_buf_printf(out, "%s%s%s", form->between, tk_step_outcome_sentence(step, sentence),
+                      form->item_end);
     }
-    return count;
-}
-
-void tk_report_put_bad_steps(struct tk_report *report, const struct tk_job *job)
-{
-    char name[TK_CLEAN_MAX];
-    char sentence[TK_SENTENCE_MAX];
-    const struct tk_job_step *steps[TK_BAD_STEPS_MAX];
-    size_t count = tk_report_bad_steps(job, steps);
-    if (count == 0)
-        return;
-    tk_style_printf(&report->out, &report->look, TK_STYLE_TITLE, "\nwhat is not ok?");
-    tk_buf_putc(&report->out, '\n');
-    for (size_t i = 0; i < count && i < TK_BAD_STEPS_MAX; i++) {
-        tk_buf_printf(&report->out, "  %s: %s\n", tk_clean(report, steps[i]->name, 40, name),
-                      tk_step_outcome_sentence(steps[i], sentence));
+    if (count > BAD_STEPS_MAX) {
+        size_t left_out = count - BAD_STEPS_MAX;
+        tk_buf_printf(out, "%s%zu more step%s%s", form->more, left_out, left_out == 1 ? "" : "s",
+                      form->more_end);
     }
-    if (count > TK_BAD_STEPS_MAX)
-        tk_buf_printf(&report->out, "  and %zu more steps\n", count - TK_BAD_STEPS_MAX);
+    if (count > 0)
+        tk_buf_puts(out, form->end);
 }

@@ -24,7 +24,8 @@ void tk_rows_sort_by_trace(const struct tk_span_batch *batch, uint32_t *rows, si
 size_t tk_rows_find_traces(const struct tk_span_batch *batch, const uint32_t *rows, size_t n,
                            struct tk_trace_place *ret_places);
 
-/* Rows, trace after trace, the earliest trace first; its places lie in them one behind the other. */
+/* Rows, trace after trace, the earliest trace first; its places lie in them one behind the other.
+ */
 struct tk_trace_list {
     uint32_t *rows;                /* owned, [row_count] */
     struct tk_trace_place *places; /* owned, [count] */
