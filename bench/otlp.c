@@ -5,7 +5,7 @@
  * best of several rounds.
  *
  *     meson setup build-bench -Dbench=true -Dbuildtype=release && ninja -C build-bench
- *     build-bench/otlp [--file /work/shared/data/traces/hipstershop-oteltraces.zst]
+ *     build-bench/otlp [--file ../shared/data/traces/hipstershop-oteltraces.zst]
  */
 #include "bench.h"
 

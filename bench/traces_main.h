@@ -25,7 +25,7 @@ static inline int tk_bench_traces_main(const char *name, int argc, char **argv,
          "rounds per figure, the best counts", .min = 1, .max = 1000},
         {0},
     };
-    struct tk_bench_traces_opts opts = {.data = "/work/shared/data/traces", .rounds = 3};
+    struct tk_bench_traces_opts opts = {.data = "../shared/data/traces", .rounds = 3};
     struct tk_err err;
     int status;
     if (!tk_bench_parse(name, options, &opts, argc, argv, &status))

@@ -4,7 +4,7 @@
  * went in: in lossless mode all of it, else as many attributes as there were.
  *
  *     meson setup build-bench -Dbench=true -Dbuildtype=release && ninja -C build-bench
- *     build-bench/attrs --data /work/shared/data/traces [--set ast] [--keys]
+ *     build-bench/attrs --data ../shared/data/traces [--set ast] [--keys]
  */
 #include "bench.h"
 
@@ -199,7 +199,7 @@ static int measure(const struct opts *opts, const struct tk_bench_traces *traces
 
 int main(int argc, char **argv)
 {
-    struct opts opts = {.data = "/work/shared/data/traces", .rounds = 3};
+    struct opts opts = {.data = "../shared/data/traces", .rounds = 3};
     struct tk_err err;
     int status;
     if (!tk_bench_parse("attrs", options, &opts, argc, argv, &status))

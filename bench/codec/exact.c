@@ -3,7 +3,7 @@
  * span to encode and to decode, best of several rounds.
  *
  *     meson setup build-bench -Dbench=true -Dbuildtype=release && ninja -C build-bench
- *     build-bench/exact --data /work/shared/data/traces
+ *     build-bench/exact --data ../shared/data/traces
  */
 #include <stdio.h>
 

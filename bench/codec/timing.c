@@ -4,7 +4,7 @@
  * durations are off at worst.
  *
  *     meson setup build-bench -Dbench=true -Dbuildtype=release && ninja -C build-bench
- *     build-bench/timing --data /work/shared/data/traces
+ *     build-bench/timing --data ../shared/data/traces
  */
 #include "bench.h"
 
@@ -222,7 +222,7 @@ static int measure(const struct opts *opts, const struct tk_bench_set *set, stru
 
 int main(int argc, char **argv)
 {
-    struct opts opts = {.data = "/work/shared/data/traces", .rounds = 3, .planes = 4};
+    struct opts opts = {.data = "../shared/data/traces", .rounds = 3, .planes = 4};
     struct tk_err err;
     int status;
     if (!tk_bench_parse("timing", options, &opts, argc, argv, &status))

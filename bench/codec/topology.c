@@ -3,7 +3,7 @@
  * bytes a trace, and CPU time a span, best of several rounds.
  *
  *     meson setup build-bench -Dbench=true -Dbuildtype=release && ninja -C build-bench
- *     build-bench/topology --data /work/shared/data/traces
+ *     build-bench/topology --data ../shared/data/traces
  */
 #include <stdio.h>
 
