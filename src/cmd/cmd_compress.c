@@ -293,7 +293,7 @@ const struct tk_cmd tk_cmd_compress = {
     .name = "compress",
     .args = "RUN|FILE...",
     .missing = "expected a run or a file of spans",
-    .help = "traces in a few bytes each, every one of them kept",
+    .help = "compress traces to a few bytes each, keeping every one",
     .about = "Reads what `tracekit import` reads, and runs. Every trace is kept with its tree,\n"
              "errors, start and attributes; times within --quality. `tracekit expand` gives\n"
              "them back, from the file alone; `tracekit truncate` makes it smaller later.\n"

@@ -216,7 +216,7 @@ static int run(const struct tk_cmd *cmd, int argc, char **argv)
 const struct tk_cmd tk_cmd_doctor = {
     .name = "doctor",
     .args = "",
-    .help = "tell what this host lets tracekit measure, and what would add to it",
+    .help = "tell what can be measured on this host, and what would add to it",
     .options = options,
     .run = run,
 };

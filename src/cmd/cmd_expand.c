@@ -293,7 +293,7 @@ const struct tk_cmd tk_cmd_expand = {
     .name = "expand",
     .args = "FILE.tkz",
     .missing = "expected a file of compressed traces",
-    .help = "give compressed traces back, in any format of spans",
+    .help = "turn compressed traces back into any format of spans",
     .about = "Nothing but the file is needed. What it does not hold is made up: ids and times,\n"
              "these within the error that was allowed; the same file and seed give the same.\n"
              "\n"

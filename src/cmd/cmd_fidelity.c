@@ -163,7 +163,7 @@ const struct tk_cmd tk_cmd_fidelity = {
     .name = "fidelity",
     .args = "[VERB] A [B]",
     .missing = "expected two sets of traces: what was made, and the real one",
-    .help = "how well a set of traces stands for another",
+    .help = "measure how well a set of traces stands for another",
     .about = "Verbs:\n"
              "  compare A B    all measures of A (reduced, made up) against B (real); default\n"
              "  query A NAME   the rows of one of the ten queries, as CSV\n"

@@ -9,7 +9,7 @@ static const struct tk_opt options[] = {{0}};
 static void show_commands(void)
 {
     puts("usage: tracekit COMMAND [options] [arguments]\n\n"
-         "Record what ran on a machine, explain it, shrink it, hand it on.\n");
+         "Record what ran on a machine, explain it, compress it, export it.\n");
     int width = 0;
     for (const struct tk_cmd *const *cmd = tk_commands; *cmd; cmd++) {
         int n = (int)strlen((*cmd)->name);

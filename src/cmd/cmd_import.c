@@ -96,7 +96,7 @@ const struct tk_cmd tk_cmd_import = {
     .name = "import",
     .args = "FILE...|DIR...|jaeger",
     .missing = "expected files of spans, or the folder of an old run",
-    .help = "make runs of files of spans, of a Jaeger server, of old runs and logs",
+    .help = "make runs from files of spans, a Jaeger server, old runs and logs",
     .about = "FILE holds spans: OTLP (JSON, lines, protobuf), Jaeger or Zipkin JSON, lines of\n"
              "Gen-T, a span a line, CSV; also compressed (gzip, zstd). All become one run.\n"
              "DIR is the folder of an old run, with logs of mpstat, vmstat and ifstat, or one\n"

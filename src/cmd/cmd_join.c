@@ -162,7 +162,7 @@ static int run(const struct tk_cmd *cmd, int argc, char **argv)
 const struct tk_cmd tk_cmd_join = {
     .name = "join",
     .args = "[RUN]",
-    .help = "bill each span what the processes that served it used",
+    .help = "bill each span for what the processes that served it used",
     .about = "Writes RUN/spans/bills.parquet, a row a span, and says which rules matched, who\n"
              "used most CPU, and how far off it may be. RUN is a run folder with spans, or the\n"
              "name of one in logs/; without it, the last one there.\n"

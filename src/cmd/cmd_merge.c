@@ -303,7 +303,7 @@ static int run(const struct tk_cmd *cmd, int argc, char **argv)
 const struct tk_cmd tk_cmd_merge = {
     .name = "merge",
     .args = "DIR...|FILE.tkz...",
-    .help = "join the nodes of one run into one CCTF folder, or files of traces into one",
+    .help = "join the nodes of a run, or files of compressed traces",
     .about = "DIR is a run folder, or one that holds several; RUN names RUN(c0), RUN(c1), ...\n"
              "The merged run can be shown, checked and exported like any other.\n"
              "Files of compressed traces (.tkz) become one, block by block, by time.\n"

@@ -474,7 +474,7 @@ const struct tk_cmd tk_cmd_model = {
     .name = "model",
     .args = "VERB [FILE.tkz...]",
     .missing = "expected train, generate, train-generate, info, verify, truncate or merge",
-    .help = "compressed traces in the words of Gen-T: train, generate",
+    .help = "compress traces with the verbs of Gen-T: train, generate",
     .about = "VERB is train, generate, train-generate, info, verify, truncate or merge. A\n"
              "model is a file of compressed traces: train is `tracekit compress`, generate\n"
              "`tracekit expand`. Nothing is trained: the file holds the traces.\n"

@@ -260,7 +260,7 @@ const struct tk_cmd tk_cmd_record = {
     .name = "record",
     .args = "[--] CMD [ARG...]",
     .missing = "the command to record is missing",
-    .help = "run a command, record the machine and the command's processes, report",
+    .help = "run a command, record it and the machine under it, report",
     .about = "Terminal, signals, standard descriptors and exit status are the command's own;\n"
              "the report goes to stderr.\n"
              "\n"

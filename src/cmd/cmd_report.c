@@ -269,7 +269,7 @@ static int run(const struct tk_cmd *cmd, int argc, char **argv)
 const struct tk_cmd tk_cmd_report = {
     .name = "report",
     .args = "[REPORT] [ARG...]",
-    .help = "tell of builds: what each step took, what held it up, what changed",
+    .help = "report what the steps of a build took, what held them up",
     .about = "latest [KIND]        the newest of a kind (build; what no REPORT gives)\n"
              "list                 all builds, newest first\n"
              "show [ID]            everything that is known of one\n"

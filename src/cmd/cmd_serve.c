@@ -448,7 +448,7 @@ static int run(const struct tk_cmd *cmd, int argc, char **argv)
 const struct tk_cmd tk_cmd_serve = {
     .name = "serve",
     .args = "[RUN]",
-    .help = "receive spans (OTLP, Zipkin) into a run, answer queries of Jaeger and others",
+    .help = "receive spans into a run, and answer queries",
     .about = "Listens on loopback alone unless told otherwise. Spans go to RUN/spans: what is\n"
              "recorded here now, else a new run in logs/. Any engine may read it at any time.\n"
              "SIGTERM or SIGINT ends it, with a receipt.\n"

@@ -548,7 +548,7 @@ static int run(const struct tk_cmd *cmd, int argc, char **argv)
 const struct tk_cmd tk_cmd_step = {
     .name = "step",
     .args = "VERB [options] [ARG...]",
-    .help = "tell of the steps of a build, from any number of shells",
+    .help = "record the steps of a build, from any number of shells",
     .about = "  tracekit step init JOB [VERSION]    begin a job, print the folder of its state\n"
              "  tracekit step start NAME            begin a step, in this or another shell\n"
              "  tracekit step end NAME [STATUS]     end the last open step of that name\n"

@@ -380,7 +380,7 @@ static int run(const struct tk_cmd *cmd, int argc, char **argv)
 const struct tk_cmd tk_cmd_translate = {
     .name = "translate",
     .args = "",
-    .help = "turn the files of a folder into those of another format, as Gen-T's does",
+    .help = "turn files of traces into another format, as Gen-T does",
     .about = "  tracekit translate --from-dir raw_jaeger\n"
              "  tracekit translate --from-dir raw_jaeger --to-dir rows --to gent-csv --compat\n"
              "  tracekit translate --from-dir traces --to-dir zipkin --to zipkin",

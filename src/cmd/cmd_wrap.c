@@ -233,7 +233,7 @@ const struct tk_cmd tk_cmd_wrap = {
     .name = "wrap",
     .args = "[--] CMD [ARG...]",
     .missing = "the command to run is missing",
-    .help = "run a command and append one invocation with its exact cost to a run",
+    .help = "run a command and add its exact cost to a run",
     .about = "Terminal, signals, standard descriptors and exit status are the command's own.\n"
              "\n"
              "  RUN_ID=night tracekit wrap -- ffmpeg -i in.mp4 out.mp4\n"
