@@ -94,7 +94,7 @@ static const struct tk_opt options[] = {
     {"per-core", TK_OPT_FLAG, FIELD(per_core), NULL, "record the load of each CPU too"},
     {"cpu", TK_OPT_INT, FIELD(cpu), "N", "keep the recorder on this CPU (default any)",
      .max = CPU_SETSIZE - 1},
-    {"cpu-freq", TK_OPT_INT, FIELD(cpu_freq_mhz), "MHZ", "frequency of the CPU (default found out)",
+    {"cpu-freq", TK_OPT_INT, FIELD(cpu_freq_mhz), "MHZ", "frequency of the CPU (default detected)",
      .env = "CPU_FREQ_MHZ"},
     {"stop-all", TK_OPT_FLAG, FIELD(stop_all), NULL, "stop all collectors of this user first",
      .env = "STOP_ALL"},

@@ -56,7 +56,7 @@ static const struct tk_opt options[] = {
      "figures from 0 to 1, lex = by one criterion after the other (pareto)",
      .choices = tk_sweep_orders},
     {"by", TK_OPT_LIST, offsetof(struct compare_opts, sweeping.by), "CRITERION",
-     "of a sweep: NAME[:asc|desc[:WEIGHT]], may come several times (turnaround_p95, makespan, "
+     "of a sweep: NAME[:asc|desc[:WEIGHT]], repeatable (turnaround_p95, makespan, "
      "energy_per_task)"},
     {"json", TK_OPT_FLAG, offsetof(struct compare_opts, sweeping.json), NULL, "one JSON object",
      .letter = 'j'},

@@ -60,7 +60,7 @@ static const struct tk_opt options[] = {
      .min = 1, .max = 1048576},
     {"threads", TK_OPT_INT, FIELD(threads), "N", "the bytes are the same for any (all CPUs)",
      .letter = 't', .min = 1, .max = TK_TKZ_MAX_THREADS},
-    {"format", TK_OPT_STRING, FIELD(format), "NAME", "of files, as for import (found out)",
+    {"format", TK_OPT_STRING, FIELD(format), "NAME", "of files, as for import (detected)",
      .letter = 'f'},
     {"keep-duplicates", TK_OPT_FLAG, FIELD(keep_duplicates), NULL,
      "leave spans that come again to the codec, which counts them"},

@@ -52,7 +52,7 @@ static const char *const ids[] = {"sequential", "pid", "auto", NULL};
 static const struct tk_opt options[] = {
     {"input", TK_OPT_STRING, FIELD(input), "DIR",
      "run folder, or a folder that holds some; the same as the argument RUN", .letter = 'i'},
-    {"output", TK_OPT_STRING, FIELD(output), "DIR", "where to write; made if need be",
+    {"output", TK_OPT_STRING, FIELD(output), "DIR", "where to write; made if missing",
      .letter = 'o'},
     {"compression", TK_OPT_STRING, FIELD(compression), "CODEC",
      "of Parquet files: none, snappy, gzip, lz4_raw, zstd (opendc, wta: snappy; parquet: zstd)"},

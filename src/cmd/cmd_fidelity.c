@@ -23,7 +23,7 @@ static const struct tk_opt options[] = {
      "memory_stress or packet_loss"},
     {"param", TK_OPT_LIST, FIELD(params), "NAME=VALUE,...",
      "queries: only these values of entry_point, service_name, service_name2, attr_name or "
-     "int_attr_name; may come again",
+     "int_attr_name; repeatable",
      .letter = 'p'},
     {"windows", TK_OPT_STRING, FIELD(windows), "TIME,...",
      "windows of strict queries over time; the first enters the mean (10s,5m)"},
@@ -54,7 +54,7 @@ static const struct tk_opt options[] = {
      "sample: keep one of N; of first the first N (default 10)", .letter = 'n', .min = 1,
      .max = 1000000000},
     {"html", TK_OPT_STRING, FIELD(html), "FILE", "compare: a page with plots besides"},
-    {"data", TK_OPT_LIST, FIELD(data), "[NAME=]PATH,...", "suite: the real sets; may come again"},
+    {"data", TK_OPT_LIST, FIELD(data), "[NAME=]PATH,...", "suite: the real sets; repeatable"},
     {"methods", TK_OPT_LIST, FIELD(methods), "NAME[:SETTING],...",
      "suite: at all budgets, or of one setting: head:10 is one of 10 (default all)"},
     {"budgets", TK_OPT_STRING, FIELD(budgets), "BYTES,...",
