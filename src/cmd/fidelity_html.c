@@ -68,9 +68,8 @@ static void put_group(struct tk_buf *out, const struct tk_figures *figures, cons
             add_figure(&sheet, figures, i);
     }
     if (sheet.rows > 1) {
-        tk_buf_printf(out, "<h3>%s</h3><div class=wide>", group);
+        tk_buf_printf(out, "<h3>%s</h3>", group);
         tk_sheet_put_html(&sheet, out);
-        tk_buf_lit(out, "</div>\n");
     }
 }
 

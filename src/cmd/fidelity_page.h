@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What pages about fidelity share: the head with its style, and plots of sets of traces over time.
- * One file, no script, readable in dark and on paper. Pure functions but for the buffer. */
+ * One file that loads nothing, readable in the dark and on paper. Pure functions but for the
+ * buffer. */
 #ifndef TK_CMD_FIDELITY_PAGE_H
 #define TK_CMD_FIDELITY_PAGE_H
 

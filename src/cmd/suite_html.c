@@ -21,9 +21,7 @@
 
 static void put_sheet(struct tk_buf *out, struct tk_sheet *sheet)
 {
-    tk_buf_lit(out, "<div class=wide>");
     tk_sheet_put_html(sheet, out);
-    tk_buf_lit(out, "</div>");
     tk_sheet_release(sheet);
 }
 
