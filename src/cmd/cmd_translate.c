@@ -262,6 +262,8 @@ static int translate_folder(struct translation *translation, const char *from, i
     }
     if (n >= 0)
         free(names);
+    if (rc == 0 && translation->file == 0)
+        rc = tk_fail(err, -ENOENT, "%s: holds no files", from);
     return rc;
 }
 

@@ -487,6 +487,40 @@ many() {
     [ "$(grep -o '<svg' "$BATS_TEST_TMPDIR/two.html" | wc -l)" = 2 ]
 }
 
+# bad N: a build of which the first N steps failed.
+bad() {
+    mkdir "$BATS_TEST_TMPDIR/bad"
+    jq ".steps |= (.[0] as \$s | [range(14) as \$i | \$s + {name: \"s<\(\$i)>\",
+            status: (if \$i < $1 then \"failed\" else \"success\" end),
+            exit_code: (if \$i < $1 then 3 else 0 end), attempt: 1}])" \
+        "$full" >"$BATS_TEST_TMPDIR/bad/build_20260101_000000.json"
+    export TELEMETRY_DIR=$BATS_TEST_TMPDIR/bad
+}
+
+@test "steps that failed are named in every format, ten of them, and the others counted" {
+    bad 12
+    run -0 "$TK" report
+    [[ $output == *$'\nwhat is not ok?\n  s<0>: failed with exit status 3\n'* ]]
+    [[ $output == *$'  s<9>: failed with exit status 3\n  and 2 more steps\n'* ]]
+    run -0 "$TK" report export html
+    [[ $output == *"<h2>Not ok</h2><ul><li><b>s&lt;0&gt;</b> <span class=bad>failed with exit status 3</span><li>"* ]]
+    [[ $output == *"s&lt;9&gt;</b> <span class=bad>failed with exit status 3</span><li>and 2 more steps</ul>"* ]]
+    run -0 "$TK" report export markdown
+    [[ $output == *$'\n- **s&lt;0\\>**: failed with exit status 3\n'* ]]
+    [[ $output == *$'- **s&lt;9\\>**: failed with exit status 3\n- and 2 more steps\n\n'* ]]
+    rm -r "$BATS_TEST_TMPDIR/bad"
+    bad 11
+    run -0 "$TK" report
+    [[ $output == *$'\n  and 1 more step\n'* ]]
+    rm -r "$BATS_TEST_TMPDIR/bad"
+    bad 0
+    for report in latest "export html" "export markdown"; do
+        # shellcheck disable=SC2086 # one word or two
+        run -0 "$TK" report $report
+        [[ $output != *"ot ok"* && $output != *"more step"* ]]
+    done
+}
+
 @test "annotations are errors for what ran out, and at most three warnings" {
     jq -c '.steps[0].memory.oom_kills = 1 | .steps[0].name = "100%\nof it" |
         .steps += [range(5) as $i | .steps[1] | .name = "s\($i)" | .pressure.io_full_s = 1000]' \

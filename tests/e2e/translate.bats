@@ -107,6 +107,8 @@ edges() {
     [[ $output == *"option '--to': 'word' is no format that is written"* ]]
     run -1 "$TK" translate --from-dir nowhere --to-dir out
     [[ $output == *"nowhere: No such file or directory"* ]]
+    run -1 "$TK" translate --from-dir plain --to-dir out
+    [ "$output" = "tracekit translate: plain: holds no files" ]
     echo hello >plain/bad.txt
     run -1 "$TK" translate --from-dir plain --to-dir out
     [[ $output == *"plain/bad.txt"* ]]
