@@ -26,7 +26,8 @@ static void put_content(const struct tk_codec_info *info, struct tk_buf *out)
 {
     tk_buf_lit(out, "  every trace with its tree, errors and start; times ");
     if (info->lossless == info->blocks) {
-        tk_buf_lit(out, "exact; nothing is lost\n");
+        tk_buf_printf(out, "exact; nothing is lost%s\n",
+                      info->without_ids > 0 ? " but ids, which are made up" : "");
     } else if (info->generative == info->blocks) {
         tk_buf_lit(out, "drawn from distributions\n");
     } else {
@@ -40,6 +41,40 @@ static void put_content(const struct tk_codec_info *info, struct tk_buf *out)
         }
         tk_buf_putc(out, '\n');
     }
+}
+
+/* What else comes back of spans that are not lossless, and what does not. */
+static void put_rest(const struct tk_codec_info *info, struct tk_buf *out)
+{
+    bool has_ids = info->section_bytes[TK_SECTION_IDS] > 0;
+    bool has_details = info->section_bytes[TK_SECTION_DETAILS] > 0;
+    if (info->lossless == info->blocks)
+        return;
+    tk_buf_lit(out, "  attributes: ");
+    if (info->without_attrs == info->blocks) {
+        tk_buf_lit(out, "none");
+    } else if (info->with_gent_attrs == info->blocks) {
+        tk_buf_lit(out, "Gen-T's five of a span");
+    } else {
+        tk_buf_lit(out, "all keys (how exact: --keys)");
+        if (info->with_gent_attrs + info->without_attrs > 0) {
+            tk_buf_printf(out, ", but Gen-T's five in %llu blocks, none in %llu",
+                          (unsigned long long)info->with_gent_attrs,
+                          (unsigned long long)info->without_attrs);
+        }
+    }
+    tk_buf_printf(out, "%s%s\n", has_ids ? "" : "; ids are made up",
+                  has_details ? "" : "; no events, links, messages");
+}
+
+/* How the encoder was set, but for what the lines before tell. */
+static void put_settings(const struct tk_codec_info *info, struct tk_buf *out)
+{
+    const char *unit = info->tick_ns >= TK_NS_PER_MS ? "ms" : info->tick_ns >= 1000 ? "us" : "ns";
+    tk_buf_printf(out, "  seed %llu, clock of 1 %s", (unsigned long long)info->seed, unit);
+    if (info->min_count > 0)
+        tk_buf_printf(out, ", nothing that fewer than %u spans share", info->min_count);
+    tk_buf_putc(out, '\n');
 }
 
 static void put_count(struct tk_buf *out, uint64_t count, const char *what)
@@ -118,6 +153,8 @@ int tk_tkz_view(const struct tk_codec_info *info, const char *name, const struct
         tk_buf_printf(out, "  %s to %s\n", tk_time_format_iso(info->first_ns, first),
                       tk_time_format_iso(info->last_ns, last));
         put_content(info, out);
+        put_rest(info, out);
+        put_settings(info, out);
     }
     put_counts(info, out);
     tk_buf_putc(out, '\n');
@@ -146,6 +183,13 @@ void tk_tkz_view_json(const struct tk_codec_info *info, const char *name,
                    {"blocks", info->blocks},
                    {"lossless_blocks", info->lossless},
                    {"generative_blocks", info->generative},
+                   {"gent_attribute_blocks", info->with_gent_attrs},
+                   {"no_attribute_blocks", info->without_attrs},
+                   {"no_id_blocks", info->without_ids},
+                   {"seed", info->seed},
+                   {"tick_ns", (uint64_t)info->tick_ns},
+                   {"min_count", info->min_count},
+                   {"kept_per_mille", info->kept_per_mille},
                    {"traces", info->traces},
                    {"spans", info->spans},
                    {"spans_in", info->spans_in},

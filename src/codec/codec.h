@@ -120,6 +120,12 @@ struct tk_codec_info {
     uint64_t blocks, traces, spans;
     uint64_t generative, lossless;      /* blocks of these modes */
     uint64_t without_attrs;             /* blocks that were coded without attributes */
+    uint64_t with_gent_attrs;           /* ... with those of Gen-T's projection alone */
+    uint64_t without_ids;               /* lossless blocks that make ids up */
+    uint64_t seed;                      /* of draws, of the first block */
+    int64_t tick_ns;                    /* the finest clock of any block; 0 = there is none */
+    uint32_t min_count;                 /* the least of generative blocks; 0 = none are */
+    uint32_t kept_per_mille;            /* the most that any block asked for */
     uint32_t least_planes, most_planes; /* + 1, of blocks that are not generative; 0 = none are */
     int64_t first_ns, last_ns;          /* first > last: no spans */
     uint64_t kept_traces;               /* whole, in blocks that are not lossless */

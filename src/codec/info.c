@@ -37,13 +37,29 @@ static void add_planes(struct tk_codec_info *info, const struct tk_block_head *h
 {
     info->lossless += head->mode == TK_CODEC_LOSSLESS;
     info->generative += head->mode == TK_CODEC_GENERATIVE;
-    info->without_attrs += head->attrs == TK_CODEC_ATTRS_NONE;
     if (head->mode == TK_CODEC_GENERATIVE)
         return;
     if (info->least_planes == 0 || head->planes < info->least_planes)
         info->least_planes = head->planes;
     if (head->planes > info->most_planes)
         info->most_planes = head->planes;
+}
+
+/* How the encoder was set. */
+static void add_settings(struct tk_codec_info *info, const struct tk_block_head *head)
+{
+    bool is_generative = head->mode == TK_CODEC_GENERATIVE;
+    info->without_attrs += head->attrs == TK_CODEC_ATTRS_NONE;
+    info->with_gent_attrs += head->attrs == TK_CODEC_ATTRS_GENT;
+    info->without_ids += head->no_ids;
+    if (info->blocks == 0)
+        info->seed = head->seed;
+    if (info->tick_ns == 0 || head->tick_ns < info->tick_ns)
+        info->tick_ns = head->tick_ns;
+    if (is_generative && (info->min_count == 0 || head->min_count < info->min_count))
+        info->min_count = head->min_count;
+    if (head->kept_per_mille > info->kept_per_mille)
+        info->kept_per_mille = head->kept_per_mille;
 }
 
 static void add_kept(struct tk_codec_info *info, const struct tk_block *block)
@@ -60,6 +76,7 @@ void tk_codec_info_add(struct tk_codec_info *info, const struct tk_block *block)
     uint64_t in_sections = 0;
     add_times(info, head);
     add_planes(info, head);
+    add_settings(info, head);
     add_kept(info, block);
     info->blocks++;
     info->traces += head->traces;

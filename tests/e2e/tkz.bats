@@ -113,6 +113,30 @@ setup() {
     [[ ${lines[0]} == "x.tkz: 5 traces, 18 spans in 1 block, "* ]]
 }
 
+@test "a file says what is in it, what is made up, and how it was made" {
+    shop=$TK_TEST_DATA/spans/shop.json
+    # OPTIONS, then a line of info, then what JSON says.
+    while IFS='|' read -r options line filter; do
+        # shellcheck disable=SC2086  # several options
+        "$TK" compress "$shop" $options -o x.tkz
+        "$TK" tkz info x.tkz >info
+        grep -qF "$line" info
+        "$TK" tkz info --json x.tkz | jq -e "$filter"
+    done <<'END'
+--seed 7|seed 7, clock of 1 ms|.seed == 7 and .tick_ns == 1000000 and .min_count == 0
+--quality 5|attributes: all keys (how exact: --keys); ids are made up; no events|.no_attribute_blocks == 0
+--attributes gent|attributes: Gen-T's five of a span; ids are made up|.gent_attribute_blocks == 1
+--attributes none|attributes: none; ids are made up|.no_attribute_blocks == 1
+--lossless|times exact; nothing is lost|.no_id_blocks == 0 and .lossless_blocks == 1
+--lossless --no-ids|nothing is lost but ids, which are made up|.no_id_blocks == 1
+--generative --min-count 3|nothing that fewer than 3 spans share|.min_count == 3
+--keep 50|traces are kept whole besides|.kept_per_mille == 500
+END
+    "$TK" compress "$shop" --lossless -o x.tkz
+    run -0 "$TK" tkz info x.tkz
+    [[ $output != *"made up"* ]]
+}
+
 @test "what keys of attributes cost, and which of them are exact" {
     traces=$TK_SHARED_DATA/traces
     [ -d "$traces" ] || skip "no shared data"

@@ -19,6 +19,8 @@ struct made_block {
     uint32_t mode;
     uint32_t planes;
     struct made_section sections[12]; /* up to the first of type 0 */
+    uint32_t attrs, min_count, kept_per_mille;
+    bool no_ids;
 };
 
 static inline void made_block_put(struct tk_buf *out, const struct made_block *made)
@@ -43,6 +45,10 @@ static inline void made_block_put(struct tk_buf *out, const struct made_block *m
                                          .end_ns = made->origin_ns + 50,
                                          .mode = made->mode,
                                          .planes = made->planes,
+                                         .attrs = made->attrs,
+                                         .min_count = made->min_count,
+                                         .kept_per_mille = made->kept_per_mille,
+                                         .no_ids = made->no_ids,
                                          .spans_in = made->traces * UINT64_C(4)},
                  sections, count);
     assert_true(tk_buf_ok(out));

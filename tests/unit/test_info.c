@@ -57,6 +57,31 @@ static void a_file_is_described_by_its_heads(void **state)
     assert_int_equal(info.damaged_sections, 1);
 }
 
+static void a_file_says_how_its_encoder_was_set(void **state)
+{
+    (void)state;
+    TK_CLEANUP(tk_buf_release) struct tk_buf file;
+    struct tk_codec_info info;
+    struct tk_err err;
+    const struct made_block blocks[] = {
+        {.traces = 9, .mode = TK_CODEC_NEAR, .planes = 4, .attrs = 1, .kept_per_mille = 20},
+        {.number = 1, .traces = 9, .mode = TK_CODEC_LOSSLESS, .planes = 8, .no_ids = true},
+        {.number = 2, .traces = 9, .mode = TK_CODEC_GENERATIVE, .attrs = 2, .min_count = 7},
+        {.number = 3, .traces = 9, .mode = TK_CODEC_GENERATIVE, .attrs = 2, .min_count = 3},
+    };
+    tk_buf_init(&file, FILE_MAX);
+    for (size_t i = 0; i < TK_COUNTOF(blocks); i++)
+        made_block_put(&file, &blocks[i]);
+    assert_int_equal(tk_codec_info_read(tk_buf_str(&file), &info, &err), 0);
+    assert_int_equal(info.seed, 1);
+    assert_int_equal(info.tick_ns, 1);
+    assert_int_equal(info.with_gent_attrs, 1);
+    assert_int_equal(info.without_attrs, 2);
+    assert_int_equal(info.without_ids, 1);
+    assert_int_equal(info.min_count, 3);
+    assert_int_equal(info.kept_per_mille, 20);
+}
+
 static void what_is_no_file_of_traces_is_refused(void **state)
 {
     (void)state;
@@ -115,6 +140,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(quality_goes_to_planes_and_back),
         cmocka_unit_test(a_file_is_described_by_its_heads),
+        cmocka_unit_test(a_file_says_how_its_encoder_was_set),
         cmocka_unit_test(what_is_no_file_of_traces_is_refused),
         cmocka_unit_test(files_merge_by_time_in_whichever_order_they_come),
     };
