@@ -23,7 +23,7 @@
 
 struct opts {
     const char *traces_dir, *out, *config, *format;
-    const char *quality, *budget, *trace_bytes, *older_than, *against, *seed, *threads;
+    const char *quality, *budget, *trace_bytes, *span_bytes, *older_than, *against, *seed, *threads;
     bool lossless, generative, append, centre, partial, size, json;
 
     /* Gen-T's. */
@@ -50,6 +50,7 @@ static const struct tk_opt options[] = {
     {"budget", TK_OPT_STRING, FIELD(budget), "BYTES", "train, truncate: 20B/trace, 2B/span",
      .letter = 'b'},
     {"bytes-per-trace", TK_OPT_STRING, FIELD(trace_bytes), "N", "the same, of a trace"},
+    {"bytes-per-span", TK_OPT_STRING, FIELD(span_bytes), "N", "the same, of a span"},
     {"lossless", TK_OPT_FLAG, FIELD(lossless), NULL, "train: every field of every span"},
     {"generative", TK_OPT_FLAG, FIELD(generative), NULL,
      "train: distributions, nothing individual"},
@@ -143,12 +144,23 @@ static int run_as(const struct tk_cmd *cmd, const struct tk_cmd *other, struct a
     return other->run(&named, args->count, as_argv(args->items));
 }
 
+/* Whether there is at most one budget; else that was told. */
+static bool has_one_budget(const struct tk_cmd *cmd, const struct opts *opts)
+{
+    int count = (opts->budget != NULL) + (opts->trace_bytes != NULL) + (opts->span_bytes != NULL);
+    if (count > 1)
+        (void)tk_cmd_usage(cmd, "--budget, --bytes-per-trace and --bytes-per-span: choose one");
+    return count <= 1;
+}
+
 static void add_limits(struct args *args, const struct opts *opts)
 {
     add_option(args, "--quality", opts->quality);
     add_option(args, "--budget", opts->budget);
     if (opts->trace_bytes)
         add_option(args, "--budget", make_text(args, "", opts->trace_bytes, "B/trace"));
+    if (opts->span_bytes)
+        add_option(args, "--budget", make_text(args, "", opts->span_bytes, "B/span"));
 }
 
 /* What a call is about. */
@@ -304,12 +316,57 @@ static int generate_into(const struct call *call, const char *file, const char *
     return expand(call, file, format, path);
 }
 
+/* The most planes that --quality may ask of a file, + 1; 0 = it is not given. False when it is no
+ * number of per cent. */
+static bool read_planes(const struct opts *opts, uint32_t *ret_planes)
+{
+    double percent;
+    *ret_planes = 0;
+    if (!opts->quality)
+        return true;
+    tk_str text = tk_str_from(opts->quality);
+    if (tk_str_ends_with(text, TK_STR("%")))
+        text.n--;
+    if (!tk_parse_f64(text, &percent) || !(percent >= 0))
+        return false;
+    *ret_planes = tk_codec_planes(percent);
+    return true;
+}
+
+/* What a model was trained with may be said again, and changes nothing; what it was not is refused.
+ */
+static int check_trained(const struct call *call, const char *file, struct tk_err *err)
+{
+    TK_CLEANUP(tk_import_text_release) struct tk_import_text text = {0};
+    const struct opts *opts = call->opts;
+    struct tk_codec_info info;
+    uint32_t planes;
+    if (!read_planes(opts, &planes))
+        return tk_fail(err, -EINVAL, "option '--quality': '%s' is no per cent", opts->quality);
+    int rc = tk_tkz_open(file, &text, err);
+    rc = rc < 0 ? rc : tk_codec_info_read(text.text, &info, err);
+    if (rc < 0)
+        return rc;
+    if (opts->lossless && info.lossless < info.blocks)
+        return tk_fail(err, -EINVAL, "%s: is not --lossless: it was not trained so", file);
+    if (opts->generative && info.generative < info.blocks)
+        return tk_fail(err, -EINVAL, "%s: is not --generative: it was not trained so", file);
+    if (planes > 0 && (info.generative > 0 || info.least_planes < planes)) {
+        return tk_fail(err, -EINVAL, "%s: has no times of --quality %s: it was not trained so",
+                       file, opts->quality);
+    }
+    return 0;
+}
+
 static int generate(const struct call *call)
 {
+    struct tk_err err;
     if (call->count != 1)
         return tk_cmd_usage(call->cmd, "expected one model");
     if (!call->opts->out)
         return tk_cmd_usage(call->cmd, "option '--out' is missing: the folder for the traces");
+    if (check_trained(call, call->names[0], &err) < 0)
+        return tk_cmd_fail(call->cmd, &err);
     return generate_into(call, call->names[0], call->opts->out);
 }
 
@@ -460,6 +517,8 @@ static int run(const struct tk_cmd *cmd, int argc, char **argv)
     }
     if (first <= 0)
         return -first;
+    if (!has_one_budget(cmd, &opts))
+        return TK_EXIT_USAGE;
     for (size_t i = 0; verb_names[i]; i++) {
         struct tk_cmd named = *cmd;
         named.name = verbs[i].name;

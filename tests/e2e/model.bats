@@ -69,6 +69,79 @@ traces() {
     [ "$(traces both.tkz)" -eq $((2 * all)) ]
 }
 
+@test "what a model was not trained to be is refused when it is generated" {
+    "$TK" model train --traces-dir "$shop" --out near.tkz --quality 5%
+    "$TK" model train --traces-dir "$shop" --out tables.tkz --generative
+    for same in "near.tkz --quality 5% --chain-length 3" "near.tkz --quality 57" "tables.tkz --generative"; do
+        # shellcheck disable=SC2086  # several options
+        run -0 "$TK" model generate $same --out results
+    done
+    for other in "near.tkz --lossless" "near.tkz --generative" "near.tkz --quality 1%" \
+        "tables.tkz --quality 57%" "tables.tkz --lossless" "near.tkz --quality x"; do
+        # shellcheck disable=SC2086
+        run -1 "$TK" model generate $other --out none
+        [ "${#lines[@]}" -eq 1 ]
+        [[ $output == "tracekit model generate: "*"--"* ]]
+    done
+    [ ! -e none ]
+}
+
+@test "a budget is of traces or of spans, under either name" {
+    "$TK" model train --traces-dir "$shop" --out by-trace.tkz --bytes-per-trace 120
+    "$TK" model train --traces-dir "$shop" --out same.tkz --budget 120B/trace
+    cmp by-trace.tkz same.tkz
+    "$TK" model train --traces-dir "$shop" --out by-span.tkz --bytes-per-span 40
+    "$TK" model train --traces-dir "$shop" --out same.tkz --budget 40B/span
+    cmp by-span.tkz same.tkz
+    [ "$(stat -c %s by-span.tkz)" -le $((40 * 18)) ]
+    run -2 "$TK" model train --traces-dir "$shop" --out no.tkz --bytes-per-span 40 --bytes-per-trace 120
+    [[ $output == *"choose one"* ]]
+    [ ! -e no.tkz ]
+}
+
+# period HOUR TRACES WHAT [SERVICE]: as many traces of two spans in that hour. WHAT is awk that may
+# change "e" (1 = the entry has an error) and "n" (how often the trace comes, 100 ms apart).
+period() {
+    local hour=$1 traces=$2 what=$3 below=${4:-stock}
+    awk -v hour="$hour" -v traces="$traces" -v below="$below" '
+    function put(id, start, e) {
+        printf "{\"trace_id\":\"%032x\",\"span_id\":\"%016x\",\"name\":\"GET /\",\"service\":\"shop\",\"start_time_unix_nano\":%s000000,\"end_time_unix_nano\":%s000000,\"status\":\"%s\"}\n", id, id, start, start + 40, e ? "ERROR" : "OK"
+        printf "{\"trace_id\":\"%032x\",\"span_id\":\"%016x\",\"parent_span_id\":\"%016x\",\"name\":\"call\",\"service\":\"%s\",\"start_time_unix_nano\":%s000000,\"end_time_unix_nano\":%s000000,\"status\":\"OK\"}\n", id, id + 500000, id, below, start + 5, start + 15
+    }
+    BEGIN {
+        OFMT = CONVFMT = "%.0f"
+        for (i = 0; i < traces; i++) {
+            start = 1599998400000 + hour * 3600000 + i * 500
+            e = i % 4 < 2
+            n = 1
+            '"$what"'
+            for (k = 0; k < n; k++)
+                put(1 + hour * 20000 + i * 2 + k, start + k * 100, e)
+        }
+    }'
+}
+
+# Gen-T's experiment of rolling: what a period adds is in the model, what was there before stays.
+@test "rolling: each of four periods comes out as it went in" {
+    period 0 5000 '' >base.jsonl
+    period 1 5000 'e = e || i % 2 == 1' >errors.jsonl
+    period 2 5000 'n = 2' late >twice.jsonl
+    period 3 5000 'e = e && i % 2 == 0' >healed.jsonl
+    for name in base errors twice healed; do
+        "$TK" model train --traces-dir $name.jsonl --out all.tkz --append >/dev/null
+    done
+    [ "$(traces all.tkz)" -eq 25000 ]
+    "$TK" model generate all.tkz --format jsonl --out results
+    for name in base errors twice healed; do
+        jq -r '[(.start_time_unix_nano / 3600e9 | floor), .service, .status] | join(" ")' $name.jsonl
+    done | sort | uniq -c >expected
+    jq -r '[(.start_time_unix_nano / 3600e9 | floor), .resource["service.name"],
+        (if .status.code == 2 then "ERROR" else "OK" end)] | join(" ")' results/normalized_data/generated.jsonl | sort | uniq -c >got
+    diff expected got
+    [ "$(grep -c ERROR expected)" -eq 4 ]
+    [ "$(grep -c late expected)" -eq 1 ]
+}
+
 @test "mistakes are told under the name of the verb" {
     run -2 "$TK" model train --out a.tkz
     [[ $output == *"model train: option '--traces-dir' is missing"* ]]
