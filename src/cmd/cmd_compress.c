@@ -166,14 +166,16 @@ static struct tk_codec_options codec_options(const struct compress_opts *opts,
 static void warn(const struct tk_cmd *cmd, const struct compress_opts *opts,
                  const struct tk_codec_info *info)
 {
-    if (!opts->budget || info->without_attrs == 0 || opts->attrs == TK_CODEC_ATTRS_NONE)
+    bool lacks_attrs = info->without_attrs > 0 && opts->attrs != TK_CODEC_ATTRS_NONE;
+    if (!opts->budget || (!lacks_attrs && info->coarse_starts == 0))
         return;
-    (void)fprintf(stderr,
-                  "tracekit %s: the budget is small: %llu of %llu blocks are without attributes, "
-                  "of %llu times are drawn from distributions\n",
-                  cmd->name, (unsigned long long)info->without_attrs,
-                  (unsigned long long)info->blocks,
-                  (unsigned long long)(opts->generative ? 0 : info->generative));
+    (void)fprintf(
+        stderr,
+        "tracekit %s: the budget is small: %llu of %llu blocks are without attributes, "
+        "of %llu times are drawn from distributions, of %llu starts are to some seconds\n",
+        cmd->name, (unsigned long long)info->without_attrs, (unsigned long long)info->blocks,
+        (unsigned long long)(opts->generative ? 0 : info->generative),
+        (unsigned long long)info->coarse_starts);
 }
 
 /* What is read, and how. */

@@ -86,6 +86,7 @@ static void put_count(struct tk_buf *out, uint64_t count, const char *what)
 
 static void put_counts(const struct tk_codec_info *info, struct tk_buf *out)
 {
+    put_count(out, info->coarse_starts, "blocks tell starts to some seconds only");
     put_count(out, info->kept_traces, "traces are kept whole besides");
     put_count(out, info->duplicates, "spans had come before and were left out");
     put_count(out, info->unequal_duplicates, "of those differed from the first");
@@ -185,6 +186,7 @@ void tk_tkz_view_json(const struct tk_codec_info *info, const char *name,
                    {"generative_blocks", info->generative},
                    {"gent_attribute_blocks", info->with_gent_attrs},
                    {"no_attribute_blocks", info->without_attrs},
+                   {"coarse_start_blocks", info->coarse_starts},
                    {"no_id_blocks", info->without_ids},
                    {"seed", info->seed},
                    {"tick_ns", (uint64_t)info->tick_ns},

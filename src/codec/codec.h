@@ -121,6 +121,7 @@ struct tk_codec_info {
     uint64_t generative, lossless;      /* blocks of these modes */
     uint64_t without_attrs;             /* blocks that were coded without attributes */
     uint64_t with_gent_attrs;           /* ... with those of Gen-T's projection alone */
+    uint64_t coarse_starts;             /* blocks whose starts are to some seconds */
     uint64_t without_ids;               /* lossless blocks that make ids up */
     uint64_t seed;                      /* of draws, of the first block */
     int64_t tick_ns;                    /* the finest clock of any block; 0 = there is none */

@@ -40,21 +40,25 @@ static void reset_set(struct tk_section_set *set)
 
 /* Where the budget is below what the block takes with its coarsest times, these become
  * distributions: they answer nearly as much, and most bytes are theirs. Then attributes are Gen-T's
- * alone, then distributions are those that ever more spans share (at last there are none), and then
- * the same without attributes. */
+ * alone, then distributions are those that ever more spans share (at last there are none), then the
+ * same without attributes, and at last starts are counts of some seconds. */
 static const uint32_t table_concessions[] = {0,   60,  100,  160,   240,
                                              400, 800, 3200, 12800, UINT32_MAX};
 
 #define TABLE_STEPS TK_COUNTOF(table_concessions)
-#define CONCESSIONS (1 + 2 * TABLE_STEPS)
+#define CONCESSIONS (2 + 2 * TABLE_STEPS)
 
 static void concede(size_t n, struct tk_codec_options *options)
 {
+    bool is_last = n + 1 == CONCESSIONS;
     options->mode = TK_CODEC_GENERATIVE;
+    options->arrivals = is_last ? TK_CODEC_ARRIVALS_WINDOWS : options->arrivals;
     options->attrs = n == 0             ? TK_CODEC_ATTRS_ALL
                      : n <= TABLE_STEPS ? TK_CODEC_ATTRS_GENT
                                         : TK_CODEC_ATTRS_NONE;
-    options->table_least = n == 0 ? 0 : table_concessions[(n - 1) % TABLE_STEPS];
+    options->table_least = n == 0    ? 0
+                           : is_last ? UINT32_MAX
+                                     : table_concessions[(n - 1) % TABLE_STEPS];
 }
 
 /* Whether what fits the limit still has times. */

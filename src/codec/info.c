@@ -2,8 +2,10 @@
 /* What is in a file, by the heads of its blocks. */
 #include <errno.h>
 
+#include "base/clock.h"
 #include "codec/codec.h"
 #include "codec/keep.h"
+#include "span/wire.h"
 
 /* Of planes + 1, in per cent: (1.1^(8 / 2^planes) - 1) / 2. */
 static const double qualities[] = {57.2, 23.2, 10.5, 5.0, 2.44, 1.205, 0.599, 0.298};
@@ -62,6 +64,19 @@ static void add_settings(struct tk_codec_info *info, const struct tk_block_head 
         info->kept_per_mille = head->kept_per_mille;
 }
 
+/* The unit of starts, which stands first in their section. */
+static void add_starts(struct tk_codec_info *info, const struct tk_block *block)
+{
+    const struct tk_section *section = tk_block_find(block, TK_SECTION_ARRIVALS);
+    struct tk_wire_fault fault = {0};
+    uint64_t unit;
+    if (!section)
+        return;
+    struct tk_wire in = {section->bytes.p, section->bytes.p + section->bytes.n, &fault};
+    if (tk_wire_varint(&in, &unit) == 0)
+        info->coarse_starts += unit >= (uint64_t)(TK_NS_PER_S / block->head.tick_ns);
+}
+
 static void add_kept(struct tk_codec_info *info, const struct tk_block *block)
 {
     const struct tk_section *section = tk_block_find(block, TK_SECTION_EXACT);
@@ -77,6 +92,7 @@ void tk_codec_info_add(struct tk_codec_info *info, const struct tk_block *block)
     add_times(info, head);
     add_planes(info, head);
     add_settings(info, head);
+    add_starts(info, block);
     add_kept(info, block);
     info->blocks++;
     info->traces += head->traces;

@@ -504,11 +504,44 @@ static void a_budget_below_distributions_still_gives_most_spans_a_duration(void 
     fixture_release(&fixture);
 }
 
+/* What even the coarsest distributions leave no room for: starts become counts of some seconds. */
+static void a_budget_below_starts_still_gives_every_trace_in_its_seconds(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct tk_buf file;
+    struct tk_codec_info info;
+    struct tk_codec_losses losses;
+    struct tk_err err;
+    fixture_grow(&fixture, &(struct fixture_random){.seed = 3, .traces = 2000, .max_spans = 3});
+    const struct tk_codec_options bare = {
+        .mode = TK_CODEC_GENERATIVE, .attrs = TK_CODEC_ATTRS_NONE, .table_least = UINT32_MAX};
+    made_compress(fixture.batch, &bare, &file);
+    double trace_bytes = ((double)file.n - 100) / 2000;
+    assert_int_equal(tk_codec_info_read(tk_buf_str(&file), &info, &err), 0);
+    assert_int_equal(info.coarse_starts, 0);
+    tk_buf_release(&file);
+    made_compress(fixture.batch, &(struct tk_codec_options){.trace_budget_bytes = trace_bytes},
+                  &file);
+    assert_true((double)file.n <= trace_bytes * 2000);
+    assert_int_equal(tk_codec_info_read(tk_buf_str(&file), &info, &err), 0);
+    assert_int_equal(info.coarse_starts, 1);
+    struct tk_span_batch *out = new_batch(fixture.batch->rows + 1);
+    struct made_spans spans =
+        made_expand(tk_buf_str(&file), &(struct tk_codec_decoding){0}, out, &losses);
+    assert_int_equal(spans.traces, 2000);
+    assert_int_equal(out->rows, fixture.batch->rows);
+    tk_span_batch_free(out);
+    tk_buf_release(&file);
+    fixture_release(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lossless_files_give_every_field_of_every_span),
         cmocka_unit_test(a_budget_below_distributions_still_gives_most_spans_a_duration),
+        cmocka_unit_test(a_budget_below_starts_still_gives_every_trace_in_its_seconds),
         cmocka_unit_test(every_mode_gives_every_trace),
         cmocka_unit_test(any_number_of_threads_gives_the_same),
         cmocka_unit_test(the_seed_of_the_reader_takes_the_place_of_that_of_the_file),
