@@ -169,3 +169,13 @@ END
     [ -n "$expected" ]
     [ "$(od -An -v -tx1 empty.tkz | tr -d ' \n')" = "$expected" ]
 }
+
+# Whatever compiled it, and whenever: what was written once is read alike for ever.
+@test "files of an earlier build come out as they did then" {
+    files=$TK_TEST_DATA/tkz
+    while read -r sum mode; do
+        "$TK" expand "$files/$mode.tkz" -o "$mode.jsonl"
+        echo "$sum  $mode.jsonl" | sha256sum --check --quiet
+    done <"$files/expanded.sha256"
+    [ "$(ls ./*.jsonl)" = "$(printf "./%s.jsonl\n" generative lossless quality)" ]
+}
