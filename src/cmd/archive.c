@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -163,6 +164,12 @@ static int folder_find(struct tk_archive *archive, const char *folder, struct tk
     return rc < 0 ? tk_fail_code(err, rc, "%s", archive->place) : 0;
 }
 
+/* Start of a job in epoch ms, as precise as an extract in a store tells it; 0 = not known. */
+static int64_t start_ms(const struct tk_job *job)
+{
+    return fabs(job->job_start) < 1e12 ? llround(job->job_start * 1e3) : 0;
+}
+
 /* By time of the start, newest first; then by id, so that the order is always the same. */
 static int compare_newest(const void *a, const void *b)
 {
@@ -170,8 +177,8 @@ static int compare_newest(const void *a, const void *b)
     const struct build *right = b;
     const struct tk_job *x = &left->job;
     const struct tk_job *y = &right->job;
-    double start_x = isfinite(x->job_start) ? x->job_start : 0;
-    double start_y = isfinite(y->job_start) ? y->job_start : 0;
+    int64_t start_x = start_ms(x);
+    int64_t start_y = start_ms(y);
     if (start_x != start_y)
         return start_x < start_y ? 1 : -1;
     int order = tk_str_cmp(y->id, x->id);
@@ -181,7 +188,7 @@ static int compare_newest(const void *a, const void *b)
 /* A build that lies in the folder and in the store, or in the store twice. */
 static bool is_same(const struct tk_job *a, const struct tk_job *b)
 {
-    return a->id.n && tk_str_eq(a->id, b->id) && a->job_start == b->job_start;
+    return a->id.n && tk_str_eq(a->id, b->id) && start_ms(a) == start_ms(b);
 }
 
 static int sort(struct tk_archive *archive, struct tk_err *err)

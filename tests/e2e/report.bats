@@ -370,6 +370,20 @@ pushed() {
     [ "${#lines[@]}" = 35 ]
 }
 
+@test "a build in folder and store is one, however precise its start" {
+    export TRACEKIT_STORE=dir:$BATS_TEST_TMPDIR/store TELEMETRY_DIR=$BATS_TEST_TMPDIR/own
+    mkdir -m 700 "$TELEMETRY_DIR"
+    for i in 1 2; do
+        jq -c --arg i "$i" '.id = "own-\($i)" | .version = $i | .job_start = 1795394075.8996902 + ($i | tonumber)' \
+            "$full" >"$TELEMETRY_DIR/build_$i.json"
+    done
+    run -0 "$TK" report push
+    run -0 "$TK" report list
+    [ "${#lines[@]}" = 3 ]
+    run -0 "$TK" report compare
+    [[ $output == "compare build 1 "*" 2 "* ]]
+}
+
 @test "a build with very many steps still has a small object in history" {
     export TRACEKIT_STORE=dir:$BATS_TEST_TMPDIR/store
     jq -c '.steps = [range(300) as $i | .steps[0] | .name = "step \($i)" | .duration_s = $i]' "$full" \
