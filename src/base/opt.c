@@ -129,15 +129,22 @@ static int set_number(const struct tk_opt *option, void *field, const char *text
     return 0;
 }
 
+bool tk_percent_parse(const char *text, double *ret_percent)
+{
+    tk_str number = tk_str_from(text);
+    if (tk_str_ends_with(number, TK_STR("%")))
+        number.n--;
+    return tk_parse_f64(number, ret_percent) && *ret_percent >= 0;
+}
+
 static int set_f64(const struct tk_opt *option, void *field, const char *text, const char *source,
                    struct tk_err *err)
 {
     bool percent = option->type == TK_OPT_PERCENT;
-    tk_str number = tk_str_from(text);
     double value;
-    if (percent && tk_str_ends_with(number, TK_STR("%")))
-        number.n--;
-    if (!tk_parse_f64(number, &value) || !(value >= 0)) {
+    bool ok = percent ? tk_percent_parse(text, &value)
+                      : tk_parse_f64(tk_str_from(text), &value) && value >= 0;
+    if (!ok) {
         return tk_fail(err, -EINVAL, "%s: '%s' is not a %s", source, text,
                        percent ? "number of per cent such as 2 or 0.5" : "number such as 2 or 0.5");
     }

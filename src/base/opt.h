@@ -70,4 +70,8 @@ void tk_opt_help(const struct tk_opt *options, int width, struct tk_buf *out);
 /* Parse a duration as TK_OPT_DURATION says; false when it is none or does not fit. */
 bool tk_duration_parse(const char *text, int64_t *ret_ns);
 
+/* Parse per cent as TK_OPT_PERCENT says, "0.5" or "0.5%": 0.5; false when it is none, or negative.
+ */
+bool tk_percent_parse(const char *text, double *ret_percent);
+
 #endif

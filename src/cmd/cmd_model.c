@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "base/number.h"
+#include "base/opt.h"
 #include "cmd/cmd.h"
 #include "cmd/tkz_file.h"
 
@@ -324,10 +324,7 @@ static bool read_planes(const struct opts *opts, uint32_t *ret_planes)
     *ret_planes = 0;
     if (!opts->quality)
         return true;
-    tk_str text = tk_str_from(opts->quality);
-    if (tk_str_ends_with(text, TK_STR("%")))
-        text.n--;
-    if (!tk_parse_f64(text, &percent) || !(percent >= 0))
+    if (!tk_percent_parse(opts->quality, &percent))
         return false;
     *ret_planes = tk_codec_planes(percent);
     return true;
