@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -147,6 +148,21 @@ static bool is_whole_value(tk_str text)
     return tk_json_skip(&json, NULL, &ignored) == 0 && tk_json_expect_end(&json, &ignored) == 0;
 }
 
+/* Writers of one file hold a shared lock on it while they have it open, for what looks like a torn
+ * line may be one that another of them is about to finish: the file's size grows page by page.
+ * Returns whether this is the only one, which then holds the lock alone. Where a file system has no
+ * locks, each takes itself for the only one. */
+static bool lock_alone(int fd)
+{
+    int rc;
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+        return true;
+    do {
+        rc = flock(fd, LOCK_SH); /* waits for one that mends */
+    } while (rc < 0 && errno == EINTR);
+    return false;
+}
+
 /* A last line without its end: if it is whole (written by hand) end it, else cut it off. */
 static int mend_tail(struct tk_run_writer *writer, int fd, off_t size)
 {
@@ -171,11 +187,14 @@ static int open_file(struct tk_run_writer *writer, enum tk_table table, struct t
     TK_CLEANUP(tk_fd_close)
     int fd =
         openat(writer->dirfd, name, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+    bool alone = fd >= 0 && lock_alone(fd);
     if (fd < 0 || fstat(fd, &st) < 0)
         return tk_fail_errno(err, "%s/%s", writer->folder, name);
-    int rc = st.st_size > 0 ? mend_tail(writer, fd, st.st_size) : 0;
+    int rc = alone && st.st_size > 0 ? mend_tail(writer, fd, st.st_size) : 0;
     if (rc < 0)
         return tk_fail_code(err, rc, "%s/%s", writer->folder, name);
+    if (alone)
+        (void)flock(fd, LOCK_SH);
     if (st.st_size == 0)
         tk_run_adopt(writer->dirfd, fd);
     file->fd = tk_fd_take(&fd);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include "run/run.h"
@@ -135,6 +136,40 @@ static void a_torn_last_line_is_cut_off_but_a_whole_one_is_kept(void **state)
         assert_int_equal(stats_of(writer).torn_lines, cases[i].torn);
         tk_run_writer_free(writer);
     }
+}
+
+static void append(const char *text)
+{
+    char path[PATH_MAX + NAME_MAX];
+    (void)snprintf(path, sizeof(path), "%s/proc_exit.jsonl", folder);
+    int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    close(fd);
+}
+
+/* The size of a file grows page by page while a line is appended. */
+static void a_line_that_another_writer_is_about_to_finish_is_not_cut_off(void **state)
+{
+    (void)state;
+    struct tk_run_writer *first;
+    struct tk_run_writer *second;
+    struct tk_err err;
+    assert_int_equal(tk_run_writer_new(folder, &first, &err), 0);
+    assert_int_equal(write_rows(first, 1, 1, &err), 0);
+    append("{\"begun\":");
+    assert_int_equal(tk_run_writer_new(folder, &second, &err), 0);
+    assert_int_equal(write_rows(second, 2, 1, &err), 0);
+    assert_int_equal(stats_of(second).torn_lines, 0);
+    tk_run_writer_free(second);
+    assert_file(folder, "proc_exit.jsonl", ROW1 "{\"begun\":" ROW2);
+
+    append("{\"torn\":");
+    tk_run_writer_free(first);
+    assert_int_equal(tk_run_writer_new(folder, &second, &err), 0);
+    assert_int_equal(write_rows(second, 3, 1, &err), 0);
+    assert_int_equal(stats_of(second).torn_lines, 1);
+    tk_run_writer_free(second);
+    assert_file(folder, "proc_exit.jsonl", ROW1 "{\"begun\":" ROW2 ROW3);
 }
 
 static void a_full_disk_keeps_whole_lines_at_every_possible_byte(void **state)
@@ -275,6 +310,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         in_folder(rows_are_appended_and_counted),
         in_folder(a_torn_last_line_is_cut_off_but_a_whole_one_is_kept),
+        in_folder(a_line_that_another_writer_is_about_to_finish_is_not_cut_off),
         in_folder(a_full_disk_keeps_whole_lines_at_every_possible_byte),
         in_folder(a_cut_that_failed_is_done_before_the_next_write),
         in_folder(a_failing_table_spares_the_others),
