@@ -5,6 +5,7 @@
 #include "serve/intake.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "span/otlp.h"
@@ -49,6 +50,7 @@ static int read_whole(struct tk_intake *intake, const struct tk_span_reader *rea
         rc = tk_fail(err, -EBADMSG, "%s", input.first_bad);
     if (rc == 1) {
         tk_span_tally_add(tally, &own);
+        (void)snprintf(err->msg, sizeof(err->msg), "%s", input.first_bad);
         return 0;
     }
     tk_span_batch_rewind(batch, &mark);
@@ -67,12 +69,17 @@ static int read_zipkin_json(struct tk_intake *intake, tk_str text, struct tk_spa
     return read_whole(intake, &tk_span_reader_zipkin, text, tally, err);
 }
 
+static int read_events(struct tk_intake *intake, tk_str text, struct tk_span_tally *tally,
+                       struct tk_err *err)
+{
+    return read_whole(intake, &tk_span_reader_events, text, tally, err);
+}
+
 static int (*const readers[TK_PAYLOAD_KIND_COUNT])(struct tk_intake *, tk_str,
                                                    struct tk_span_tally *, struct tk_err *) = {
-    [TK_PAYLOAD_OTLP] = read_otlp,
-    [TK_PAYLOAD_OTLP_JSON] = read_otlp_json,
-    [TK_PAYLOAD_ZIPKIN] = read_zipkin,
-    [TK_PAYLOAD_ZIPKIN_JSON] = read_zipkin_json,
+    [TK_PAYLOAD_OTLP] = read_otlp,     [TK_PAYLOAD_OTLP_JSON] = read_otlp_json,
+    [TK_PAYLOAD_ZIPKIN] = read_zipkin, [TK_PAYLOAD_ZIPKIN_JSON] = read_zipkin_json,
+    [TK_PAYLOAD_EVENTS] = read_events,
 };
 
 /* Object ---------------------------------------------------------------------------------- */

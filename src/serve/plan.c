@@ -70,22 +70,41 @@ const char *tk_head_filter_reason(const struct tk_head_filter *filter)
 #define ON(protocol) (1U << (protocol))
 #define EVERYWHERE   (~0U)
 
+/* What a body of spans may be, by media type. */
+struct body_format {
+    const char *type; /* NULL = the last; "" = none is told */
+    enum tk_payload_kind payload;
+};
+
+static const struct body_format otlp_bodies[] = {
+    {PROTOBUF, TK_PAYLOAD_OTLP}, {JSON, TK_PAYLOAD_OTLP_JSON}, {0}};
+static const struct body_format zipkin_bodies[] = {{PROTOBUF, TK_PAYLOAD_ZIPKIN},
+                                                   {JSON, TK_PAYLOAD_ZIPKIN_JSON},
+                                                   {"", TK_PAYLOAD_ZIPKIN_JSON},
+                                                   {0}};
+static const struct body_format event_bodies[] = {{"application/x-ndjson", TK_PAYLOAD_EVENTS},
+                                                  {"application/jsonl", TK_PAYLOAD_EVENTS},
+                                                  {JSON, TK_PAYLOAD_EVENTS},
+                                                  {0}};
+
 static const struct {
     const char *method;
     const char *path;
     unsigned listeners; /* where it is */
     enum tk_plan_kind kind;
-    enum tk_payload_kind protobuf, json; /* of SPANS, by media type */
+    const struct body_format *bodies; /* of SPANS */
     const char *about;
 } endpoints[] = {
-    {"POST", "/v1/traces", ON(TK_PROTOCOL_HTTP), TK_PLAN_SPANS, TK_PAYLOAD_OTLP,
-     TK_PAYLOAD_OTLP_JSON, "spans as OTLP, protobuf or JSON"},
-    {"POST", "/api/v2/spans", ON(TK_PROTOCOL_ZIPKIN), TK_PLAN_SPANS, TK_PAYLOAD_ZIPKIN,
-     TK_PAYLOAD_ZIPKIN_JSON, "spans of Zipkin, JSON or protobuf"},
-    {"GET", "/healthz", EVERYWHERE, TK_PLAN_HEALTH, 0, 0,
+    {"POST", "/v1/traces", ON(TK_PROTOCOL_HTTP), TK_PLAN_SPANS, otlp_bodies,
+     "spans as OTLP, protobuf or JSON"},
+    {"POST", "/v1/events", ON(TK_PROTOCOL_HTTP), TK_PLAN_SPANS, event_bodies,
+     "event files of runs, a line of JSON each"},
+    {"POST", "/api/v2/spans", ON(TK_PROTOCOL_ZIPKIN), TK_PLAN_SPANS, zipkin_bodies,
+     "spans of Zipkin, JSON or protobuf"},
+    {"GET", "/healthz", EVERYWHERE, TK_PLAN_HEALTH, NULL,
      "200 while spans come to the disk, else 503 and why"},
-    {"GET", "/metrics", EVERYWHERE, TK_PLAN_METRICS, 0, 0, "counters for Prometheus"},
-    {"GET", "/", EVERYWHERE, TK_PLAN_LIST, 0, 0, "this list"},
+    {"GET", "/metrics", EVERYWHERE, TK_PLAN_METRICS, NULL, "counters for Prometheus"},
+    {"GET", "/", EVERYWHERE, TK_PLAN_LIST, NULL, "this list"},
 };
 
 static bool has_queries(enum tk_protocol protocol)
@@ -95,8 +114,7 @@ static bool has_queries(enum tk_protocol protocol)
 
 static bool takes_otlp(size_t endpoint)
 {
-    return endpoints[endpoint].kind == TK_PLAN_SPANS &&
-           endpoints[endpoint].protobuf == TK_PAYLOAD_OTLP;
+    return endpoints[endpoint].bodies == otlp_bodies;
 }
 
 static bool is_at(const struct tk_head *head, size_t endpoint)
@@ -137,26 +155,39 @@ static tk_str media_type(tk_str content_type)
     return tk_str_trim(content_type);
 }
 
-/* The format of the body; false = neither. Zipkin's clients may leave the type out. */
-static bool choose_payload(const struct tk_head *head, size_t endpoint,
+/* The format of the body; false = none of those that are taken. */
+static bool choose_payload(const struct tk_head *head, const struct body_format *bodies,
                            enum tk_payload_kind *ret_kind)
 {
     tk_str type = media_type(head->content_type);
-    if (is_named(type, PROTOBUF)) {
-        *ret_kind = endpoints[endpoint].protobuf;
+    for (const struct body_format *body = bodies; body->type; body++) {
+        if (!is_named(type, body->type))
+            continue;
+        *ret_kind = body->payload;
         return true;
     }
-    *ret_kind = endpoints[endpoint].json;
-    return is_named(type, JSON) ||
-           (type.n == 0 && endpoints[endpoint].json == TK_PAYLOAD_ZIPKIN_JSON);
+    return false;
+}
+
+static void refuse_type(const struct body_format *bodies, struct tk_answer *answer)
+{
+    TK_CLEANUP(tk_buf_release) struct tk_buf text;
+    tk_buf_init(&text, 1000);
+    tk_buf_lit(&text, "expected Content-Type ");
+    for (const struct body_format *body = bodies; body->type; body++) {
+        if (*body->type)
+            tk_buf_printf(&text, "%s%s", body == bodies ? "" : " or ", body->type);
+    }
+    tk_buf_putc(&text, '\0');
+    refuse(answer, 415, text.p);
 }
 
 static void plan_spans(const struct tk_head *head, size_t endpoint, size_t max_body_bytes,
                        struct tk_plan *plan, struct tk_answer *answer)
 {
     struct tk_verdict verdict = {0};
-    if (!choose_payload(head, endpoint, &plan->payload)) {
-        refuse(answer, 415, "expected Content-Type " PROTOBUF " or " JSON);
+    if (!choose_payload(head, endpoints[endpoint].bodies, &plan->payload)) {
+        refuse_type(endpoints[endpoint].bodies, answer);
         return;
     }
     plan->speaks_otlp = plan->payload == TK_PAYLOAD_OTLP || plan->payload == TK_PAYLOAD_OTLP_JSON;
@@ -244,6 +275,19 @@ void tk_plan_make(const struct tk_head *head, size_t max_body_bytes, struct tk_p
     }
 }
 
+/* Who sends a file by hand is told what became of it. */
+static void put_taken_events(const struct tk_verdict *verdict, struct tk_buf *out)
+{
+    const struct tk_span_tally *tally = &verdict->tally;
+    tk_buf_printf(out, "%llu span%s taken\n", (unsigned long long)tally->spans,
+                  tally->spans == 1 ? "" : "s");
+    if (tk_span_tally_refused(tally) == 0)
+        return;
+    tk_buf_lit(out, "left out: ");
+    tk_span_tally_format(tally, true, out);
+    tk_buf_printf(out, "; %s\n", verdict->err.msg);
+}
+
 void tk_verdict_put(const struct tk_verdict *verdict, enum tk_payload_kind kind,
                     struct tk_answer *answer)
 {
@@ -256,6 +300,8 @@ void tk_verdict_put(const struct tk_verdict *verdict, enum tk_payload_kind kind,
         answer->content_type = TEXT_PLAIN;
         if (verdict->outcome == TK_OUTCOME_TAKEN) {
             answer->status = 202;
+            if (kind == TK_PAYLOAD_EVENTS)
+                put_taken_events(verdict, &answer->body);
         } else {
             refuse(answer, about->http, verdict->err.msg);
         }

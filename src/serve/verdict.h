@@ -17,6 +17,7 @@ enum tk_payload_kind {
     TK_PAYLOAD_OTLP_JSON,
     TK_PAYLOAD_ZIPKIN,
     TK_PAYLOAD_ZIPKIN_JSON,
+    TK_PAYLOAD_EVENTS, /* event files of a run */
     TK_PAYLOAD_KIND_COUNT
 };
 
@@ -53,7 +54,7 @@ struct tk_verdict {
     enum tk_outcome outcome;
     struct tk_span_tally tally; /* of this request; zero unless it was taken */
     size_t plain_bytes;         /* after inflating */
-    struct tk_err err;          /* why, unless it was taken */
+    struct tk_err err;          /* why, unless all of it was taken */
 };
 
 #endif

@@ -7,10 +7,6 @@
 
 /* Append `,`-separated attributes: {"key":K,"value":{...}}. Texts that are empty are left out. */
 void tk_otlp_put_text(struct tk_buf *out, const char *key, tk_str text);
-void tk_otlp_put_i64(struct tk_buf *out, const char *key, int64_t value);
-/* A value of a row, by the type of its column; nothing where it is absent. */
-void tk_otlp_put_cell(struct tk_buf *out, const char *key, const struct tk_batch *batch, size_t row,
-                      size_t column);
 
 /* A column of the table by what it is called; column_count = it has none. */
 enum tk_otlp_place {

@@ -82,7 +82,7 @@ void tk_otlp_put_text(struct tk_buf *out, const char *key, tk_str text)
     tk_buf_lit(out, "}}");
 }
 
-void tk_otlp_put_i64(struct tk_buf *out, const char *key, int64_t value)
+static void put_i64(struct tk_buf *out, const char *key, int64_t value)
 {
     begin_attribute(out, key);
     tk_buf_lit(out, "\"intValue\":\"");
@@ -90,15 +90,16 @@ void tk_otlp_put_i64(struct tk_buf *out, const char *key, int64_t value)
     tk_buf_lit(out, "\"}}");
 }
 
-void tk_otlp_put_cell(struct tk_buf *out, const char *key, const struct tk_batch *batch, size_t row,
-                      size_t column)
+/* A value of a row, by the type of its column; nothing where it is absent. */
+static void put_cell(struct tk_buf *out, const char *key, const struct tk_batch *batch, size_t row,
+                     size_t column)
 {
     if (!tk_batch_has(batch, row, column))
         return;
     const union tk_value *value = tk_batch_at(batch, row, column);
     switch (batch->schema->columns[column].type) {
     case TK_I64:
-        tk_otlp_put_i64(out, key, value->i64);
+        put_i64(out, key, value->i64);
         break;
     case TK_F64:
         begin_attribute(out, key);
@@ -139,7 +140,7 @@ static void put_place(const struct tk_otlp_writing *writing, const char *key, si
                       enum tk_otlp_place place)
 {
     if (has(writing, row, place))
-        tk_otlp_put_cell(writing->out, key, writing->batch, row, writing->places[place]);
+        put_cell(writing->out, key, writing->batch, row, writing->places[place]);
 }
 
 void tk_otlp_begin_resource(const struct tk_otlp_writing *writing, size_t row, const char *group,

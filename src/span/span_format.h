@@ -56,6 +56,7 @@ extern const struct tk_span_reader tk_span_reader_jaeger;     /* {"data":[...]},
 extern const struct tk_span_reader tk_span_reader_zipkin;     /* JSON of v2: array, lines, traces */
 extern const struct tk_span_reader tk_span_reader_zipkin_proto; /* ListOfSpans */
 extern const struct tk_span_reader tk_span_reader_gent;         /* lines of Gen-T */
+extern const struct tk_span_reader tk_span_reader_events;       /* event files of a run */
 extern const struct tk_span_reader tk_span_reader_flat;         /* one span a line, as JSON */
 extern const struct tk_span_reader tk_span_reader_csv;          /* columns by name */
 

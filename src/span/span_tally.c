@@ -21,6 +21,7 @@ const struct tk_span_reason_about tk_span_reasons[TK_SPAN_REASON_COUNT] = {
     [TK_SPAN_ENDS_EARLY] = {"ends_early", "that ended before the start, taken with a duration of 0",
                             false},
     [TK_SPAN_NO_UTF8] = {"no_utf8", "with text that is no UTF-8", false},
+    [TK_SPAN_MADE_ID] = {"made_id", "without a trace or span id, which got one", false},
     [TK_SPAN_CUT_ATTRS] = {"cut_attrs", "with more attributes than are kept", false},
 };
 

@@ -22,6 +22,7 @@ enum tk_span_reason {
     TK_SPAN_NO_START,   /* not told: that of its first event, of its trace, or the arrival */
     TK_SPAN_ENDS_EARLY, /* end < start: duration 0 */
     TK_SPAN_NO_UTF8,    /* text kept as bytes */
+    TK_SPAN_MADE_ID,    /* had no trace or span id, got one */
     TK_SPAN_CUT_ATTRS,  /* attributes above the cap, counted as dropped */
     TK_SPAN_REASON_COUNT
 };
