@@ -370,19 +370,32 @@ static int find_value(struct tk_json_records *records, struct tk_err *err)
     }
 }
 
-/* After a fault: pass over the rest of the line, when the value began on it. */
+/* Where to go on after a fault at `stop` in a value that began at `start`: behind its line, where
+ * the fault is on it, or where the line was torn: its value cannot go on as the next line begins,
+ * or it ends behind a colon. NULL = nowhere. */
+static const char *find_line(const struct tk_json_records *records, const char *start,
+                             const char *stop)
+{
+    const char *end = records->json.end;
+    const char *newline = memchr(start, '\n', (size_t)(end - start));
+    const char *next = newline ? newline + 1 : end;
+    bool is_torn = newline && records->arrays == 0 &&
+                   (stop == next || (newline > start && newline[-1] == ':'));
+    return !newline || next > stop || is_torn ? next : NULL;
+}
+
+/* After a fault: pass over the line on which the value began. */
 static int pass_line(struct tk_json_records *records, struct tk_reading *reading, const char *start,
                      const struct tk_err *fault, struct tk_err *err)
 {
     struct tk_json *json = &records->json;
-    const char *stop = json->p;
-    if (memchr(start, '\n', (size_t)(stop - start))) {
+    const char *next = find_line(records, start, json->p);
+    if (!next) {
         *err = *fault;
         return fault->code == -EMSGSIZE ? tk_fail(err, -EBADMSG, "%s", fault->msg) : fault->code;
     }
     tk_reading_refuse(reading, TK_SPAN_BAD_RECORD, start, fault->msg);
-    const char *end = memchr(stop, '\n', (size_t)(json->end - stop));
-    json->p = end ? end + 1 : json->end;
+    json->p = next;
     json->depth = records->arrays;
     json->first = true;
     return 0;
