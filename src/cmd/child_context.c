@@ -6,8 +6,10 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "base/digest.h"
 #include "base/env.h"
 #include "base/number.h"
+#include "span/span_text.h"
 
 #define LIST_MAX 65536
 
@@ -41,6 +43,16 @@ static bool read_trace_id(const char *text, uint8_t ret[16])
     return true;
 }
 
+/* Of an id of another form: the first bytes of its SHA-256, as its spans have it where they are
+ * exported (span/invocation_spans.h). */
+static bool make_trace_id(const char *text, uint8_t ret[16])
+{
+    char hex[TK_DIGEST_MAX];
+    struct tk_err ignored;
+    return *text && tk_digest_text(tk_str_from(text), hex, &ignored) == 0 &&
+           tk_trace_id_parse((tk_str){hex, TK_TRACE_ID_DIGITS}, ret);
+}
+
 void tk_child_context_make(const char *trace_id, struct tk_child_context *ret)
 {
     struct tk_traceparent parent;
@@ -51,7 +63,8 @@ void tk_child_context_make(const char *trace_id, struct tk_child_context *ret)
         ret->span.flags = parent.flags;
         ret->has_parent = true;
         ret->parent_id = parent.span_id;
-    } else if (!trace_id || !read_trace_id(trace_id, ret->span.trace_id)) {
+    } else if (!trace_id || !(read_trace_id(trace_id, ret->span.trace_id) ||
+                              make_trace_id(trace_id, ret->span.trace_id))) {
         put_random(ret->span.trace_id, sizeof(ret->span.trace_id));
     }
 }

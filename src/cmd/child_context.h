@@ -14,8 +14,9 @@ struct tk_child_context {
     uint64_t parent_id;         /* ... this one, of the same trace */
 };
 
-/* The span of a command: in the trace that our environment names; else in that of `trace_id`, where
- * that has 32 hexadecimal digits, with or without dashes (NULL = not told); else in a new one. */
+/* The span of a command: in the trace that our environment names; else in that of `trace_id`, 32
+ * hexadecimal digits, dashes passed over, or anything else, of which the first bytes of the SHA-256
+ * count (NULL or "" = not told); else in a new one. */
 void tk_child_context_make(const char *trace_id, struct tk_child_context *ret);
 
 /* Put it into our environment, which the command inherits. Before there are threads. */

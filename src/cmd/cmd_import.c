@@ -22,8 +22,8 @@ static const struct tk_opt options[] = {
     {"log-tz", TK_OPT_STRING, FIELD(log_tz), "ZONE",
      "old runs: zone of times with AM or PM, as +02:00 or Europe/Berlin (default UTC)"},
     {"format", TK_OPT_STRING, FIELD(format), "NAME",
-     "spans: otlp, otlp-proto, jaeger, zipkin, zipkin-proto, gent, flat or csv (by their first "
-     "bytes)",
+     "spans: otlp, otlp-proto, jaeger, zipkin, zipkin-proto, gent, events, flat or csv (by their "
+     "first bytes)",
      .letter = 'f'},
     {"map", TK_OPT_LIST, FIELD(maps), "FIELD=NAME[:UNIT]",
      "csv, flat: the column or key of a field, with s, ms, us or ns of times; repeatable"},
@@ -98,7 +98,8 @@ const struct tk_cmd tk_cmd_import = {
     .missing = "expected files of spans, or the folder of an old run",
     .help = "make runs from files of spans, a Jaeger server, old runs and logs",
     .about = "FILE holds spans: OTLP (JSON, lines, protobuf), Jaeger or Zipkin JSON, lines of\n"
-             "Gen-T, a span a line, CSV; also compressed (gzip, zstd). All become one run.\n"
+             "Gen-T, events of a run, a span a line, CSV; also compressed (gzip, zstd). All\n"
+             "become one run.\n"
              "DIR is the folder of an old run, with logs of mpstat, vmstat and ifstat, or one\n"
              "that holds several, each a run of its own. What is imported is only read.\n"
              "\n"

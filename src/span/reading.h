@@ -113,8 +113,8 @@ struct tk_json_records {
 };
 
 /* The next value that is no array, checked to be JSON: 0 and its text, 1 at the end. A bad line is
- * counted and passed over, also one that is torn; -EBADMSG when the fault is on a later line, so that
- * nothing behind it can be read. */
+ * counted and passed over, also one that is torn; -EBADMSG when the fault is on a later line, so
+ * that nothing behind it can be read. */
 TK_MUST_USE int tk_json_records_next(struct tk_json_records *records, struct tk_reading *reading,
                                      tk_str *ret_raw, struct tk_err *err);
 

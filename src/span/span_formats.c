@@ -5,10 +5,11 @@
 
 /* What tells itself by its first bytes comes first; JSON from the particular to the general. */
 const struct tk_span_reader *const tk_span_readers[] = {
-    &tk_span_reader_zipkin_proto, &tk_span_reader_otlp_proto, &tk_span_reader_otlp_json,
-    &tk_span_reader_jaeger,       &tk_span_reader_gent,       &tk_span_reader_zipkin,
-    &tk_span_reader_events,       &tk_span_reader_flat,       &tk_span_reader_csv,
-    NULL,
+    &tk_span_reader_zipkin_proto, &tk_span_reader_otlp_proto,
+    &tk_span_reader_otlp_json,    &tk_span_reader_jaeger,
+    &tk_span_reader_gent,         &tk_span_reader_zipkin,
+    &tk_span_reader_events,       &tk_span_reader_flat,
+    &tk_span_reader_csv,          NULL,
 };
 
 const struct tk_span_encoder *const tk_span_encoders[] = {

@@ -76,6 +76,8 @@ static void each_payload_has_its_outcome(void **state)
         "{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":[{\"traceId\":"
         "\"0102030405060708090a0b0c0d0e0f10\",\"spanId\":\"0102030405060708\","
         "\"startTimeUnixNano\":\"5\",\"endTimeUnixNano\":\"6\"}]}]}]}";
+    static const char events[] = "{\"ts_start\":1,\"ts_end\":2}\n{\"ts_end\":2}\n"
+                                 "{\"ts_start\":2,\"ts_end\":2}\n";
     static const struct {
         struct tk_payload payload;
         enum tk_outcome outcome;
@@ -94,6 +96,15 @@ static void each_payload_has_its_outcome(void **state)
         {{TK_PAYLOAD_OTLP, TK_CODING_IDENTITY, {"\x0A\x7F", 2}}, TK_OUTCOME_BAD, 0, NULL},
         {{TK_PAYLOAD_ZIPKIN, TK_CODING_IDENTITY, {"\x0A\x7F", 2}}, TK_OUTCOME_BAD, 0, NULL},
         {{TK_PAYLOAD_ZIPKIN_JSON, TK_CODING_IDENTITY, {"[", 1}}, TK_OUTCOME_BAD, 0, NULL},
+        {{TK_PAYLOAD_EVENTS, TK_CODING_IDENTITY, {events, sizeof(events) - 1}},
+         TK_OUTCOME_TAKEN,
+         2,
+         "line 2: an event without ts_start"},
+        {{TK_PAYLOAD_EVENTS, TK_CODING_IDENTITY, {"[]\n", 3}}, TK_OUTCOME_TAKEN, 0, ""},
+        {{TK_PAYLOAD_EVENTS, TK_CODING_IDENTITY, {"7\n", 2}},
+         TK_OUTCOME_BAD,
+         0,
+         "line 1: expected an object"},
         {{TK_PAYLOAD_OTLP, TK_CODING_GZIP, {"xx", 2}},
          TK_OUTCOME_BAD,
          0,
@@ -113,7 +124,7 @@ static void each_payload_has_its_outcome(void **state)
     }
     assert_int_equal(tk_intake_close(intake, &err), 0);
     tk_intake_free(intake);
-    assert_int_equal(spans_in(&place), 1); /* of what was refused nothing is left */
+    assert_int_equal(spans_in(&place), 3); /* of what was refused nothing is left */
     place_remove(&place);
 }
 
