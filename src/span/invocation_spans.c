@@ -235,19 +235,23 @@ static int add_resource(struct tk_reading *reading, const struct tk_invocation_r
     return *ret_resource == UINT32_MAX ? -ENOBUFS : 0;
 }
 
+static void format_cell(const struct tk_invocation_row *from, size_t column, struct tk_buf *out)
+{
+    if (!tk_batch_has(from->batch, from->row, column))
+        return;
+    const union tk_value *value = tk_batch_at(from->batch, from->row, column);
+    if (from->batch->schema->columns[column].type == TK_TEXT) {
+        tk_buf_put(out, value->text);
+    } else {
+        tk_buf_put_i64(out, value->i64);
+    }
+}
+
 /* All that makes the resource, as one text to find it by. */
 static void format_resource(const struct tk_invocation_row *from, struct tk_buf *out)
 {
     for (size_t i = 0; i < TK_COUNTOF(places); i++) {
-        size_t column = places[i].column;
-        if (tk_batch_has(from->batch, from->row, column)) {
-            const union tk_value *value = tk_batch_at(from->batch, from->row, column);
-            if (from->batch->schema->columns[column].type == TK_TEXT) {
-                tk_buf_put(out, value->text);
-            } else {
-                tk_buf_put_i64(out, value->i64);
-            }
-        }
+        format_cell(from, places[i].column, out);
         tk_buf_putc(out, '\n');
     }
 }

@@ -66,8 +66,7 @@ static int add_span(struct writing *writing, const struct tk_batch *batch, size_
     int rc = tk_invocation_put(&writing->reading, &from, &is_made, err);
     rc = rc < 0 ? rc : tk_span_batch_end(writing->spans);
     if (rc == -ENOBUFS)
-        return tk_fail(err, -EMSGSIZE, "events with more text than %zu of them may have",
-                       batch->rows);
+        return tk_fail(err, -EMSGSIZE, "events with too much text for one request");
     otlp->spans += rc == 0;
     otlp->made_ids += rc == 0 && is_made;
     return rc;
