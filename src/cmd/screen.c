@@ -329,9 +329,10 @@ static void put_own_cost(const struct tk_summary *summary, struct tk_buf *text)
     double span_ms = (double)(summary->end_ns - summary->start_ns) / 1e6;
     if (quality->own_cpu_ms < 0 || span_ms <= 0)
         return;
-    tk_buf_printf(text, "; recorder: %s CPU, %s",
-                  tk_share_format((double)quality->own_cpu_ms / span_ms, share),
-                  tk_bytes_format((double)quality->own_rss_kb * 1024, memory));
+    tk_buf_printf(text, "; recorder: %s CPU",
+                  tk_share_format((double)quality->own_cpu_ms / span_ms, share));
+    if (quality->own_rss_kb >= 0)
+        tk_buf_printf(text, ", %s", tk_bytes_format((double)quality->own_rss_kb * 1024, memory));
     char bytes[TK_HUMAN_MAX];
     if (!isnan(quality->own_calls_per_tick) && !isnan(quality->own_Bps)) {
         tk_buf_printf(text, ", %.0f system calls a tick, %s/s written", quality->own_calls_per_tick,

@@ -76,7 +76,9 @@ static bool counts(const struct tk_summary *summary, const struct tk_tally_group
 static void plan_init(struct plan *plan, const struct tk_summary *summary, int lines)
 {
     bool of_command = summary->command.measured;
-    int64_t seen_ns = of_command ? summary->tree.cpu_ns : summary->others.cpu_ns;
+    int64_t seen_ns = summary->tree.cpu_ns;
+    if (!of_command) /* a merged run has processes of commands, too */
+        add_known(&seen_ns, summary->others.cpu_ns);
     *plan = (struct plan){.whole_ns = fmax((double)summary->command.cpu_ns, (double)seen_ns)};
     double unseen_ns = plan->whole_ns - (double)seen_ns;
     if (of_command && summary->tree.processes > 0 && unseen_ns > plan->whole_ns * 0.01 &&

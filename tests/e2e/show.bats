@@ -134,6 +134,20 @@ make_merged() {
     [ "$output" = "tracekit show: merged: no node 'fog', expected edge, cloud" ]
 }
 
+@test "shares of the processes of a merged run are of all its processes, commands or not" {
+    make_merged "$BATS_TEST_TMPDIR/shares"
+    cd "$BATS_TEST_TMPDIR"
+    printf '%s\n' >shares/run.json \
+        '{"schema_version":2,"run_id":"shares","node":"","host":"","start_ms":1600000001000,"stop_ms":1600000003000,"own_cpu_ms":100,"ticks":3}'
+    for row in '1,"comm":"work","cpu_ns":1500000000,"in_tree":true' '2,"comm":"other","cpu_ns":500000000'; do
+        printf '{"ts_ms":1600000003000,"ts_us":1600000003000000,"node":"edge","host":"e1","start_ticks":1,"start_us":1600000001500000,"pid":%s}\n' "$row"
+    done >shares/proc_exit.jsonl
+    run -0 "$TK" show shares
+    grep -qE '^ work +1 +1.50 s +75 %' <<<"$output"
+    grep -qE '^ other +1 +500 ms +25 %' <<<"$output"
+    [[ $(tr -s ' \n' ' ' <<<"$output") == *"; recorder: 5.0 % CPU "* ]] # its memory is not known
+}
+
 @test "--node of a run that was recorded on one node must be that node" {
     node=$("$TK" show compile --json | jq -r .node)
     run -0 "$TK" show compile --node "$node"
