@@ -61,8 +61,9 @@ static const struct tk_library scols_library = {"libsmartcols.so.1", scols_symbo
 #define SEPARATOR "  "
 #define CELL_MAX  ((size_t)1 << 20)
 
-/* Of a column: its widest cell or its heading, in columns of the terminal. */
+/* Of a column, in columns of the terminal: its heading, and its widest cell or that. */
 struct extent {
+    int heading;
     int widest;
     bool cut;
 };
@@ -93,7 +94,9 @@ static int column_add(struct tk_grid *grid, size_t i, const struct tk_grid_colum
     int heading_width = tk_text_width(grid->look, tk_str_from(column->name));
     if (width <= heading_width)
         width = 0;
-    grid->extents[i] = (struct extent){width ? width : heading_width, column->cut && !width};
+    grid->extents[i] = (struct extent){.heading = heading_width,
+                                       .widest = width ? width : heading_width,
+                                       .cut = column->cut && !width};
     int flags = (column->right ? SCOLS_FL_RIGHT : 0) | (column->cut ? SCOLS_FL_TRUNC : 0) |
                 (width ? SCOLS_FL_STRICTWIDTH : 0);
     struct libscols_column *made = scols->table_new_column(grid->table, column->name, width, flags);
@@ -196,24 +199,26 @@ static void put_lines(const struct tk_grid *grid, tk_str text, struct tk_buf *ou
     }
 }
 
-/* The width to which the widest of the columns that may be cut shrink, so that `room` is enough for
- * all of these; columns that are narrower keep theirs. */
+/* The width of a column that may be cut, when these are to be no wider than `level`: not below that
+ * of its heading, which libsmartcols keeps. */
+static int cut_width(const struct extent *extent, int level)
+{
+    int width = extent->widest < level ? extent->widest : level;
+    return width > extent->heading ? width : extent->heading;
+}
+
+/* The level at which all columns that may be cut fit into `room`; those that are narrower keep
+ * their width. 1, that of headings alone, when even these do not fit. */
 static int find_level(const struct tk_grid *grid, int room)
 {
-    int level = 0;
-    for (int count = 0, left = room, before = -1; count != before;) {
-        before = count;
-        count = 0;
-        left = room;
-        for (size_t i = 0; i < grid->column_count; i++) {
-            const struct extent *extent = &grid->extents[i];
-            bool shrinks = extent->cut && extent->widest > level;
-            count += shrinks;
-            left -= extent->cut && !shrinks ? extent->widest : 0;
-        }
-        level = count > 0 ? left / count : level;
+    for (int level = room; level > 1; level--) {
+        int sum = 0;
+        for (size_t i = 0; i < grid->column_count; i++)
+            sum += grid->extents[i].cut ? cut_width(&grid->extents[i], level) : 0;
+        if (sum <= room)
+            return level;
     }
-    return level;
+    return 1;
 }
 
 static void cut_cells(struct tk_grid *grid, size_t column, int width)
@@ -246,9 +251,10 @@ static void shrink(struct tk_grid *grid)
         wanted += extent->cut ? extent->widest : 0;
     }
     int level = wanted > room ? find_level(grid, room) : wanted;
-    for (size_t i = 0; level > 0 && i < grid->column_count; i++) {
-        if (grid->extents[i].cut && grid->extents[i].widest > level)
-            cut_cells(grid, i, level);
+    for (size_t i = 0; i < grid->column_count; i++) {
+        const struct extent *extent = &grid->extents[i];
+        if (extent->cut && extent->widest > level)
+            cut_cells(grid, i, cut_width(extent, level));
     }
 }
 

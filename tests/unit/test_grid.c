@@ -87,6 +87,32 @@ static void of_two_columns_that_may_be_cut_the_wider_one_is(void **state)
     tk_look_release(&look);
 }
 
+static void no_column_is_cut_below_its_heading_at_the_cost_of_another(void **state)
+{
+    (void)state;
+    static const struct tk_grid_column three[] = {
+        {"by", .cut = true},
+        {"operation of the service", .cut = true},
+        {"spans", .right = true},
+    };
+    struct tk_look look;
+    tk_look_init_plain(&look, true, 40);
+    struct tk_err err;
+    TK_CLEANUP(tk_grid_freep) struct tk_grid *grid = NULL;
+    const struct tk_grid_options options = {.columns = three, .column_count = TK_COUNTOF(three)};
+    assert_int_equal(tk_grid_new(&look, &options, &grid, &err), 0);
+    tk_grid_add(grid);
+    tk_grid_set(grid, 0, "checkoutservice");
+    tk_grid_set(grid, 1, "/shop.Checkout/PlaceOrderOfOneCustomer");
+    tk_grid_set(grid, 2, "116");
+    TK_CLEANUP(tk_buf_release) struct tk_buf out;
+    tk_buf_init(&out, 4096);
+    assert_int_equal(tk_grid_write(grid, &out, &err), 0);
+    assert_str_equal(tk_buf_str(&out), "by       operation of the service  spans\n"
+                                       "checko…  /shop.Checkout/PlaceOrd…    116\n");
+    tk_look_release(&look);
+}
+
 static void a_column_of_fixed_width_keeps_it_also_under_a_long_heading(void **state)
 {
     (void)state;
@@ -150,6 +176,7 @@ int main(void)
         cmocka_unit_test(numbers_line_up_and_lines_have_no_blank_ends),
         cmocka_unit_test(a_table_too_wide_cuts_the_column_that_may_be_cut),
         cmocka_unit_test(of_two_columns_that_may_be_cut_the_wider_one_is),
+        cmocka_unit_test(no_column_is_cut_below_its_heading_at_the_cost_of_another),
         cmocka_unit_test(a_column_of_fixed_width_keeps_it_also_under_a_long_heading),
         cmocka_unit_test(a_table_without_rows_draws_nothing),
         cmocka_unit_test(colours_wrap_the_cell_and_end_with_it),
