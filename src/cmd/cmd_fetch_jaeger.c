@@ -46,13 +46,15 @@ struct download {
     uint64_t traces, files;
 };
 
-/* The ids of the answer that no service had before. */
-static int read_ids(struct download *download, struct tk_err *err)
+/* The ids of the answer that no service had before, and how many traces it has in all. */
+static int read_ids(struct download *download, int64_t *ret_answered, struct tk_err *err)
 {
     struct tk_json json;
     tk_str key;
+    int64_t answered = 0;
     int rc = tk_jaeger_api_enter(&download->api, &json, err);
     while (rc == 0 && (rc = tk_json_next_element(&json, err)) == 0) {
+        answered++;
         rc = tk_json_enter_object(&json, err);
         while (rc == 0 && (rc = tk_json_next_key(&json, NULL, &key, err)) == 0) {
             char id[64];
@@ -72,7 +74,18 @@ static int read_ids(struct download *download, struct tk_err *err)
         }
         rc = rc < 0 ? rc : 0;
     }
+    *ret_answered = answered;
     return rc < 0 ? rc : tk_buf_check(&download->ids, "ids of traces", err);
+}
+
+/* What the server left out cannot be known, but is told to be likely. */
+static void tell_limit(tk_str service, int64_t traces)
+{
+    (void)fprintf(
+        stderr,
+        "tracekit fetch-jaeger: service %.*s: %lld traces came, which is the limit: there "
+        "may be more; raise --limit\n",
+        TK_STR_ARG(service), (long long)traces);
 }
 
 /* The object of each trace of the answer, as it came. */
@@ -129,13 +142,16 @@ static int fetch_service(struct download *download, tk_str service, struct tk_er
 {
     struct tk_out out = TK_OUT_NONE;
     char name[NAME_MAX + 1];
+    int64_t answered = 0;
     tk_buf_reset(&download->ids);
     tk_jaeger_api_begin(&download->api, "/api/traces?service=");
     tk_jaeger_api_put(&download->api, service);
     tk_buf_lit(&download->api.url, "&limit=");
     tk_buf_put_i64(&download->api.url, download->opts->limit);
     int rc = tk_jaeger_api_get(&download->api, err);
-    rc = rc < 0 ? rc : read_ids(download, err);
+    rc = rc < 0 ? rc : read_ids(download, &answered, err);
+    if (rc == 0 && answered >= download->opts->limit)
+        tell_limit(service, answered);
     if (rc == 0 && download->ids.n == 0) /* all of them came with other services */
         return 0;
     name_file(service, name);
