@@ -49,6 +49,15 @@ static double stalled(const struct tk_job_step *step)
     return pressure->cpu_some_s + pressure->io_full_s + pressure->memory_full_s;
 }
 
+/* What it wrote and received itself, where that is known: the whole machine's has its neighbours'.
+ */
+static double moved(const struct tk_job_step *step)
+{
+    double written = isfinite(step->io.write_mb) ? step->io.write_mb : step->disk_write_mb;
+    double received = isfinite(step->net.rx_mb) ? step->net.rx_mb : step->net_rx_mb;
+    return written + received;
+}
+
 struct figures {
     double seconds, cpu_s, moved_mb, stalled_s;
 };
@@ -72,7 +81,7 @@ static struct figures figures_of(const struct tk_job *job, const struct row *row
             continue;
         sum.seconds = plus(sum.seconds, step->duration_s);
         sum.cpu_s = plus(sum.cpu_s, step->cpu.total_s);
-        sum.moved_mb = plus(sum.moved_mb, step->disk_write_mb + step->net_rx_mb);
+        sum.moved_mb = plus(sum.moved_mb, moved(step));
         sum.stalled_s = plus(sum.stalled_s, stalled(step));
     }
     if (row->subject == SUBJECT_TOTAL)
@@ -159,6 +168,7 @@ static double noise(struct tk_report *report, const struct tk_job *old, const st
 }
 
 #define CLEAR_PERCENT 5
+#define CLEAR_MB      1 /* fewer bytes explain no time */
 
 /* By the test where there is one; of groups that are too small, far outside of the noise. */
 static bool is_clear(const struct row *row, double change)
@@ -167,6 +177,12 @@ static bool is_clear(const struct row *row, double change)
         return row->p <= 0.05 && fabs(change) >= 1;
     double band = isfinite(row->noise_percent) ? row->noise_percent : CLEAR_PERCENT;
     return fabs(change) > fmax(band, CLEAR_PERCENT);
+}
+
+static bool moved_more(const struct side *than, const struct side *side)
+{
+    return side->moved_mb - than->moved_mb > CLEAR_MB &&
+           percent_up(than->moved_mb, side->moved_mb) > CLEAR_PERCENT;
 }
 
 static const char *cause_of(const struct row *row)
@@ -184,8 +200,10 @@ static const char *cause_of(const struct row *row)
         return "";
     bool slower = change > 0;
     double sign = slower ? 1 : -1;
-    if (sign * percent_up(old->moved_mb, new->moved_mb) > CLEAR_PERCENT)
-        return slower ? "bytes up: data" : "bytes down: data";
+    if (slower && moved_more(old, new))
+        return "bytes up: data";
+    if (!slower && moved_more(new, old))
+        return "bytes down: data";
     if (sign * percent_up(old->cpu_s, new->cpu_s) > CLEAR_PERCENT)
         return slower ? "CPU up: code" : "CPU down: code";
     if (sign * (new->stalled_s - old->stalled_s) > 0.25 * fabs(new->median - old->median))

@@ -132,6 +132,19 @@ before() {
     [[ $output == *"services_wait "*"not significant"* ]]
 }
 
+@test "compare blames bytes that the step moved itself, not those of its neighbours" {
+    local slower='.steps[1] |= (.duration_s *= 2 | .cpu.total_s *= 2 | .disk_write_mb *= 2)'
+    local cause='.rows[] | select(.name == "packer_build").cause'
+    jq "$slower" "$full" >"$BATS_TEST_TMPDIR/busy.json"
+    [ "$("$TK" report compare "$full" "$BATS_TEST_TMPDIR/busy.json" --json | jq -r "$cause")" = "CPU up: code" ]
+    jq "$slower | .steps[1].io.write_mb *= 2" "$full" >"$BATS_TEST_TMPDIR/data.json"
+    [ "$("$TK" report compare "$full" "$BATS_TEST_TMPDIR/data.json" --json | jq -r "$cause")" = "bytes up: data" ]
+    [ "$("$TK" report compare "$BATS_TEST_TMPDIR/data.json" "$full" --json | jq -r "$cause")" = "bytes down: data" ]
+    jq "$slower | .steps[1].io.write_mb = 0.2 | .steps[1].net.rx_mb = 0" "$full" >"$BATS_TEST_TMPDIR/little.json"
+    jq '.steps[1] |= (.io.write_mb = 0 | .net.rx_mb = 0)' "$full" >"$BATS_TEST_TMPDIR/none.json"
+    [ "$("$TK" report compare "$BATS_TEST_TMPDIR/none.json" "$BATS_TEST_TMPDIR/little.json" --json | jq -r "$cause")" = "CPU up: code" ]
+}
+
 @test "compare tells steps that came and went" {
     run -0 "$TK" report compare "$original" "$full"
     [[ $output == *"+ services_wait"*"+2m02s"*" added"* ]]
