@@ -165,8 +165,9 @@ static enum tk_level right_size(const struct tk_facts *facts, struct tk_says *sa
         return TK_LEVEL_NONE;
     tk_says_text(says, "the runner is too large: %.0f %% of its cores and %.0f %% of its memory",
                  used, filled);
-    tk_says_advice(says, "a smaller one: %.0f cores and %.0f GB keep it at 65 %%",
-                   ceil(cores / 0.65), ceil(peak_mb / 0.65 / 1024));
+    double enough = ceil(cores / 0.65);
+    tk_says_advice(says, "a smaller one: %.0f core%s and %.0f GB keep it at 65 %%", enough,
+                   enough == 1 ? "" : "s", ceil(peak_mb / 0.65 / 1024));
     return TK_LEVEL_WARN;
 }
 

@@ -631,6 +631,11 @@ static void a_runner_full_to_its_limit_is_too_small(void **state)
         diagnose(fixture, &options);
         assert_int_equal(!!finding_of(&fixture->job.diagnosis, "RIGHT_SIZE"), jobs[i].fires);
     }
+    parse(fixture, ",\"totals\":{\"cores_avg\":0.5,\"memory_peak_mb\":900}", "{\"name\":\"a\"}",
+          &fixture->job);
+    diagnose(fixture, &options);
+    assert_str_equal(fired(&fixture->job.diagnosis, "RIGHT_SIZE")->advice,
+                     "a smaller one: 1 core and 2 GB keep it at 65 %");
 }
 
 static void a_step_far_below_its_best_rate_is_marked(void **state)
