@@ -245,6 +245,15 @@ static int64_t time_between(const struct tk_top_frame *frame, const struct tk_pr
     return is_near ? dt_ns : frame->interval_ns;
 }
 
+/* Who was not in the frame before was born since, so all that it used counts; or it was there and
+ * had not been read, and what it used before cannot be told from the rest. The frame before that
+ * allows for the time that readings take. */
+static bool is_new(const struct tk_top *top, const struct tk_proc *proc)
+{
+    int64_t born_ns = proc->start_ticks * (TK_NS_PER_S / top->kernel.clk_tck);
+    return proc->start_ticks < 0 || born_ns >= top->frame.uptime_ns - 2 * top->frame.interval_ns;
+}
+
 static void visit(void *context, const struct tk_proc *proc)
 {
     struct tk_top *top = context;
@@ -265,8 +274,9 @@ static void visit(void *context, const struct tk_proc *proc)
     int64_t dt_ns = time_between(frame, proc, before);
     if (dt_ns <= 0)
         return;
-    /* Who was not in the frame before was born since, so all that it used counts. */
-    process->cores = (double)(proc->cpu_ns - (before ? before->cpu_ns : 0)) / (double)dt_ns;
+    process->cores = before || is_new(top, proc)
+                         ? rate(proc->cpu_ns, before ? before->cpu_ns : 0, dt_ns) / 1e9
+                         : (double)NAN;
     process->rd_Bps = rate(proc->rd_bytes, before ? before->rd_bytes : 0, dt_ns);
     process->wr_Bps = rate(proc->wr_bytes, before ? before->wr_bytes : 0, dt_ns);
 }
@@ -275,6 +285,8 @@ static void remember(void *context, const struct tk_proc *proc)
 {
     struct tk_top *top = context;
     uint32_t index = (uint32_t)top->previous_count;
+    if (proc->cpu_ns < 0)
+        return;
     if (tk_map_add(&top->by_identity, identity_of(proc->pid, proc->start_ticks), index) < 0) {
         top->failure = -ENOMEM;
         return;

@@ -48,8 +48,8 @@ struct tk_top_process {
     int64_t ended; /* how many; 0 = alive */
     char comm[16];
     char state;
-    double cores;               /* CPU over the interval: 1 = one core */
-    int64_t cpu_ns;             /* since birth; of the ended: within the interval */
+    double cores;               /* CPU over the interval: 1 = one core; NaN = not known */
+    int64_t cpu_ns;             /* since birth, -1 = not known; of the ended: within the interval */
     int64_t rss_bytes, threads; /* -1 = not readable; of the ended the largest resident set */
     double rd_Bps, wr_Bps;      /* NaN = not readable */
 };

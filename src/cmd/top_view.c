@@ -26,7 +26,7 @@ static int descending(double a, double b)
 
 static int by_cpu(const struct tk_top_process *a, const struct tk_top_process *b)
 {
-    return descending(a->cores, b->cores);
+    return descending(fmax(a->cores, 0), fmax(b->cores, 0)); /* what is not known last */
 }
 
 static int by_memory(const struct tk_top_process *a, const struct tk_top_process *b)

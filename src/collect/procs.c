@@ -403,6 +403,7 @@ void tk_procs_each(const struct tk_procs *procs,
         const struct tk_proc_facts *facts = &procs->set.facts[i];
         if (!(clock->flags & TK_PROC_MEMBER))
             continue;
+        bool is_read = !(clock->flags & TK_PROC_FRESH) || (clock->flags & TK_PROC_BORN);
         struct tk_proc proc = {
             .pid = clock->pid,
             .ppid = facts->ppid,
@@ -412,7 +413,7 @@ void tk_procs_each(const struct tk_procs *procs,
             .cgroup = tk_groups_path(&procs->groups, facts->group),
             .container = tk_groups_container(&procs->groups, facts->group),
             .uid = facts->uid,
-            .cpu_ns = clock->cpu_ns,
+            .cpu_ns = is_read ? clock->cpu_ns : -1,
             .utime_ns = facts->utime_ns,
             .stime_ns = facts->stime_ns,
             .rss_bytes = facts->rss_pages >= 0 ? facts->rss_pages * procs->kernel->page_bytes : -1,

@@ -73,7 +73,8 @@ struct tk_proc {
     const char *cgroup;    /* path, "" = not known; borrowed for the call */
     const char *container; /* name or id, "" = none; borrowed for the call */
     int64_t uid;
-    int64_t cpu_ns, utime_ns, stime_ns;
+    int64_t cpu_ns; /* -1 = older than we are, and not read yet */
+    int64_t utime_ns, stime_ns;
     int64_t rss_bytes, threads;
     int64_t rd_bytes, wr_bytes, minflt, majflt;
     int64_t nvcsw, nivcsw, run_delay_ns; /* up to 20 s old; of processes with one thread */

@@ -40,6 +40,13 @@ on_terminal() {
         .cpu_busy_ratio > 0 and .alive > 1 and .own_rss_bytes > 0' <<<"${lines[2]}"
 }
 
+@test "nobody uses more CPU than there is, not even one that a sandbox hides from the first reading" {
+    run -0 --separate-stderr "$TK" top --json -n 2 -d 200ms -l 0
+    for frame in "${lines[@]}"; do # four times as much, as readings are not all of one moment
+        jq -e --argjson cores "$(nproc --all)" '[.processes[].cpu_cores] | max < 4 * $cores' <<<"$frame"
+    done
+}
+
 @test "it says by which tier processes are read" {
     run -0 --separate-stderr "$TK" top --json -n 1 -d 50ms --tier P0
     [ "$(jq -r .tier <<<"$output")" = P0 ]

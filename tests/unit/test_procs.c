@@ -27,6 +27,7 @@ struct world {
     pid_t parents[MAX_CLOCKS];
     uint64_t unmoved[MAX_CLOCKS];
     int whole_walks; /* that were to meet everybody */
+    pid_t hidden;    /* it is not met; 0 = nobody */
 };
 
 static struct world world;
@@ -158,7 +159,7 @@ static int world_walk(void *context, const struct tk_walk_order *order, struct t
                             .end_ns = w->root.now_ns};
     for (size_t i = 0; i < w->clock_count; i++) {
         struct tk_bpf_task *task = &w->tasks[ret->count];
-        if (w->clocks[i].pid < 0 || !read_task(i, task))
+        if (w->clocks[i].pid < 0 || w->clocks[i].pid == w->hidden || !read_task(i, task))
             continue;
         ret->processes++;
         bool due = tk_bpf_in_turn((uint32_t)w->clocks[i].pid, order->turn_from, order->turn_width);
@@ -1120,6 +1121,22 @@ static void visitors_see_the_last_reading(void **state)
     assert_int_equal(shell.cpu_delta_ns, 0);
 }
 
+/* A sandbox may hide some from BPF that /proc shows. */
+static void whom_the_first_walk_does_not_meet_has_no_time_yet(void **state)
+{
+    (void)state;
+    struct tk_proc shell = {0};
+    world.hidden = 20;
+    open_procs((struct tk_procs_options){0});
+    (void)tick(0);
+    tk_procs_each(world.procs, take_shell, &shell);
+    assert_int_equal(shell.pid, 20);
+    assert_int_equal(shell.cpu_ns, -1);
+    (void)tick(100);
+    tk_procs_each(world.procs, take_shell, &shell);
+    assert_int_equal(shell.cpu_ns, 10 * TK_NS_PER_MS);
+}
+
 #define WORLD_TEST(name) cmocka_unit_test_setup_teardown(name, world_open, world_close)
 
 #define WALKED_TEST(name)                                                                          \
@@ -1177,6 +1194,7 @@ int main(void)
         WORLD_TEST(without_cpu_clocks_stat_tells_who_ran),
         WORLD_TEST(without_cpu_clocks_a_pid_given_anew_is_another_process),
         BOTH_TEST(visitors_see_the_last_reading),
+        WALKED_TEST(whom_the_first_walk_does_not_meet_has_no_time_yet),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
