@@ -212,3 +212,38 @@ int tk_dir_make(int dirfd, const char *path, struct tk_err *err)
         return tk_fail(err, -ENOTDIR, "%s: is a file, expected a folder", path);
     return 0;
 }
+
+size_t tk_path_next(const char *path, size_t from)
+{
+    while (path[from] == '/')
+        from++;
+    while (path[from] && path[from] != '/')
+        from++;
+    return from;
+}
+
+size_t tk_dir_missing(const char *path)
+{
+    char part[PATH_MAX];
+    for (size_t n = tk_path_next(path, 0);; n = tk_path_next(path, n)) {
+        struct stat st;
+        if (!tk_str_to_cstr((tk_str){path, n}, part, sizeof(part)) || stat(part, &st) < 0)
+            return n;
+        if (!path[n])
+            return n + 1;
+    }
+}
+
+void tk_dir_unmake(const char *path, size_t missing)
+{
+    char part[PATH_MAX];
+    for (size_t n = strlen(path);;) {
+        while (n > 0 && path[n - 1] == '/')
+            n--;
+        if (n == 0 || n < missing || !tk_str_to_cstr((tk_str){path, n}, part, sizeof(part)) ||
+            rmdir(part) < 0)
+            return;
+        while (n > 0 && path[n - 1] != '/')
+            n--;
+    }
+}

@@ -58,4 +58,15 @@ TK_MUST_USE int tk_dir_open(int dirfd, const char *path, int *ret_fd, struct tk_
 /* Make a folder and its missing parents (0777 subject to umask); one that exists is fine. */
 TK_MUST_USE int tk_dir_make(int dirfd, const char *path, struct tk_err *err);
 
+/* Length of the part of `path` up to and without the next slash after `from`. */
+size_t tk_path_next(const char *path, size_t from);
+
+/* Length of the first part of `path` (relative to the working folder) that does not exist; past
+ * its end when all do. */
+size_t tk_dir_missing(const char *path);
+
+/* Take back what tk_dir_make() made: the folders of `path` from the one that was missing before
+ * (tk_dir_missing()) to the last, as far as they are empty. */
+void tk_dir_unmake(const char *path, size_t missing);
+
 #endif

@@ -116,15 +116,23 @@ int tk_fidelity_open(const struct tk_fidelity_call *call, const char *name,
                      struct tk_span_table **ret_table, struct tk_err *err)
 {
     TK_CLEANUP(tk_span_inputs_freep) struct tk_span_inputs *inputs = NULL;
+    TK_CLEANUP(tk_span_table_freep) struct tk_span_table *table = NULL;
     const struct tk_span_input_options input = {.format = call->opts->input_format};
     const struct tk_span_table_options table_options = {.unit_ns = unit_ns[call->opts->unit],
                                                         .drop_edgeless = call->opts->compat};
     int rc = tk_span_inputs_new(call->cmd, &name, 1, &input, &inputs, err);
-    rc = rc < 0 ? rc
-                : tk_span_table_new(tk_span_inputs_source(inputs), &table_options, ret_table, err);
-    if (rc == 0)
-        tk_span_inputs_warn(inputs);
-    return rc;
+    rc =
+        rc < 0 ? rc : tk_span_table_new(tk_span_inputs_source(inputs), &table_options, &table, err);
+    if (rc < 0)
+        return rc;
+    tk_span_inputs_warn(inputs);
+    if (table->traces == 0) {
+        return tk_fail(err, -ENODATA, "%s: holds no traces%s", name,
+                       call->opts->compat ? " with an edge, and --compat leaves out others" : "");
+    }
+    *ret_table = table;
+    table = NULL;
+    return 0;
 }
 
 int tk_fidelity_open_both(const struct tk_fidelity_call *call, struct tk_span_table *ret_tables[2],

@@ -63,6 +63,8 @@ static int input_open(struct input *input, const char *path, struct tk_err *err)
     *input = (struct input){path, open(path, O_RDONLY | O_CLOEXEC), 0, NULL};
     if (input->fd < 0 || fstat(input->fd, &status) < 0)
         return tk_fail_errno(err, "%s", path);
+    if (S_ISDIR(status.st_mode))
+        return tk_fail(err, -EISDIR, "%s: is a folder, expected a Parquet file", path);
     if (!S_ISREG(status.st_mode)) {
         return tk_fail(err, -EINVAL, "%s: no regular file (of a pipe the end cannot be read first)",
                        path);

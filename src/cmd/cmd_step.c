@@ -437,19 +437,29 @@ static int verb_import(struct call *call)
 
 /* Packer ----------------------------------------------------------------------------- */
 
+/* A log; without a path standard input. */
+static int open_log(const char *path, int *ret_fd, struct tk_err *err)
+{
+    struct stat status;
+    const char *name = path ? path : "stdin";
+    TK_CLEANUP(tk_fd_close)
+    int fd = path ? open(path, O_RDONLY | O_CLOEXEC)
+                  : fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    if (fd < 0 || fstat(fd, &status) < 0)
+        return tk_fail_errno(err, "%s", name);
+    if (S_ISDIR(status.st_mode))
+        return tk_fail(err, -EISDIR, "%s: is a folder, expected a log", name);
+    *ret_fd = tk_fd_take(&fd);
+    return 0;
+}
+
 static int verb_ingest(struct call *call)
 {
     struct tk_err err;
     TK_CLEANUP(tk_fd_close) int fd = -1;
-    if (tk_session_find(call->session, &err) < 0)
-        return warn(call, &err);
-    fd = call->argc > 0 ? open(call->argv[0], O_RDONLY | O_CLOEXEC)
-                        : fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-    if (fd < 0) {
-        (void)tk_fail_errno(&err, "%s", call->argc > 0 ? call->argv[0] : "stdin");
-        return warn(call, &err);
-    }
-    int rc = tk_packer_ingest(call->session, fd, &err);
+    int rc = tk_session_find(call->session, &err);
+    rc = rc < 0 ? rc : open_log(call->argc > 0 ? call->argv[0] : NULL, &fd, &err);
+    rc = rc < 0 ? rc : tk_packer_ingest(call->session, fd, &err);
     return rc < 0 ? warn(call, &err) : TK_EXIT_OK;
 }
 

@@ -285,9 +285,25 @@ static int find_target(const struct opts *opts, const char *folder, char target[
     return n < PATH_MAX ? 0 : tk_fail(err, -ENAMETOOLONG, "%s: too long", folder);
 }
 
-static int translate(struct translation *translation, struct tk_err *err)
+/* The files of the folder, or the file `name`, into a folder. */
+static int translate_into(struct translation *translation, const char *target, const char *name,
+                          struct tk_err *err)
 {
     TK_CLEANUP(tk_fd_close) int out_dirfd = -1;
+    const char *from = translation->opts->from_dir;
+    char output[NAME_MAX + 1];
+    int rc = tk_dir_make(AT_FDCWD, target, err);
+    rc = rc < 0 ? rc : tk_dir_open(AT_FDCWD, target, &out_dirfd, err);
+    if (rc < 0)
+        return rc;
+    if (!name)
+        return translate_folder(translation, from, out_dirfd, err);
+    name_output(translation, name, output);
+    return translate_file(translation, from, out_dirfd, output, err);
+}
+
+static int translate(struct translation *translation, struct tk_err *err)
+{
     const struct opts *opts = translation->opts;
     char target[PATH_MAX];
     char folder[PATH_MAX];
@@ -304,15 +320,13 @@ static int translate(struct translation *translation, struct tk_err *err)
         (void)snprintf(folder, sizeof(folder), "%.*s", parent, opts->from_dir);
     }
     int rc = find_target(opts, folder, target, err);
-    rc = rc < 0 ? rc : tk_dir_make(AT_FDCWD, target, err);
-    rc = rc < 0 ? rc : tk_dir_open(AT_FDCWD, target, &out_dirfd, err);
     if (rc < 0)
         return rc;
-    if (is_folder)
-        return translate_folder(translation, opts->from_dir, out_dirfd, err);
-    char output[NAME_MAX + 1];
-    name_output(translation, name, output);
-    return translate_file(translation, opts->from_dir, out_dirfd, output, err);
+    size_t missing = tk_dir_missing(target);
+    rc = translate_into(translation, target, is_folder ? NULL : name, err);
+    if (rc < 0)
+        tk_dir_unmake(target, missing);
+    return rc;
 }
 
 /* The command ---------------------------------------------------------------------------------- */

@@ -70,7 +70,8 @@ int tk_fidelity_sample(const struct tk_fidelity_call *call);
 int tk_fidelity_control(const struct tk_fidelity_call *call);
 int tk_fidelity_suite(const struct tk_fidelity_call *call);
 
-/* A set of traces that a user named, as a table; what was refused is told on stderr. */
+/* A set of traces that a user named, as a table; what was refused is told on stderr.
+ * Fails with -ENODATA when it holds no traces. */
 TK_MUST_USE int tk_fidelity_open(const struct tk_fidelity_call *call, const char *name,
                                  struct tk_span_table **ret_table, struct tk_err *err);
 

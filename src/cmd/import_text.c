@@ -314,7 +314,7 @@ static int open_text(int fd, uint64_t max_bytes, struct tk_import_text *ret_text
     if (fstat(fd, &status) < 0)
         return tk_fail_errno(err, "status");
     if (S_ISDIR(status.st_mode))
-        return tk_fail(err, -EISDIR, "is a folder");
+        return tk_fail(err, -EISDIR, "is a folder, expected a file");
     int rc = S_ISREG(status.st_mode) ? 0 : copy_pipe(fd, max_bytes, &copy, err);
     rc = rc < 0 ? rc : map_whole(copy >= 0 ? copy : fd, &text, err);
     inflate_fn inflate = rc == 0 ? find_inflate(text.text) : NULL;

@@ -24,6 +24,7 @@
 struct input {
     char *path;     /* owned */
     bool is_member; /* of a folder: left out when it is of no format */
+    bool is_last;   /* of its folder */
 };
 
 struct tk_span_inputs {
@@ -35,6 +36,7 @@ struct tk_span_inputs {
     void *state;
     struct tk_dedupe *dedupe; /* NULL = duplicates are kept */
     struct tk_span_tally tally;
+    size_t taken;      /* members of the folder at hand that are of a format */
     uint64_t left_out; /* files */
     char first_left_out[PATH_MAX];
 };
@@ -186,7 +188,7 @@ static int add_input(struct tk_span_inputs *inputs, const char *path, bool is_me
     if (!more)
         return tk_fail(err, -ENOMEM, "out of memory");
     inputs->items = more;
-    more[inputs->count] = (struct input){strdup(path), is_member};
+    more[inputs->count] = (struct input){strdup(path), is_member, false};
     if (!more[inputs->count].path)
         return tk_fail(err, -ENOMEM, "out of memory");
     inputs->count++;
@@ -230,6 +232,7 @@ static int add_members(struct tk_span_inputs *inputs, const char *folder, struct
     if (members == 0)
         return tk_fail(err, -ENOENT, "%s: is no run with spans, and holds no files", folder);
     qsort(inputs->items + before, members, sizeof(*inputs->items), by_path);
+    inputs->items[inputs->count - 1].is_last = true;
     return 0;
 }
 
@@ -316,8 +319,10 @@ static int open_input(struct tk_span_inputs *inputs, struct tk_err *err)
     const struct input *input = &inputs->items[inputs->at];
     const struct tk_span_input_kind *kind = find_kind(input->path);
     int rc = kind->open(inputs->options, input->path, &inputs->state, err);
-    if (rc == 0)
+    if (rc == 0) {
         inputs->kind = kind;
+        inputs->taken += input->is_member;
+    }
     if (rc != -EBADMSG || !input->is_member)
         return rc;
     if (inputs->left_out++ == 0)
@@ -334,6 +339,21 @@ static void end_input(struct tk_span_inputs *inputs)
                       inputs->items[inputs->at].path, bad);
     }
     close_input(inputs);
+}
+
+/* On to the next; a folder that ends here must have held a file of spans. */
+static int next_input(struct tk_span_inputs *inputs, struct tk_err *err)
+{
+    const struct input *input = &inputs->items[inputs->at++];
+    if (!input->is_last)
+        return 0;
+    bool is_empty = inputs->taken == 0;
+    inputs->taken = 0;
+    if (!is_empty)
+        return 0;
+    inputs->left_out = 0; /* the failure tells it */
+    return tk_fail(err, -ENOENT, "%.*s: holds no file of spans: %s is of no format that is known",
+                   (int)tk_str_find_last(tk_str_from(input->path), '/'), input->path, input->path);
 }
 
 /* One call of the one at hand: 1 at its end. */
@@ -363,7 +383,9 @@ static int read_spans(void *context, struct tk_span_batch *batch, struct tk_err 
             return rc;
         if (inputs->kind)
             end_input(inputs);
-        inputs->at++;
+        rc = next_input(inputs, err);
+        if (rc < 0)
+            return rc;
         if (batch->rows > 0)
             break;
     }
@@ -371,7 +393,11 @@ static int read_spans(void *context, struct tk_span_batch *batch, struct tk_err 
         return 0;
     tk_dedupe_free(inputs->dedupe); /* nothing comes again any more */
     inputs->dedupe = NULL;
-    return 1;
+    uint64_t refused = tk_span_tally_refused(&inputs->tally);
+    if (inputs->tally.spans > 0 || refused == 0)
+        return 1;
+    return tk_fail(err, -EBADMSG, "none of %llu span%s can be read", (unsigned long long)refused,
+                   refused == 1 ? "" : "s");
 }
 
 struct tk_span_source tk_span_inputs_source(struct tk_span_inputs *inputs)

@@ -54,7 +54,8 @@ void tk_span_inputs_free(struct tk_span_inputs *inputs);
 /* For TK_CLEANUP. */
 void tk_span_inputs_freep(struct tk_span_inputs **inputs);
 
-/* All their spans, once. The inputs must outlive it. */
+/* All their spans, once. The inputs must outlive it. Fails with -ENOENT at the end of a folder none
+ * of whose files is of spans, and with -EBADMSG at the end of all when every span was refused. */
 struct tk_span_source tk_span_inputs_source(struct tk_span_inputs *inputs);
 
 /* What became of the spans that were read by now. */

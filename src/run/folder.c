@@ -64,39 +64,16 @@ static bool sudo_caller(uid_t *ret_uid, gid_t *ret_gid)
     return true;
 }
 
-/* Length of the part of `path` up to and without the next slash after `from`. */
-static size_t next_part(const char *path, size_t from)
-{
-    while (path[from] == '/')
-        from++;
-    while (path[from] && path[from] != '/')
-        from++;
-    return from;
-}
-
-/* Length of the first part of `path` that does not exist; past its end when all do. */
-static size_t first_missing(const char *path)
-{
-    char part[PATH_MAX];
-    for (size_t n = next_part(path, 0);; n = next_part(path, n)) {
-        struct stat st;
-        if (!tk_str_to_cstr((tk_str){path, n}, part, sizeof(part)) || stat(part, &st) < 0)
-            return n;
-        if (!path[n])
-            return n + 1;
-    }
-}
-
 int tk_run_folder_make(const char *path, struct tk_err *err)
 {
-    size_t n = first_missing(path);
+    size_t n = tk_dir_missing(path);
     size_t end = strlen(path);
     int rc = tk_dir_make(AT_FDCWD, path, err);
     uid_t uid;
     gid_t gid;
     if (rc < 0 || !sudo_caller(&uid, &gid))
         return rc;
-    for (; n <= end; n = n < end ? next_part(path, n) : end + 1) {
+    for (; n <= end; n = n < end ? tk_path_next(path, n) : end + 1) {
         char part[PATH_MAX];
         if (tk_str_to_cstr((tk_str){path, n}, part, sizeof(part)) &&
             fchownat(AT_FDCWD, part, uid, gid, AT_SYMLINK_NOFOLLOW) < 0)

@@ -66,7 +66,7 @@ static bool is_empty(int dirfd)
 static int open_result(struct tk_merge *merge, struct tk_err *err)
 {
     const char *to = merge->options->to;
-    merge->made_folder = access(to, F_OK) < 0;
+    merge->missing = tk_dir_missing(to);
     int rc = tk_run_folder_make(to, err);
     if (rc == 0)
         rc = tk_dir_open(AT_FDCWD, to, &merge->out, err);
@@ -218,8 +218,8 @@ int tk_merge(const struct tk_merge_options *options, struct tk_merge_report *ret
         remove_scratch(&merge);
     if (rc < 0 && (merge.is_new || merge.began))
         remove_result(&merge);
-    if (rc < 0 && merge.made_folder)
-        (void)rmdir(options->to);
+    if (rc < 0 && merge.missing > 0)
+        tk_dir_unmake(options->to, merge.missing);
     release(&merge);
     return rc;
 }

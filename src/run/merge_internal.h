@@ -49,11 +49,11 @@ struct tk_merge_input {
 struct tk_merge {
     const struct tk_merge_options *options;
     struct tk_merge_report *report;
-    int out;          /* the result */
-    bool made_folder; /* by us */
-    bool is_new;      /* it was empty before */
-    bool is_ours;     /* empty, or the result of an earlier merge */
-    bool began;       /* what was in it is gone */
+    int out;        /* the result */
+    size_t missing; /* tk_dir_missing() of the result, before it was made; 0 = not yet */
+    bool is_new;    /* it was empty before */
+    bool is_ours;   /* empty, or the result of an earlier merge */
+    bool began;     /* what was in it is gone */
     struct tk_merge_input *inputs;
     size_t input_count;
     size_t found;                   /* runs in the folders, those that were given twice included */

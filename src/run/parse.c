@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run/parse.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -46,15 +45,9 @@ static int open_below(const struct tk_parse *parse, const char *name, int *ret_f
     return tk_dir_open(AT_FDCWD, path, ret_fd, err);
 }
 
-static int is_visible(const struct dirent *entry)
-{
-    return entry->d_name[0] != '.';
-}
-
-/* A folder with files, none of which is of a run: we would only litter it. */
+/* A folder with nothing of a run: we would only litter it. */
 static bool is_foreign(const struct tk_parse *parse)
 {
-    struct dirent **entries;
     if (faccessat(parse->in, "procmon.err", F_OK, 0) == 0)
         return false; /* a collector that got no further */
     for (size_t i = 0; i < TK_TABLE_COUNT; i++) {
@@ -64,12 +57,7 @@ static bool is_foreign(const struct tk_parse *parse)
     }
     if (faccessat(parse->in, TK_RECORDING_FILE, F_OK, 0) == 0)
         return false;
-    int count = scandirat(parse->in, ".", &entries, is_visible, NULL);
-    for (int i = 0; i < count; i++)
-        free(entries[i]);
-    if (count >= 0)
-        free(entries);
-    return count > 0 && !tk_import_has_run(parse->folder);
+    return !tk_import_has_run(parse->folder);
 }
 
 /* A part in the place of the whole would be taken for it. */
@@ -88,7 +76,9 @@ static int open_folders(struct tk_parse *parse, struct tk_err *err)
 {
     int rc = tk_dir_open(AT_FDCWD, parse->folder, &parse->in, err);
     if (rc == 0 && is_foreign(parse)) {
-        return tk_fail(err, -ENOENT, "%s: no run: neither run.json, node_meta.json nor a table",
+        return tk_fail(err, -ENOENT,
+                       "%s: nothing to parse: expected node_meta.json or a table of a run, such as "
+                       "proc_metrics.jsonl",
                        parse->folder);
     }
     if (rc == 0 && parse->options->output)

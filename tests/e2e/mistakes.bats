@@ -107,8 +107,75 @@ nothing_is_new() {
     says 1 "plain: no task.parquet" "$TK" compare --measured traces --simulated plain
     says 1 "plain: holds files, but is no run" "$TK" adapt nginx --run plain log
     says 1 "plain: is a folder, expected a log" "$TK" adapt nginx plain
-    says 1 "plain: no regular file" "$TK" parquet head plain
+    says 1 "plain: is a folder, expected a Parquet file" "$TK" parquet head plain
     nothing_is_new
+}
+
+@test "an empty folder holds nothing that a command could work on" {
+    local text=": is no run with spans, and holds no files" format verb
+    mkdir none
+    find . | sort >../before
+    says 1 "none: nothing to parse: expected node_meta.json or a table of a run" "$TK" parse none
+    says 1 "none: nothing to parse" "$TK" parse none -o out
+    says 1 "none: is no run and holds none" "$TK" merge none
+    says 1 "none: is no run and holds none" "$TK" merge none -o new/out
+    says 1 "none: is no old run and holds none" "$TK" import none -o out
+    says 1 "none: no run: neither run.json" "$TK" show none
+    says 1 "none has no spans" "$TK" spans none
+    says 1 "none has no spans" "$TK" trace latest none
+    says 1 "none has no spans" "$TK" join none
+    says 1 "none: holds no table of a run" "$TK" verify cctf none
+    says 1 "none: no task.parquet" "$TK" compare -m none -s none
+    says 1 "none: no run folder here" "$TK" calibrate -m none -s none -o out
+    for format in perfetto jaeger zipkin gent; do
+        says 1 "none: holds no spans" "$TK" export $format none -o out
+    done
+    for format in otlp csv parquet; do
+        says 1 "none: no table of a run" "$TK" export $format none -o out
+    done
+    says 1 "none: holds no files" "$TK" translate --from-dir none --to-dir new/out
+    says 1 "none$text" "$TK" compress none -o out
+    says 1 "none$text" "$TK" model train --traces-dir none -o out
+    says 1 "none$text" "$TK" fidelity none none
+    says 1 "none$text" "$TK" fidelity suite --data none -o out
+    says 1 "none$text" "$TK" lab merge none none --exp 0.5 -o out
+    says 1 "none has no spans" "$TK" replay none --to http://127.0.0.1:9
+    for verb in "expand -o out" "truncate -q 5% -o out" "tkz info" "tkz verify" "model info"; do
+        # shellcheck disable=SC2086
+        says 1 "none: is a folder, expected a file" "$TK" $verb none
+    done
+    nothing_is_new
+}
+
+@test "a folder without a file of spans is no set of traces" {
+    local text="plain: holds no file of spans: plain/letter.txt is of no format that is known"
+    says 1 "$text" "$TK" compress plain -o out
+    says 1 "$text" "$TK" compress plain -o -
+    says 1 "$text" "$TK" model train --traces-dir plain -o out
+    says 1 "$text" "$TK" fidelity plain plain
+    says 1 "$text" "$TK" fidelity suite --data plain -o out
+    says 1 "$text" "$TK" lab merge plain plain --exp 0.5 -o out
+    says 1 "plain/letter.txt: is of no format of spans" "$TK" translate --from-dir plain --to-dir new/out
+    nothing_is_new
+    # Beside a folder that holds some, too.
+    mkdir traces.d
+    printf 'trace_id,span_id,name,service,start,duration\n01,02,get,web,1758000000000000,9\n' >traces.d/s.csv
+    run -0 "$TK" compress traces.d -o s.tkz
+    says 1 "$text" "$TK" compress traces.d plain -o out
+    says 1 "$text" "$TK" compress plain traces.d -o out
+}
+
+@test "a set of which no span can be read, or without any, is not judged" {
+    printf 'trace_id,span_id,name,service,start,duration\n01,02,get,web,1758000000000000,9\n' >s.csv
+    echo '{"resourceSpans":[]}' >no.json
+    says 1 "no.json: holds no traces" "$TK" fidelity s.csv no.json
+    says 1 "no.json: holds no traces" "$TK" fidelity no.json s.csv
+    says 1 "s.csv: holds no traces with an edge" "$TK" fidelity s.csv s.csv --compat
+    sed 's/"span_id":"s"/"span_id":null/' run/events.ffmpeg.jsonl >s.jsonl
+    run -1 --separate-stderr "$TK" compress s.jsonl -o s.tkz
+    [[ $stderr == *"s.jsonl: line 1: a span without an id"* ]]
+    [[ $stderr == *"none of 1 span can be read" ]]
+    [ ! -e s.tkz ]
 }
 
 @test "a file in the place of the output folder stays as it is" {

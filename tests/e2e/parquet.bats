@@ -98,7 +98,7 @@ optional group struct
     run -1 "$TK" parquet schema missing
     [ "$output" = "tracekit parquet: missing: No such file or directory" ]
     run -1 "$TK" parquet schema .
-    [ "$output" = "tracekit parquet: .: no regular file (of a pipe the end cannot be read first)" ]
+    [ "$output" = "tracekit parquet: .: is a folder, expected a Parquet file" ]
 }
 
 @test "usage errors say what is expected" {

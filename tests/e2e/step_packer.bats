@@ -101,6 +101,8 @@ END
     { head -c 300000 /dev/urandom; printf '\n==> : \n==> x\n##tk1 {\nBuild \x27\n'; } >log
     "$TK" step ingest <log | cmp log
     "$TK" step ingest log | cmp log
+    run -0 "$TK" step ingest .
+    [ "$output" = "tracekit step: .: is a folder, expected a log" ]
 }
 
 @test "packer-clean leaves nothing behind, and touches nothing but a machine of Packer's" {

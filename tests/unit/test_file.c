@@ -166,6 +166,35 @@ static void folders_are_made_with_their_parents(void **state)
     assert_int_equal(tk_dir_open(fixture->dirfd, "file", &none, &err), -ENOTDIR);
 }
 
+static void folders_that_were_made_are_taken_back_as_far_as_they_are_empty(void **state)
+{
+    const struct fixture *fixture = *state;
+    struct tk_err err;
+    char path[PATH_MAX + 16];
+    char below[PATH_MAX + 16];
+    struct stat status;
+    (void)snprintf(path, sizeof(path), "%s/old", fixture->path);
+    (void)snprintf(below, sizeof(below), "%s/old/new//inner/", fixture->path);
+    assert_int_equal(tk_dir_make(AT_FDCWD, path, &err), 0);
+    size_t end = strlen(path);
+    assert_int_equal(tk_dir_missing(path), end + 1);
+    assert_int_equal(tk_dir_missing(below), end + strlen("/new"));
+
+    size_t missing = tk_dir_missing(below);
+    assert_int_equal(tk_dir_make(AT_FDCWD, below, &err), 0);
+    tk_dir_unmake(below, missing);
+    assert_int_equal(fstatat(fixture->dirfd, "old/new", &status, 0), -1);
+    assert_int_equal(fstatat(fixture->dirfd, "old", &status, 0), 0);
+
+    assert_int_equal(tk_dir_make(AT_FDCWD, below, &err), 0);
+    folder_put(fixture->path, "old/new/file", "");
+    tk_dir_unmake(below, missing);
+    assert_int_equal(fstatat(fixture->dirfd, "old/new/inner", &status, 0), -1);
+    assert_int_equal(fstatat(fixture->dirfd, "old/new/file", &status, 0), 0);
+    tk_dir_unmake(path, tk_dir_missing(path));
+    assert_int_equal(fstatat(fixture->dirfd, "old", &status, 0), 0);
+}
+
 static void closing_keeps_errno_and_forgets_the_descriptor(void **state)
 {
     (void)state;
@@ -197,6 +226,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_failed_write_leaves_nothing_behind, set_up, tear_down),
         cmocka_unit_test(a_full_disk_is_reported),
         cmocka_unit_test_setup_teardown(folders_are_made_with_their_parents, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            folders_that_were_made_are_taken_back_as_far_as_they_are_empty, set_up, tear_down),
         cmocka_unit_test(closing_keeps_errno_and_forgets_the_descriptor),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -150,7 +150,7 @@ static void host_and_link_rows_come_from_raw_logs(void **state)
     assert_golden("rawlogs");
 }
 
-static void an_empty_folder_gives_empty_tables(void **state)
+static void a_collector_that_got_nowhere_gives_empty_tables(void **state)
 {
     (void)state;
     assert_golden("empty");
@@ -343,6 +343,17 @@ static bool has_in_work(const char *name)
     return stat(path, &st) == 0;
 }
 
+static void an_empty_folder_is_left_alone(void **state)
+{
+    (void)state;
+    struct tk_parse_options options = {.folder = work};
+    struct tk_parse_result result;
+    struct tk_err err;
+    assert_int_equal(tk_parse(&options, &result, &err), -ENOENT);
+    assert_non_null(strstr(err.msg, ": nothing to parse: "));
+    assert_false(has_in_work("cctf"));
+}
+
 static void a_folder_of_something_else_is_left_alone(void **state)
 {
     (void)state;
@@ -351,7 +362,8 @@ static void a_folder_of_something_else_is_left_alone(void **state)
     struct tk_parse_result result;
     struct tk_err err;
     assert_int_equal(tk_parse(&options, &result, &err), -ENOENT);
-    assert_non_null(strstr(err.msg, ": no run: neither run.json, node_meta.json nor a table"));
+    assert_non_null(
+        strstr(err.msg, ": nothing to parse: expected node_meta.json or a table of a run"));
     assert_false(has_in_work("cctf"));
     folder_put(work, "proc_exit.jsonl", "");
     assert_int_equal(tk_parse(&options, &result, &err), 0);
@@ -367,7 +379,7 @@ int main(void)
         in_work(a_folder_of_generation_1_is_standardised),
         in_work(a_folder_of_generation_2_is_taken_from_where_its_tables_lie),
         in_work(host_and_link_rows_come_from_raw_logs),
-        in_work(an_empty_folder_gives_empty_tables),
+        in_work(a_collector_that_got_nowhere_gives_empty_tables),
         in_work(cpu_time_is_the_difference_of_ticks),
         in_work(milliseconds_telescope_to_the_floor_of_the_total),
         in_work(samples_at_one_time_make_no_row),
@@ -380,6 +392,7 @@ int main(void)
         in_work(rows_of_generation_2_are_differences_already),
         in_work(a_second_parse_writes_the_same_bytes),
         in_work(a_missing_folder_is_told),
+        in_work(an_empty_folder_is_left_alone),
         in_work(a_folder_of_something_else_is_left_alone),
     };
     tk_buf_init(&said, 1 << 20);
