@@ -87,11 +87,11 @@ TK_MUST_USE int tk_objects_read(int dirfd, const char *name, const struct tk_sch
 /* Appends rows to the table files of a folder: encodes into a buffer per table and writes with
  * O_APPEND, one write of whole lines. Files are 0644 subject to umask; when root writes into a
  * folder of another user, they get the owner of the folder. Writers of several processes may append
- * to one file: each holds a shared flock(2) on it. */
+ * to one file: each holds an exclusive flock(2) on it while it writes. */
 struct tk_run_writer;
 
-/* Opens the folder; files are made with their first row. A torn last line that an earlier writer
- * left is cut off and counted, unless another writer has the file open: it may be writing it. */
+/* Opens the folder; files are made with their first row. A torn last line that a writer left which
+ * was killed is cut off and counted, by the next write of any other. */
 TK_MUST_USE int tk_run_writer_new(const char *folder, struct tk_run_writer **ret_writer,
                                   struct tk_err *err);
 

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Table files as they grow. Each holds whole lines at any time that matters: a write that ends in
- * the middle of a line is cut back at once, and if even that fails, before the next write. */
+ * the middle of a line is cut back at once, and if even that fails, before the next write.
+ *
+ * Several processes may write to one file. Who writes or mends holds an exclusive lock on it
+ * meanwhile: so the last line that a writer finds is whole, or torn for good, and what it cuts off
+ * is its own. Where a file system has no locks, each takes itself for the only one. */
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +29,8 @@ struct table_file {
     int fd;                  /* -1 before the first row */
     struct tk_buf lines;     /* waiting, whole lines */
     int64_t rows;            /* in `lines` */
-    off_t keep;              /* the file is to be cut back to this size first; -1 = it is whole */
+    off_t end;               /* of the whole lines after our last write; -1 = not known */
+    off_t torn_end;          /* then it had a part of a line, up to here; `end` = it had none */
 };
 
 struct tk_run_writer {
@@ -60,7 +65,7 @@ int tk_run_writer_new_on(const char *folder, const struct tk_run_disk *disk,
     writer->disk = *disk;
     for (size_t i = 0; i < TK_TABLE_COUNT; i++) {
         writer->files[i].fd = -1;
-        writer->files[i].keep = -1;
+        writer->files[i].end = writer->files[i].torn_end = -1;
         tk_buf_init(&writer->files[i].lines, BUFFER_MAX);
     }
     int rc = tk_dir_open(AT_FDCWD, folder, &writer->dirfd, err);
@@ -148,21 +153,6 @@ static bool is_whole_value(tk_str text)
     return tk_json_skip(&json, NULL, &ignored) == 0 && tk_json_expect_end(&json, &ignored) == 0;
 }
 
-/* Writers of one file hold a shared lock on it while they have it open, for what looks like a torn
- * line may be one that another of them is about to finish: the file's size grows page by page.
- * Returns whether this is the only one, which then holds the lock alone. Where a file system has no
- * locks, each takes itself for the only one. */
-static bool lock_alone(int fd)
-{
-    int rc;
-    if (flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
-        return true;
-    do {
-        rc = flock(fd, LOCK_SH); /* waits for one that mends */
-    } while (rc < 0 && errno == EINTR);
-    return false;
-}
-
 /* A last line without its end: if it is whole (written by hand) end it, else cut it off. */
 static int mend_tail(struct tk_run_writer *writer, int fd, off_t size)
 {
@@ -187,19 +177,41 @@ static int open_file(struct tk_run_writer *writer, enum tk_table table, struct t
     TK_CLEANUP(tk_fd_close)
     int fd =
         openat(writer->dirfd, name, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-    bool alone = fd >= 0 && lock_alone(fd);
     if (fd < 0 || fstat(fd, &st) < 0)
         return tk_fail_errno(err, "%s/%s", writer->folder, name);
-    int rc = alone && st.st_size > 0 ? mend_tail(writer, fd, st.st_size) : 0;
-    if (rc < 0)
-        return tk_fail_code(err, rc, "%s/%s", writer->folder, name);
-    if (alone)
-        (void)flock(fd, LOCK_SH);
     if (st.st_size == 0)
         tk_run_adopt(writer->dirfd, fd);
     file->fd = tk_fd_take(&fd);
-    file->keep = -1;
+    file->end = file->torn_end = -1;
     return 0;
+}
+
+/* Writes to a file that was removed would succeed and be lost. */
+static bool is_removed(int fd)
+{
+    struct stat st;
+    return fstat(fd, &st) == 0 && st.st_nlink == 0;
+}
+
+static void lock(int fd)
+{
+    while (flock(fd, LOCK_EX) < 0 && errno == EINTR)
+        continue;
+}
+
+/* Open the file, unless it is, and lock it; one that was removed is made again. */
+static int take_file(struct tk_run_writer *writer, enum tk_table table, struct tk_err *err)
+{
+    struct table_file *file = &writer->files[table];
+    for (;;) {
+        int rc = file->fd >= 0 ? 0 : open_file(writer, table, err);
+        if (rc < 0)
+            return rc;
+        lock(file->fd);
+        if (!is_removed(file->fd))
+            return 0;
+        tk_fd_close(&file->fd);
+    }
 }
 
 /* Writing ----------------------------------------------------------------------- */
@@ -220,28 +232,50 @@ static void drop_waiting(struct tk_run_writer *writer, struct table_file *file)
     tk_buf_reset(&file->lines);
 }
 
-/* Cut the file back to where its last write should have ended. */
+/* Cut the file back to where our last write should have ended. */
 static int cut_back(struct tk_run_writer *writer, struct table_file *file)
 {
-    if (file->keep < 0)
-        return 0;
-    int rc = writer->disk.truncate(writer->disk.context, file->fd, file->keep);
+    int rc = writer->disk.truncate(writer->disk.context, file->fd, file->end);
     if (rc == 0)
-        file->keep = -1;
+        file->torn_end = file->end;
     return rc;
 }
 
-/* The disk took `put` bytes and no more: keep the whole lines among them, drop the rest. */
-static void keep_whole_lines(struct tk_run_writer *writer, struct table_file *file, size_t put)
+static bool ends_a_line(int fd, off_t size)
+{
+    char last;
+    return size == 0 || (pread(fd, &last, 1, size - 1) == 1 && last == '\n');
+}
+
+/* Before a write: the file has whole lines, whatever we or another writer left there. */
+static int make_whole(struct tk_run_writer *writer, struct table_file *file, off_t *ret_size)
+{
+    struct stat st;
+    int rc = 0;
+    if (fstat(file->fd, &st) < 0)
+        return -errno;
+    if (st.st_size != file->end && !ends_a_line(file->fd, st.st_size)) {
+        bool is_ours = file->end >= 0 && st.st_size == file->torn_end;
+        rc = is_ours ? cut_back(writer, file) : mend_tail(writer, file->fd, st.st_size);
+    }
+    if (rc < 0 || fstat(file->fd, &st) < 0)
+        return rc < 0 ? rc : -errno;
+    *ret_size = st.st_size;
+    return 0;
+}
+
+/* The disk took `put` bytes from `begin` on and no more: keep the whole lines among them, drop the
+ * rest. */
+static void keep_whole_lines(struct tk_run_writer *writer, struct table_file *file, off_t begin,
+                             size_t put)
 {
     tk_str taken = {file->lines.p, put};
     size_t last = tk_str_find_last(taken, '\n');
     size_t whole = last < put ? last + 1 : 0;
-    struct stat st;
-    if (whole < put && fstat(file->fd, &st) == 0) {
-        file->keep = st.st_size - (off_t)(put - whole);
+    file->end = begin + (off_t)whole;
+    file->torn_end = begin + (off_t)put;
+    if (whole < put)
         (void)cut_back(writer, file); /* else before the next write */
-    }
     int64_t rows = count_lines((tk_str){file->lines.p, whole});
     writer->stats.rows[file - writer->files] += rows;
     writer->stats.bytes += (int64_t)whole;
@@ -251,8 +285,13 @@ static void keep_whole_lines(struct tk_run_writer *writer, struct table_file *fi
 
 static int write_lines(struct tk_run_writer *writer, struct table_file *file)
 {
-    int rc = cut_back(writer, file);
+    off_t begin = 0;
     size_t done = 0;
+    int rc = make_whole(writer, file, &begin);
+    if (rc < 0) {
+        drop_waiting(writer, file);
+        return rc;
+    }
     while (rc == 0 && done < file->lines.n) {
         ssize_t put = writer->disk.write(writer->disk.context, file->fd, file->lines.p + done,
                                          file->lines.n - done);
@@ -262,15 +301,8 @@ static int write_lines(struct tk_run_writer *writer, struct table_file *file)
             rc = (int)put;
         }
     }
-    keep_whole_lines(writer, file, done);
+    keep_whole_lines(writer, file, begin, done);
     return rc;
-}
-
-/* Writes to a file that was removed would succeed and be lost. */
-static bool is_removed(int fd)
-{
-    struct stat st;
-    return fstat(fd, &st) == 0 && st.st_nlink == 0;
 }
 
 static int write_table(struct tk_run_writer *writer, enum tk_table table, struct tk_err *err)
@@ -278,14 +310,13 @@ static int write_table(struct tk_run_writer *writer, enum tk_table table, struct
     struct table_file *file = &writer->files[table];
     if (file->lines.n == 0)
         return 0;
-    if (file->fd >= 0 && is_removed(file->fd))
-        tk_fd_close(&file->fd);
-    int rc = file->fd >= 0 ? 0 : open_file(writer, table, err);
+    int rc = take_file(writer, table, err);
     if (rc < 0) {
         drop_waiting(writer, file);
         return rc;
     }
     rc = write_lines(writer, file);
+    (void)flock(file->fd, LOCK_UN);
     if (rc < 0)
         return tk_fail_code(err, rc, "%s/%s", writer->folder, file_name(writer, table));
     return 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "run/run.h"
@@ -147,29 +148,74 @@ static void append(const char *text)
     close(fd);
 }
 
-/* The size of a file grows page by page while a line is appended. */
-static void a_line_that_another_writer_is_about_to_finish_is_not_cut_off(void **state)
+/* The size of a file grows page by page while a line is appended: nobody may look then. */
+static ssize_t watched_write(void *context, int fd, const void *from, size_t n)
+{
+    char path[PATH_MAX + NAME_MAX];
+    int *writes = context;
+    (void)snprintf(path, sizeof(path), "%s/proc_exit.jsonl", folder);
+    int other = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    assert_int_equal(flock(other, LOCK_EX | LOCK_NB), -1);
+    assert_int_equal(errno, EWOULDBLOCK);
+    close(other);
+    ++*writes;
+    return write(fd, from, n);
+}
+
+static void a_line_is_written_while_no_other_writer_looks_at_the_file(void **state)
 {
     (void)state;
+    int writes = 0;
+    struct tk_run_disk disk = {watched_write, small_truncate, &writes};
     struct tk_run_writer *first;
     struct tk_run_writer *second;
     struct tk_err err;
-    assert_int_equal(tk_run_writer_new(folder, &first, &err), 0);
+    assert_int_equal(tk_run_writer_new_on(folder, &disk, &first, &err), 0);
+    assert_int_equal(tk_run_writer_new_on(folder, &disk, &second, &err), 0);
     assert_int_equal(write_rows(first, 1, 1, &err), 0);
-    append("{\"begun\":");
-    assert_int_equal(tk_run_writer_new(folder, &second, &err), 0);
     assert_int_equal(write_rows(second, 2, 1, &err), 0);
-    assert_int_equal(stats_of(second).torn_lines, 0);
-    tk_run_writer_free(second);
-    assert_file(folder, "proc_exit.jsonl", ROW1 "{\"begun\":" ROW2);
-
-    append("{\"torn\":");
+    assert_int_equal(write_rows(first, 3, 1, &err), 0);
+    assert_int_equal(writes, 3);
+    assert_file(folder, "proc_exit.jsonl", ROW1 ROW2 ROW3);
     tk_run_writer_free(first);
-    assert_int_equal(tk_run_writer_new(folder, &second, &err), 0);
-    assert_int_equal(write_rows(second, 3, 1, &err), 0);
-    assert_int_equal(stats_of(second).torn_lines, 1);
     tk_run_writer_free(second);
-    assert_file(folder, "proc_exit.jsonl", ROW1 "{\"begun\":" ROW2 ROW3);
+}
+
+static void a_line_that_a_killed_writer_began_is_cut_off_by_one_that_goes_on(void **state)
+{
+    (void)state;
+    struct tk_run_writer *writer;
+    struct tk_err err;
+    assert_int_equal(tk_run_writer_new(folder, &writer, &err), 0);
+    assert_int_equal(write_rows(writer, 1, 1, &err), 0);
+    append("{\"begun\":");
+    assert_int_equal(write_rows(writer, 2, 1, &err), 0);
+    assert_int_equal(stats_of(writer).torn_lines, 1);
+    append(ROW3);
+    assert_int_equal(write_rows(writer, 1, 1, &err), 0);
+    assert_int_equal(stats_of(writer).torn_lines, 1);
+    assert_file(folder, "proc_exit.jsonl", ROW1 ROW2 ROW3 ROW1);
+    tk_run_writer_free(writer);
+}
+
+static void a_cut_that_failed_spares_what_another_writer_appended(void **state)
+{
+    (void)state;
+    struct small_disk disk = {.room = 30, .failing_truncates = 1};
+    struct tk_run_writer *full = open_writer(&disk);
+    struct tk_run_writer *other;
+    struct tk_err err;
+    assert_int_equal(tk_run_writer_new(folder, &other, &err), 0);
+    assert_int_equal(write_rows(full, 1, 2, &err), -ENOSPC);
+    assert_int_equal(disk.truncates, 1);
+    assert_int_equal(write_rows(other, 2, 1, &err), 0);
+    assert_file(folder, "proc_exit.jsonl", ROW1 ROW2);
+    disk.room = 1000;
+    assert_int_equal(write_rows(full, 3, 1, &err), 0);
+    assert_file(folder, "proc_exit.jsonl", ROW1 ROW2 ROW3);
+    assert_int_equal(stats_of(full).dropped_rows, 1);
+    tk_run_writer_free(full);
+    tk_run_writer_free(other);
 }
 
 static void a_full_disk_keeps_whole_lines_at_every_possible_byte(void **state)
@@ -310,7 +356,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         in_folder(rows_are_appended_and_counted),
         in_folder(a_torn_last_line_is_cut_off_but_a_whole_one_is_kept),
-        in_folder(a_line_that_another_writer_is_about_to_finish_is_not_cut_off),
+        in_folder(a_line_is_written_while_no_other_writer_looks_at_the_file),
+        in_folder(a_line_that_a_killed_writer_began_is_cut_off_by_one_that_goes_on),
+        in_folder(a_cut_that_failed_spares_what_another_writer_appended),
         in_folder(a_full_disk_keeps_whole_lines_at_every_possible_byte),
         in_folder(a_cut_that_failed_is_done_before_the_next_write),
         in_folder(a_failing_table_spares_the_others),
