@@ -88,7 +88,7 @@ static int stop_owner(int dirfd, const char *folder, struct tk_err *err)
     struct tk_run_owner owner;
     int rc = tk_run_owner_read(dirfd, &owner, err);
     if (rc == -ESRCH)
-        (void)unlinkat(dirfd, PID_FILE, 0);
+        tk_run_owner_clear(dirfd);
     if (rc == -ENOENT || rc == -ESRCH)
         return 0;
     if (rc < 0)
@@ -106,7 +106,7 @@ static int stop_owner(int dirfd, const char *folder, struct tk_err *err)
     }
     rc = terminate(pidfd, owner.pid, err);
     if (rc > 0)
-        (void)unlinkat(dirfd, PID_FILE, 0); /* left behind only when it was killed */
+        tk_run_owner_clear(dirfd); /* left behind only when it was killed */
     return rc;
 }
 

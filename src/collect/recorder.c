@@ -564,10 +564,8 @@ static void note_trouble(struct tk_recorder *recorder)
 
 static void release_lock(struct tk_recorder *recorder)
 {
-    if (recorder->lock_fd < 0)
-        return;
-    (void)unlinkat(tk_run_writer_dirfd(recorder->writer), "collector.pid", 0);
-    tk_fd_close(&recorder->lock_fd);
+    if (recorder->lock_fd >= 0)
+        tk_run_unlock(tk_run_writer_dirfd(recorder->writer), &recorder->lock_fd);
 }
 
 static int write_last_rows(struct tk_recorder *recorder, struct tk_err *err)

@@ -161,6 +161,24 @@ static bool is_current(int dirfd, int fd)
            ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
 }
 
+void tk_run_unlock(int dirfd, int *fd)
+{
+    if (*fd >= 0 && is_current(dirfd, *fd))
+        (void)unlinkat(dirfd, PID_FILE, 0);
+    tk_fd_close(fd);
+}
+
+void tk_run_owner_clear(int dirfd)
+{
+    struct tk_run_owner owner;
+    struct tk_err ignored;
+    TK_CLEANUP(tk_fd_close) int fd = openat(dirfd, PID_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0 || (flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK))
+        return;
+    if (load_owner(dirfd, &owner, &ignored) < 0 || !is_alive(&owner))
+        tk_run_unlock(dirfd, &fd);
+}
+
 static int open_locked(int dirfd, int *ret_fd, struct tk_err *err)
 {
     for (;;) {

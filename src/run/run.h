@@ -197,6 +197,13 @@ TK_MUST_USE int tk_run_owner_self(struct tk_run_owner *ret_owner, struct tk_err 
 TK_MUST_USE int tk_run_lock(int dirfd, const struct tk_run_owner *owner, int *ret_fd,
                             struct tk_err *err);
 
+/* Remove the file of the lock that *fd has, unless it is another recorder's by now, and give the
+ * lock back; *fd is -1 then. Accepts -1. */
+void tk_run_unlock(int dirfd, int *fd);
+
+/* Remove the file of a recorder that is gone; one that somebody has locked stays. */
+void tk_run_owner_clear(int dirfd);
+
 /* Who records into the folder now: 0; -ENOENT when nobody; -ESRCH when the file is stale (its
  * process is gone or another one). */
 TK_MUST_USE int tk_run_owner_read(int dirfd, struct tk_run_owner *ret_owner, struct tk_err *err);

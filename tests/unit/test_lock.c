@@ -121,6 +121,52 @@ static void a_lock_held_in_another_pid_namespace_counts(void **state)
     assert_int_equal(owner.pid, elsewhere.pid);
 }
 
+static void assert_file_is_there(bool is_there)
+{
+    assert_int_equal(faccessat(dirfd_of_folder, "collector.pid", F_OK, 0), is_there ? 0 : -1);
+}
+
+static void the_file_goes_with_the_lock_unless_it_is_another_recorder_s(void **state)
+{
+    (void)state;
+    struct tk_run_owner mine = own_identity();
+    struct tk_err err;
+    int first = -1;
+    int second = -1;
+    assert_int_equal(tk_run_lock(dirfd_of_folder, &mine, &first, &err), 0);
+    assert_int_equal(unlinkat(dirfd_of_folder, "collector.pid", 0), 0);
+    assert_int_equal(tk_run_lock(dirfd_of_folder, &mine, &second, &err), 0);
+    tk_run_unlock(dirfd_of_folder, &first);
+    assert_int_equal(first, -1);
+    assert_file_is_there(true);
+    tk_run_unlock(dirfd_of_folder, &second);
+    assert_file_is_there(false);
+    tk_run_unlock(dirfd_of_folder, &second);
+}
+
+static void only_the_file_of_a_recorder_that_is_gone_is_cleared(void **state)
+{
+    (void)state;
+    struct tk_run_owner mine = own_identity();
+    struct tk_run_owner gone = mine;
+    struct tk_err err;
+    int fd = -1;
+    gone.start_ticks++;
+    tk_run_owner_clear(dirfd_of_folder); /* there is none */
+    assert_int_equal(tk_run_lock(dirfd_of_folder, &gone, &fd, &err), 0);
+    tk_run_owner_clear(dirfd_of_folder);
+    assert_file_is_there(true);
+    tk_fd_close(&fd);
+    tk_run_owner_clear(dirfd_of_folder);
+    assert_file_is_there(false);
+
+    /* Where a file system has no locks, its owner must be gone. */
+    assert_int_equal(tk_run_lock(dirfd_of_folder, &mine, &fd, &err), 0);
+    tk_fd_close(&fd);
+    tk_run_owner_clear(dirfd_of_folder);
+    assert_file_is_there(true);
+}
+
 #define in_folder(test) cmocka_unit_test_setup_teardown(test, open_folder, remove_folder)
 
 int main(void)
@@ -132,6 +178,8 @@ int main(void)
         in_folder(an_owner_that_is_another_process_now_is_stale),
         in_folder(a_damaged_file_is_stale),
         in_folder(a_lock_held_in_another_pid_namespace_counts),
+        in_folder(the_file_goes_with_the_lock_unless_it_is_another_recorder_s),
+        in_folder(only_the_file_of_a_recorder_that_is_gone_is_cleared),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
