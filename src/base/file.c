@@ -6,10 +6,12 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/device.h"
 
 #define LOAD_STEP 65536
@@ -123,15 +125,25 @@ static int sync_fd(int fd, const char *path, struct tk_err *err)
     return fsync(fd) < 0 ? tk_fail_errno(err, "%s", path) : 0;
 }
 
-/* A new file; one that a process with our pid left behind gives way. */
-static int create_anew(int parent, const char *name, mode_t mode)
+int tk_file_make_beside(int dirfd, const char *name, mode_t mode,
+                        char ret_temporary[TK_TEMPORARY_MAX], int *ret_fd, struct tk_err *err)
 {
-    int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-    int fd = openat(parent, name, flags, mode);
-    if (fd >= 0 || errno != EEXIST)
-        return fd;
-    (void)unlinkat(parent, name, 0);
-    return openat(parent, name, flags, mode);
+    for (;;) {
+        uint32_t random;
+        if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
+            random = (uint32_t)tk_clock_mono_ns();
+        int n = snprintf(ret_temporary, TK_TEMPORARY_MAX, ".%s.%06x", name, random >> 8);
+        if (n < 0 || n >= TK_TEMPORARY_MAX)
+            return tk_fail(err, -ENAMETOOLONG, "%s: name too long", name);
+        int fd = openat(dirfd, ret_temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                        mode);
+        if (fd >= 0) {
+            *ret_fd = fd;
+            return 0;
+        }
+        if (errno != EEXIST)
+            return tk_fail_errno(err, "%s", name);
+    }
 }
 
 static int replace(int dirfd, const char *path, tk_str text, mode_t mode, bool durable,
@@ -146,14 +158,11 @@ static int replace(int dirfd, const char *path, tk_str text, mode_t mode, bool d
         return rc;
     int parent = is_plain ? dirfd : opened;
 
-    char temporary[NAME_MAX + 1];
-    int n = snprintf(temporary, sizeof(temporary), ".%s.%ld", name, (long)getpid());
-    if (n < 0 || (size_t)n >= sizeof(temporary))
-        return tk_fail(err, -ENAMETOOLONG, "%s: name too long", path);
-
-    TK_CLEANUP(tk_fd_close) int fd = create_anew(parent, temporary, mode);
-    if (fd < 0)
-        return tk_fail_errno(err, "%s", path);
+    char temporary[TK_TEMPORARY_MAX];
+    TK_CLEANUP(tk_fd_close) int fd = -1;
+    rc = tk_file_make_beside(parent, name, mode, temporary, &fd, err);
+    if (rc < 0)
+        return rc;
     rc = tk_fd_write(fd, text, path, err);
     if (rc == 0 && durable)
         rc = sync_fd(fd, path, err);

@@ -49,6 +49,15 @@ TK_MUST_USE int tk_file_write(int dirfd, const char *path, tk_str text, mode_t m
 TK_MUST_USE int tk_file_refresh(int dirfd, const char *path, tk_str text, mode_t mode,
                                 struct tk_err *err);
 
+/* Room for the name of a temporary file. */
+#define TK_TEMPORARY_MAX 256
+
+/* Make a file to write, to be renamed to `name` once it is whole: hidden, beside it, under a name
+ * that nobody has, not a process of another container or machine either that shares the folder. */
+TK_MUST_USE int tk_file_make_beside(int dirfd, const char *name, mode_t mode,
+                                    char ret_temporary[TK_TEMPORARY_MAX], int *ret_fd,
+                                    struct tk_err *err);
+
 /* Write all bytes to a descriptor, through short writes and EINTR. `name` is for the message. */
 TK_MUST_USE int tk_fd_write(int fd, tk_str text, const char *name, struct tk_err *err);
 

@@ -27,7 +27,7 @@ struct output {
     const struct table_format *format;
     int dirfd; /* of export_run */
     char name[64];
-    char part[80];
+    char part[TK_TEMPORARY_MAX];
     int fd;
     bool is_open; /* the first row or file was there */
     uint64_t rows, bytes;
@@ -174,11 +174,9 @@ static int output_open(struct output *output, const struct tk_schema *schema, co
 {
     (void)snprintf(output->name, sizeof(output->name), "%s.%s", schema->name,
                    output->format->ending);
-    (void)snprintf(output->part, sizeof(output->part), ".%s.part", output->name);
-    output->fd =
-        openat(output->dirfd, output->part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (output->fd < 0)
-        return tk_fail_errno(err, "%s", output->part);
+    int rc = tk_file_make_beside(output->dirfd, output->name, 0666, output->part, &output->fd, err);
+    if (rc < 0)
+        return rc;
     output->is_open = true;
     return output->format->begin(output, schema, tk_str_from(run_id), opts, err);
 }

@@ -2,27 +2,17 @@
 #include "run/out.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/device.h"
-#include "base/file.h"
 #include "run/run_internal.h"
 
 #define WRITE_AT       ((size_t)256 << 10)
 #define BUFFER_MAX     ((size_t)64 << 20)
 #define ROWS_PER_BATCH 64
 #define TEXT_PER_BATCH ((size_t)256 << 10)
-
-/* Room for a name, "." before it and the process behind it. */
-#define TEMPORARY_MAX 300
-
-static void temporary_name(const struct tk_out *out, char buf[TEMPORARY_MAX])
-{
-    (void)snprintf(buf, TEMPORARY_MAX, ".%s.%ld", out->name, (long)getpid());
-}
 
 int tk_out_open(struct tk_out *out, int dirfd, const char *name, const struct tk_schema *schema,
                 struct tk_err *err)
@@ -40,14 +30,10 @@ int tk_out_open(struct tk_out *out, int dirfd, const char *name, const struct tk
     out->is_device = out->fd >= 0;
     if (rc < 0 || out->is_device)
         return rc;
-    char temporary[TEMPORARY_MAX];
-    temporary_name(out, temporary);
-    (void)unlinkat(dirfd, temporary, 0);
-    out->fd = openat(dirfd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-    if (out->fd < 0)
-        return tk_fail_errno(err, "%s", name);
-    tk_run_adopt(dirfd, out->fd);
-    return 0;
+    rc = tk_file_make_beside(dirfd, name, 0644, out->temporary, &out->fd, err);
+    if (rc == 0)
+        tk_run_adopt(dirfd, out->fd);
+    return rc;
 }
 
 static void write_text(struct tk_out *out, tk_str text)
@@ -112,9 +98,7 @@ struct tk_batch *tk_out_begin(struct tk_out *out)
 /* Make what was written durable, and put it in its place. */
 static void settle(struct tk_out *out)
 {
-    char temporary[TEMPORARY_MAX];
-    temporary_name(out, temporary);
-    if (fsync(out->fd) < 0 || renameat(out->dirfd, temporary, out->dirfd, out->name) < 0)
+    if (fsync(out->fd) < 0 || renameat(out->dirfd, out->temporary, out->dirfd, out->name) < 0)
         tk_fail_errno(&out->failure, "%s", out->name);
 }
 
@@ -135,11 +119,8 @@ int tk_out_close(struct tk_out *out, struct tk_err *err)
 
 void tk_out_release(struct tk_out *out)
 {
-    if (out->fd >= 0 && !out->is_device) {
-        char temporary[TEMPORARY_MAX];
-        temporary_name(out, temporary);
-        (void)unlinkat(out->dirfd, temporary, 0);
-    }
+    if (out->fd >= 0 && !out->is_device)
+        (void)unlinkat(out->dirfd, out->temporary, 0);
     tk_fd_close(&out->fd);
     tk_buf_release(&out->buf);
     tk_batch_free(out->rows);

@@ -6,12 +6,14 @@
 #define TK_RUN_OUT_H
 
 #include "base/buf.h"
+#include "base/file.h"
 #include "table/table.h"
 
 struct tk_out {
-    int dirfd;      /* borrowed */
-    char name[256]; /* below dirfd */
-    int fd;         /* of the file beside it, or of the device; -1 = not open */
+    int dirfd;                        /* borrowed */
+    char name[256];                   /* below dirfd */
+    char temporary[TK_TEMPORARY_MAX]; /* of the file beside it */
+    int fd;                           /* likewise, or of the device; -1 = not open */
     bool is_device;
     struct tk_buf buf;
     struct tk_batch *rows; /* rows on their way; NULL unless there is a schema */

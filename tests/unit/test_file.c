@@ -117,6 +117,29 @@ static void a_rewrite_never_touches_what_a_reader_has_open(void **state)
     }
 }
 
+/* Two processes of one pid may write, each in a container of its own. */
+static void two_that_write_one_file_do_not_meet(void **state)
+{
+    const struct fixture *fixture = *state;
+    struct tk_err err;
+    char names[2][TK_TEMPORARY_MAX];
+    int fds[2];
+    for (size_t i = 0; i < TK_COUNTOF(fds); i++) {
+        assert_int_equal(tk_file_make_beside(fixture->dirfd, "file", 0644, names[i], &fds[i], &err),
+                         0);
+        assert_int_equal(names[i][0], '.');
+        assert_int_equal(tk_fd_write(fds[i], TK_STR("half"), "file", &err), 0);
+    }
+    assert_string_not_equal(names[0], names[1]);
+    assert_int_equal(tk_file_write(fixture->dirfd, "file", TK_STR("whole"), 0644, &err), 0);
+    assert_file(fixture->path, "file", "whole");
+    for (size_t i = 0; i < TK_COUNTOF(fds); i++) {
+        assert_file(fixture->path, names[i], "half");
+        close(fds[i]);
+    }
+    assert_int_equal(count_entries(fixture->path), 3);
+}
+
 static void a_failed_write_leaves_nothing_behind(void **state)
 {
     const struct fixture *fixture = *state;
@@ -223,6 +246,7 @@ int main(void)
         cmocka_unit_test(a_file_without_a_size_is_loaded_as_well),
         cmocka_unit_test_setup_teardown(a_rewrite_never_touches_what_a_reader_has_open, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(two_that_write_one_file_do_not_meet, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_failed_write_leaves_nothing_behind, set_up, tear_down),
         cmocka_unit_test(a_full_disk_is_reported),
         cmocka_unit_test_setup_teardown(folders_are_made_with_their_parents, set_up, tear_down),

@@ -40,6 +40,23 @@ static void readers_see_the_old_file_until_the_close(void **state)
     assert_int_equal(count_files(), 1);
 }
 
+static void two_that_write_one_file_each_put_a_whole_one_there(void **state)
+{
+    (void)state;
+    TK_CLEANUP(tk_out_release) struct tk_out first = TK_OUT_NONE;
+    TK_CLEANUP(tk_out_release) struct tk_out second = TK_OUT_NONE;
+    struct tk_err err;
+    assert_int_equal(tk_out_open(&first, dirfd_of_folder, "x", NULL, &err), 0);
+    tk_out_put_line(&first, TK_STR("{\"first\":1}"));
+    assert_int_equal(tk_out_open(&second, dirfd_of_folder, "x", NULL, &err), 0);
+    tk_out_put_line(&second, TK_STR("{\"second\":1}"));
+    assert_int_equal(tk_out_close(&first, &err), 0);
+    assert_file(folder, "x", "{\"first\":1}\n");
+    assert_int_equal(tk_out_close(&second, &err), 0);
+    assert_file(folder, "x", "{\"second\":1}\n");
+    assert_int_equal(count_files(), 1);
+}
+
 static void what_is_not_closed_leaves_nothing_behind(void **state)
 {
     (void)state;
@@ -98,6 +115,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         in_folder(readers_see_the_old_file_until_the_close),
+        in_folder(two_that_write_one_file_each_put_a_whole_one_there),
         in_folder(what_is_not_closed_leaves_nothing_behind),
         in_folder(a_pipe_is_written_into_and_stays),
         in_folder(the_first_failure_is_told_by_the_close),
