@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -44,21 +45,26 @@ struct tk_span_import {
 
 /* The run -------------------------------------------------------------------------------------- */
 
-/* Make the folder; -EEXIST when it holds a run. */
+static int holds_run(const char *folder, struct tk_err *err)
+{
+    return tk_fail(err, -EEXIST, "%s: holds a run already; choose another folder with --output",
+                   folder);
+}
+
+/* Make the folder; -EEXIST when it holds a run. Of several imports it is the one's that makes
+ * spans/. */
 static int make_folder(struct tk_span_import *import, struct tk_err *err)
 {
-    static const char *const marks[] = {"run.json", "spans", "cctf", "resources.jsonl"};
+    static const char *const marks[] = {"run.json", "cctf", "resources.jsonl"};
     const char *folder = import->identity.folder;
     int rc = tk_run_folder_make(folder, err);
     rc = rc < 0 ? rc : tk_dir_open(AT_FDCWD, folder, &import->folder, err);
     for (size_t i = 0; i < TK_COUNTOF(marks) && rc == 0; i++) {
-        if (faccessat(import->folder, marks[i], F_OK, 0) == 0) {
-            rc = tk_fail(err, -EEXIST,
-                         "%s: holds a run already; choose another folder with "
-                         "--output",
-                         folder);
-        }
+        if (faccessat(import->folder, marks[i], F_OK, 0) == 0)
+            rc = holds_run(folder, err);
     }
+    if (rc == 0 && mkdirat(import->folder, "spans", 0777) < 0)
+        rc = errno == EEXIST ? holds_run(folder, err) : tk_fail_errno(err, "%s/spans", folder);
     if (rc < 0)
         tk_fd_close(&import->folder);
     return rc;
@@ -77,7 +83,6 @@ static int open_run(struct tk_span_import *import, struct tk_err *err)
         rc = tk_identity_renumber(&import->identity, n, err);
         rc = rc < 0 ? rc : make_folder(import, err);
     }
-    rc = rc < 0 ? rc : tk_dir_make(import->folder, "spans", err);
     return rc < 0 ? rc : tk_dir_open(import->folder, "spans", &import->spans, err);
 }
 

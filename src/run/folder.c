@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -80,6 +81,13 @@ int tk_run_folder_make(const char *path, struct tk_err *err)
             return tk_fail_errno(err, "%s: give it to user %ld", part, (long)uid);
     }
     return 0;
+}
+
+int tk_run_folder_claim(int dirfd, const char *path, struct tk_err *err)
+{
+    if (flock(dirfd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
+        return tk_fail(err, -EBUSY, "%s: another process is writing a run there", path);
+    return 0; /* or a file system without locks */
 }
 
 static int is_entry(const struct dirent *entry)

@@ -135,6 +135,8 @@ static int make_target(const char *to, int *ret_fd, struct tk_err *err)
     int rc = tk_run_folder_make(to, err);
     if (rc == 0)
         rc = tk_dir_open(AT_FDCWD, to, &dirfd, err);
+    if (rc == 0)
+        rc = tk_run_folder_claim(dirfd, to, err);
     if (rc < 0)
         return rc;
     rc = count_names(dirfd, not_dots);

@@ -72,6 +72,11 @@ static int open_result(struct tk_merge *merge, struct tk_err *err)
         rc = tk_dir_open(AT_FDCWD, to, &merge->out, err);
     if (rc < 0)
         return rc;
+    rc = tk_run_folder_claim(merge->out, to, err);
+    if (rc < 0) {
+        merge->made_folder = false;
+        return rc;
+    }
     merge->is_new = is_empty(merge->out);
     if (!merge->is_new && faccessat(merge->out, TK_MERGE_MANIFEST, F_OK, 0) < 0)
         return tk_fail(err, -EEXIST, "%s is not empty, and no result of a merge", to);

@@ -14,6 +14,10 @@ void tk_run_adopt(int dirfd, int fd);
 /* Same, for a file that was put there by name. */
 void tk_run_adopt_name(int dirfd, const char *name);
 
+/* Nobody else may put a new run there: -EBUSY when somebody does just now. The lock goes with the
+ * descriptor. `path` is for the message. */
+TK_MUST_USE int tk_run_folder_claim(int dirfd, const char *path, struct tk_err *err);
+
 /* Take back what we made: remove all that a folder below `dirfd` holds, files and folders. */
 void tk_run_folder_clear(int dirfd, const char *path);
 

@@ -67,6 +67,20 @@ shop() {
     [ "$(find logs -name run.json | wc -l)" -eq 2 ]
 }
 
+@test "imports of one second that run side by side are runs of their own" {
+    shop 1 >a.csv
+    imports=()
+    for _ in 1 2 3 4 5 6 7 8; do
+        TK_CLOCK=2026-01-01T00:00:00Z "$TK" import a.csv >/dev/null &
+        imports+=($!)
+    done
+    for import in "${imports[@]}"; do
+        wait "$import"
+    done
+    [ "$(find logs -name run.json | wc -l)" -eq 8 ]
+    [ "$(find logs -name '*.parquet' | wc -l)" -eq 8 ]
+}
+
 @test "bad lines are counted and the first is told; nothing but bad lines is a failure" {
     { shop 1; echo '1,2'; echo ',,,,,,,'; } >a.csv
     run -0 --separate-stderr "$TK" import a.csv -o r

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/file.h>
 
 #include "tk_folder.h"
 
@@ -266,6 +267,19 @@ static void a_folder_with_anything_in_it_is_not_written(void **state)
     assert_file(work, "new/mine", "keep");
 }
 
+static void a_folder_that_another_import_fills_is_left_to_it(void **state)
+{
+    (void)state;
+    char path[PATH_MAX * 2];
+    struct tk_err err;
+    folder_put(work, "old/cpu.log", CPU_LOG);
+    assert_int_equal(tk_dir_make(AT_FDCWD, path_of("new", path), &err), 0);
+    TK_CLEANUP(tk_fd_close) int other = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_int_equal(flock(other, LOCK_EX), 0);
+    assert_refused("old", "new", -EBUSY, "/new: another process is writing a run there");
+    assert_int_equal(access(path, F_OK), 0);
+}
+
 static void the_old_folder_is_not_written(void **state)
 {
     (void)state;
@@ -306,6 +320,7 @@ int main(void)
         TEST(the_host_of_the_log_is_compared_with_the_node),
         TEST(what_is_no_old_run_is_refused),
         TEST(a_folder_with_anything_in_it_is_not_written),
+        TEST(a_folder_that_another_import_fills_is_left_to_it),
         TEST(the_old_folder_is_not_written),
         TEST(a_failure_leaves_no_new_folder),
     };

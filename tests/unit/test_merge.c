@@ -2,6 +2,7 @@
 #include "run/merge.h"
 
 #include <errno.h>
+#include <sys/file.h>
 
 #include "run/verify.h"
 #include "tk_folder.h"
@@ -555,6 +556,23 @@ static void a_folder_that_is_no_result_is_not_written_to(void **state)
     tk_merge_report_release(&report);
 }
 
+static void a_folder_that_another_merge_fills_is_left_to_it(void **state)
+{
+    (void)state;
+    struct tk_merge_report report = {0};
+    struct tk_err err;
+    char path[PATH_MAX + 8];
+    folder_put(folder, "a/nodes.json", NODE("a", "ha"));
+    folder_put(folder, "out/merge.json", "{}");
+    (void)snprintf(path, sizeof(path), "%s/out", folder);
+    TK_CLEANUP(tk_fd_close) int other = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_int_equal(flock(other, LOCK_EX), 0);
+    assert_int_equal(merge_with((struct tk_merge_options){0}, 1, &report, &err), -EBUSY);
+    assert_non_null(strstr(err.msg, "/out: another process is writing a run there"));
+    assert_file(folder, "out/merge.json", "{}");
+    tk_merge_report_release(&report);
+}
+
 static void a_folder_without_a_run_is_named_and_leaves_nothing(void **state)
 {
     (void)state;
@@ -630,6 +648,7 @@ int main(void)
         TEST(the_result_can_be_merged_again_and_replaced),
         TEST(a_result_and_a_run_that_is_in_it_give_the_same_again),
         TEST(a_folder_that_is_no_result_is_not_written_to),
+        TEST(a_folder_that_another_merge_fills_is_left_to_it),
         TEST(a_folder_without_a_run_is_named_and_leaves_nothing),
         TEST(run_json_is_that_of_all_nodes),
         cmocka_unit_test(names_of_runs_lose_the_number_of_the_node),
