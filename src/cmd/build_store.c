@@ -78,8 +78,9 @@ static void put_document_key(struct tk_buf *key, const struct tk_job *job, bool 
     tk_buf_lit(key, ".json");
 }
 
-static void put_history_key(struct tk_buf *key, const struct tk_job *job)
+static void put_history_key(struct tk_buf *key, const struct tk_job *job, bool with_id)
 {
+    bool has_run = job->run_id.n && !tk_str_eq(job->run_id, TK_STR("0"));
     tk_buf_lit(key, "history/");
     put_part(key, tk_job_kind(job->job));
     tk_buf_putc(key, '/');
@@ -87,7 +88,11 @@ static void put_history_key(struct tk_buf *key, const struct tk_job *job)
     tk_buf_putc(key, '_');
     put_part(key, job->version);
     tk_buf_putc(key, '_');
-    put_part(key, job->run_id.n && !tk_str_eq(job->run_id, TK_STR("0")) ? job->run_id : job->id);
+    put_part(key, has_run ? job->run_id : job->id);
+    if (with_id) {
+        tk_buf_putc(key, '_');
+        put_part(key, job->id);
+    }
     tk_buf_lit(key, ".json");
 }
 
@@ -245,21 +250,53 @@ static int put_latest(struct tk_store *store, const struct tk_job *job, tk_str t
     return rc == 0 && latest ? put_text(store, &key, text, 0, err) : rc;
 }
 
-static int put_index(struct tk_store *store, const struct tk_job *job, tk_str document_key,
-                     tk_str text, struct tk_err *err)
+/* Whether the extract under this key is of another build than the one of this document. */
+static int is_of_another(struct tk_store *store, const struct tk_buf *key, tk_str document_key,
+                         struct tk_arena *scratch, bool *ret_another, struct tk_err *err)
+{
+    TK_CLEANUP(tk_buf_release) struct tk_buf there;
+    struct tk_job other;
+    struct tk_err ignored;
+    tk_buf_init(&there, TK_JOB_TEXT_MAX);
+    *ret_another = false;
+    int rc = tk_store_get_text(store, tk_buf_str(key), &there, err);
+    if (rc == 0 && tk_job_parse(tk_buf_str(&there), scratch, &other, &ignored) == 0)
+        *ret_another = other.key.n > 0 && tk_str_cmp(other.key, document_key) != 0;
+    return rc == -ENOENT ? 0 : rc;
+}
+
+/* Put the extract of a build. Builds of one kind, version, run and second, as those of a matrix,
+ * have one key: all but the first get their id into it. */
+static int put_history(struct tk_store *store, const struct tk_job *job, tk_str document_key,
+                       struct tk_arena *scratch, struct tk_err *err)
 {
     TK_CLEANUP(tk_buf_release) struct tk_buf key;
     TK_CLEANUP(tk_buf_release) struct tk_buf thin;
-    TK_CLEANUP(tk_arena_release) struct tk_arena scratch = {0};
+    bool is_another = false;
     tk_buf_init(&key, TK_STORE_KEY_MAX);
     tk_buf_init(&thin, TK_JOB_TEXT_MAX);
-    int rc = tk_arena_init(&scratch, TK_JOB_ARENA_MAX, err);
+    put_history_key(&key, job, false);
+    tk_build_history_format(job, document_key, scratch, &thin);
+    int rc = tk_buf_check(&thin, "history", err);
     if (rc < 0)
         return rc;
-    put_history_key(&key, job);
-    tk_build_history_format(job, document_key, &scratch, &thin);
-    rc = tk_buf_check(&thin, "history", err);
-    rc = rc < 0 ? rc : put_text(store, &key, tk_buf_str(&thin), 0, err);
+    rc = put_text(store, &key, tk_buf_str(&thin), TK_STORE_CREATE_ONLY, err);
+    if (rc != -EEXIST)
+        return rc;
+    rc = is_of_another(store, &key, document_key, scratch, &is_another, err);
+    if (is_another) {
+        tk_buf_reset(&key);
+        put_history_key(&key, job, true);
+    }
+    return rc < 0 ? rc : put_text(store, &key, tk_buf_str(&thin), 0, err);
+}
+
+static int put_index(struct tk_store *store, const struct tk_job *job, tk_str document_key,
+                     tk_str text, struct tk_err *err)
+{
+    TK_CLEANUP(tk_arena_release) struct tk_arena scratch = {0};
+    int rc = tk_arena_init(&scratch, TK_JOB_ARENA_MAX, err);
+    rc = rc < 0 ? rc : put_history(store, job, document_key, &scratch, err);
     rc = rc < 0 ? rc : put_latest(store, job, text, true, err);
     return rc < 0 ? rc : put_latest(store, job, text, false, err);
 }
@@ -382,7 +419,29 @@ int tk_build_store_read(struct tk_store *store, size_t most, struct tk_arena *ar
 
 /* Keeping order -------------------------------------------------------------------------------- */
 
-/* Delete the folder of a document, "<version>/<ts>/": what a build left beside it goes too. */
+static bool all_digits(tk_str text)
+{
+    for (size_t i = 0; i < text.n; i++) {
+        if (!tk_is_digit(text.p[i]))
+            return false;
+    }
+    return text.n > 0;
+}
+
+/* <version>/<YYYYmmdd_HHMMSS>/<name>.json */
+static bool is_document_key(tk_str key)
+{
+    tk_str version;
+    tk_str stamp;
+    if (!tk_str_ends_with(key, TK_STR(".json")) || !tk_str_take_until(&key, '/', &version) ||
+        !tk_str_take_until(&key, '/', &stamp) || tk_str_find(key, '/') != key.n)
+        return false;
+    return stamp.n == 15 && stamp.p[8] == '_' && all_digits((tk_str){stamp.p, 8}) &&
+           all_digits((tk_str){stamp.p + 9, 6}) && !tk_str_starts_with(key, TK_STR("step_"));
+}
+
+/* Delete a document, and what its build left beside it in "<version>/<ts>/": builds of one version
+ * and second share that folder, and the last one takes the rest along. */
 static int document_delete(struct tk_store *store, tk_str key, struct tk_arena *arena,
                            struct tk_err *err)
 {
@@ -391,8 +450,13 @@ static int document_delete(struct tk_store *store, tk_str key, struct tk_arena *
     if (folder == key.n)
         return tk_store_delete(store, key, err);
     int rc = keys_list(store, (tk_str){key.p, folder + 1}, arena, &keys, err);
+    bool is_last = true;
     for (size_t i = 0; rc == 0 && i < keys.count; i++)
-        rc = tk_store_delete(store, keys.items[i], err);
+        is_last = is_last && (!is_document_key(keys.items[i]) || tk_str_eq(keys.items[i], key));
+    for (size_t i = 0; rc == 0 && i < keys.count; i++) {
+        if (is_last || tk_str_eq(keys.items[i], key))
+            rc = tk_store_delete(store, keys.items[i], err);
+    }
     return rc;
 }
 
@@ -426,27 +490,6 @@ int tk_build_store_prune(struct tk_store *store, struct tk_arena *arena, struct 
         rc = prune_one(store, keys.items[i - 1], of_kind, arena, prune, err);
     }
     return rc;
-}
-
-static bool all_digits(tk_str text)
-{
-    for (size_t i = 0; i < text.n; i++) {
-        if (!tk_is_digit(text.p[i]))
-            return false;
-    }
-    return text.n > 0;
-}
-
-/* <version>/<YYYYmmdd_HHMMSS>/<name>.json */
-static bool is_document_key(tk_str key)
-{
-    tk_str version;
-    tk_str stamp;
-    if (!tk_str_ends_with(key, TK_STR(".json")) || !tk_str_take_until(&key, '/', &version) ||
-        !tk_str_take_until(&key, '/', &stamp) || tk_str_find(key, '/') != key.n)
-        return false;
-    return stamp.n == 15 && stamp.p[8] == '_' && all_digits((tk_str){stamp.p, 8}) &&
-           all_digits((tk_str){stamp.p + 9, 6}) && !tk_str_starts_with(key, TK_STR("step_"));
 }
 
 int tk_build_store_reindex(struct tk_store *store, struct tk_arena *arena, size_t *ret_indexed,

@@ -422,6 +422,37 @@ pushed() {
     [[ $output == "removed 16 builds, 2 stay" ]]
 }
 
+# of_one_second JOB N: a build whose version, run and second are those of the others.
+of_one_second() {
+    jq -c --arg job "$1" --arg n "$2" '.job = $job | .id = "id-\($n)" | .version = "1" |
+        .run_id = "77" | .job_start = 1795394075' "$full" >"$TELEMETRY_DIR/$2.json"
+}
+
+@test "builds of a matrix that began in one second are all in the history of the store" {
+    export TRACEKIT_STORE=dir:$BATS_TEST_TMPDIR/store TELEMETRY_DIR=$BATS_TEST_TMPDIR/own
+    mkdir -m 700 "$TELEMETRY_DIR"
+    for i in 1 2 3; do of_one_second build "$i"; done
+    for _ in 1 2; do
+        run -0 "$TK" report push
+        [ "$(find "$BATS_TEST_TMPDIR/store/history" -name '*.json' | wc -l)" = 3 ]
+    done
+    TELEMETRY_DIR=$BATS_TEST_TMPDIR/none run -0 "$TK" report list
+    [ "${#lines[@]}" = 4 ]
+}
+
+@test "prune leaves the document of another build of the same second" {
+    export TRACEKIT_STORE=dir:$BATS_TEST_TMPDIR/store TELEMETRY_DIR=$BATS_TEST_TMPDIR/own
+    mkdir -m 700 "$TELEMETRY_DIR"
+    of_one_second build 1
+    of_one_second other 2
+    jq -c '.id = "id-3" | .job_start = 1795394076' "$TELEMETRY_DIR/1.json" >"$TELEMETRY_DIR/3.json"
+    run -0 "$TK" report push
+    run -0 "$TK" report prune --keep 1 --days 36500
+    [[ $output == "removed 1 build, 2 stay" ]]
+    TELEMETRY_DIR=$BATS_TEST_TMPDIR/none run -0 "$TK" report show id-2 --json
+    [ "$(find "$BATS_TEST_TMPDIR/store/1" -name '*.json' | wc -l)" = 2 ]
+}
+
 @test "reindex makes the history of a store that the original filled" {
     export TRACEKIT_STORE=dir:$BATS_TEST_TMPDIR/store TELEMETRY_DIR=$BATS_TEST_TMPDIR/none
     mkdir -p "$BATS_TEST_TMPDIR/store/0.10.2/20260124_120000"
