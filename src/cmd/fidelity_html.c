@@ -109,7 +109,7 @@ static void put_tile(struct tk_buf *out, const struct tk_suite_headline *line,
 {
     static const char *const best[] = {"0 is perfect", "1 is perfect", "100 is perfect", ""};
     bool is_percent = figure->sense == TK_FIGURE_PERCENT;
-    double loss = tk_suite_loss(figure->sense, figure->value) / (is_percent ? 100 : 1);
+    double loss = tk_figure_loss(figure->sense, figure->value) / (is_percent ? 100 : 1);
     const char *grade = loss <= GOOD_LOSS ? "ok" : loss <= FAIR_LOSS ? "fair" : "bad";
     tk_buf_lit(out, "<div class=tile><span class=dim>");
     tk_html_put(out, line->title);

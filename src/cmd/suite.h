@@ -182,12 +182,6 @@ struct tk_spread tk_suite_spread(const struct tk_suite_item *item, const struct 
 enum tk_figure_sense tk_suite_sense(const struct tk_suite_part *part,
                                     const struct tk_suite_key *key);
 
-/* How far from perfect: 0 is best, whatever the sense. */
-double tk_suite_loss(enum tk_figure_sense sense, double value);
-
-/* Whether a value is a better one than another. */
-bool tk_suite_is_better(enum tk_figure_sense sense, double value, double than);
-
 /* All figures that items of this part have, each once, in their order. The caller frees. -ENOMEM.
  */
 TK_MUST_USE int tk_suite_keys(const struct tk_suite_part *part, struct tk_suite_key **ret_keys,

@@ -91,8 +91,8 @@ static void add_point(struct curve *curve, double bytes, enum tk_figure_sense se
                       const struct tk_spread *spread)
 {
     size_t at = curve->count;
-    double a = tk_suite_loss(sense, spread->low);
-    double b = tk_suite_loss(sense, spread->high);
+    double a = tk_figure_loss(sense, spread->low);
+    double b = tk_figure_loss(sense, spread->high);
     if (at == POINTS_MAX || isnan(bytes) || isnan(spread->mean))
         return;
     for (; at > 0 && curve->x[at - 1] > bytes; at--) {
@@ -102,7 +102,7 @@ static void add_point(struct curve *curve, double bytes, enum tk_figure_sense se
         curve->high[at] = curve->high[at - 1];
     }
     curve->x[at] = bytes;
-    curve->y[at] = tk_suite_loss(sense, spread->mean);
+    curve->y[at] = tk_figure_loss(sense, spread->mean);
     curve->low[at] = fmin(a, b);
     curve->high[at] = fmax(a, b);
     curve->count++;

@@ -163,7 +163,7 @@ void tk_suite_sheet_budgets(const struct tk_suite *suite, const struct tk_suite_
             const struct tk_suite_item *item = at_budget(part, methods[m], suite->budgets[b]);
             spreads[m] = item ? tk_suite_spread(item, key, false) : tk_spread_of(NULL, 0);
             if (isnan(spreads[best].mean) ||
-                tk_suite_is_better(sense, spreads[m].mean, spreads[best].mean))
+                tk_figure_is_better(sense, spreads[m].mean, spreads[best].mean))
                 best = m;
         }
         bool has_best = differ(spreads, count);
@@ -316,7 +316,7 @@ static void add_figure(const struct tk_suite_part *part, const struct tk_suite_k
     for (size_t i = 0; i < count; i++) {
         spreads[i] = tk_suite_spread(items[i], key, false);
         if (isnan(spreads[best].mean) ||
-            tk_suite_is_better(sense, spreads[i].mean, spreads[best].mean))
+            tk_figure_is_better(sense, spreads[i].mean, spreads[best].mean))
             best = i;
     }
     tk_sheet_add(sheet);

@@ -107,25 +107,6 @@ enum tk_figure_sense tk_suite_sense(const struct tk_suite_part *part,
     return TK_FIGURE_COUNT;
 }
 
-double tk_suite_loss(enum tk_figure_sense sense, double value)
-{
-    switch (sense) {
-    case TK_FIGURE_SCORE:
-        return 1 - value;
-    case TK_FIGURE_PERCENT:
-        return 100 - value;
-    case TK_FIGURE_DISTANCE:
-    case TK_FIGURE_COUNT:
-        break;
-    }
-    return value;
-}
-
-bool tk_suite_is_better(enum tk_figure_sense sense, double value, double than)
-{
-    return tk_suite_loss(sense, value) < tk_suite_loss(sense, than);
-}
-
 /* Keys ----------------------------------------------------------------------------------------- */
 
 static bool is_same(const struct tk_suite_key *key, const struct tk_figure *figure)
@@ -195,7 +176,7 @@ static double reference_of(const struct tk_suite_part *part, const struct tk_sui
         const struct tk_suite_item *item = part->items[i];
         bool is_asked = main && main->method->codec ? item == main : is_reduced(item);
         double mean = is_asked ? tk_suite_spread(item, key, false).mean : (double)NAN;
-        if (isnan(mean) || (!isnan(best) && !tk_suite_is_better(sense, mean, best)))
+        if (isnan(mean) || (!isnan(best) && !tk_figure_is_better(sense, mean, best)))
             continue;
         best = mean;
         *ret_item = item;
@@ -209,15 +190,6 @@ static bool has_effect(const struct tk_suite_item *control)
     return tk_suite_spread(control, &strict_mean, false).mean > 0;
 }
 
-static bool breaks(const struct tk_control *control, const struct tk_suite_key *key)
-{
-    for (size_t i = 0; control->breaks && control->breaks[i]; i++) {
-        if (strcmp(control->breaks[i], key->name) == 0)
-            return true;
-    }
-    return false;
-}
-
 const struct tk_control *tk_suite_uninformative(const struct tk_suite_part *part,
                                                 const struct tk_suite_key *key,
                                                 const struct tk_suite_item **ret_item)
@@ -229,10 +201,10 @@ const struct tk_control *tk_suite_uninformative(const struct tk_suite_part *part
     double best = reference_of(part, key, sense, &item);
     for (size_t i = 0; i < part->count && !isnan(best); i++) {
         const struct tk_control *control = part->items[i]->control;
-        if (!control || !breaks(control, key) || !has_effect(part->items[i]))
+        if (!control || !tk_control_breaks(control, key->name) || !has_effect(part->items[i]))
             continue;
         double own = tk_suite_spread(part->items[i], key, false).mean;
-        if (isnan(own) || !tk_suite_is_better(sense, own, best))
+        if (isnan(own) || !tk_figure_is_better(sense, own, best))
             continue;
         if (ret_item)
             *ret_item = item;

@@ -287,3 +287,12 @@ const struct tk_control *tk_control_find(const char *name)
     }
     return NULL;
 }
+
+bool tk_control_breaks(const struct tk_control *control, const char *figure)
+{
+    for (size_t i = 0; control->breaks && control->breaks[i]; i++) {
+        if (strcmp(control->breaks[i], figure) == 0)
+            return true;
+    }
+    return false;
+}

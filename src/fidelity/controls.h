@@ -33,4 +33,7 @@ extern const struct tk_control *const tk_controls[];
 /* By name; NULL = none. */
 const struct tk_control *tk_control_find(const char *name);
 
+/* Whether figures of that name ought to see what is wrong with a control. */
+bool tk_control_breaks(const struct tk_control *control, const char *figure);
+
 #endif

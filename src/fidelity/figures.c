@@ -66,3 +66,22 @@ const struct tk_figure *tk_figures_find(const struct tk_figures *figures, const 
     }
     return NULL;
 }
+
+double tk_figure_loss(enum tk_figure_sense sense, double value)
+{
+    switch (sense) {
+    case TK_FIGURE_SCORE:
+        return 1 - value;
+    case TK_FIGURE_PERCENT:
+        return 100 - value;
+    case TK_FIGURE_DISTANCE:
+    case TK_FIGURE_COUNT:
+        break;
+    }
+    return value;
+}
+
+bool tk_figure_is_better(enum tk_figure_sense sense, double value, double than)
+{
+    return tk_figure_loss(sense, value) < tk_figure_loss(sense, than);
+}

@@ -59,6 +59,12 @@ TK_MUST_USE int tk_figures_check(const struct tk_figures *figures, struct tk_err
 const struct tk_figure *tk_figures_find(const struct tk_figures *figures, const char *group,
                                         const char *name, enum tk_figure_rule rule);
 
+/* How far a value is from perfect: 0 is best, whatever the sense. */
+double tk_figure_loss(enum tk_figure_sense sense, double value);
+
+/* Whether a value is a better one than another. */
+bool tk_figure_is_better(enum tk_figure_sense sense, double value, double than);
+
 /* How measures are asked. Zero = the defaults of trace-fidelity.md. */
 struct tk_measure_options {
     bool skip_zero;            /* combinations of distance 0 do not count, as in Gen-T's copy */
