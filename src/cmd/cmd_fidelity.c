@@ -54,6 +54,8 @@ static const struct tk_opt options[] = {
      "sample: keep one of N; of first the first N (default 10)", .letter = 'n', .min = 1,
      .max = 1000000000},
     {"html", TK_OPT_STRING, FIELD(html), "FILE", "compare: a page with plots besides"},
+    {"no-controls", TK_OPT_FLAG, FIELD(no_controls), NULL,
+     "compare: leave out controls, which take most of the time"},
     {"data", TK_OPT_LIST, FIELD(data), "[NAME=]PATH,...", "suite: the real sets; repeatable"},
     {"methods", TK_OPT_LIST, FIELD(methods), "NAME[:SETTING],...",
      "suite: at all budgets, or of one setting: head:10 is one of 10 (default all)"},

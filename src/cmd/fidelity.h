@@ -7,6 +7,7 @@
 
 #include "cmd/cmd.h"
 #include "cmd/span_input.h"
+#include "fidelity/controls.h"
 #include "fidelity/faults.h"
 #include "fidelity/figures.h"
 #include "report/look.h"
@@ -50,6 +51,7 @@ struct tk_fidelity_opts {
 
     /* compare */
     const char *html;
+    bool no_controls;
 };
 
 /* One call. */
@@ -112,6 +114,41 @@ TK_MUST_USE int tk_fidelity_params_init(const struct tk_opt_list *list,
 /* Accepts a zeroed struct; for TK_CLEANUP. */
 void tk_fidelity_params_release(struct tk_fidelity_params *params);
 
+/* Controls ------------------------------------------------------------------------------------- */
+
+#define TK_FIDELITY_CONTROLS 8
+
+/* What a set that is wrong on purpose comes to. */
+struct tk_fidelity_measured {
+    const struct tk_control *control;
+    struct tk_figures figures;
+    bool has_effect; /* some strict figure is not perfect */
+};
+
+/* What controls say of a figure of a comparison. */
+struct tk_fidelity_judged {
+    const struct tk_figure *floor;  /* the same of two random halves of B; NULL = none */
+    const struct tk_control *blind; /* breaks what the figure is about and is better by it than A,
+                                       so that the figure tells nothing here; NULL = none */
+};
+
+struct tk_fidelity_controls {
+    struct tk_fidelity_measured items[TK_FIDELITY_CONTROLS];
+    size_t count;
+    struct tk_fidelity_judged *judged; /* of each figure of the comparison; owned */
+};
+
+/* Measure all controls of `real` as a comparison with it was measured, which came to `figures`.
+ * Release it also after a failure. */
+TK_MUST_USE int tk_fidelity_controls_run(const struct tk_span_table *real,
+                                         const struct tk_measure_options *options,
+                                         const struct tk_figures *figures,
+                                         struct tk_fidelity_controls *ret_controls,
+                                         struct tk_err *err);
+
+/* Accepts a zeroed struct; for TK_CLEANUP. */
+void tk_fidelity_controls_release(struct tk_fidelity_controls *controls);
+
 /* Printing ------------------------------------------------------------------------------------- */
 
 /* A comparison that is to be printed. */
@@ -119,6 +156,7 @@ struct tk_fidelity_report {
     const char *names[2]; /* of a and b */
     const struct tk_span_table *tables[2];
     const struct tk_figures *figures;
+    const struct tk_fidelity_controls *controls; /* of these figures; NULL = none */
     bool with_details; /* in the table also what stands behind the totals */
     int64_t sample_of; /* counts of A are multiplied by it; 0 = 1 */
 };
@@ -128,10 +166,12 @@ TK_MUST_USE int tk_fidelity_put_table(const struct tk_fidelity_report *report,
                                       const struct tk_look *look, struct tk_buf *out,
                                       struct tk_err *err);
 void tk_fidelity_put_json(const struct tk_fidelity_report *report, struct tk_buf *out);
-void tk_fidelity_put_csv(const struct tk_figures *figures, struct tk_buf *out);
+void tk_fidelity_put_csv(const struct tk_figures *figures,
+                         const struct tk_fidelity_controls *controls, struct tk_buf *out);
 
-/* Append a figure as an element of a JSON array. */
-void tk_fidelity_put_figure(struct tk_buf *out, const struct tk_figure *figure);
+/* Append a figure as an element of a JSON array; `judged` may be NULL. */
+void tk_fidelity_put_figure(struct tk_buf *out, const struct tk_figure *figure,
+                            const struct tk_fidelity_judged *judged);
 
 /* Print it to standard output in the format that the options name. */
 TK_MUST_USE int tk_fidelity_print(const struct tk_fidelity_call *call,

@@ -121,13 +121,18 @@ static int compare(const struct tk_fidelity_call *call, const struct tk_measure_
                    struct tk_err *err)
 {
     TK_CLEANUP(tk_figures_release) struct tk_figures figures = {0};
+    TK_CLEANUP(tk_fidelity_controls_release) struct tk_fidelity_controls controls = {.count = 0};
+    bool with_controls = !call->opts->no_controls;
     struct tk_span_table *tables[2] = {NULL, NULL};
     int rc = tk_fidelity_open_both(call, tables, err);
     rc = rc < 0 ? rc : tk_figures_init(&figures, err);
     rc = rc < 0 ? rc : tk_measure_run(tables[0], tables[1], options, &figures, err);
+    if (rc == 0 && with_controls)
+        rc = tk_fidelity_controls_run(tables[1], options, &figures, &controls, err);
     const struct tk_fidelity_report report = {.names = {call->argv[0], call->argv[1]},
                                               .tables = {tables[0], tables[1]},
                                               .figures = &figures,
+                                              .controls = with_controls ? &controls : NULL,
                                               .with_details = call->opts->details,
                                               .sample_of = call->opts->sample_of};
     rc = rc < 0 ? rc : tk_fidelity_print(call, &report, err);

@@ -21,8 +21,10 @@ static bool is_twin(const struct tk_figure *a, const struct tk_figure *b)
            tk_str_eq(a->detail, b->detail);
 }
 
-static void set_value(struct tk_sheet *sheet, const struct tk_figure *figure)
+/* A value, and what controls say of it. */
+static void set_value(struct tk_sheet *sheet, const struct tk_fidelity_report *report, size_t i)
 {
+    const struct tk_figure *figure = &report->figures->items[i];
     size_t column = figure->rule == TK_FIGURE_COMPAT ? 1 : 2;
     if (isnan(figure->value)) {
         tk_sheet_set(sheet, column, TK_SHEET_DIM, "%s", figure->reason ? figure->reason : "-");
@@ -30,11 +32,20 @@ static void set_value(struct tk_sheet *sheet, const struct tk_figure *figure)
         tk_sheet_set(sheet, column, TK_SHEET_PLAIN, "%.5g", figure->value);
     }
     tk_sheet_set(sheet, 4, TK_SHEET_DIM, "%llu", (unsigned long long)figure->samples);
+    const struct tk_fidelity_judged *judged =
+        report->controls ? &report->controls->judged[i] : NULL;
+    if (judged && judged->floor)
+        tk_sheet_set(sheet, 5, TK_SHEET_DIM, "%.5g", judged->floor->value);
+    if (judged && judged->blind) {
+        tk_sheet_set(sheet, 6, TK_SHEET_DIM, "%s: %s is better",
+                     figure->rule == TK_FIGURE_COMPAT ? "compat" : "strict", judged->blind->name);
+    }
 }
 
 /* A figure with its twin of the other rule in one line. */
-static void add_figure(struct tk_sheet *sheet, const struct tk_figures *figures, size_t i)
+static void add_figure(struct tk_sheet *sheet, const struct tk_fidelity_report *report, size_t i)
 {
+    const struct tk_figures *figures = report->figures;
     static const char *const senses[] = {"0 is best", "1 is best", "100 is best", ""};
     const struct tk_figure *figure = &figures->items[i];
     for (size_t k = 0; k < i; k++) {
@@ -45,27 +56,30 @@ static void add_figure(struct tk_sheet *sheet, const struct tk_figures *figures,
     tk_sheet_set(sheet, 0, TK_SHEET_PLAIN, "%s%s%.*s", figure->name, figure->detail.n ? ", " : "",
                  TK_STR_ARG(figure->detail));
     tk_sheet_set(sheet, 3, TK_SHEET_DIM, "%s", senses[figure->sense]);
-    set_value(sheet, figure);
+    set_value(sheet, report, i);
     for (size_t k = i + 1; k < figures->count; k++) {
         if (is_twin(&figures->items[k], figure))
-            set_value(sheet, &figures->items[k]);
+            set_value(sheet, report, k);
     }
 }
 
 /* Figures of a group: of the whole, or those of parts. */
-static void put_group(struct tk_buf *out, const struct tk_figures *figures, const char *group,
-                      bool of_parts)
+static void put_group(struct tk_buf *out, const struct tk_fidelity_report *report,
+                      const char *group, bool of_parts)
 {
+    const struct tk_figures *figures = report->figures;
     TK_CLEANUP(tk_sheet_release) struct tk_sheet sheet;
-    static const char *const heads[] = {"", "compat", "strict", "", "values behind it"};
-    tk_sheet_init(&sheet, TK_COUNTOF(heads));
+    static const char *const heads[] = {"",      "compat", "strict", "", "values behind it",
+                                        "floor", ""};
+    size_t columns = report->controls ? TK_COUNTOF(heads) : TK_COUNTOF(heads) - 2;
+    tk_sheet_init(&sheet, columns);
     tk_sheet_add(&sheet);
-    for (size_t c = 0; c < TK_COUNTOF(heads); c++)
+    for (size_t c = 0; c < columns; c++)
         tk_sheet_set(&sheet, c, TK_SHEET_PLAIN, "%s", heads[c]);
     for (size_t i = 0; i < figures->count; i++) {
         if ((figures->items[i].detail.n > 0) == of_parts &&
             strcmp(figures->items[i].group, group) == 0)
-            add_figure(&sheet, figures, i);
+            add_figure(&sheet, report, i);
     }
     if (sheet.rows > 1) {
         tk_buf_printf(out, "<h3>%s</h3>", group);
@@ -74,14 +88,15 @@ static void put_group(struct tk_buf *out, const struct tk_figures *figures, cons
 }
 
 /* Each group once, in their order. */
-static void put_figures(struct tk_buf *out, const struct tk_figures *figures, bool of_parts)
+static void put_figures(struct tk_buf *out, const struct tk_fidelity_report *report, bool of_parts)
 {
+    const struct tk_figures *figures = report->figures;
     for (size_t i = 0; i < figures->count; i++) {
         size_t first = 0;
         while (strcmp(figures->items[first].group, figures->items[i].group) != 0)
             first++;
         if (first == i)
-            put_group(out, figures, figures->items[i].group, of_parts);
+            put_group(out, report, figures->items[i].group, of_parts);
     }
 }
 
@@ -186,6 +201,23 @@ static void scale(struct tk_profile *profile, int64_t sample_of)
     }
 }
 
+/* What the controls are that figures are set beside. */
+static void put_controls(struct tk_buf *out, const struct tk_fidelity_report *report)
+{
+    if (!report->controls)
+        return;
+    tk_buf_lit(out, "<p class=dim>Beside each figure: its floor, which is what chance makes (two "
+                    "random halves of the real traces, one against the other), and traces that are "
+                    "wrong on purpose where they come out better, so that it tells nothing "
+                    "here:</p><ul class=dim>");
+    for (size_t i = 0; i < report->controls->count; i++) {
+        const struct tk_control *control = report->controls->items[i].control;
+        if (!control->is_floor)
+            tk_buf_printf(out, "<li>%s: %s</li>", control->name, control->help);
+    }
+    tk_buf_lit(out, "</ul>\n");
+}
+
 static int put_page(const struct tk_fidelity_report *report, struct tk_buf *out, struct tk_err *err)
 {
     struct tk_profile a;
@@ -209,9 +241,10 @@ static int put_page(const struct tk_fidelity_report *report, struct tk_buf *out,
     }
     tk_page_put_profiles(out, &range, profiles, TK_COUNTOF(profiles));
     tk_buf_lit(out, "<h2>Figures</h2>");
-    put_figures(out, report->figures, false);
+    put_controls(out, report);
+    put_figures(out, report, false);
     tk_buf_lit(out, "<details><summary>Figures of parts</summary>");
-    put_figures(out, report->figures, true);
+    put_figures(out, report, true);
     tk_buf_lit(out, "</details>\n");
     tk_page_end(out);
     return 0;

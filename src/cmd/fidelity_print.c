@@ -31,7 +31,7 @@ static const char *const rule_names[] = {
 
 /* Table ---------------------------------------------------------------------------------------- */
 
-enum { NAME, COMPAT, STRICT, BEST, SAMPLES, COLUMNS };
+enum { NAME, COMPAT, STRICT, BEST, LAST, COLUMNS };
 
 /* What a figure is at its best. */
 static const char *const bests[] = {
@@ -43,9 +43,16 @@ static const char *const bests[] = {
 
 /* A row of the table: the figures of one name and detail. */
 struct row {
-    const struct tk_figure *rules[TK_FIGURE_RULE_COUNT]; /* NULL = none */
+    const struct tk_figure *rules[TK_FIGURE_RULE_COUNT];           /* NULL = none */
+    const struct tk_fidelity_judged *judged[TK_FIGURE_RULE_COUNT]; /* likewise */
     const struct tk_figure *first;
 };
+
+static const struct tk_fidelity_judged *judged_of(const struct tk_fidelity_controls *controls,
+                                                  size_t at)
+{
+    return controls ? &controls->judged[at] : NULL;
+}
 
 static bool is_same(const struct tk_figure *a, const struct tk_figure *b)
 {
@@ -54,8 +61,9 @@ static bool is_same(const struct tk_figure *a, const struct tk_figure *b)
 }
 
 /* The row that begins with figure `at`; false when an earlier figure is of the same row. */
-static bool find_row(const struct tk_figures *figures, size_t at, struct row *ret_row)
+static bool find_row(const struct tk_fidelity_report *report, size_t at, struct row *ret_row)
 {
+    const struct tk_figures *figures = report->figures;
     const struct tk_figure *first = &figures->items[at];
     *ret_row = (struct row){.first = first};
     for (size_t i = 0; i < at; i++) {
@@ -63,8 +71,10 @@ static bool find_row(const struct tk_figures *figures, size_t at, struct row *re
             return false;
     }
     for (size_t i = at; i < figures->count; i++) {
-        if (is_same(&figures->items[i], first))
-            ret_row->rules[figures->items[i].rule] = &figures->items[i];
+        if (!is_same(&figures->items[i], first))
+            continue;
+        ret_row->rules[figures->items[i].rule] = &figures->items[i];
+        ret_row->judged[figures->items[i].rule] = judged_of(report->controls, i);
     }
     return true;
 }
@@ -88,6 +98,29 @@ static const char *format_value(const struct tk_figure *figure, char text[TK_HUM
     return text;
 }
 
+/* With a mark where it tells nothing, and where others may have one room for it. */
+static const char *format_judged(const struct row *row, enum tk_figure_rule rule, char *text,
+                                 size_t cap)
+{
+    char value[TK_HUMAN_MAX];
+    const struct tk_fidelity_judged *judged = row->judged[rule];
+    const char *mark = judged ? " " : "";
+    if (judged && judged->blind)
+        mark = "!";
+    (void)snprintf(text, cap, "%s%s", format_value(row->rules[rule], value), mark);
+    return text;
+}
+
+/* What chance alone makes of it. */
+static const char *format_floor(const struct row *row, char text[TK_HUMAN_MAX])
+{
+    for (size_t rule = 0; rule < TK_FIGURE_RULE_COUNT; rule++) {
+        if (row->judged[rule] && row->judged[rule]->floor)
+            return format_value(row->judged[rule]->floor, text);
+    }
+    return "";
+}
+
 /* On how much the figures rest: of compat / of strict where these differ. */
 static const char *format_samples(const struct row *row, char *text, size_t cap)
 {
@@ -106,7 +139,8 @@ static const char *format_samples(const struct row *row, char *text, size_t cap)
     return text;
 }
 
-static void add_row(struct tk_grid *grid, const struct tk_look *look, const struct row *row)
+static void add_row(struct tk_grid *grid, const struct tk_look *look, const struct row *row,
+                    bool has_floor)
 {
     char text[3 * TK_HUMAN_MAX];
     char name[256];
@@ -117,10 +151,14 @@ static void add_row(struct tk_grid *grid, const struct tk_look *look, const stru
                    TK_STR_ARG(first->detail));
     tk_grid_add(grid);
     tk_grid_set(grid, NAME, tk_cell_clean(look, tk_str_from(name), &cell));
-    tk_grid_set(grid, COMPAT, format_value(row->rules[TK_FIGURE_COMPAT], text));
-    tk_grid_set(grid, STRICT, format_value(row->rules[TK_FIGURE_STRICT], text));
+    tk_grid_set(grid, COMPAT, format_judged(row, TK_FIGURE_COMPAT, text, sizeof(text)));
+    tk_grid_set(grid, STRICT, format_judged(row, TK_FIGURE_STRICT, text, sizeof(text)));
     tk_grid_set(grid, BEST, bests[first->sense]);
-    tk_grid_set(grid, SAMPLES, format_samples(row, text, sizeof(text)));
+    if (has_floor) {
+        tk_grid_set(grid, LAST, format_floor(row, text));
+    } else {
+        tk_grid_set(grid, LAST, format_samples(row, text, sizeof(text)));
+    }
     if (is_mean)
         tk_grid_set_style(grid, NAME, TK_STYLE_TITLE);
 }
@@ -160,12 +198,14 @@ static int put_group(const struct tk_fidelity_report *report, const struct tk_lo
 {
     const struct tk_figures *figures = report->figures;
     const char *group = figures->items[at].group;
+    bool has_floor = report->controls && !report->with_details;
     const struct tk_grid_column columns[COLUMNS] = {
         [NAME] = {group, .width = 36, .cut = true},
         [COMPAT] = {"compat", .width = 9, .right = true},
         [STRICT] = {"strict", .width = 9, .right = true, .style = TK_STYLE_TITLE},
         [BEST] = {"best", .width = 5, .right = true, .style = TK_STYLE_DIM},
-        [SAMPLES] = {"rests on", .width = 13, .cut = true, .right = true, .style = TK_STYLE_DIM},
+        [LAST] = {has_floor ? "floor" : "rests on", .width = 13, .cut = true, .right = true,
+                  .style = TK_STYLE_DIM},
     };
     const struct tk_grid_options options = {columns, COLUMNS};
     TK_CLEANUP(tk_grid_freep) struct tk_grid *grid = NULL;
@@ -175,8 +215,8 @@ static int put_group(const struct tk_fidelity_report *report, const struct tk_lo
     for (; at < figures->count; at++) {
         struct row row;
         bool is_shown = report->with_details || !figures->items[at].detail.p;
-        if (is_shown && strcmp(figures->items[at].group, group) == 0 && find_row(figures, at, &row))
-            add_row(grid, look, &row);
+        if (is_shown && strcmp(figures->items[at].group, group) == 0 && find_row(report, at, &row))
+            add_row(grid, look, &row, has_floor);
     }
     tk_buf_putc(out, '\n');
     rc = tk_grid_write(grid, out, err);
@@ -210,6 +250,48 @@ static void put_sets(const struct tk_fidelity_report *report, const struct tk_lo
     }
 }
 
+/* Which figures tell nothing, and what a control that they like better is. */
+static void put_blind(const struct tk_fidelity_report *report, const struct tk_look *look,
+                      struct tk_buf *out)
+{
+    bool is_named[TK_FIDELITY_CONTROLS] = {false};
+    const struct tk_fidelity_controls *controls = report->controls;
+    size_t begin = out->n;
+    for (size_t i = 0; i < report->figures->count; i++) {
+        const struct tk_figure *figure = &report->figures->items[i];
+        const struct tk_control *blind = controls->judged[i].blind;
+        if (!blind || (figure->detail.p && !report->with_details))
+            continue;
+        if (out->n == begin)
+            tk_buf_lit(out, "\n!  no use here: traces that are wrong on purpose come out better\n");
+        tk_buf_printf(out, "   %s %s %s: %s\n", figure->group, figure->name,
+                      rule_names[figure->rule], blind->name);
+        for (size_t c = 0; c < controls->count; c++)
+            is_named[c] |= controls->items[c].control == blind;
+    }
+    for (size_t c = 0; c < controls->count; c++) {
+        if (!is_named[c])
+            continue;
+        tk_style_printf(out, look, TK_STYLE_DIM, "   %s: %s", controls->items[c].control->name,
+                        controls->items[c].control->help);
+        tk_buf_putc(out, '\n');
+    }
+}
+
+static void put_legend(const struct tk_fidelity_report *report, const struct tk_look *look,
+                       struct tk_buf *out)
+{
+    if (!report->controls)
+        return;
+    put_blind(report, look, out);
+    if (report->with_details)
+        return;
+    tk_buf_putc(out, '\n');
+    tk_style_printf(out, look, TK_STYLE_DIM,
+                    "floor  what chance makes: two random halves of B, one against the other");
+    tk_buf_putc(out, '\n');
+}
+
 int tk_fidelity_put_table(const struct tk_fidelity_report *report, const struct tk_look *look,
                           struct tk_buf *out, struct tk_err *err)
 {
@@ -219,6 +301,7 @@ int tk_fidelity_put_table(const struct tk_fidelity_report *report, const struct 
         if (is_first_of_group(report->figures, i))
             rc = put_group(report, look, i, out, err);
     }
+    put_legend(report, look, out);
     return rc;
 }
 
@@ -237,7 +320,8 @@ static void put_set(struct tk_buf *out, const char *key, const char *name,
     tk_buf_putc(out, '}');
 }
 
-void tk_fidelity_put_figure(struct tk_buf *out, const struct tk_figure *figure)
+void tk_fidelity_put_figure(struct tk_buf *out, const struct tk_figure *figure,
+                            const struct tk_fidelity_judged *judged)
 {
     tk_element_open(out, '{');
     tk_member_put_text(out, "group", tk_str_from(figure->group));
@@ -248,7 +332,28 @@ void tk_fidelity_put_figure(struct tk_buf *out, const struct tk_figure *figure)
     tk_member_put_f64(out, "value", figure->value, TK_SHORTEST);
     tk_member_put_text(out, "reason", tk_str_from(figure->reason));
     tk_member_put_i64(out, "samples", (int64_t)figure->samples);
+    if (judged) {
+        tk_member_put_f64(out, "floor", judged->floor ? judged->floor->value : (double)NAN,
+                          TK_SHORTEST);
+        tk_member_put_text(out, "uninformative",
+                           tk_str_from(judged->blind ? judged->blind->name : NULL));
+    }
     tk_buf_putc(out, '}');
+}
+
+/* A control with its figures of the whole. */
+static void put_control(struct tk_buf *out, const struct tk_fidelity_measured *measured)
+{
+    tk_element_open(out, '{');
+    tk_member_put_text(out, "name", tk_str_from(measured->control->name));
+    tk_member_put_text(out, "about", tk_str_from(measured->control->help));
+    tk_member_put_text(out, "shows", tk_str_from(measured->control->shows));
+    tk_member_open(out, "figures", '[');
+    for (size_t i = 0; i < measured->figures.count; i++) {
+        if (!measured->figures.items[i].detail.p)
+            tk_fidelity_put_figure(out, &measured->figures.items[i], NULL);
+    }
+    tk_buf_lit(out, "]}");
 }
 
 void tk_fidelity_put_json(const struct tk_fidelity_report *report, struct tk_buf *out)
@@ -258,13 +363,21 @@ void tk_fidelity_put_json(const struct tk_fidelity_report *report, struct tk_buf
     put_set(out, "b", report->names[1], report->tables[1]);
     tk_member_open(out, "figures", '[');
     for (size_t i = 0; i < report->figures->count; i++)
-        tk_fidelity_put_figure(out, &report->figures->items[i]);
-    tk_buf_lit(out, "]}\n");
+        tk_fidelity_put_figure(out, &report->figures->items[i], judged_of(report->controls, i));
+    tk_buf_putc(out, ']');
+    if (report->controls) {
+        tk_member_open(out, "controls", '[');
+        for (size_t i = 0; i < report->controls->count; i++)
+            put_control(out, &report->controls->items[i]);
+        tk_buf_putc(out, ']');
+    }
+    tk_buf_lit(out, "}\n");
 }
 
-void tk_fidelity_put_csv(const struct tk_figures *figures, struct tk_buf *out)
+void tk_fidelity_put_csv(const struct tk_figures *figures,
+                         const struct tk_fidelity_controls *controls, struct tk_buf *out)
 {
-    tk_buf_lit(out, "group,name,detail,rule,sense,value,reason,samples\n");
+    tk_buf_lit(out, "group,name,detail,rule,sense,value,reason,samples,floor,uninformative\n");
     for (size_t i = 0; i < figures->count; i++) {
         const struct tk_figure *figure = &figures->items[i];
         tk_buf_printf(out, "%s,%s,", figure->group, figure->name);
@@ -273,8 +386,12 @@ void tk_fidelity_put_csv(const struct tk_figures *figures, struct tk_buf *out)
         tk_buf_printf(out, ",%s,%s,", rule_names[figure->rule], sense_names[figure->sense]);
         if (!isnan(figure->value))
             tk_buf_put_f64(out, figure->value, TK_SHORTEST);
-        tk_buf_printf(out, ",%s,%llu\n", figure->reason ? figure->reason : "",
+        tk_buf_printf(out, ",%s,%llu,", figure->reason ? figure->reason : "",
                       (unsigned long long)figure->samples);
+        const struct tk_fidelity_judged *judged = judged_of(controls, i);
+        if (judged && judged->floor)
+            tk_buf_put_f64(out, judged->floor->value, TK_SHORTEST);
+        tk_buf_printf(out, ",%s\n", judged && judged->blind ? judged->blind->name : "");
     }
 }
 
@@ -289,7 +406,7 @@ int tk_fidelity_print(const struct tk_fidelity_call *call, const struct tk_fidel
     if (call->opts->format == TK_FIDELITY_JSON) {
         tk_fidelity_put_json(report, &out);
     } else if (call->opts->format == TK_FIDELITY_CSV) {
-        tk_fidelity_put_csv(report->figures, &out);
+        tk_fidelity_put_csv(report->figures, report->controls, &out);
     } else {
         rc = tk_fidelity_put_table(report, &look, &out, err);
     }

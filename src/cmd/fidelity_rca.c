@@ -238,7 +238,7 @@ static void put_json(const struct rca *rca, struct tk_buf *out)
     tk_buf_putc(out, ']');
     tk_member_open(out, "figures", '[');
     for (size_t i = 0; i < rca->figures.count; i++)
-        tk_fidelity_put_figure(out, &rca->figures.items[i]);
+        tk_fidelity_put_figure(out, &rca->figures.items[i], NULL);
     tk_buf_lit(out, "]}\n");
 }
 
@@ -250,7 +250,7 @@ static int print(const struct tk_fidelity_call *call, const struct rca *rca, str
     if (call->opts->format == TK_FIDELITY_JSON) {
         put_json(rca, &out);
     } else if (call->opts->format == TK_FIDELITY_CSV) {
-        tk_fidelity_put_csv(&rca->figures, &out);
+        tk_fidelity_put_csv(&rca->figures, NULL, &out);
     } else {
         rc = put_table(rca, call->opts->details, &out, err);
     }

@@ -201,7 +201,8 @@ const struct tk_control *tk_suite_uninformative(const struct tk_suite_part *part
     double best = reference_of(part, key, sense, &item);
     for (size_t i = 0; i < part->count && !isnan(best); i++) {
         const struct tk_control *control = part->items[i]->control;
-        if (!control || !tk_control_breaks(control, key->name) || !has_effect(part->items[i]))
+        if (!control || !tk_control_breaks(control, key->group, key->name) ||
+            !has_effect(part->items[i]))
             continue;
         double own = tk_suite_spread(part->items[i], key, false).mean;
         if (isnan(own) || !tk_figure_is_better(sense, own, best))

@@ -264,7 +264,7 @@ const struct tk_control tk_control_shuffled_attributes = {
 
 const struct tk_control tk_control_swapped_durations = {
     .name = "swapped-durations",
-    .help = "durations exchanged between the two services with most spans",
+    .help = "durations of the two services with most spans exchanged",
     .shows = "blind to whose duration it is",
     .breaks = of_durations,
     .make = make_swapped,
@@ -288,10 +288,11 @@ const struct tk_control *tk_control_find(const char *name)
     return NULL;
 }
 
-bool tk_control_breaks(const struct tk_control *control, const char *figure)
+bool tk_control_breaks(const struct tk_control *control, const char *group, const char *name)
 {
-    for (size_t i = 0; control->breaks && control->breaks[i]; i++) {
-        if (strcmp(control->breaks[i], figure) == 0)
+    bool is_total = strcmp(group, "totals") == 0;
+    for (size_t i = 0; control->breaks && control->breaks[i] && !is_total; i++) {
+        if (strcmp(control->breaks[i], name) == 0)
             return true;
     }
     return false;

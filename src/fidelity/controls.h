@@ -33,7 +33,8 @@ extern const struct tk_control *const tk_controls[];
 /* By name; NULL = none. */
 const struct tk_control *tk_control_find(const char *name);
 
-/* Whether figures of that name ought to see what is wrong with a control. */
-bool tk_control_breaks(const struct tk_control *control, const char *figure);
+/* Whether figures of that group and name ought to see what is wrong with a control; totals never:
+ * each control keeps what is counted over all. */
+bool tk_control_breaks(const struct tk_control *control, const char *group, const char *name);
 
 #endif

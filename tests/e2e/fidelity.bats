@@ -49,19 +49,44 @@ figure() {
 @test "compat and strict stand side by side in 80 columns" {
     "$TK" fidelity half.jsonl shop >table
     [ "$(wc -L <table)" -le 80 ]
-    grep -qE '^queries +compat +strict +best +rests on$' table
+    grep -qE '^queries +compat +strict +best +floor$' table
     [ "$(grep -cE '^red_rate ' table)" = 2 ]
     run -1 grep -q 'window 5m' table
+    grep -q '^floor  what chance makes' table
     "$TK" fidelity half.jsonl shop --details >table
+    grep -qE '^queries +compat +strict +best +rests on$' table
     [ "$(wc -L <table)" -le 80 ]
     grep -qE '^red_rate, window 5m +0\.[0-9]+' table
 }
 
 @test "CSV has a figure a line" {
     "$TK" fidelity half.jsonl shop -m queries -q red_rate -f csv >figures.csv
-    [ "$(head -1 figures.csv)" = "group,name,detail,rule,sense,value,reason,samples" ]
-    grep -qE '^queries,red_rate,window 5m,strict,distance,0\.[0-9]+,,[0-9]+$' figures.csv
+    [ "$(head -1 figures.csv)" = "group,name,detail,rule,sense,value,reason,samples,floor,uninformative" ]
+    grep -qE '^queries,red_rate,window 5m,strict,distance,0\.[0-9]+,,[0-9]+,0\.[0-9]+,$' figures.csv
     run -1 grep -q red_error figures.csv
+}
+
+@test "controls stand beside: what chance makes, and what likes traces that are wrong on purpose" {
+    # Half of the traces count half as often, which a compatible query sees, and a redrawn time it does not.
+    "$TK" fidelity half.jsonl shop -m queries --format json >out.json
+    [ "$(jq -c '.controls | map(.name)' out.json)" = \
+        '["halves","uniform-starts","constant-starts","shuffled-attributes","swapped-durations"]' ]
+    jq -e '.figures[] | select(.name == "mean" and .detail == null and .rule == "compat") |
+        .uninformative == "uniform-starts" and .floor > 0' out.json
+    jq -e 'all(.figures[] | select(.group == "totals"); .uninformative == null)' out.json
+    # The same as of the control by hand.
+    "$TK" fidelity control uniform-starts shop -o uniform.otlp.pb 2>/dev/null
+    "$TK" fidelity uniform.otlp.pb shop -m queries --no-controls --format json >uniform.json
+    jq -e 'has("controls") | not' uniform.json
+    [ "$(jq '.controls[1].figures[] | select(.name == "red_rate" and .rule == "strict").value' out.json)" = \
+        "$(jq '.figures[] | select(.name == "red_rate" and .rule == "strict" and .detail == null).value' uniform.json)" ]
+    # Nothing is better than the set itself.
+    "$TK" fidelity shop shop -m queries,time --format json | jq -e 'all(.figures[]; .uninformative == null)'
+    "$TK" fidelity half.jsonl shop -m queries >table
+    grep -q '^!  no use here: traces that are wrong on purpose come out better$' table
+    grep -qE '^mean +0\.[0-9]+! ' table
+    grep -q '^   queries mean compat: uniform-starts$' table
+    grep -q '^   uniform-starts: each trace starts at random in the window, all else kept$' table
 }
 
 @test "an incident chooses its queries" {
