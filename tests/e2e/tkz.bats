@@ -179,3 +179,9 @@ END
     done <"$files/expanded.sha256"
     [ "$(ls ./*.jsonl)" = "$(printf "./%s.jsonl\n" generative lossless quality)" ]
 }
+
+@test "the lossless file of an earlier build holds the traces that went into it" {
+    python3 "$TK_TEST_DATA/tkz/make.py" --traces >traces.jsonl
+    run -0 "$TK" tkz verify "$TK_TEST_DATA/tkz/lossless.tkz" --against traces.jsonl
+    [[ $output == *": 1,033 spans, all equal in every field" ]]
+}

@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Write the files of this folder anew: a release whose files are to be read for ever gets its own.
+"""Write the files of this folder anew, by hand: a release whose files are to be read for ever gets
+its own. No check does that, as a later release may write other bytes; tkz.bats reads the files, and
+holds the lossless one against the traces.
 
-usage: make.py TRACEKIT; the expected texts are of that build, so look at what changed, and why.
+usage: make.py TRACEKIT   the expected texts are of that build, so look at what changed, and why
+       make.py --traces   print the traces that went into the files
 """
 import hashlib
 import json
@@ -11,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import TextIO
 
 HERE = Path(__file__).parent
 MODES = {"lossless": ["--lossless"], "quality": ["--quality", "5%"], "generative": ["--generative"]}
@@ -43,18 +47,21 @@ def spans(draw: random.Random, trace: str, service: str, parent: str, start: int
     return [{"resource": resource, "scopeSpans": [{"spans": [span]}]}, *below], end
 
 
-def main() -> None:
-    tracekit = sys.argv[1]
+def write_traces(out: TextIO) -> None:
     draw = random.Random(1)
+    start = 1_700_000_000_000_000_000
+    for _ in range(150):
+        start += int(draw.expovariate(1 / 80e6))
+        trace = f"{draw.getrandbits(128) | 1:032x}"
+        out.write(json.dumps({"resourceSpans": spans(draw, trace, "shop", "", start)[0]}) + "\n")
+
+
+def write_files(tracekit: str) -> None:
     sums = []
     with tempfile.TemporaryDirectory() as scratch:
         traces = Path(scratch) / "traces.jsonl"
-        start = 1_700_000_000_000_000_000
         with traces.open("w") as out:
-            for _ in range(150):
-                start += int(draw.expovariate(1 / 80e6))
-                trace = f"{draw.getrandbits(128) | 1:032x}"
-                out.write(json.dumps({"resourceSpans": spans(draw, trace, "shop", "", start)[0]}) + "\n")
+            write_traces(out)
         for mode, options in MODES.items():
             file = HERE / f"{mode}.tkz"
             subprocess.run([tracekit, "compress", traces, *options, "-o", file], check=True,
@@ -65,4 +72,7 @@ def main() -> None:
     (HERE / "expanded.sha256").write_text("".join(sums))
 
 
-main()
+if sys.argv[1:] == ["--traces"]:
+    write_traces(sys.stdout)
+else:
+    write_files(sys.argv[1])
