@@ -74,7 +74,7 @@ static int open_result(struct tk_merge *merge, struct tk_err *err)
         return rc;
     rc = tk_run_folder_claim(merge->out, to, err);
     if (rc < 0) {
-        merge->made_folder = false;
+        merge->missing = 0; /* the other one takes it back */
         return rc;
     }
     merge->is_new = is_empty(merge->out);
