@@ -4,7 +4,8 @@
  *
  * Several processes may write to one file. Who writes or mends holds an exclusive lock on it
  * meanwhile: so the last line that a writer finds is whole, or torn for good, and what it cuts off
- * is its own. Where a file system has no locks, each takes itself for the only one. */
+ * is its own. Where a file system has no locks, each takes itself for the only one; a lock that is
+ * not to be had within a moment is done without. */
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -13,8 +14,10 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "run/recording_write.h"
@@ -24,12 +27,16 @@
 #define BUFFER_MAX   ((size_t)8 << 20)  /* with one batch of long texts on top */
 #define TAIL_MAX     ((size_t)1 << 20)  /* longest torn line that is looked at */
 
+#define LOCK_STEP_NS     TK_NS_PER_MS
+#define LOCK_PATIENCE_NS (200 * TK_NS_PER_MS)
+
 struct table_file {
     char name[NAME_MAX + 1]; /* "" = the name in tk_tables */
     int fd;                  /* -1 before the first row */
     struct tk_buf lines;     /* waiting, whole lines */
     int64_t rows;            /* in `lines` */
     off_t end;               /* of the whole lines after our last write; -1 = not known */
+    bool is_locked;          /* the last write was; else the next does not wait for the lock */
     off_t torn_end;          /* then it had a part of a line, up to here; `end` = it had none */
 };
 
@@ -66,6 +73,7 @@ int tk_run_writer_new_on(const char *folder, const struct tk_run_disk *disk,
     for (size_t i = 0; i < TK_TABLE_COUNT; i++) {
         writer->files[i].fd = -1;
         writer->files[i].end = writer->files[i].torn_end = -1;
+        writer->files[i].is_locked = true;
         tk_buf_init(&writer->files[i].lines, BUFFER_MAX);
     }
     int rc = tk_dir_open(AT_FDCWD, folder, &writer->dirfd, err);
@@ -193,10 +201,19 @@ static bool is_removed(int fd)
     return fstat(fd, &st) == 0 && st.st_nlink == 0;
 }
 
-static void lock(int fd)
+/* A write takes microseconds. Who holds the lock for longer is stopped, or somebody who may read
+ * the file and means no good: then we append all the same, and mend nothing. */
+static bool lock(int fd, int64_t patience_ns)
 {
-    while (flock(fd, LOCK_EX) < 0 && errno == EINTR)
-        continue;
+    const struct timespec step = {.tv_nsec = LOCK_STEP_NS};
+    for (int64_t waited_ns = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; waited_ns += LOCK_STEP_NS) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return true; /* there are no locks here */
+        if (waited_ns >= patience_ns)
+            return false;
+        (void)nanosleep(&step, NULL);
+    }
+    return true;
 }
 
 /* Open the file, unless it is, and lock it; one that was removed is made again. */
@@ -207,7 +224,7 @@ static int take_file(struct tk_run_writer *writer, enum tk_table table, struct t
         int rc = file->fd >= 0 ? 0 : open_file(writer, table, err);
         if (rc < 0)
             return rc;
-        lock(file->fd);
+        file->is_locked = lock(file->fd, file->is_locked ? LOCK_PATIENCE_NS : 0);
         if (!is_removed(file->fd))
             return 0;
         tk_fd_close(&file->fd);
@@ -254,7 +271,7 @@ static int make_whole(struct tk_run_writer *writer, struct table_file *file, off
     int rc = 0;
     if (fstat(file->fd, &st) < 0)
         return -errno;
-    if (st.st_size != file->end && !ends_a_line(file->fd, st.st_size)) {
+    if (file->is_locked && st.st_size != file->end && !ends_a_line(file->fd, st.st_size)) {
         bool is_ours = file->end >= 0 && st.st_size == file->torn_end;
         rc = is_ours ? cut_back(writer, file) : mend_tail(writer, file->fd, st.st_size);
     }
@@ -272,9 +289,9 @@ static void keep_whole_lines(struct tk_run_writer *writer, struct table_file *fi
     tk_str taken = {file->lines.p, put};
     size_t last = tk_str_find_last(taken, '\n');
     size_t whole = last < put ? last + 1 : 0;
-    file->end = begin + (off_t)whole;
-    file->torn_end = begin + (off_t)put;
-    if (whole < put)
+    file->end = file->is_locked ? begin + (off_t)whole : -1;
+    file->torn_end = file->is_locked ? begin + (off_t)put : -1;
+    if (whole < put && file->is_locked)
         (void)cut_back(writer, file); /* else before the next write */
     int64_t rows = count_lines((tk_str){file->lines.p, whole});
     writer->stats.rows[file - writer->files] += rows;

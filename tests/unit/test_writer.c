@@ -181,6 +181,33 @@ static void a_line_is_written_while_no_other_writer_looks_at_the_file(void **sta
     tk_run_writer_free(second);
 }
 
+/* Whoever may read a file may lock it. */
+static void a_lock_that_somebody_keeps_does_not_stop_a_writer(void **state)
+{
+    (void)state;
+    char path[PATH_MAX + NAME_MAX];
+    struct tk_run_writer *writer;
+    struct tk_err err;
+    folder_put(folder, "proc_exit.jsonl", ROW1);
+    (void)snprintf(path, sizeof(path), "%s/proc_exit.jsonl", folder);
+    int other = open(path, O_RDONLY | O_CLOEXEC);
+    assert_int_equal(flock(other, LOCK_EX), 0);
+    assert_int_equal(tk_run_writer_new(folder, &writer, &err), 0);
+    assert_int_equal(write_rows(writer, 2, 1, &err), 0);
+    assert_int_equal(write_rows(writer, 3, 1, &err), 0);
+    assert_file(folder, "proc_exit.jsonl", ROW1 ROW2 ROW3);
+    append("{\"begun\":"); /* perhaps by who has the lock: it stays */
+    assert_int_equal(write_rows(writer, 1, 1, &err), 0);
+    assert_file(folder, "proc_exit.jsonl", ROW1 ROW2 ROW3 "{\"begun\":" ROW1);
+    assert_int_equal(stats_of(writer).torn_lines, 0);
+    close(other);
+    append("{\"begun\":");
+    assert_int_equal(write_rows(writer, 2, 1, &err), 0);
+    assert_int_equal(stats_of(writer).torn_lines, 1);
+    assert_file(folder, "proc_exit.jsonl", ROW1 ROW2 ROW3 "{\"begun\":" ROW1 ROW2);
+    tk_run_writer_free(writer);
+}
+
 static void a_line_that_a_killed_writer_began_is_cut_off_by_one_that_goes_on(void **state)
 {
     (void)state;
@@ -357,6 +384,7 @@ int main(void)
         in_folder(rows_are_appended_and_counted),
         in_folder(a_torn_last_line_is_cut_off_but_a_whole_one_is_kept),
         in_folder(a_line_is_written_while_no_other_writer_looks_at_the_file),
+        in_folder(a_lock_that_somebody_keeps_does_not_stop_a_writer),
         in_folder(a_line_that_a_killed_writer_began_is_cut_off_by_one_that_goes_on),
         in_folder(a_cut_that_failed_spares_what_another_writer_appended),
         in_folder(a_full_disk_keeps_whole_lines_at_every_possible_byte),
