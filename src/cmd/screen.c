@@ -468,7 +468,8 @@ int tk_screen_format(const struct tk_summary *summary, const char *folder,
         return rc;
     tk_buf_put(&tables, tk_buf_str(&containers));
     put_tables(look, &tables, out);
-    tk_buf_putc(out, '\n');
+    if (tables.n > 0)
+        tk_buf_putc(out, '\n');
     tk_buf_put(out, tk_buf_str(&end));
     rc = tk_buf_check(&tables, "report", err);
     if (rc < 0)

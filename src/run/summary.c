@@ -440,6 +440,8 @@ static int make(struct tk_summary_maker *maker, const char *folder, struct tk_er
     rc = rc < 0 ? rc : tk_summary_add_containers(maker, err);
     if (rc < 0)
         return rc;
+    if (!maker->has_span && maker->last_ns >= 0)
+        tk_summary_extend(maker, maker->last_ns, maker->last_ns - maker->first_ns);
     if (!maker->has_span && maker->summary->host.cores < 0)
         return tk_fail(err, -ENOENT, "no run: neither run.json, node_meta.json nor a table");
     finish(maker->summary);
@@ -463,8 +465,12 @@ int tk_summary_new(const char *folder, const struct tk_summary_options *options,
     rc = tk_arena_init(&summary->text, TEXT_MAX, err);
     if (rc < 0)
         goto fail;
-    struct tk_summary_maker maker = {
-        .summary = summary, .dirfd = dirfd, .options = options, .link_max_Bps = (double)NAN};
+    struct tk_summary_maker maker = {.summary = summary,
+                                     .dirfd = dirfd,
+                                     .options = options,
+                                     .first_ns = INT64_MAX,
+                                     .last_ns = -1,
+                                     .link_max_Bps = (double)NAN};
     rc = make(&maker, folder, err);
     tk_batch_free(maker.nodes);
     if (rc < 0) {

@@ -144,6 +144,10 @@ static void take(struct events *events, const struct tk_batch *batch, size_t row
     if (range &&
         !tk_range_meets(range, start_ns / TK_NS_PER_US, (start_ns + duration_ns) / TK_NS_PER_US))
         return;
+    if (start_ns >= 0 && start_ns < events->maker->first_ns)
+        events->maker->first_ns = start_ns;
+    if (start_ns >= 0 && start_ns + duration_ns > events->maker->last_ns)
+        events->maker->last_ns = start_ns + duration_ns;
     summary->invocations.count++;
     summary->invocations.failed += is_failed(batch, row);
     events->durations[bucket_of(duration_ns)]++;

@@ -33,9 +33,10 @@ struct tk_summary_maker {
     struct tk_summary *summary;
     int dirfd; /* borrowed */
     const struct tk_summary_options *options;
-    struct tk_batch *nodes; /* of a merged run: its nodes.json, owned; else NULL */
-    size_t node;            /* row of it */
-    bool has_span;          /* summary->start_ns is known */
+    struct tk_batch *nodes;    /* of a merged run: its nodes.json, owned; else NULL */
+    size_t node;               /* row of it */
+    bool has_span;             /* summary->start_ns is known */
+    int64_t first_ns, last_ns; /* of invocations, which are the span where nothing else tells it */
     int64_t clk_tck;
     int64_t boot_ns; /* epoch time of the boot; 0 = unknown */
     int64_t root_pid, root_start_ticks;

@@ -180,6 +180,22 @@ END
     done
 }
 
+@test "a run of invocations alone is shown, before it is parsed and after" {
+    "$TK" wrap -- sleep 0.2
+    "$TK" wrap -- sh -c 'exit 3' || :
+    for _ in before after; do
+        run -0 "$TK" show logs/r
+        echo "$output"
+        [[ $output == *" tasks "*"2 done: "*"1 failed"* ]]
+        run -0 "$TK" show --json logs/r
+        jq -e '.end_ms - .start_ms >= 200 and .end_ms - .start_ms < 60000' <<<"$output"
+        run -0 "$TK" parse r
+    done
+    mkdir empty
+    run -1 "$TK" show empty
+    [[ $output == *"no run: neither run.json, node_meta.json nor a table"* ]]
+}
+
 @test "writers side by side do not mix" {
     for _ in $(seq 20); do "$TK" wrap -- true 2>>said & done
     wait
