@@ -162,6 +162,7 @@ static int export_file(struct export *export, int out_dirfd, const char *output,
     rc = rc < 0 ? rc : tk_out_close(&export->out, err);
     if (rc == 0)
         show(output, name, export->spans, (uint64_t) export->out.bytes);
+    tk_out_release(&export->out); /* as long as its folder is open */
     return rc;
 }
 
@@ -193,7 +194,6 @@ static void release(struct export *export)
     tk_segment_sink_free(export->sink);
     tk_segment_set_free(export->set);
     tk_span_batch_free(export->batch);
-    tk_out_release(&export->out);
     tk_buf_release(&export->text);
     free(export->state);
 }

@@ -32,3 +32,12 @@ setup() {
     [[ $output == *"empty: no run folder here nor in its folders, 3 levels down" ]]
     [ ! -e out ]
 }
+
+@test "a file of spans that does not fit leaves nothing behind" {
+    "$TK" import "$TK_TEST_DATA/spans/shop.json" -o spans >/dev/null
+    for format in jaeger zipkin otlp-proto perfetto gent; do
+        run -1 bash -c 'trap "" XFSZ; ulimit -f 1; exec "$TK" export "$1" spans -o "out-$1"' - "$format"
+        [[ $output == *"File too large" ]]
+        [ -z "$(ls -A "out-$format")" ]
+    done
+}
