@@ -269,12 +269,16 @@ static void put_interval(const struct tk_summary_quality *quality, const struct 
     tk_buf_lit(text, "; ");
 }
 
-static void put_losses(const struct tk_summary_quality *quality, const struct tk_look *look,
+static void put_losses(const struct tk_summary *summary, const struct tk_look *look,
                        struct tk_buf *text)
 {
+    const struct tk_summary_quality *quality = &summary->quality;
     bool was_recorded = quality->ticks >= 0;
     if (was_recorded) {
-        tk_buf_lit(text, "lost: ");
+        bool has_end = summary->state != TK_STATE_BROKEN; /* killed, or its disk was full */
+        tk_style_printf(text, look, has_end ? TK_STYLE_PLAIN : TK_STYLE_WARN, "%s",
+                        has_end ? "lost" : "the recorder noted no end; lost until its last note");
+        tk_buf_lit(text, ": ");
         put_loss(text, look, quality->lost_exits, "exit", "exits");
         tk_buf_puts(text, quality->lost_exits < 0 ? "" : ", ");
         put_loss(text, look, quality->dropped_events, "event", "events");
@@ -352,7 +356,7 @@ static void put_quality(const struct tk_summary *summary, const struct tk_look *
         tk_buf_printf(&text, "tier %.*s; ", TK_STR_ARG(quality->tier));
     if (!isnan(quality->interval_requested_ms))
         put_interval(quality, look, &text);
-    put_losses(quality, look, &text);
+    put_losses(summary, look, &text);
     put_own_cost(summary, &text);
     if (quality->rung.n > 0 && !tk_str_eq(quality->rung, TK_STR("A")))
         tk_buf_lit(&text, "; tracekit doctor tells how to get exact figures");
