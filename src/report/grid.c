@@ -17,16 +17,18 @@ struct scols {
     __typeof__(scols_cell_set_data) *cell_set_data;
     __typeof__(scols_column_get_header) *column_get_header;
     __typeof__(scols_column_set_color) *column_set_color;
+    __typeof__(scols_free_iter) *free_iter;
     __typeof__(scols_line_get_cell) *line_get_cell;
     __typeof__(scols_line_set_data) *line_set_data;
+    __typeof__(scols_new_iter) *new_iter;
     __typeof__(scols_new_table) *new_table;
     __typeof__(scols_print_table_to_string) *print_table_to_string;
     __typeof__(scols_table_enable_colors) *table_enable_colors;
     __typeof__(scols_table_enable_noheadings) *table_enable_noheadings;
-    __typeof__(scols_table_get_line) *table_get_line;
     __typeof__(scols_table_get_nlines) *table_get_nlines;
     __typeof__(scols_table_new_column) *table_new_column;
     __typeof__(scols_table_new_line) *table_new_line;
+    __typeof__(scols_table_next_line) *table_next_line;
     __typeof__(scols_table_set_column_separator) *table_set_column_separator;
     __typeof__(scols_table_set_termforce) *table_set_termforce;
     __typeof__(scols_table_set_termwidth) *table_set_termwidth;
@@ -39,16 +41,18 @@ static const struct tk_symbol scols_symbols[] = {
     TK_SYMBOL(struct scols, cell_set_data, scols_cell_set_data),
     TK_SYMBOL(struct scols, column_get_header, scols_column_get_header),
     TK_SYMBOL(struct scols, column_set_color, scols_column_set_color),
+    TK_SYMBOL(struct scols, free_iter, scols_free_iter),
     TK_SYMBOL(struct scols, line_get_cell, scols_line_get_cell),
     TK_SYMBOL(struct scols, line_set_data, scols_line_set_data),
+    TK_SYMBOL(struct scols, new_iter, scols_new_iter),
     TK_SYMBOL(struct scols, new_table, scols_new_table),
     TK_SYMBOL(struct scols, print_table_to_string, scols_print_table_to_string),
     TK_SYMBOL(struct scols, table_enable_colors, scols_table_enable_colors),
     TK_SYMBOL(struct scols, table_enable_noheadings, scols_table_enable_noheadings),
-    TK_SYMBOL(struct scols, table_get_line, scols_table_get_line),
     TK_SYMBOL(struct scols, table_get_nlines, scols_table_get_nlines),
     TK_SYMBOL(struct scols, table_new_column, scols_table_new_column),
     TK_SYMBOL(struct scols, table_new_line, scols_table_new_line),
+    TK_SYMBOL(struct scols, table_next_line, scols_table_next_line),
     TK_SYMBOL(struct scols, table_set_column_separator, scols_table_set_column_separator),
     TK_SYMBOL(struct scols, table_set_termforce, scols_table_set_termforce),
     TK_SYMBOL(struct scols, table_set_termwidth, scols_table_set_termwidth),
@@ -221,22 +225,35 @@ static int find_level(const struct tk_grid *grid, int room)
     return 1;
 }
 
-static void cut_cells(struct tk_grid *grid, size_t column, int width)
+static void cut_cell(struct tk_grid *grid, struct libscols_cell *cell, int width,
+                     struct tk_buf *text)
+{
+    const char *data = cell ? grid->scols.cell_get_data(cell) : NULL;
+    if (!data || tk_text_width(grid->look, tk_str_from(data)) <= width)
+        return;
+    tk_buf_reset(text);
+    tk_text_put_cut(text, grid->look, tk_str_from(data), width);
+    tk_buf_putc(text, '\0');
+    note(grid, tk_buf_ok(text) ? grid->scols.cell_set_data(cell, text->p) : text->failure);
+}
+
+/* Line by line: to look one up by its number takes a walk over those before it. */
+static void cut_cells(struct tk_grid *grid, int level)
 {
     const struct scols *scols = &grid->scols;
     TK_CLEANUP(tk_buf_release) struct tk_buf text;
     tk_buf_init(&text, CELL_MAX);
-    for (size_t i = 0; i < scols->table_get_nlines(grid->table); i++) {
-        struct libscols_line *line = scols->table_get_line(grid->table, i);
-        struct libscols_cell *cell = line ? scols->line_get_cell(line, column) : NULL;
-        const char *data = cell ? scols->cell_get_data(cell) : NULL;
-        if (!data || tk_text_width(grid->look, tk_str_from(data)) <= width)
-            continue;
-        tk_buf_reset(&text);
-        tk_text_put_cut(&text, grid->look, tk_str_from(data), width);
-        tk_buf_putc(&text, '\0');
-        note(grid, tk_buf_ok(&text) ? scols->cell_set_data(cell, text.p) : text.failure);
+    struct libscols_iter *lines = scols->new_iter(SCOLS_ITER_FORWARD);
+    note(grid, lines ? 0 : -ENOMEM);
+    struct libscols_line *line;
+    while (lines && scols->table_next_line(grid->table, lines, &line) == 0) {
+        for (size_t i = 0; i < grid->column_count; i++) {
+            const struct extent *extent = &grid->extents[i];
+            if (extent->cut && extent->widest > level)
+                cut_cell(grid, scols->line_get_cell(line, i), cut_width(extent, level), &text);
+        }
     }
+    scols->free_iter(lines);
 }
 
 /* libsmartcols would take from the columns that may be cut from the first on, down to its heading,
@@ -250,12 +267,8 @@ static void shrink(struct tk_grid *grid)
         room -= (extent->cut ? 0 : extent->widest) + (i > 0 ? (int)strlen(SEPARATOR) : 0);
         wanted += extent->cut ? extent->widest : 0;
     }
-    int level = wanted > room ? find_level(grid, room) : wanted;
-    for (size_t i = 0; i < grid->column_count; i++) {
-        const struct extent *extent = &grid->extents[i];
-        if (extent->cut && extent->widest > level)
-            cut_cells(grid, i, cut_width(extent, level));
-    }
+    if (wanted > room)
+        cut_cells(grid, find_level(grid, room));
 }
 
 int tk_grid_write(struct tk_grid *grid, struct tk_buf *out, struct tk_err *err)
