@@ -466,7 +466,7 @@ static int prune_one(struct tk_store *store, tk_str key, size_t place, struct tk
     struct tk_job job = {0};
     int rc = tk_build_store_load(store, key, arena, &job, err);
     if (rc < 0)
-        return rc == -EBADMSG ? 0 : rc;
+        return rc == -EBADMSG || rc == -ENOENT ? 0 : rc; /* another prune may have been faster */
     bool old = job.job_start < prune->before_s;
     if (place == 0 || (place < prune->keep && !old)) {
         prune->kept++;
@@ -511,7 +511,7 @@ int tk_build_store_reindex(struct tk_store *store, struct tk_arena *arena, size_
         *ret_indexed += rc == 0;
         if (rc == 0)
             rc = put_index(store, &job, keys.items[i], tk_buf_str(&text), err);
-        rc = rc == -EBADMSG ? 0 : rc;
+        rc = rc == -EBADMSG || rc == -ENOENT ? 0 : rc; /* it may have been pruned meanwhile */
     }
     return rc;
 }
@@ -542,7 +542,9 @@ int tk_build_store_mirror(struct tk_store *from, struct tk_store *to, struct tk_
     struct keys keys;
     *ret_copied = 0;
     int rc = keys_list(from, (tk_str){0}, arena, &keys, err);
-    for (size_t i = 0; rc == 0 && i < keys.count; i++)
+    for (size_t i = 0; rc == 0 && i < keys.count; i++) {
         rc = copy(from, to, keys.items[i], ret_copied, err);
+        rc = rc == -ENOENT ? 0 : rc; /* it may have been pruned meanwhile */
+    }
     return rc;
 }

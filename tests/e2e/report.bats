@@ -422,6 +422,22 @@ pushed() {
     [[ $output == "removed 16 builds, 2 stay" ]]
 }
 
+@test "prunes, pulls and a reindex that run side by side all succeed" {
+    pushed
+    jobs=()
+    for i in 1 2 3 4; do
+        "$TK" report prune --keep 10 --days 36500 &
+        jobs+=($!)
+        "$TK" report pull "$BATS_TEST_TMPDIR/copy$i" &
+        jobs+=($!)
+    done
+    "$TK" report reindex &
+    jobs+=($!)
+    for job in "${jobs[@]}"; do
+        wait "$job"
+    done
+}
+
 # of_one_second JOB N: a build whose version, run and second are those of the others.
 of_one_second() {
     jq -c --arg job "$1" --arg n "$2" '.job = $job | .id = "id-\($n)" | .version = "1" |
