@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/env.h"
 #include "store/credentials.h"
 #include "store/s3_internal.h"
 
@@ -96,7 +98,8 @@ static int read_options(struct tk_s3 *s3, const struct tk_store_options *options
     if (own->multipart_bytes < TK_S3_PART_MIN)
         own->multipart_bytes = TK_S3_PART_MIN;
     own->answer_max = own->answer_max > 0 ? own->answer_max : ANSWER_MAX;
-    bool is_copied = copy_text(options->ca_file, &s3->ca_file) &&
+    const char *ca_file = options->ca_file ? options->ca_file : tk_env_find("AWS_CA_BUNDLE");
+    bool is_copied = copy_text(ca_file, &s3->ca_file) &&
                      copy_text(options->client_certificate, &s3->client_certificate) &&
                      copy_text(options->client_key, &s3->client_key) &&
                      copy_text(options->proxy, &s3->proxy);
@@ -104,6 +107,14 @@ static int read_options(struct tk_s3 *s3, const struct tk_store_options *options
     own->endpoint = own->region = own->access_key = own->secret_key = own->session_token = NULL;
     own->ca_file = own->client_certificate = own->client_key = own->proxy = NULL;
     return is_copied ? 0 : tk_fail(err, -ENOMEM, "S3: out of memory");
+}
+
+/* The transport does not name a file that it cannot read. */
+static int check_ca_file(const struct tk_s3 *s3, struct tk_err *err)
+{
+    if (!s3->endpoint.is_tls || !s3->ca_file || access(s3->ca_file, R_OK) == 0)
+        return 0;
+    return tk_fail_errno(err, "S3: certificates (AWS_CA_BUNDLE): %s", s3->ca_file);
 }
 
 static int read_access(struct tk_s3 *s3, const struct tk_store_options *options, struct tk_err *err)
@@ -117,6 +128,7 @@ static int read_access(struct tk_s3 *s3, const struct tk_store_options *options,
                                                    access.session_token};
         rc = tk_signer_init(&s3->signer, &credentials, tk_str_from(access.region), err);
     }
+    rc = rc < 0 ? rc : check_ca_file(s3, err);
     if (rc == 0 && options->unsigned_payload && !s3->endpoint.is_tls)
         rc = tk_fail(err, -EINVAL, "S3: bodies that are not hashed go over TLS only");
     tk_access_release(&access);

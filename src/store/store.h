@@ -62,7 +62,8 @@ struct tk_store_options {
     const char *secret_key;
     const char *session_token; /* goes with the two */
     enum tk_store_addressing addressing;
-    const char *ca_file;            /* of the certificate of the server, PEM */
+    const char *ca_file; /* of who signed the server's certificate, PEM; NULL = AWS_CA_BUNDLE, else
+                          * those of the system */
     const char *client_certificate; /* and its key, PEM */
     const char *client_key;
     const char *proxy;        /* NULL = as https_proxy and no_proxy say */

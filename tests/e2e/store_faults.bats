@@ -232,3 +232,21 @@ holds_file() {
     tool put l large
     [ "$(jq -r '.Expect // "none"' log | tail -n 1)" = 100-continue ]
 }
+
+@test "a server of a company's own authority is trusted by AWS_CA_BUNDLE" {
+    openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost \
+        -addext subjectAltName=IP:127.0.0.1 -keyout key.pem -out ca.pem 2>/dev/null
+    cat ca.pem key.pem >server.pem
+    TLS=server.pem stub
+    MINIO_ENDPOINT=${MINIO_ENDPOINT/http:/https:}
+    run -1 "$TOOL" put k file
+    [[ $output == *"PUT s3://bucket/k: "*certificate* ]]
+    [ ! -s log ]
+    AWS_CA_BUNDLE=$PWD/none.pem run -1 "$TOOL" put k file
+    [[ $output == *"S3: certificates (AWS_CA_BUNDLE): $PWD/none.pem: No such file or directory" ]]
+    AWS_CA_BUNDLE=$PWD/file run -1 "$TOOL" put k file
+    [[ $output == *"PUT s3://bucket/k: "*"CAfile: $PWD/file"* ]]
+    export AWS_CA_BUNDLE=$PWD/ca.pem
+    tool put k file
+    holds_file
+}

@@ -8,7 +8,7 @@ usage: s3_stub.py FOLDER [N:FAULT]...
 The N-th request gets the fault ("*" = every one, "3+" = from the third on). Once it listens it
 writes its port to FOLDER/port; each request is a line of JSON in FOLDER/log; objects live in memory.
 Keys are testkey and testsecret. REGION and PAGE (keys of a page of a list) come from the
-environment. Faults: see FAULTS.
+environment, as does TLS, a file with certificate and key. Faults: see FAULTS.
 """
 import datetime
 import email.utils
@@ -18,6 +18,7 @@ import http.server
 import json
 import os
 import re
+import ssl
 import sys
 import threading
 import time
@@ -342,6 +343,10 @@ def main():
         if fault not in FAULTS:
             sys.exit(f"s3_stub.py: there is no fault '{fault}'")
     stub = Stub(folder, faults)
+    if "TLS" in os.environ:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(os.environ["TLS"])
+        stub.socket = context.wrap_socket(stub.socket, server_side=True)
     with open(os.path.join(folder, "port.new"), "w", encoding="ascii") as file:
         file.write(str(stub.server_address[1]))
     os.rename(os.path.join(folder, "port.new"), os.path.join(folder, "port"))
