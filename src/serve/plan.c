@@ -18,7 +18,7 @@
 
 static bool is_named(tk_str name, const char *wanted)
 {
-    return name.n == strlen(wanted) && strncasecmp(name.p, wanted, name.n) == 0;
+    return name.n == strlen(wanted) && (name.n == 0 || strncasecmp(name.p, wanted, name.n) == 0);
 }
 
 /* Characters of a token, RFC 9110 section 5.6.2. */

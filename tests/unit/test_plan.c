@@ -116,7 +116,8 @@ static void the_head_decides(void **state)
         struct tk_head head = {.protocol = want->protocol,
                                .method = tk_str_from(want->method),
                                .path = tk_str_from(want->path),
-                               .content_type = tk_str_from(want->type),
+                               .content_type =
+                                   *want->type ? tk_str_from(want->type) : (tk_str){NULL, 0},
                                .content_encoding = tk_str_from(want->coding),
                                .length = want->length};
         struct tk_answer answer = {0};
