@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/number.h"
 #include "cmd/build_store.h"
+#include "cmd/member.h"
 #include "cmd/report.h"
 
 static int need_store(struct tk_report *report, struct tk_store **ret_store, struct tk_err *err)
@@ -25,6 +26,24 @@ static int need_store(struct tk_report *report, struct tk_store **ret_store, str
                    "%s: no store is named: --store dir:/path or s3://bucket/prefix, or the "
                    "environment (TRACEKIT_STORE, MINIO_*)",
                    report->verb);
+}
+
+/* With --json: what a verb did to which store, an object on a line. The caller puts the members
+ * between. */
+static void begin_json(struct tk_report *report, const struct tk_store *store)
+{
+    tk_buf_putc(&report->out, '{');
+    tk_member_put_text(&report->out, "store", tk_str_from(tk_store_address(store)));
+}
+
+static void put_count(struct tk_report *report, const char *key, size_t count)
+{
+    tk_member_put_i64(&report->out, key, (int64_t)count);
+}
+
+static void end_json(struct tk_report *report)
+{
+    tk_buf_lit(&report->out, "}\n");
 }
 
 static void count_out(struct tk_report *report, const char *what, size_t count)
@@ -54,6 +73,14 @@ static int push(struct tk_report *report, struct tk_err *err)
     if (rc < 0)
         return rc;
     rc = tk_archive_each_file(report->archive, report->args[0], push_document, &pushing, err);
+    if (report->opts->json) {
+        begin_json(report, pushing.store);
+        put_count(report, "pushed", pushing.pushed);
+        put_count(report, "were_there", pushing.there);
+        tk_member_put_text(&report->out, "error", tk_str_from(rc < 0 ? err->msg : ""));
+        end_json(report);
+        return rc;
+    }
     count_out(report, "pushed", pushing.pushed);
     tk_buf_printf(&report->out, " to %s, %zu were there\n", tk_store_address(pushing.store),
                   pushing.there);
@@ -65,8 +92,11 @@ int tk_report_push(struct tk_report *report, struct tk_err *err)
 {
     int rc = push(report, err);
     bool forgiven = rc < 0 && rc != -EINVAL && getenv("GITHUB_ACTIONS"); /* NOLINT(*-mt-unsafe) */
-    if (forgiven)
+    if (forgiven && report->opts->json) {
+        (void)fprintf(stderr, "::warning::tracekit report push: %s\n", err->msg);
+    } else if (forgiven) {
         tk_buf_printf(&report->out, "::warning::tracekit report push: %s\n", err->msg);
+    }
     return forgiven ? 0 : rc;
 }
 
@@ -86,7 +116,14 @@ int tk_report_pull(struct tk_report *report, struct tk_err *err)
     if (rc < 0)
         return rc;
     rc = tk_build_store_mirror(from, to, tk_archive_arena(report->archive), &copied, err);
-    tk_buf_printf(&report->out, "copied %zu objects to %s\n", copied, address);
+    if (report->opts->json) {
+        begin_json(report, from);
+        put_count(report, "copied_objects", copied);
+        tk_member_put_text(&report->out, "to", tk_str_from(address));
+        end_json(report);
+    } else {
+        tk_buf_printf(&report->out, "copied %zu objects to %s\n", copied, address);
+    }
     tk_store_close(to);
     return rc;
 }
@@ -105,6 +142,14 @@ int tk_report_prune(struct tk_report *report, struct tk_err *err)
         .dry_run = report->opts->dry_run,
     };
     rc = tk_build_store_prune(store, tk_archive_arena(report->archive), &prune, err);
+    if (report->opts->json) {
+        begin_json(report, store);
+        tk_member_put_bool(&report->out, "dry_run", prune.dry_run);
+        put_count(report, "removed", prune.removed);
+        put_count(report, "kept", prune.kept);
+        end_json(report);
+        return rc;
+    }
     count_out(report, prune.dry_run ? "would remove" : "removed", prune.removed);
     tk_buf_printf(&report->out, ", %zu stay\n", prune.kept);
     return rc;
@@ -119,6 +164,13 @@ int tk_report_reindex(struct tk_report *report, struct tk_err *err)
     if (rc < 0)
         return rc;
     rc = tk_build_store_reindex(store, tk_archive_arena(report->archive), &indexed, &bad, err);
+    if (report->opts->json) {
+        begin_json(report, store);
+        put_count(report, "indexed", indexed);
+        put_count(report, "left_out", bad);
+        end_json(report);
+        return rc;
+    }
     count_out(report, "indexed", indexed);
     if (bad)
         tk_buf_printf(&report->out, ", left out %zu that are no job documents", bad);
@@ -148,6 +200,17 @@ static int complete_v1(struct tk_report *report, tk_str text, struct tk_job *job
     return job->id.p ? 0 : tk_fail(err, -EMSGSIZE, "more builds than fit into memory");
 }
 
+/* With --json: where a file of the original is now. */
+static void put_imported(struct tk_report *report, const struct tk_job *job, const char *to)
+{
+    char id[TK_JOB_ID_MAX];
+    tk_buf_putc(&report->out, '{');
+    tk_member_put_text(&report->out, "imported", tk_str_from(report->args[0]));
+    tk_member_put_text(&report->out, "to", tk_str_from(to));
+    tk_member_put_text(&report->out, "id", tk_str_from(tk_job_id(job, id)));
+    end_json(report);
+}
+
 /* Beside the builds of this machine, under the name that finalize would give it. */
 static int write_document(struct tk_report *report, const struct tk_job *job, tk_str text,
                           struct tk_err *err)
@@ -165,8 +228,11 @@ static int write_document(struct tk_report *report, const struct tk_job *job, tk
                    at.minute, at.second);
     int rc = tk_dir_make(AT_FDCWD, tk_archive_place(report->archive), err);
     rc = rc < 0 ? rc : tk_file_write(AT_FDCWD, path, text, 0600, err);
-    if (rc == 0)
+    if (rc == 0 && report->opts->json) {
+        put_imported(report, job, path);
+    } else if (rc == 0) {
         tk_buf_printf(&report->out, "imported %s\n", path);
+    }
     return rc;
 }
 
@@ -189,7 +255,9 @@ int tk_report_import(struct tk_report *report, struct tk_err *err)
     if (rc < 0 || !store)
         return rc < 0 ? rc : write_document(report, group.jobs[0], tk_buf_str(&text), err);
     rc = tk_build_store_put(store, group.jobs[0], tk_buf_str(&text), err);
-    if (rc >= 0) {
+    if (rc >= 0 && report->opts->json) {
+        put_imported(report, group.jobs[0], tk_store_address(store));
+    } else if (rc >= 0) {
         tk_buf_printf(&report->out, "imported %s to %s\n", report->args[0],
                       tk_store_address(store));
     }

@@ -498,6 +498,33 @@ of_one_second() {
     [[ $output == *"is no file of the original scripts: its schema is build-telemetry/2" ]]
 }
 
+@test "what is done to a store is told as JSON too" {
+    export TRACEKIT_STORE=dir:$BATS_TEST_TMPDIR/store
+    cd "$BATS_TEST_TMPDIR" || return 1
+    run -0 "$TK" report push --json
+    jq -e --arg to "$TRACEKIT_STORE" '. == {store: $to, pushed: 34, were_there: 0, error: null}' <<<"$output"
+    run -0 "$TK" report push --json
+    jq -e '[.pushed, .were_there] == [0, 34]' <<<"$output"
+    run -0 "$TK" report pull copy --json
+    jq -e '.to == "dir:copy" and .copied_objects > 34' <<<"$output"
+    run -0 "$TK" report prune --keep 10 --days 36500 --dry-run --json
+    jq -e 'del(.store) == {dry_run: true, removed: 16, kept: 18}' <<<"$output"
+    run -0 "$TK" report prune --keep 10 --days 36500 --json
+    jq -e '.dry_run == false and .removed == 16' <<<"$output"
+    run -0 "$TK" report reindex --json
+    jq -e '[.indexed, .left_out] == [18, 0]' <<<"$output"
+    run -0 "$TK" report import-v1 "$original" --json
+    jq -e --arg to "$TRACEKIT_STORE" '.to == $to and (.id | startswith("20260124T"))' <<<"$output"
+    export TELEMETRY_DIR=$PWD/new
+    run -0 env -u TRACEKIT_STORE "$TK" report import-v1 "$original" --json
+    jq -e --arg to "$PWD/new/build_20260124_121939.json" '.to == $to' <<<"$output"
+    # What GitHub is to show is beside it.
+    GITHUB_ACTIONS=true run -0 --separate-stderr "$TK" report push missing.json --json
+    jq -e '.pushed == 0 and (.error | contains("missing.json"))' <<<"$output"
+    # shellcheck disable=SC2154
+    [[ $stderr == "::warning::tracekit report push: "* ]]
+}
+
 @test "without a store what needs one says how to name it" {
     run -2 "$TK" report push
     [[ $output == "tracekit report: push: no store is named: "* ]]
