@@ -281,11 +281,15 @@ static void put_taken_events(const struct tk_verdict *verdict, struct tk_buf *ou
     const struct tk_span_tally *tally = &verdict->tally;
     tk_buf_printf(out, "%llu span%s taken\n", (unsigned long long)tally->spans,
                   tally->spans == 1 ? "" : "s");
-    if (tk_span_tally_refused(tally) == 0)
-        return;
-    tk_buf_lit(out, "left out: ");
-    tk_span_tally_format(tally, true, out);
-    tk_buf_printf(out, "; %s\n", verdict->err.msg);
+    if (tk_span_tally_refused(tally) > 0) {
+        tk_buf_lit(out, "left out: ");
+        tk_span_tally_format(tally, true, out);
+        tk_buf_printf(out, "; %s\n", verdict->err.msg);
+    }
+    size_t before = out->n;
+    tk_span_tally_format(tally, false, out);
+    if (out->n > before)
+        tk_buf_putc(out, '\n');
 }
 
 void tk_verdict_put(const struct tk_verdict *verdict, enum tk_payload_kind kind,

@@ -3,6 +3,7 @@
  * `adapt`, `parse` and applications write them. Columns are those of the invocations table; members
  * that it does not know are attributes of their own name, nulls are dropped. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +23,15 @@ struct events {
     uint64_t count;       /* records so far */
 };
 
+/* What the decoder says, behind its line, which is not ours. */
+static int refuse(const char *message, struct tk_err *err)
+{
+    char why[sizeof(err->msg)];
+    const char *behind = strstr(message, ": ");
+    (void)snprintf(why, sizeof(why), "%s", behind ? behind + 2 : "no event");
+    return tk_fail(err, -EBADMSG, "%s", why);
+}
+
 /* One object into the row. */
 static int decode(struct events *events, tk_str raw, bool *ret_has_more, struct tk_err *err)
 {
@@ -32,11 +42,9 @@ static int decode(struct events *events, tk_str raw, bool *ret_has_more, struct 
         return tk_fail(err, -EBADMSG, "expected an object");
     int rc = tk_decoder_jsonl.batch(events->decoder, &raw, true, events->row, &stats, err);
     if (rc < 0)
-        return rc;
-    if (events->row->rows == 0) {
-        const char *why = strstr(stats.first_bad, ": "); /* behind its line, which is not ours */
-        return tk_fail(err, -EBADMSG, "%s", why ? why + 2 : "no event");
-    }
+        return rc == -EMSGSIZE ? refuse(err->msg, err) : rc;
+    if (events->row->rows == 0)
+        return refuse(stats.first_bad, err);
     *ret_has_more = stats.unknown_fields > 0;
     return 0;
 }

@@ -81,7 +81,8 @@ flat() {
     echo "$output"
     [ "${lines[0]}" = "2 spans taken" ]
     [ "${lines[1]}" = "left out: 2 spans that could not be read; line 2: an event without ts_end" ]
-    [ "${lines[2]}" = 202 ]
+    [ "${lines[2]}" = "2 spans without a trace or span id, which got one" ]
+    [ "${lines[3]}" = 202 ]
     echo nonsense >odd
     run -0 send odd
     [ "${lines[1]}" = 400 ]

@@ -95,6 +95,23 @@ static void what_is_no_event_is_left_out_with_its_line(void **state)
     }
 }
 
+static void a_text_that_is_too_long_is_told(void **state)
+{
+    (void)state;
+    TK_CLEANUP(tk_buf_release) struct tk_buf text;
+    struct tk_spans spans = {0};
+    tk_buf_init(&text, 1 << 22);
+    tk_buf_lit(&text, "{\"ts_start\":1,\"ts_end\":2,\"path\":\"");
+    for (int i = 0; i < 1 << 21; i++)
+        tk_buf_putc(&text, 'x');
+    tk_buf_lit(&text, "\"}\n");
+    tk_spans_read(&spans, &tk_span_reader_events, tk_buf_str(&text), 4);
+    assert_int_equal(spans.rc, 1);
+    assert_string_equal(spans.input.first_bad,
+                        "line 1: a row of 2097187 bytes is too large: path: the text does not fit");
+    tk_span_batch_free(spans.batch);
+}
+
 static void a_torn_line_costs_no_other(void **state)
 {
     (void)state;
@@ -161,6 +178,7 @@ int main(void)
         cmocka_unit_test(ids_of_the_trace_context_come_first_and_own_ones_stay),
         cmocka_unit_test(events_without_ids_get_some_that_differ),
         cmocka_unit_test(what_is_no_event_is_left_out_with_its_line),
+        cmocka_unit_test(a_text_that_is_too_long_is_told),
         cmocka_unit_test(a_torn_line_costs_no_other),
         cmocka_unit_test(an_event_that_ends_before_its_start_lasts_no_time),
         cmocka_unit_test(events_of_a_process_share_its_resource),
