@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -273,7 +274,7 @@ static int read_status(const char *folder, struct tk_batch *out, struct tk_err *
     return 0;
 }
 
-/* The table ---------------------------------------------------------------------- */
+/* As text ------------------------------------------------------------------------ */
 
 static const struct tk_grid_column grid_columns[] = {
     {.name = "RUN", .style = TK_STYLE_TITLE},
@@ -292,14 +293,26 @@ static const struct tk_grid_column grid_columns[] = {
     {.name = "MEMORY", .right = true},
 };
 
-static void set_cell_text(struct tk_grid *grid, size_t cell, tk_str text, const char *otherwise)
+#define CELL_MAX 256
+
+/* A row of the table as text. */
+struct cells {
+    size_t count;
+    char texts[TK_COUNTOF(grid_columns)][CELL_MAX];
+};
+
+static void add_cell(struct cells *cells, const char *text)
 {
-    char buf[256];
-    bool fits = text.n > 0 && tk_str_to_cstr(text, buf, sizeof(buf));
-    tk_grid_set(grid, cell, fits ? buf : otherwise);
+    (void)snprintf(cells->texts[cells->count++], CELL_MAX, "%s", text);
 }
 
-static void add_grid_row(struct tk_grid *grid, const struct tk_batch *batch, size_t row)
+static void add_cell_text(struct cells *cells, tk_str text)
+{
+    char buf[CELL_MAX];
+    add_cell(cells, text.n > 0 && tk_str_to_cstr(text, buf, sizeof(buf)) ? buf : "-");
+}
+
+static void set_cells(struct cells *cells, const struct tk_batch *batch, size_t row)
 {
     char buf[TK_HUMAN_MAX];
     bool running = tk_batch_i64(batch, row, STATUS_RUNNING, 0) != 0;
@@ -309,48 +322,88 @@ static void add_grid_row(struct tk_grid *grid, const struct tk_batch *batch, siz
     int64_t own_rss_kb = tk_batch_i64(batch, row, STATUS_OWN_RSS_KB, -1);
     int64_t dropped = tk_batch_i64(batch, row, STATUS_DROPPED_EVENTS, 0) +
                       tk_batch_i64(batch, row, STATUS_DROPPED_ROWS, 0);
-    size_t cell = 0;
-    tk_grid_add(grid);
     tk_str id = tk_batch_text(batch, row, STATUS_RUN_ID);
-    set_cell_text(grid, cell++, id.n > 0 ? id : tk_batch_text(batch, row, STATUS_FOLDER), "-");
-    tk_grid_set_style(grid, cell, running ? TK_STYLE_GOOD : TK_STYLE_DIM);
-    tk_grid_set(grid, cell++, running ? "running" : "stopped");
-    set_cell_text(grid, cell++, tk_batch_text(batch, row, STATUS_RUNG), "-");
-    set_cell_text(grid, cell++, tk_batch_text(batch, row, STATUS_TIER), "-");
-    tk_grid_set(grid, cell++,
-                tk_duration_format(requested_ms < 0 ? -1 : requested_ms * TK_NS_PER_MS, buf));
-    tk_grid_set(grid, cell++,
-                tk_duration_format(achieved_ms < 0 ? -1 : (int64_t)(achieved_ms * 1e6), buf));
-    tk_grid_set(grid, cell++,
-                tk_count_format(tk_batch_i64(batch, row, STATUS_MISSED_TICKS, -1), buf));
-    tk_grid_set(grid, cell++, tk_count_format(dropped, buf));
-    tk_grid_set(grid, cell++, tk_count_format(tk_batch_i64(batch, row, STATUS_ROWS, -1), buf));
-    tk_grid_set(grid, cell++,
-                tk_bytes_format((double)tk_batch_i64(batch, row, STATUS_BYTES, -1), buf));
-    tk_grid_set(grid, cell++,
-                tk_seconds_format(own_cpu_ms < 0 ? -1 : own_cpu_ms * TK_NS_PER_MS, buf));
+    cells->count = 0;
+    add_cell_text(cells, id.n > 0 ? id : tk_batch_text(batch, row, STATUS_FOLDER));
+    add_cell(cells, running ? "running" : "stopped");
+    add_cell_text(cells, tk_batch_text(batch, row, STATUS_RUNG));
+    add_cell_text(cells, tk_batch_text(batch, row, STATUS_TIER));
+    add_cell(cells, tk_duration_format(requested_ms < 0 ? -1 : requested_ms * TK_NS_PER_MS, buf));
+    add_cell(cells, tk_duration_format(achieved_ms < 0 ? -1 : (int64_t)(achieved_ms * 1e6), buf));
+    add_cell(cells, tk_count_format(tk_batch_i64(batch, row, STATUS_MISSED_TICKS, -1), buf));
+    add_cell(cells, tk_count_format(dropped, buf));
+    add_cell(cells, tk_count_format(tk_batch_i64(batch, row, STATUS_ROWS, -1), buf));
+    add_cell(cells, tk_bytes_format((double)tk_batch_i64(batch, row, STATUS_BYTES, -1), buf));
+    add_cell(cells, tk_seconds_format(own_cpu_ms < 0 ? -1 : own_cpu_ms * TK_NS_PER_MS, buf));
     double ratio = tk_batch_f64(batch, row, STATUS_OWN_CPU_RATIO, -1);
     double calls = tk_batch_f64(batch, row, STATUS_SYSCALLS_PER_TICK, -1);
-    tk_grid_set(grid, cell++, ratio < 0 ? "-" : tk_share_format(ratio, buf));
-    tk_grid_set(grid, cell++, tk_count_format((int64_t)calls, buf));
-    tk_grid_set(grid, cell, tk_bytes_format(own_rss_kb < 0 ? -1 : (double)own_rss_kb * 1024, buf));
+    add_cell(cells, ratio < 0 ? "-" : tk_share_format(ratio, buf));
+    add_cell(cells, tk_count_format((int64_t)calls, buf));
+    add_cell(cells, tk_bytes_format(own_rss_kb < 0 ? -1 : (double)own_rss_kb * 1024, buf));
 }
 
-static int write_table(const struct tk_batch *batch, struct tk_buf *out, struct tk_err *err)
+/* A line a run. */
+static int write_table(const struct tk_batch *batch, const struct tk_look *look, struct tk_buf *out,
+                       struct tk_err *err)
+{
+    const struct tk_grid_options options = {.columns = grid_columns,
+                                            .column_count = TK_COUNTOF(grid_columns)};
+    TK_CLEANUP(tk_grid_freep) struct tk_grid *grid = NULL;
+    struct cells cells;
+    int rc = tk_grid_new(look, &options, &grid, err);
+    for (size_t row = 0; rc == 0 && row < batch->rows; row++) {
+        bool running = tk_batch_i64(batch, row, STATUS_RUNNING, 0) != 0;
+        set_cells(&cells, batch, row);
+        tk_grid_add(grid);
+        for (size_t i = 0; i < cells.count; i++)
+            tk_grid_set(grid, i, cells.texts[i]);
+        tk_grid_set_style(grid, 1, running ? TK_STYLE_GOOD : TK_STYLE_DIM);
+    }
+    return rc < 0 ? rc : tk_grid_write(grid, out, err);
+}
+
+/* A line a figure, for terminals on which the table would wrap. */
+static void write_list(const struct tk_batch *batch, const struct tk_look *look, struct tk_buf *out)
+{
+    struct cells cells;
+    for (size_t row = 0; row < batch->rows; row++) {
+        set_cells(&cells, batch, row);
+        tk_buf_puts(out, row > 0 ? "\n" : "");
+        for (size_t i = 0; i < cells.count; i++) {
+            tk_style_printf(out, look, TK_STYLE_DIM, "%-10s", grid_columns[i].name);
+            tk_buf_printf(out, "  %s\n", cells.texts[i]);
+        }
+    }
+}
+
+/* Columns of the terminal that the table takes. */
+static size_t table_width(const struct tk_batch *batch)
+{
+    enum { BETWEEN = 2 };
+    struct cells cells;
+    size_t widest[TK_COUNTOF(grid_columns)];
+    size_t sum = 0;
+    for (size_t i = 0; i < TK_COUNTOF(grid_columns); i++)
+        widest[i] = strlen(grid_columns[i].name);
+    for (size_t row = 0; row < batch->rows; row++) {
+        set_cells(&cells, batch, row);
+        for (size_t i = 0; i < cells.count; i++)
+            widest[i] = strlen(cells.texts[i]) > widest[i] ? strlen(cells.texts[i]) : widest[i];
+    }
+    for (size_t i = 0; i < TK_COUNTOF(grid_columns); i++)
+        sum += widest[i] + (i > 0 ? BETWEEN : 0);
+    return sum;
+}
+
+static int write_text(const struct tk_batch *batch, struct tk_buf *out, struct tk_err *err)
 {
     struct tk_look look;
+    int rc = 0;
     tk_look_init(&look, STDOUT_FILENO);
-    struct tk_grid *grid = NULL;
-    int rc = tk_grid_new(&look,
-                         &(struct tk_grid_options){.columns = grid_columns,
-                                                   .column_count = TK_COUNTOF(grid_columns)},
-                         &grid, err);
-    if (rc == 0) {
-        for (size_t row = 0; row < batch->rows; row++)
-            add_grid_row(grid, batch, row);
-        rc = tk_grid_write(grid, out, err);
-    }
-    tk_grid_free(grid);
+    if (isatty(STDOUT_FILENO) && table_width(batch) > (size_t)look.width)
+        write_list(batch, &look, out);
+    else
+        rc = write_table(batch, &look, out, err);
     tk_look_release(&look);
     return rc;
 }
@@ -389,7 +442,7 @@ int tk_collector_show_status(const char *folder, bool json, struct tk_err *err)
     if (json) {
         tk_encoder_jsonl.batch(batch, &out);
     } else if (batch->rows > 0) {
-        rc = write_table(batch, &out, err);
+        rc = write_text(batch, &out, err);
     } else {
         tk_buf_lit(&out, "no collector runs for a run in logs/ (of another folder: -o DIR)\n");
     }

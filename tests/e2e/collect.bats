@@ -334,6 +334,11 @@ END
     run -0 "$TK" collect status
     [[ ${lines[0]} == RUN*STATE*RUNG*INTERVAL*MISSED*DROPPED*ROWS*SIZE*CPU* ]]
     [[ ${lines[1]} == r*running* ]]
+    # On a terminal that is too narrow for it, a line a figure.
+    COLUMNS=80 run -0 script -qec "'$TK' collect status" /dev/null
+    [ "$(grep -cE 'STATE +.*running|MEMORY +.*[0-9]' <<<"$output")" -eq 2 ]
+    COLUMNS=200 run -0 script -qec "'$TK' collect status" /dev/null
+    [[ $output == *RUN*STATE*MEMORY*$'\n'*running* ]]
     "$TK" collect stop
     run -0 "$TK" collect status
     [[ ${lines[1]} == r*stopped* ]]
