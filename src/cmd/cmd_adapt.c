@@ -384,6 +384,11 @@ static void show_rest(const struct job *job)
         (void)fprintf(stderr, "tracekit %s: %llu more bad lines\n", job->cmd->name,
                       (unsigned long long)(stats->bad - BAD_SHOWN));
     }
+    if (stats->rows == 0 && stats->bad > 0 && job->ingest->has_format && !job->opts->format) {
+        (void)fprintf(stderr,
+                      "tracekit %s: no line is as expected of %s: give its format by --format\n",
+                      job->cmd->name, job->ingest->name);
+    }
     if (stats->passed > 0) {
         (void)fprintf(
             stderr, "tracekit %s: records passed over (jobs without an end, parts of jobs): %llu\n",

@@ -71,7 +71,10 @@ is_as_expected() {
     run -1 --separate-stderr "$TK" adapt nginx log -o -
     [ "$(grep -c "^tracekit adapt: log:[0-9]*: does not fit the format" <<<"$stderr")" = 10 ]
     grep -qx "tracekit adapt: 15 more bad lines" <<<"$stderr"
+    grep -qx "tracekit adapt: no line is as expected of nginx: give its format by --format" <<<"$stderr"
     grep -qx "invocations → standard output: 0 rows from 25 lines, 25 bad" <<<"$stderr"
+    run -1 --separate-stderr "$TK" adapt nginx --format '$msec $request_time' log -o -
+    run ! grep "give its format" <<<"$stderr"
 }
 
 @test "a log that ends within a line says so" {
