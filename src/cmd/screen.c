@@ -65,6 +65,10 @@ static void put_outcome(const struct tk_summary *summary, const struct tk_look *
     };
     const struct tk_summary_command *command = &summary->command;
     char wall[TK_HUMAN_MAX];
+    if (summary->end_ns == 0) {
+        tk_style_printf(out, look, TK_STYLE_WARN, "no reading of the machine");
+        return;
+    }
     if (!command->known || command->exit_status < 0) {
         enum tk_style style = summary->state == TK_STATE_BROKEN ? TK_STYLE_WARN : TK_STYLE_PLAIN;
         tk_style_printf(out, look, style, "%s%s", states[summary->state],
@@ -118,8 +122,12 @@ static void put_title(const struct tk_summary *summary, const struct tk_look *lo
     put_outcome(summary, look, &line);
     put_cores(summary, look, &line);
     tk_str label = summary->host_name.n ? summary->host_name : summary->node;
-    tk_buf_printf(&line, "%s%s, ", tk_screen_separator(look), tk_cell_clean(look, label, &name));
-    put_date(summary->start_ns, &line);
+    if (label.n > 0)
+        tk_buf_printf(&line, "%s%s", tk_screen_separator(look), tk_cell_clean(look, label, &name));
+    if (summary->end_ns > 0) {
+        tk_buf_lit(&line, ", ");
+        put_date(summary->start_ns, &line);
+    }
     tk_text_put_cut(out, look, tk_buf_str(&line), look->width);
     tk_buf_lit(out, "\n\n");
 }

@@ -45,10 +45,11 @@ static int64_t min_i64(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-static int64_t quantile_ns(const struct events *events, double q)
+/* Within which so many per cent of them are, or a little more. */
+static int64_t percentile_ns(const struct events *events, int percent)
 {
     int64_t count = events->maker->summary->invocations.count;
-    int64_t rank = (int64_t)(q * (double)(count - 1));
+    int64_t rank = (count * percent + 99) / 100 - 1;
     for (size_t i = 0; i < BUCKETS; i++) {
         rank -= events->durations[i];
         if (rank < 0)
@@ -226,7 +227,7 @@ int tk_summary_add_invocations(struct tk_summary_maker *maker, struct tk_err *er
     struct events events = {.maker = maker, .best_ns = -1};
     struct tk_summary_invocations *invocations = &maker->summary->invocations;
     int rc = take_all(&events, err);
-    invocations->median_ns = invocations->count ? quantile_ns(&events, 0.5) : -1;
-    invocations->p99_ns = invocations->count ? quantile_ns(&events, 0.99) : -1;
+    invocations->median_ns = invocations->count ? percentile_ns(&events, 50) : -1;
+    invocations->p99_ns = invocations->count ? percentile_ns(&events, 99) : -1;
     return rc;
 }

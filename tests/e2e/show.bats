@@ -148,6 +148,26 @@ make_merged() {
     [[ $(tr -s ' \n' ' ' <<<"$output") == *"; recorder: 5.0 % CPU "* ]] # its memory is not known
 }
 
+@test "of few tasks, too, 99 % are within the time that is told" {
+    cd "$BATS_TEST_TMPDIR"
+    mkdir few
+    cp "$TK_TEST_DATA/show/service/node_meta.json" few
+    for ms in 10 20 1000; do
+        printf '{"ts_enqueue":1600000001000,"ts_start":1600000001000,"ts_end":%d,"node":"n","status":0,"method":"CLI","path":"x"}\n' \
+            $((1600000001000 + ms))
+    done >few/events.x.jsonl
+    jq -e '.invocations | .median_ns > 19e6 and .median_ns < 21e6 and .p99_ns > 990e6' <<<"$("$TK" show few --json)"
+}
+
+@test "a run without any reading has no date" {
+    cd "$BATS_TEST_TMPDIR"
+    mkdir none
+    cp "$TK_TEST_DATA/show/service/node_meta.json" none
+    run -0 "$TK" show none
+    [[ ${lines[1]} == "no reading of the machine "* ]]
+    [[ $output != *1970* ]]
+}
+
 @test "--node of a run that was recorded on one node must be that node" {
     node=$("$TK" show compile --json | jq -r .node)
     run -0 "$TK" show compile --node "$node"
