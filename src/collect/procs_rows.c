@@ -100,7 +100,7 @@ void tk_procs_put_metrics(struct tk_procs *procs, struct tk_rows *rows, uint32_t
 void tk_procs_put_pause(struct tk_procs *procs, struct tk_rows *rows, uint32_t i)
 {
     bool is_fresh = (procs->set.clocks[i].flags & TK_PROC_FRESH) != 0;
-    bool is_said = procs->set.facts[i].row_tick == procs->swept_tick;
+    bool is_said = procs->set.facts[i].row_tick >= procs->swept_tick; /* or in this very tick */
     if (procs->sweep_end_ns != 0 && !is_fresh && !is_said)
         tk_procs_put_metrics(procs, rows, i, procs->sweep_end_ns);
 }

@@ -218,16 +218,22 @@ static void read_rss(struct tk_procs *procs, uint32_t i)
         facts->rss_pages = pages < INT32_MAX ? (int32_t)pages : INT32_MAX;
 }
 
-/* A row of a member. */
+/* A row of a member; one alone in a tick of several walks, between which it may have run again: of
+ * that its next row tells. */
 static void tell(struct tk_procs *procs, struct tk_rows *rows, uint32_t i, int64_t cpu_ns)
 {
+    struct tk_proc_facts *facts = &procs->set.facts[i];
+    bool is_told = facts->row_tick == procs->tick;
+    uint32_t told_us = is_told ? facts->delta_us : 0;
     if (procs->set.clocks[i].flags & TK_PROC_REGROUP)
         regroup(procs, i);
     if (!procs->walker.rss_exact)
         read_rss(procs, i);
     procs->looked++;
     tk_procs_take_reading(procs, i, cpu_ns);
-    tk_procs_put_metrics(procs, rows, i, procs->sweep_start_ns);
+    facts->delta_us += told_us;
+    if (!is_told)
+        tk_procs_put_metrics(procs, rows, i, procs->sweep_start_ns);
 }
 
 /* It is this one's turn, and what is known of it still holds. */

@@ -28,6 +28,7 @@ struct world {
     uint64_t unmoved[MAX_CLOCKS];
     int whole_walks; /* that were to meet everybody */
     pid_t hidden;    /* it is not met; 0 = nobody */
+    int64_t then_ms; /* a tick takes two walks, between which 20 runs until that; 0 = one */
 };
 
 static struct world world;
@@ -177,6 +178,9 @@ static int world_walk(void *context, const struct tk_walk_order *order, struct t
         w->parents[i] = task->ppid;
         ret->count++;
     }
+    ret->left_out = w->then_ms > 0 && !order->rest;
+    if (ret->left_out)
+        set_clock(20, w->then_ms);
     return 0;
 }
 
@@ -191,6 +195,8 @@ static int world_open(void **state)
 {
     (void)state;
     world.walks = false;
+    world.hidden = 0;
+    world.then_ms = 0;
     memset(world.gates, 0xff, sizeof(world.gates));
     tk_root_init(&world.root, NULL);
     world.root.kernel.cpu_clock = world_cpu_clock;
@@ -1137,6 +1143,27 @@ static void whom_the_first_walk_does_not_meet_has_no_time_yet(void **state)
     assert_int_equal(shell.cpu_ns, 10 * TK_NS_PER_MS);
 }
 
+static void who_runs_between_two_walks_of_a_tick_has_one_row(void **state)
+{
+    (void)state;
+    struct tk_proc shell = {0};
+    open_procs((struct tk_procs_options){0});
+    (void)tick(0);
+    (void)tick(100);
+    set_clock(20, 17);
+    world.then_ms = 19;
+    const char *rows = tick(100);
+    assert_rows(rows, "proc_metrics", "\"cpu_ns\":17000000,", 1);
+    assert_rows(rows, "proc_metrics", "\"cpu_ns\":19000000,", 0);
+    assert_rows(rows, "proc_metrics", "\"pid\":20,", 2); /* with that of the pause before */
+    world.then_ms = 0;
+    tk_procs_each(world.procs, take_shell, &shell);
+    assert_int_equal(shell.cpu_ns, 19 * TK_NS_PER_MS);
+    assert_int_equal(shell.cpu_delta_ns, 9 * TK_NS_PER_MS);
+    set_clock(20, 20);
+    assert_rows(tick(100), "proc_metrics", "\"cpu_ns\":20000000,", 1);
+}
+
 #define WORLD_TEST(name) cmocka_unit_test_setup_teardown(name, world_open, world_close)
 
 #define WALKED_TEST(name)                                                                          \
@@ -1194,6 +1221,7 @@ int main(void)
         WORLD_TEST(without_cpu_clocks_stat_tells_who_ran),
         WORLD_TEST(without_cpu_clocks_a_pid_given_anew_is_another_process),
         BOTH_TEST(visitors_see_the_last_reading),
+        WALKED_TEST(who_runs_between_two_walks_of_a_tick_has_one_row),
         WALKED_TEST(whom_the_first_walk_does_not_meet_has_no_time_yet),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
