@@ -400,10 +400,11 @@ static int write_text(const struct tk_batch *batch, struct tk_buf *out, struct t
     struct tk_look look;
     int rc = 0;
     tk_look_init(&look, STDOUT_FILENO);
-    if (isatty(STDOUT_FILENO) && table_width(batch) > (size_t)look.width)
+    if (isatty(STDOUT_FILENO) && table_width(batch) > (size_t)look.width) {
         write_list(batch, &look, out);
-    else
+    } else {
         rc = write_table(batch, &look, out, err);
+    }
     tk_look_release(&look);
     return rc;
 }
