@@ -230,6 +230,7 @@ static int compress(const struct tk_cmd *cmd, const struct compress_opts *opts,
     TK_CLEANUP(tk_span_inputs_freep) struct tk_span_inputs *inputs = NULL;
     const struct tk_span_input_options reading = {
         .format = opts->format,
+        .format_option = "--format",
         .keep_duplicates = opts->keep_duplicates,
         .dedupe_spans = opts->window > DEDUPE_SPANS ? (size_t)opts->window : DEDUPE_SPANS};
     struct tk_codec_info info;

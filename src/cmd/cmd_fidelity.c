@@ -119,7 +119,8 @@ int tk_fidelity_open(const struct tk_fidelity_call *call, const char *name,
 {
     TK_CLEANUP(tk_span_inputs_freep) struct tk_span_inputs *inputs = NULL;
     TK_CLEANUP(tk_span_table_freep) struct tk_span_table *table = NULL;
-    const struct tk_span_input_options input = {.format = call->opts->input_format};
+    const struct tk_span_input_options input = {.format = call->opts->input_format,
+                                                .format_option = "--input-format"};
     const struct tk_span_table_options table_options = {.unit_ns = unit_ns[call->opts->unit],
                                                         .drop_edgeless = call->opts->compat};
     int rc = tk_span_inputs_new(call->cmd, &name, 1, &input, &inputs, err);

@@ -192,7 +192,8 @@ static int translate_file(struct translation *translation, const char *path, int
                           const char *name, struct tk_err *err)
 {
     TK_CLEANUP(tk_span_inputs_freep) struct tk_span_inputs *inputs = NULL;
-    const struct tk_span_input_options input_options = {.format = translation->opts->from};
+    const struct tk_span_input_options input_options = {.format = translation->opts->from,
+                                                        .format_option = "--from"};
     const char *const names[] = {path};
     translation->file++;
     translation->out = (struct tk_out)TK_OUT_NONE;

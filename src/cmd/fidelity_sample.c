@@ -206,7 +206,8 @@ static int write_sample(const struct tk_fidelity_call *call, const struct tk_spa
 {
     TK_CLEANUP(tk_span_inputs_freep) struct tk_span_inputs *inputs = NULL;
     struct writing writing;
-    const struct tk_span_input_options options = {.format = call->opts->input_format};
+    const struct tk_span_input_options options = {.format = call->opts->input_format,
+                                                  .format_option = "--input-format"};
     int rc = tk_span_inputs_new(call->cmd, (const char *const *)&call->argv[1], 1, &options,
                                 &inputs, err);
     rc = rc < 0 ? rc

@@ -71,7 +71,8 @@ static int read_spans(struct merge *merge, const char *name, struct tk_err *err)
 {
     TK_CLEANUP(tk_span_inputs_freep) struct tk_span_inputs *inputs = NULL;
     TK_CLEANUP(tk_span_batch_freep) struct tk_span_batch *part = NULL;
-    const struct tk_span_input_options options = {.format = merge->call->opts->input_format};
+    const struct tk_span_input_options options = {.format = merge->call->opts->input_format,
+                                                  .format_option = "--input-format"};
     int rc = tk_span_inputs_new(merge->call->cmd, &name, 1, &options, &inputs, err);
     rc = rc < 0 ? rc : tk_span_batch_new(PART_ROWS, &part, err);
     if (rc < 0)

@@ -112,6 +112,16 @@ static void file_close(void *state)
     free(file);
 }
 
+static int find_reader(const struct tk_span_input_options *options, const char *path,
+                       struct file_input *file, struct tk_err *err)
+{
+    const char *option = options->format_option;
+    if (tk_import_text_reader(&file->text, options->format, false, &file->reader, err) == 0)
+        return 0;
+    return tk_fail(err, -EBADMSG, "%s: is of no format of spans that is known%s%s%s", path,
+                   option ? "; " : "", option ? option : "", option ? " says which" : "");
+}
+
 static int file_open(const struct tk_span_input_options *options, const char *path,
                      void **ret_state, struct tk_err *err)
 {
@@ -120,10 +130,7 @@ static int file_open(const struct tk_span_input_options *options, const char *pa
         return tk_fail(err, -ENOMEM, "out of memory");
     uint64_t max_bytes = options->max_bytes > 0 ? options->max_bytes : MAX_BYTES;
     int rc = tk_import_text_open(path, max_bytes, &file->text, err);
-    if (rc == 0) {
-        rc = tk_import_text_reader(&file->text, options->format, false, &file->reader, err);
-        rc = rc < 0 ? tk_err_prefix(err, "%s", path) : 0;
-    }
+    rc = rc < 0 ? rc : find_reader(options, path, file, err);
     rc = rc < 0 ? rc : file->reader->open(&file->state, err);
     file->input.text = file->text.text;
     if (rc < 0) {

@@ -19,7 +19,8 @@
 /* Zero = the defaults. */
 struct tk_span_input_options {
     const char *format; /* of files, as in tracekit import --format; NULL = by their first bytes */
-    uint64_t max_bytes; /* that a compressed file or a pipe may become; 0 = 16 GiB */
+    const char *format_option; /* of the command, which says it: "--format"; NULL = it has none */
+    uint64_t max_bytes;        /* that a compressed file or a pipe may become; 0 = 16 GiB */
     bool keep_duplicates;
     size_t dedupe_spans; /* so far back duplicates are known for sure (dedupe.h) */
 };

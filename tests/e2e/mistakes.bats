@@ -155,7 +155,9 @@ nothing_is_new() {
     says 1 "$text" "$TK" fidelity plain plain
     says 1 "$text" "$TK" fidelity suite --data plain -o out
     says 1 "$text" "$TK" lab merge plain plain --exp 0.5 -o out
-    says 1 "plain/letter.txt: is of no format of spans" "$TK" translate --from-dir plain --to-dir new/out
+    says 1 "plain/letter.txt: is of no format of spans that is known; --from says which" "$TK" translate --from-dir plain --to-dir new/out
+    says 1 "known; --format says which" "$TK" compress plain/letter.txt -o out
+    says 1 "known; --input-format says which" "$TK" fidelity plain/letter.txt plain/letter.txt
     nothing_is_new
     # Beside a folder that holds some, too.
     mkdir traces.d
