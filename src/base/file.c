@@ -6,15 +6,18 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/device.h"
 
-#define LOAD_STEP 65536
+#define LOAD_STEP    65536
+#define LOCK_STEP_NS TK_NS_PER_MS
 
 void tk_fd_close(int *fd)
 {
@@ -43,6 +46,19 @@ void tk_fd_limit_write(uint64_t max_fds)
         return;
     limit.rlim_cur = max_fds;
     (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+bool tk_fd_lock(int fd, int64_t patience_ns)
+{
+    const struct timespec step = {.tv_nsec = LOCK_STEP_NS};
+    for (int64_t waited_ns = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; waited_ns += LOCK_STEP_NS) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return true;
+        if (waited_ns >= patience_ns)
+            return false;
+        (void)nanosleep(&step, NULL);
+    }
+    return true;
 }
 
 int tk_file_read(int dirfd, const char *path, char *buf, size_t cap, tk_str *ret_text,

@@ -4,6 +4,7 @@
 #ifndef TK_BASE_FILE_H
 #define TK_BASE_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -31,6 +32,10 @@ uint64_t tk_fd_limit_raise(uint64_t wanted);
 
 /* Set the soft limit; one that is not allowed is left as it is. Async-signal-safe. */
 void tk_fd_limit_write(uint64_t max_fds);
+
+/* Lock a file or folder alone (flock), until the descriptor is closed or unlocked; waits no longer
+ * than so. False when somebody keeps the lock; true also where a file system has no locks. */
+bool tk_fd_lock(int fd, int64_t patience_ns);
 
 /* Read a small file whole into buf; -EMSGSIZE when it does not fit (`cap` - 1 bytes at most). */
 TK_MUST_USE int tk_file_read(int dirfd, const char *path, char *buf, size_t cap, tk_str *ret_text,

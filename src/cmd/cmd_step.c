@@ -306,7 +306,7 @@ static int verb_end(struct call *call)
     tk_str name = tk_str_from(call->argv[0]);
     tk_job_shape_init(&tk_job_step_shape, &known);
     take_status(call->argc > 1 ? call->argv[1] : NULL, &known);
-    if (tk_session_find(call->session, &err) < 0)
+    if (tk_session_find_alone(call->session, &err) < 0)
         return warn(call, &err);
     const struct tk_step_span *open =
         tk_step_spans_last_open(tk_session_spans(call->session), name);

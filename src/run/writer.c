@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -27,7 +26,8 @@
 #define BUFFER_MAX   ((size_t)8 << 20)  /* with one batch of long texts on top */
 #define TAIL_MAX     ((size_t)1 << 20)  /* longest torn line that is looked at */
 
-#define LOCK_STEP_NS     TK_NS_PER_MS
+/* A write takes microseconds. Who holds the lock for longer is stopped, or somebody who may read
+ * the file and means no good: then we append all the same, and mend nothing. */
 #define LOCK_PATIENCE_NS (200 * TK_NS_PER_MS)
 
 struct table_file {
@@ -201,21 +201,6 @@ static bool is_removed(int fd)
     return fstat(fd, &st) == 0 && st.st_nlink == 0;
 }
 
-/* A write takes microseconds. Who holds the lock for longer is stopped, or somebody who may read
- * the file and means no good: then we append all the same, and mend nothing. */
-static bool lock(int fd, int64_t patience_ns)
-{
-    const struct timespec step = {.tv_nsec = LOCK_STEP_NS};
-    for (int64_t waited_ns = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; waited_ns += LOCK_STEP_NS) {
-        if (errno != EWOULDBLOCK && errno != EINTR)
-            return true; /* there are no locks here */
-        if (waited_ns >= patience_ns)
-            return false;
-        (void)nanosleep(&step, NULL);
-    }
-    return true;
-}
-
 /* Open the file, unless it is, and lock it; one that was removed is made again. */
 static int take_file(struct tk_run_writer *writer, enum tk_table table, struct tk_err *err)
 {
@@ -224,7 +209,7 @@ static int take_file(struct tk_run_writer *writer, enum tk_table table, struct t
         int rc = file->fd >= 0 ? 0 : open_file(writer, table, err);
         if (rc < 0)
             return rc;
-        file->is_locked = lock(file->fd, file->is_locked ? LOCK_PATIENCE_NS : 0);
+        file->is_locked = tk_fd_lock(file->fd, file->is_locked ? LOCK_PATIENCE_NS : 0);
         if (!is_removed(file->fd))
             return 0;
         tk_fd_close(&file->fd);

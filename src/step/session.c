@@ -12,6 +12,8 @@
 #include "base/number.h"
 #include "step/session_internal.h"
 
+#define LOCK_PATIENCE_NS (5 * TK_NS_PER_S)
+
 enum {
     ANCESTORS = 16, /* processes between a step's owner and that of the step around it */
     PATH_BYTES = 4096,
@@ -134,6 +136,15 @@ int tk_session_find(struct tk_session *session, struct tk_err *err)
     if (tk_journal_get(&session->journal, TK_STEP_FINALIZE))
         return tk_fail(err, -EALREADY, "job %s is finalised", session->state.job);
     return 0;
+}
+
+int tk_session_find_alone(struct tk_session *session, struct tk_err *err)
+{
+    int rc =
+        session->state.job_fd >= 0 ? 0 : tk_state_find_job(&session->state, session->options, err);
+    if (rc == 0)
+        (void)tk_fd_lock(session->state.job_fd, LOCK_PATIENCE_NS);
+    return rc < 0 ? rc : tk_session_find(session, err);
 }
 
 /* Records ---------------------------------------------------------------------------- */

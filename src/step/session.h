@@ -47,6 +47,11 @@ const struct tk_step_spans *tk_session_spans(const struct tk_session *session);
  * when called again. Fails with -ENOENT when there is none, -EALREADY when it is finalised. */
 TK_MUST_USE int tk_session_find(struct tk_session *session, struct tk_err *err);
 
+/* Likewise, and keep others who ask for it out until the session is freed: who ends a step chooses
+ * it by what the journal says, and two at once would choose the same. Does without where somebody
+ * keeps the others out for seconds. */
+TK_MUST_USE int tk_session_find_alone(struct tk_session *session, struct tk_err *err);
+
 /* Begin a job: its folder, its first record. `job` has name, version and what the caller knows of
  * its origin; id, host and system are filled in here. `private` = it is made for one command. */
 TK_MUST_USE int tk_session_begin(struct tk_session *session, struct tk_job *job, bool private,

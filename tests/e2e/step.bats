@@ -97,6 +97,19 @@ teardown() {
     jq -e '[.steps[].name] == ["b"] and .steps[0].status == "success"' "$TELEMETRY_DIR"/two_*.json
 }
 
+@test "steps of one name that end side by side are all ended" {
+    in_shell 'telemetry_init build'
+    for _ in 1 2 3 4 5 6 7 8; do "$TK" step start same; done
+    ends=()
+    for _ in 1 2 3 4 5 6 7 8; do
+        "$TK" step end same 2>/dev/null &
+        ends+=($!)
+    done
+    wait "${ends[@]}"
+    in_shell telemetry_finalize
+    jq -e '(.steps | length) == 8 and all(.steps[]; .status == "success")' "$(document)"
+}
+
 @test "T5: runs of a CI service find their own job in separate shells" {
     GITHUB_RUN_ID=1 in_shell 'telemetry_init build 1'
     GITHUB_RUN_ID=2 in_shell 'telemetry_init build 2'

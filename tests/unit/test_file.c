@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/file.h>
 
 #include "tk_folder.h"
 #include "tk_test.h"
@@ -158,6 +159,18 @@ static void a_failed_write_leaves_nothing_behind(void **state)
                      -ENAMETOOLONG);
 }
 
+static void a_lock_is_waited_for_no_longer_than_so(void **state)
+{
+    const struct fixture *fixture = *state;
+    TK_CLEANUP(tk_fd_close) int first = dup(fixture->dirfd);
+    TK_CLEANUP(tk_fd_close) int second = open(fixture->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_true(tk_fd_lock(first, 0));
+    assert_false(tk_fd_lock(second, 0));
+    assert_false(tk_fd_lock(second, 2000000));
+    assert_int_equal(flock(first, LOCK_UN), 0);
+    assert_true(tk_fd_lock(second, 0));
+}
+
 static void a_full_disk_is_reported(void **state)
 {
     (void)state;
@@ -248,6 +261,7 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(two_that_write_one_file_do_not_meet, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_failed_write_leaves_nothing_behind, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_lock_is_waited_for_no_longer_than_so, set_up, tear_down),
         cmocka_unit_test(a_full_disk_is_reported),
         cmocka_unit_test_setup_teardown(folders_are_made_with_their_parents, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
