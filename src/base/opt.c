@@ -123,6 +123,10 @@ static int set_number(const struct tk_opt *option, void *field, const char *text
         return tk_fail(err, -EINVAL, "%s: '%s' is not a %s", source, text,
                        duration ? "duration such as 100ms or 2s" : "whole number");
     }
+    if (option->needs_unit && value != 0 && strspn(text, "0123456789.") == strlen(text)) {
+        return tk_fail(err, -EINVAL, "%s: '%s' has no unit, expected such as 100ms or 2s", source,
+                       text);
+    }
     if (!in_range(option, value))
         return out_of_range(option, text, source, err);
     memcpy(field, &value, sizeof(value));

@@ -44,7 +44,9 @@ struct tk_opt {
     int64_t min,
         max; /* INT, DURATION, PERCENT, F64; both 0 = no limit but the type's, and not negative */
     const char *const *choices; /* CHOICE: NULL-terminated words */
-    size_t given; /* of a bool that is set when the command line has the option; 0 = none */
+    size_t given;    /* of a bool that is set when the command line has the option; 0 = none */
+    bool needs_unit; /* DURATION: a bare number is refused, for who gives one means seconds or days
+                      */
 };
 
 /* Parse argv[1..] up to the first argument that is no option, or past "--".

@@ -36,7 +36,7 @@ static const struct tk_opt options[] = {
     {"name", TK_OPT_STRING, offsetof(struct exec_opts, name), "NAME",
      "name of the step (default the program's)", .letter = 'n'},
     {"timeout", TK_OPT_DURATION, offsetof(struct exec_opts, timeout_ns), "TIME",
-     "end the command after that: SIGTERM, SIGKILL 5 s later", .letter = 't'},
+     "end the command after that: SIGTERM, SIGKILL 5 s later", .letter = 't', .needs_unit = true},
     {"attr", TK_OPT_LIST, offsetof(struct exec_opts, attrs), "NAME=VALUE",
      "something to know about the step (repeatable)"},
     {"also", TK_OPT_STRING, offsetof(struct exec_opts, also), "UNIT,...",

@@ -40,7 +40,7 @@ static const struct tk_opt options[] = {
      "jaeger: only traces of this service; repeatable (all)"},
     {"lookback", TK_OPT_DURATION, FIELD(lookback_ns), "TIME",
      "jaeger: only traces of so long ago at most (1h)", .min = TK_NS_PER_MS,
-     .max = (int64_t)366 * 24 * 3600 * TK_NS_PER_S},
+     .max = (int64_t)366 * 24 * 3600 * TK_NS_PER_S, .needs_unit = true},
     {"limit", TK_OPT_INT, FIELD(limit), "N", "jaeger: most traces of a service (1500)", .min = 1,
      .max = 1000000},
     {0},

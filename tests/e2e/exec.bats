@@ -217,6 +217,8 @@ END
     [[ $output == *"sleep  timed out  "* ]]
     jq -e '.steps[0] | .timed_out and .status == "failed" and .signal == 15 and
         .duration_s < 30' "$(document)"
+    run -2 "$TK" exec -t 2 -- sleep 60
+    [[ $output == "tracekit exec: option '--timeout': '2' has no unit, expected such as 100ms or 2s"* ]]
 }
 
 @test "what outlives the command is told, and killed on request alone" {

@@ -107,6 +107,34 @@ static void an_option_of_a_list_may_come_several_times(void **state)
     assert_string_equal(err.msg, "option '--map': more than 64 times");
 }
 
+static void a_time_that_needs_its_unit_is_not_guessed(void **state)
+{
+    (void)state;
+    static const struct tk_opt ages[] = {
+        {"age", TK_OPT_DURATION, 0, "TIME", "how old", .needs_unit = true},
+        {0},
+    };
+    static const struct {
+        char word[16];
+        int64_t ns; /* -1 = refused */
+    } cases[] = {{"--age=2", -1}, {"--age=0.5", -1}, {"--age=2ms", 2000000}, {"--age=0", 0}};
+    for (size_t i = 0; i < TK_COUNTOF(cases); i++) {
+        static char name[] = "x";
+        char word[16];
+        memcpy(word, cases[i].word, sizeof(word));
+        char *argv[] = {name, word};
+        int64_t age_ns = -1;
+        struct tk_err err;
+        int first;
+        int rc = tk_opt_parse(ages, &age_ns, 2, argv, &first, &err);
+        assert_int_equal(rc, cases[i].ns < 0 ? -EINVAL : 0);
+        assert_int_equal(age_ns, cases[i].ns);
+        if (i == 0)
+            assert_string_equal(err.msg,
+                                "option '--age': '2' has no unit, expected such as 100ms or 2s");
+    }
+}
+
 static void errors_name_the_option_and_the_value(void **state)
 {
     (void)state;
@@ -197,6 +225,7 @@ int main(void)
         cmocka_unit_test(values_of_each_type_are_read),
         cmocka_unit_test(options_may_follow_arguments_where_no_command_is_run),
         cmocka_unit_test(an_option_of_a_list_may_come_several_times),
+        cmocka_unit_test(a_time_that_needs_its_unit_is_not_guessed),
         cmocka_unit_test(errors_name_the_option_and_the_value),
         cmocka_unit_test(the_command_line_beats_the_environment),
         cmocka_unit_test(help_lists_every_option_within_the_width),
