@@ -83,7 +83,7 @@ static const struct tk_opt options[] = {
      "spans after which a segment is sealed (default 65536; compressed 262144)", .min = 1,
      .max = 1 << 20},
     {"segment-age", TK_OPT_DURATION, FIELD(segment_age_ns), "TIME",
-     "age at which one is (default 10s; compressed 60s)", .min = TK_NS_PER_MS,
+     "age at which one is (default 10s; compressed 60s)", .min = TK_NS_PER_MS, .needs_unit = true,
      .max = 3600 * TK_NS_PER_S},
     {"compress", TK_OPT_FLAG, FIELD(compress), NULL,
      "segments are compressed traces (.tkz), of 10000 traces or 60s, every field kept"},
