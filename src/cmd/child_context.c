@@ -6,9 +6,8 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "base/digest.h"
 #include "base/env.h"
-#include "base/number.h"
+#include "span/invocation_spans.h"
 #include "span/span_text.h"
 
 #define LIST_MAX 65536
@@ -23,33 +22,13 @@ static void put_random(void *to, size_t n)
     bytes[n - 1] |= 1;
 }
 
+/* The trace that a name stands for, as its spans have it where they are exported. */
 static bool read_trace_id(const char *text, uint8_t ret[16])
-{
-    uint8_t id[16] = {0};
-    size_t digits = 0;
-    for (; *text; text++) {
-        int value = tk_hex_value(*text);
-        if (*text == '-')
-            continue;
-        if (value < 0 || digits == 2 * sizeof(id))
-            return false;
-        id[digits / 2] = (uint8_t)(id[digits / 2] << 4 | value);
-        digits++;
-    }
-    static const uint8_t none[16] = {0};
-    if (digits != 2 * sizeof(id) || memcmp(id, none, sizeof(id)) == 0)
-        return false;
-    memcpy(ret, id, sizeof(id));
-    return true;
-}
-
-/* Of an id of another form: the first bytes of its SHA-256, as its spans have it where they are
- * exported (span/invocation_spans.h). */
-static bool make_trace_id(const char *text, uint8_t ret[16])
 {
     char hex[TK_DIGEST_MAX];
     struct tk_err ignored;
-    return *text && tk_digest_text(tk_str_from(text), hex, &ignored) == 0 &&
+    return text && *text &&
+           tk_invocation_id(tk_str_from(text), TK_TRACE_ID_DIGITS, hex, &ignored) == 0 &&
            tk_trace_id_parse((tk_str){hex, TK_TRACE_ID_DIGITS}, ret);
 }
 
@@ -63,8 +42,7 @@ void tk_child_context_make(const char *trace_id, struct tk_child_context *ret)
         ret->span.flags = parent.flags;
         ret->has_parent = true;
         ret->parent_id = parent.span_id;
-    } else if (!trace_id || !(read_trace_id(trace_id, ret->span.trace_id) ||
-                              make_trace_id(trace_id, ret->span.trace_id))) {
+    } else if (!read_trace_id(trace_id, ret->span.trace_id)) {
         put_random(ret->span.trace_id, sizeof(ret->span.trace_id));
     }
 }

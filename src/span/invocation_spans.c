@@ -5,7 +5,6 @@
 #include <stdio.h>
 
 #include "base/clock.h"
-#include "base/digest.h"
 #include "base/number.h"
 #include "run/schemas.h"
 #include "span/span_text.h"
@@ -96,26 +95,42 @@ static tk_str id_str(const struct id *id)
     return (tk_str){id->hex, id->n};
 }
 
+int tk_invocation_id(tk_str text, size_t digits, char ret_hex[TK_DIGEST_MAX], struct tk_err *err)
+{
+    return take_digits(text, digits, ret_hex) ? 0 : tk_digest_text(text, ret_hex, err);
+}
+
 static int take_id(tk_str text, size_t digits, struct id *ret, struct tk_err *err)
 {
-    int rc = 0;
     ret->n = text.n > 0 ? digits : 0;
-    if (text.n > 0 && !take_digits(text, digits, ret->hex))
-        rc = tk_digest_text(text, ret->hex, err);
-    return rc;
+    return text.n > 0 ? tk_invocation_id(text, digits, ret->hex, err) : 0;
 }
 
 struct ids {
     struct id trace, span, parent;
-    bool is_made;
 };
+
+static tk_str trace_of(const struct tk_invocation_row *from)
+{
+    return first_text(from, TK_INVOCATIONS_W3C_TRACE_ID, TK_INVOCATIONS_TRACE_ID);
+}
+
+static tk_str span_of(const struct tk_invocation_row *from)
+{
+    return first_text(from, TK_INVOCATIONS_W3C_SPAN_ID, TK_INVOCATIONS_SPAN_ID);
+}
+
+bool tk_invocation_has_ids(const struct tk_batch *batch, size_t row)
+{
+    const struct tk_invocation_row from = {.batch = batch, .row = row};
+    return trace_of(&from).n > 0 && span_of(&from).n > 0;
+}
 
 static int take_ids(const struct tk_invocation_row *from, struct ids *ret, struct tk_err *err)
 {
-    tk_str trace = first_text(from, TK_INVOCATIONS_W3C_TRACE_ID, TK_INVOCATIONS_TRACE_ID);
-    tk_str span = first_text(from, TK_INVOCATIONS_W3C_SPAN_ID, TK_INVOCATIONS_SPAN_ID);
+    tk_str trace = trace_of(from);
+    tk_str span = span_of(from);
     tk_str parent = text_at(from, TK_INVOCATIONS_PARENT_ID);
-    ret->is_made = trace.n == 0 || span.n == 0;
     int rc = take_id(trace.n > 0 ? trace : from->made_id, TK_TRACE_ID_DIGITS, &ret->trace, err);
     if (rc == 0)
         rc = take_id(span.n > 0 ? span : from->made_id, TK_SPAN_ID_DIGITS, &ret->span, err);
@@ -380,7 +395,7 @@ bool tk_invocation_is_span(const struct tk_batch *batch, size_t row)
 }
 
 int tk_invocation_put(struct tk_reading *reading, const struct tk_invocation_row *from,
-                      bool *ret_made, struct tk_err *err)
+                      struct tk_err *err)
 {
     struct tk_span_batch *batch = reading->batch;
     int64_t status = number_at(from, TK_INVOCATIONS_STATUS, -1);
@@ -402,6 +417,5 @@ int tk_invocation_put(struct tk_reading *reading, const struct tk_invocation_row
     batch->names[batch->rows - 1] = add_name(reading, method, path, request);
     batch->kinds[batch->rows - 1] = request ? TK_SPAN_SERVER : TK_SPAN_INTERNAL;
     put_status(reading, status, request);
-    *ret_made = ids.is_made;
     return 0;
 }

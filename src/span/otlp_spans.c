@@ -59,16 +59,17 @@ static int add_span(struct writing *writing, const struct tk_batch *batch, size_
                     struct tk_err *err)
 {
     char text[MADE_ID_MAX];
-    bool is_made = false;
     struct tk_otlp *otlp = writing->otlp;
-    const struct tk_invocation_row from = {batch, row, otlp->run_id, made_id(otlp, text)};
+    bool has_ids = tk_invocation_has_ids(batch, row);
+    const struct tk_invocation_row from = {batch, row, otlp->run_id,
+                                           has_ids ? (tk_str){NULL, 0} : made_id(otlp, text)};
     tk_arena_reset(&writing->reading.scratch);
-    int rc = tk_invocation_put(&writing->reading, &from, &is_made, err);
+    int rc = tk_invocation_put(&writing->reading, &from, err);
     rc = rc < 0 ? rc : tk_span_batch_end(writing->spans);
     if (rc == -ENOBUFS)
         return tk_fail(err, -EMSGSIZE, "events with too much text for one request");
     otlp->spans += rc == 0;
-    otlp->made_ids += rc == 0 && is_made;
+    otlp->made_ids += rc == 0 && !has_ids;
     return rc;
 }
 

@@ -86,14 +86,15 @@ static int read_event(struct events *events, tk_str raw, struct tk_err *err)
     struct tk_reading *reading = &events->reading;
     struct tk_span_mark mark = tk_span_batch_mark(reading->batch);
     bool has_more = false;
-    bool is_made = false;
+    bool has_ids = true;
     tk_arena_reset(&reading->scratch);
     reading->before = *reading->tally;
     int rc = decode(events, raw, &has_more, err);
     if (rc == 0) {
-        const struct tk_invocation_row from = {.batch = events->row,
-                                               .made_id = made_id(events, raw)};
-        rc = tk_invocation_put(reading, &from, &is_made, err);
+        has_ids = tk_invocation_has_ids(events->row, 0);
+        const struct tk_invocation_row from = {
+            .batch = events->row, .made_id = has_ids ? (tk_str){NULL, 0} : made_id(events, raw)};
+        rc = tk_invocation_put(reading, &from, err);
     }
     if (rc == 0 && has_more)
         rc = put_more(events, raw, err);
@@ -101,7 +102,7 @@ static int read_event(struct events *events, tk_str raw, struct tk_err *err)
     if (rc < 0)
         return tk_reading_take_back(reading, &mark, rc, raw.p, err->msg);
     reading->tally->spans++;
-    reading->tally->by_reason[TK_SPAN_MADE_ID] += is_made;
+    reading->tally->by_reason[TK_SPAN_MADE_ID] += !has_ids;
     return 0;
 }
 
