@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -85,9 +84,9 @@ int tk_run_folder_make(const char *path, struct tk_err *err)
 
 int tk_run_folder_claim(int dirfd, const char *path, struct tk_err *err)
 {
-    if (flock(dirfd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
-        return tk_fail(err, -EBUSY, "%s: another process is writing a run there", path);
-    return 0; /* or a file system without locks */
+    return tk_fd_lock(dirfd, 0)
+               ? 0
+               : tk_fail(err, -EBUSY, "%s: another process is writing a run there", path);
 }
 
 static int is_entry(const struct dirent *entry)

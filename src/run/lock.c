@@ -173,7 +173,7 @@ void tk_run_owner_clear(int dirfd)
     struct tk_run_owner owner;
     struct tk_err ignored;
     TK_CLEANUP(tk_fd_close) int fd = openat(dirfd, PID_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0 || (flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK))
+    if (fd < 0 || !tk_fd_lock(fd, 0))
         return;
     if (load_owner(dirfd, &owner, &ignored) < 0 || !is_alive(&owner))
         tk_run_unlock(dirfd, &fd);

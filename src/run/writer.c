@@ -36,8 +36,8 @@ struct table_file {
     struct tk_buf lines;     /* waiting, whole lines */
     int64_t rows;            /* in `lines` */
     off_t end;               /* of the whole lines after our last write; -1 = not known */
-    bool is_locked;          /* the last write was; else the next does not wait for the lock */
     off_t torn_end;          /* then it had a part of a line, up to here; `end` = it had none */
+    bool is_locked;          /* the last write was; else the next does not wait for the lock */
 };
 
 struct tk_run_writer {
@@ -253,15 +253,14 @@ static bool ends_a_line(int fd, off_t size)
 static int make_whole(struct tk_run_writer *writer, struct table_file *file, off_t *ret_size)
 {
     struct stat st;
-    int rc = 0;
     if (fstat(file->fd, &st) < 0)
         return -errno;
     if (file->is_locked && st.st_size != file->end && !ends_a_line(file->fd, st.st_size)) {
         bool is_ours = file->end >= 0 && st.st_size == file->torn_end;
-        rc = is_ours ? cut_back(writer, file) : mend_tail(writer, file->fd, st.st_size);
+        int rc = is_ours ? cut_back(writer, file) : mend_tail(writer, file->fd, st.st_size);
+        if (rc < 0 || fstat(file->fd, &st) < 0)
+            return rc < 0 ? rc : -errno;
     }
-    if (rc < 0 || fstat(file->fd, &st) < 0)
-        return rc < 0 ? rc : -errno;
     *ret_size = st.st_size;
     return 0;
 }
