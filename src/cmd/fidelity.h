@@ -146,6 +146,10 @@ TK_MUST_USE int tk_fidelity_controls_run(const struct tk_span_table *real,
                                          struct tk_fidelity_controls *ret_controls,
                                          struct tk_err *err);
 
+/* What they say of figure `at` of the comparison; NULL without controls. */
+const struct tk_fidelity_judged *tk_fidelity_judged_of(const struct tk_fidelity_controls *controls,
+                                                       size_t at);
+
 /* Accepts a zeroed struct; for TK_CLEANUP. */
 void tk_fidelity_controls_release(struct tk_fidelity_controls *controls);
 

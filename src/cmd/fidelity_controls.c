@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "cmd/fidelity.h"
 
@@ -14,6 +13,18 @@ void tk_fidelity_controls_release(struct tk_fidelity_controls *controls)
         tk_figures_release(&controls->items[i].figures);
     free(controls->judged);
     *controls = (struct tk_fidelity_controls){0};
+}
+
+/* Of a set without attributes nothing changes when they are shuffled. */
+static bool has_effect(const struct tk_figures *figures)
+{
+    for (size_t i = 0; i < figures->count; i++) {
+        const struct tk_figure *figure = &figures->items[i];
+        if (figure->rule == TK_FIGURE_STRICT && figure->sense != TK_FIGURE_COUNT &&
+            tk_figure_loss(figure->sense, figure->value) > 0)
+            return true;
+    }
+    return false;
 }
 
 static int run_one(const struct tk_control *control, const struct tk_span_table *real,
@@ -30,6 +41,7 @@ static int run_one(const struct tk_control *control, const struct tk_span_table 
     controls->count++;
     rc = control->make(real, options->seed, &a, &b, err);
     rc = rc < 0 ? rc : tk_measure_run(a, b ? b : real, options, &measured->figures, err);
+    measured->has_effect = rc == 0 && has_effect(&measured->figures);
     tk_span_table_free(a);
     tk_span_table_free(b);
     return rc;
@@ -40,23 +52,10 @@ static const struct tk_figure *find(const struct tk_figures *figures,
 {
     for (size_t i = 0; i < figures->count; i++) {
         const struct tk_figure *figure = &figures->items[i];
-        if (figure->rule == wanted->rule && strcmp(figure->name, wanted->name) == 0 &&
-            strcmp(figure->group, wanted->group) == 0 && tk_str_eq(figure->detail, wanted->detail))
+        if (figure->rule == wanted->rule && tk_figure_is_same(figure, wanted))
             return figure;
     }
     return NULL;
-}
-
-/* Of a set without attributes nothing changes when they are shuffled. */
-static bool has_effect(const struct tk_figures *figures)
-{
-    for (size_t i = 0; i < figures->count; i++) {
-        const struct tk_figure *figure = &figures->items[i];
-        if (figure->rule == TK_FIGURE_STRICT && figure->sense != TK_FIGURE_COUNT &&
-            tk_figure_loss(figure->sense, figure->value) > 0)
-            return true;
-    }
-    return false;
 }
 
 static struct tk_fidelity_judged judge(const struct tk_fidelity_controls *controls,
@@ -92,12 +91,16 @@ int tk_fidelity_controls_run(const struct tk_span_table *real,
     }
     if (rc < 0)
         return rc;
-    for (size_t i = 0; i < ret_controls->count; i++)
-        ret_controls->items[i].has_effect = has_effect(&ret_controls->items[i].figures);
     ret_controls->judged = calloc(figures->count + 1, sizeof(*ret_controls->judged));
     if (!ret_controls->judged)
         return tk_fail(err, -ENOMEM, "out of memory");
     for (size_t i = 0; i < figures->count; i++)
         ret_controls->judged[i] = judge(ret_controls, &figures->items[i]);
     return 0;
+}
+
+const struct tk_fidelity_judged *tk_fidelity_judged_of(const struct tk_fidelity_controls *controls,
+                                                       size_t at)
+{
+    return controls ? &controls->judged[at] : NULL;
 }

@@ -17,8 +17,7 @@
 
 static bool is_twin(const struct tk_figure *a, const struct tk_figure *b)
 {
-    return a->rule != b->rule && strcmp(a->group, b->group) == 0 && strcmp(a->name, b->name) == 0 &&
-           tk_str_eq(a->detail, b->detail);
+    return a->rule != b->rule && tk_figure_is_same(a, b);
 }
 
 /* A value, and what controls say of it. */
@@ -32,8 +31,7 @@ static void set_value(struct tk_sheet *sheet, const struct tk_fidelity_report *r
         tk_sheet_set(sheet, column, TK_SHEET_PLAIN, "%.5g", figure->value);
     }
     tk_sheet_set(sheet, 4, TK_SHEET_DIM, "%llu", (unsigned long long)figure->samples);
-    const struct tk_fidelity_judged *judged =
-        report->controls ? &report->controls->judged[i] : NULL;
+    const struct tk_fidelity_judged *judged = tk_fidelity_judged_of(report->controls, i);
     if (judged && judged->floor)
         tk_sheet_set(sheet, 5, TK_SHEET_DIM, "%.5g", judged->floor->value);
     if (judged && judged->blind) {

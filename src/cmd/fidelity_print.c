@@ -48,18 +48,6 @@ struct row {
     const struct tk_figure *first;
 };
 
-static const struct tk_fidelity_judged *judged_of(const struct tk_fidelity_controls *controls,
-                                                  size_t at)
-{
-    return controls ? &controls->judged[at] : NULL;
-}
-
-static bool is_same(const struct tk_figure *a, const struct tk_figure *b)
-{
-    return strcmp(a->name, b->name) == 0 && strcmp(a->group, b->group) == 0 &&
-           tk_str_eq(a->detail, b->detail);
-}
-
 /* The row that begins with figure `at`; false when an earlier figure is of the same row. */
 static bool find_row(const struct tk_fidelity_report *report, size_t at, struct row *ret_row)
 {
@@ -67,14 +55,14 @@ static bool find_row(const struct tk_fidelity_report *report, size_t at, struct 
     const struct tk_figure *first = &figures->items[at];
     *ret_row = (struct row){.first = first};
     for (size_t i = 0; i < at; i++) {
-        if (is_same(&figures->items[i], first))
+        if (tk_figure_is_same(&figures->items[i], first))
             return false;
     }
     for (size_t i = at; i < figures->count; i++) {
-        if (!is_same(&figures->items[i], first))
+        if (!tk_figure_is_same(&figures->items[i], first))
             continue;
         ret_row->rules[figures->items[i].rule] = &figures->items[i];
-        ret_row->judged[figures->items[i].rule] = judged_of(report->controls, i);
+        ret_row->judged[figures->items[i].rule] = tk_fidelity_judged_of(report->controls, i);
     }
     return true;
 }
@@ -363,7 +351,8 @@ void tk_fidelity_put_json(const struct tk_fidelity_report *report, struct tk_buf
     put_set(out, "b", report->names[1], report->tables[1]);
     tk_member_open(out, "figures", '[');
     for (size_t i = 0; i < report->figures->count; i++)
-        tk_fidelity_put_figure(out, &report->figures->items[i], judged_of(report->controls, i));
+        tk_fidelity_put_figure(out, &report->figures->items[i],
+                               tk_fidelity_judged_of(report->controls, i));
     tk_buf_putc(out, ']');
     if (report->controls) {
         tk_member_open(out, "controls", '[');
@@ -388,7 +377,7 @@ void tk_fidelity_put_csv(const struct tk_figures *figures,
             tk_buf_put_f64(out, figure->value, TK_SHORTEST);
         tk_buf_printf(out, ",%s,%llu,", figure->reason ? figure->reason : "",
                       (unsigned long long)figure->samples);
-        const struct tk_fidelity_judged *judged = judged_of(controls, i);
+        const struct tk_fidelity_judged *judged = tk_fidelity_judged_of(controls, i);
         if (judged && judged->floor)
             tk_buf_put_f64(out, judged->floor->value, TK_SHORTEST);
         tk_buf_printf(out, ",%s\n", judged && judged->blind ? judged->blind->name : "");

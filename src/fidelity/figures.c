@@ -67,6 +67,12 @@ const struct tk_figure *tk_figures_find(const struct tk_figures *figures, const 
     return NULL;
 }
 
+bool tk_figure_is_same(const struct tk_figure *a, const struct tk_figure *b)
+{
+    return strcmp(a->name, b->name) == 0 && strcmp(a->group, b->group) == 0 &&
+           tk_str_eq(a->detail, b->detail);
+}
+
 double tk_figure_loss(enum tk_figure_sense sense, double value)
 {
     switch (sense) {

@@ -59,6 +59,9 @@ TK_MUST_USE int tk_figures_check(const struct tk_figures *figures, struct tk_err
 const struct tk_figure *tk_figures_find(const struct tk_figures *figures, const char *group,
                                         const char *name, enum tk_figure_rule rule);
 
+/* Whether two figures tell of the same, by either rule: group, name and detail are equal. */
+bool tk_figure_is_same(const struct tk_figure *a, const struct tk_figure *b);
+
 /* How far a value is from perfect: 0 is best, whatever the sense. */
 double tk_figure_loss(enum tk_figure_sense sense, double value);
 
