@@ -171,15 +171,14 @@ static bool choose_payload(const struct tk_head *head, const struct body_format 
 
 static void refuse_type(const struct body_format *bodies, struct tk_answer *answer)
 {
-    TK_CLEANUP(tk_buf_release) struct tk_buf text;
-    tk_buf_init(&text, 1000);
-    tk_buf_lit(&text, "expected Content-Type ");
+    answer->status = 415;
+    answer->content_type = TEXT_PLAIN;
+    tk_buf_lit(&answer->body, "expected Content-Type ");
     for (const struct body_format *body = bodies; body->type; body++) {
         if (*body->type)
-            tk_buf_printf(&text, "%s%s", body == bodies ? "" : " or ", body->type);
+            tk_buf_printf(&answer->body, "%s%s", body == bodies ? "" : " or ", body->type);
     }
-    tk_buf_putc(&text, '\0');
-    refuse(answer, 415, text.p);
+    tk_buf_putc(&answer->body, '\n');
 }
 
 static void plan_spans(const struct tk_head *head, size_t endpoint, size_t max_body_bytes,
