@@ -61,19 +61,14 @@ static void a_table_too_wide_cuts_the_column_that_may_be_cut(void **state)
     tk_look_release(&look);
 }
 
-static void of_two_columns_that_may_be_cut_the_wider_one_is(void **state)
+/* A service, an operation and a count below these headings, on a terminal of 40 columns. */
+static void assert_prints_as(const struct tk_grid_column three[3], const char *expected)
 {
-    (void)state;
-    static const struct tk_grid_column two[] = {
-        {"service", .cut = true},
-        {"operation", .cut = true},
-        {"spans", .right = true},
-    };
     struct tk_look look;
     tk_look_init_plain(&look, true, 40);
     struct tk_err err;
     TK_CLEANUP(tk_grid_freep) struct tk_grid *grid = NULL;
-    const struct tk_grid_options options = {.columns = two, .column_count = TK_COUNTOF(two)};
+    const struct tk_grid_options options = {.columns = three, .column_count = 3};
     assert_int_equal(tk_grid_new(&look, &options, &grid, &err), 0);
     tk_grid_add(grid);
     tk_grid_set(grid, 0, "checkoutservice");
@@ -82,9 +77,20 @@ static void of_two_columns_that_may_be_cut_the_wider_one_is(void **state)
     TK_CLEANUP(tk_buf_release) struct tk_buf out;
     tk_buf_init(&out, 4096);
     assert_int_equal(tk_grid_write(grid, &out, &err), 0);
-    assert_str_equal(tk_buf_str(&out), "service          operation         spans\n"
-                                       "checkoutservice  /shop.Checkout/…    116\n");
+    assert_str_equal(tk_buf_str(&out), expected);
     tk_look_release(&look);
+}
+
+static void of_two_columns_that_may_be_cut_the_wider_one_is(void **state)
+{
+    (void)state;
+    static const struct tk_grid_column three[] = {
+        {"service", .cut = true},
+        {"operation", .cut = true},
+        {"spans", .right = true},
+    };
+    assert_prints_as(three, "service          operation         spans\n"
+                            "checkoutservice  /shop.Checkout/…    116\n");
 }
 
 static void no_column_is_cut_below_its_heading_at_the_cost_of_another(void **state)
@@ -95,22 +101,8 @@ static void no_column_is_cut_below_its_heading_at_the_cost_of_another(void **sta
         {"operation of the service", .cut = true},
         {"spans", .right = true},
     };
-    struct tk_look look;
-    tk_look_init_plain(&look, true, 40);
-    struct tk_err err;
-    TK_CLEANUP(tk_grid_freep) struct tk_grid *grid = NULL;
-    const struct tk_grid_options options = {.columns = three, .column_count = TK_COUNTOF(three)};
-    assert_int_equal(tk_grid_new(&look, &options, &grid, &err), 0);
-    tk_grid_add(grid);
-    tk_grid_set(grid, 0, "checkoutservice");
-    tk_grid_set(grid, 1, "/shop.Checkout/PlaceOrderOfOneCustomer");
-    tk_grid_set(grid, 2, "116");
-    TK_CLEANUP(tk_buf_release) struct tk_buf out;
-    tk_buf_init(&out, 4096);
-    assert_int_equal(tk_grid_write(grid, &out, &err), 0);
-    assert_str_equal(tk_buf_str(&out), "by       operation of the service  spans\n"
-                                       "checko…  /shop.Checkout/PlaceOrd…    116\n");
-    tk_look_release(&look);
+    assert_prints_as(three, "by       operation of the service  spans\n"
+                            "checko…  /shop.Checkout/PlaceOrd…    116\n");
 }
 
 static void a_column_of_fixed_width_keeps_it_also_under_a_long_heading(void **state)
