@@ -350,9 +350,10 @@ void tk_fidelity_put_json(const struct tk_fidelity_report *report, struct tk_buf
     put_set(out, "a", report->names[0], report->tables[0]);
     put_set(out, "b", report->names[1], report->tables[1]);
     tk_member_open(out, "figures", '[');
-    for (size_t i = 0; i < report->figures->count; i++)
+    for (size_t i = 0; i < report->figures->count; i++) {
         tk_fidelity_put_figure(out, &report->figures->items[i],
                                tk_fidelity_judged_of(report->controls, i));
+    }
     tk_buf_putc(out, ']');
     if (report->controls) {
         tk_member_open(out, "controls", '[');
