@@ -134,7 +134,19 @@ static int job_write(struct tk_segment_sink *sink, const struct job *job, uint64
     return rc;
 }
 
-/* Take the first job off the queue; it becomes a spare one when nobody syncs its log. */
+/* A job that was done is a spare one, unless its batch was widened: few requests need as much. */
+static void keep_job(struct tk_segment_sink *sink, struct job *job)
+{
+    if (job->batch->max_rows > sink->opts.batch_rows) {
+        job_free(job);
+        return;
+    }
+    tk_fd_close(&job->fd); /* the lock goes, too */
+    job->next = sink->spare;
+    sink->spare = job;
+}
+
+/* Take the first job off the queue; it is kept when nobody syncs its log. */
 static void finish_job(struct tk_segment_sink *sink, struct job *job, int rc, uint64_t bytes)
 {
     sink->queue = job->next;
@@ -151,9 +163,7 @@ static void finish_job(struct tk_segment_sink *sink, struct job *job, int rc, ui
     sink->counts.log_bytes -= job->written;
     while (job->syncs > 0)
         (void)pthread_cond_wait(&sink->work, &sink->mutex);
-    tk_fd_close(&job->fd); /* the lock goes, too */
-    job->next = sink->spare;
-    sink->spare = job;
+    keep_job(sink, job);
     (void)pthread_cond_broadcast(&sink->work);
 }
 
@@ -335,6 +345,26 @@ void tk_segment_sink_free(struct tk_segment_sink *sink)
 struct tk_span_batch *tk_segment_sink_batch(struct tk_segment_sink *sink)
 {
     return sink->current->batch;
+}
+
+int tk_segment_sink_widen(struct tk_segment_sink *sink, struct tk_err *err)
+{
+    struct job *job = sink->current;
+    struct tk_span_batch *wider = NULL;
+    size_t rows = job->batch->max_rows * 2;
+    assert(job->batch->rows == 0 && job->mark.bytes == 0);
+    if (job->batch->max_rows == TK_SPAN_BATCH_ROWS_MAX) {
+        return tk_fail(err, -EMSGSIZE, "more spans than the %zu of a segment: send them in parts",
+                       TK_SPAN_BATCH_ROWS_MAX);
+    }
+    if (rows > TK_SPAN_BATCH_ROWS_MAX)
+        rows = TK_SPAN_BATCH_ROWS_MAX;
+    int rc = tk_span_batch_new(rows, &wider, err);
+    if (rc < 0)
+        return rc;
+    tk_span_batch_free(job->batch);
+    job->batch = wider;
+    return 0;
 }
 
 /* Count the traces of the rows that are new. Without memory a segment is as long as it may be. */

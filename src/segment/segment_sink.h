@@ -27,7 +27,7 @@ enum tk_ack { TK_ACK_WRITE = 0, TK_ACK_MEMORY, TK_ACK_FSYNC };
 struct tk_segment_opts {
     size_t segment_rows;    /* a segment is sealed at so many spans; 0 = 131,072 */
     size_t batch_rows;      /* a batch has room for: then the last of its requests may go beyond
-                               segment_rows; less = segment_rows */
+                               segment_rows; less = segment_rows; see tk_segment_sink_widen() */
     int64_t segment_age_ns; /* or when its first span is so old; 0 = 10 s */
     size_t queue;           /* batches that may wait to be written as segments; 0 = 2 */
     enum tk_ack ack;
@@ -47,6 +47,11 @@ TK_MUST_USE int tk_segment_sink_new(int dirfd, const struct tk_segment_opts *opt
 
 /* The batch to fill; another one after each seal. */
 struct tk_span_batch *tk_segment_sink_batch(struct tk_segment_sink *sink);
+
+/* Give the batch, which has no rows, room for twice as many: for one request that fits into no
+ * other. It is another batch then, until the seal. -EMSGSIZE when it has TK_SPAN_BATCH_ROWS_MAX,
+ * -ENOMEM; it stays as it is then. */
+TK_MUST_USE int tk_segment_sink_widen(struct tk_segment_sink *sink, struct tk_err *err);
 
 /* Make the rows since the last commit as safe as `ack` says, FSYNC without the sync: that is for
  * tk_segment_sink_sync(), once for many commits. */

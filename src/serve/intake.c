@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Payloads into a sink. A request that finds the batch full has it sealed. One for which there is
- * no room is read again into the next one: nothing of it is left behind in the first, since a
- * reader takes its rows back. */
+ * no room is read again into the next one, and if that is too small into a wider one: nothing of it
+ * is left behind, since a reader takes its rows back. So a request is in one segment, or in none.
+ */
 #include "serve/intake.h"
 
 #include <errno.h>
@@ -146,6 +147,14 @@ static int seal(struct tk_intake *intake, struct tk_err *err)
     return rc;
 }
 
+static int widen(struct tk_intake *intake, struct tk_err *err)
+{
+    int rc = tk_segment_sink_widen(intake->sink, err);
+    if (rc == 0)
+        tk_otlp_reader_reset(intake->reader, tk_segment_sink_batch(intake->sink));
+    return rc;
+}
+
 /* Read into the batch as it is; what is wrong with a text is its sender's fault, whatever it is. */
 static int decode_once(struct tk_intake *intake, enum tk_payload_kind kind, tk_str text,
                        struct tk_span_tally *ret_tally, struct tk_err *err)
@@ -170,8 +179,11 @@ static int decode(struct tk_intake *intake, enum tk_payload_kind kind, tk_str te
         if (rc == 0)
             rc = decode_once(intake, kind, text, ret_tally, err);
     }
-    if (rc == -ENOBUFS)
-        return tk_fail(err, -EMSGSIZE, "more spans than a segment holds: send them in parts");
+    while (rc == -ENOBUFS) {
+        rc = widen(intake, err);
+        if (rc == 0)
+            rc = decode_once(intake, kind, text, ret_tally, err);
+    }
     return rc;
 }
 

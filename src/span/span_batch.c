@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define MAX_ROWS        (1 << 20)
 #define TEXT_BYTES      ((size_t)64 << 20) /* at least */
 #define BYTES_PER_ROW   256                /* of text */
 #define SPARE           65536              /* of what a row has many of: for a large one */
@@ -57,8 +56,10 @@ static size_t lay_out(struct tk_span_batch *batch, char *p)
 
 int tk_span_batch_new(size_t max_rows, struct tk_span_batch **ret_batch, struct tk_err *err)
 {
-    if (max_rows == 0 || max_rows > MAX_ROWS)
-        return tk_fail(err, -EINVAL, "a batch has 1 to %d spans, not %zu", MAX_ROWS, max_rows);
+    if (max_rows == 0 || max_rows > TK_SPAN_BATCH_ROWS_MAX) {
+        return tk_fail(err, -EINVAL, "a batch has 1 to %zu spans, not %zu", TK_SPAN_BATCH_ROWS_MAX,
+                       max_rows);
+    }
     struct tk_span_batch *batch = calloc(1, sizeof(*batch));
     if (!batch)
         return tk_fail(err, -ENOMEM, "out of memory");

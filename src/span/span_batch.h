@@ -160,8 +160,11 @@ struct tk_span_batch {
     struct tk_arena memory; /* all arrays above */
 };
 
-/* A batch for at most `max_rows` spans, 1 to 1 << 20. Other arrays are sized from that, texts to
- * 256 bytes a row and at least 64 MiB, as address space: 0.6 GiB for 262,144 spans. -ENOMEM. */
+#define TK_SPAN_BATCH_ROWS_MAX ((size_t)1 << 20)
+
+/* A batch for at most `max_rows` spans, 1 to TK_SPAN_BATCH_ROWS_MAX. Other arrays are sized from
+ * that, texts to 256 bytes a row and at least 64 MiB, as address space: 0.6 GiB for 262,144 spans.
+ * -ENOMEM. */
 TK_MUST_USE int tk_span_batch_new(size_t max_rows, struct tk_span_batch **ret_batch,
                                   struct tk_err *err);
 

@@ -95,6 +95,22 @@ flat() {
     grep -q '2 spans' receipt
 }
 
+@test "files of more events, and requests of more spans, than a segment of the server are taken" {
+    serve_start -j run
+    awk 'BEGIN { for (i = 1; i <= 140000; i++) printf "{\"trace_id\":\"t-%d\",\"ts_start\":%d,\"ts_end\":%d}\n", i, i, i + 5 }' >many
+    run -0 send many
+    [ "${lines[0]}" = "140000 spans taken" ]
+    [ "${lines[-1]}" = 202 ]
+    gzip -1 <many >many.gz
+    run -0 send many.gz -H 'Content-Encoding: gzip'
+    [ "${lines[0]}" = "140000 spans taken" ]
+    otlp_json 140000 >many.json
+    [ "$(post application/json many.json | tail -n 1)" = 200 ]
+    serve_stop
+    [ "$(jq -c '[.accepted_spans, .requests.taken, .stored_spans, .segments]' receipt)" = '[420000,3,420000,3]' ]
+    [ "$("$TK" spans --json run | wc -l)" -eq 420000 ]
+}
+
 @test "import of event files, and of what export otlp makes of them, is the same" {
     "$TK" wrap --enqueued 1000 -- true
     "$TK" wrap --trace-id 00112233-4455-6677-8899-aabbccddeeff -- sh -c 'exit 2' || :

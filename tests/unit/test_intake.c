@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "serve/intake.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -8,6 +9,7 @@
 
 #include "base/clock.h"
 #include "segment/segment_set.h"
+#include "span/span_tally.h"
 #include "tk_folder.h"
 
 #define MAX_BYTES ((size_t)1 << 20)
@@ -139,9 +141,6 @@ static void a_request_that_does_not_fit_goes_to_the_next_segment_as_a_whole(void
         intake_of(&place, (struct tk_segment_opts){.segment_rows = 10, .queue = 8});
     assert_int_equal(add_spans(intake, 1, 7).outcome, TK_OUTCOME_TAKEN);
     assert_int_equal(add_spans(intake, 8, 7).outcome, TK_OUTCOME_TAKEN);
-    struct tk_verdict verdict = add_spans(intake, 15, 11);
-    assert_int_equal(verdict.outcome, TK_OUTCOME_TOO_LARGE);
-    assert_string_equal(verdict.err.msg, "more spans than a segment holds: send them in parts");
     assert_int_equal(add_spans(intake, 15, 10).outcome, TK_OUTCOME_TAKEN);
     assert_int_equal(tk_intake_close(intake, &err), 0);
     tk_segment_sink_count(tk_intake_sink(intake), &counts);
@@ -149,6 +148,91 @@ static void a_request_that_does_not_fit_goes_to_the_next_segment_as_a_whole(void
     assert_int_equal(counts.segments, 3);
     tk_intake_free(intake);
     assert_int_equal(spans_in(&place), 24);
+    place_remove(&place);
+}
+
+/* Events, `n` of them, and what is no JSON behind them if so wanted. */
+static struct tk_verdict add_events(struct tk_intake *intake, unsigned n, const char *behind)
+{
+    TK_CLEANUP(tk_buf_release) struct tk_buf text;
+    struct tk_verdict verdict;
+    tk_buf_init(&text, MAX_BYTES);
+    for (unsigned i = 1; i <= n; i++)
+        tk_buf_printf(&text, "{\"ts_start\":%u,\"ts_end\":%u}\n", i, i + 1);
+    tk_buf_puts(&text, behind);
+    const struct tk_payload payload = {TK_PAYLOAD_EVENTS, TK_CODING_IDENTITY, tk_buf_str(&text)};
+    tk_intake_add(intake, &payload, &verdict);
+    return verdict;
+}
+
+static void a_request_longer_than_a_segment_gets_one_of_its_own(void **state)
+{
+    (void)state;
+    struct place place;
+    struct tk_err err;
+    struct tk_segment_counts counts;
+    place_make(&place);
+    struct tk_intake *intake =
+        intake_of(&place, (struct tk_segment_opts){.segment_rows = 10, .queue = 8});
+    assert_int_equal(add_spans(intake, 1, 7).outcome, TK_OUTCOME_TAKEN);
+    struct tk_verdict verdict = add_spans(intake, 8, 75); /* 10, 20, 40, 80 */
+    assert_int_equal(verdict.outcome, TK_OUTCOME_TAKEN);
+    assert_int_equal(verdict.tally.spans, 75);
+    verdict = add_events(intake, 333, "7\n");
+    assert_int_equal(verdict.outcome, TK_OUTCOME_TAKEN);
+    assert_int_equal(verdict.tally.spans, 333);
+    assert_int_equal(verdict.tally.by_reason[TK_SPAN_BAD_RECORD], 1); /* not once for each try */
+    assert_int_equal(add_spans(intake, 8, 10).outcome, TK_OUTCOME_TAKEN);
+    assert_int_equal(tk_intake_close(intake, &err), 0);
+    tk_segment_sink_count(tk_intake_sink(intake), &counts);
+    assert_int_equal(counts.spans, 425);
+    assert_int_equal(counts.segments, 4);
+    tk_intake_free(intake);
+    assert_int_equal(spans_in(&place), 425);
+    place_remove(&place);
+}
+
+static void a_long_request_that_is_damaged_leaves_nothing_behind(void **state)
+{
+    (void)state;
+    struct place place;
+    struct tk_err err;
+    place_make(&place);
+    struct tk_intake *intake =
+        intake_of(&place, (struct tk_segment_opts){.segment_rows = 10, .queue = 8});
+    assert_int_equal(add_spans(intake, 1, 7).outcome, TK_OUTCOME_TAKEN);
+    TK_CLEANUP(tk_buf_release) struct tk_buf text;
+    struct tk_verdict verdict;
+    tk_buf_init(&text, MAX_BYTES);
+    tk_buf_putc(&text, '[');
+    for (unsigned i = 1; i <= 99; i++)
+        tk_buf_printf(&text, "{\"traceId\":\"%016x\",\"id\":\"%016x\"},", i, i);
+    const struct tk_payload payload = {TK_PAYLOAD_ZIPKIN_JSON, TK_CODING_IDENTITY,
+                                       tk_buf_str(&text)};
+    tk_intake_add(intake, &payload, &verdict);
+    assert_int_equal(verdict.outcome, TK_OUTCOME_BAD);
+    assert_int_equal(spans_in(&place), 7);
+    assert_int_equal(add_spans(intake, 8, 7).outcome, TK_OUTCOME_TAKEN);
+    assert_int_equal(tk_intake_close(intake, &err), 0);
+    tk_intake_free(intake);
+    assert_int_equal(spans_in(&place), 14);
+    place_remove(&place);
+}
+
+static void a_request_is_too_large_when_no_segment_may_be_as_long(void **state)
+{
+    (void)state;
+    struct place place;
+    struct tk_err err;
+    place_make(&place);
+    struct tk_intake *intake =
+        intake_of(&place, (struct tk_segment_opts){.segment_rows = TK_SPAN_BATCH_ROWS_MAX / 2 + 1});
+    struct tk_segment_sink *sink = tk_intake_sink(intake);
+    assert_int_equal(tk_segment_sink_widen(sink, &err), 0);
+    assert_int_equal(tk_segment_sink_batch(sink)->max_rows, TK_SPAN_BATCH_ROWS_MAX);
+    assert_int_equal(tk_segment_sink_widen(sink, &err), -EMSGSIZE);
+    assert_string_equal(err.msg, "more spans than the 1048576 of a segment: send them in parts");
+    tk_intake_free(intake);
     place_remove(&place);
 }
 
@@ -165,7 +249,6 @@ static void a_batch_with_more_room_than_a_segment_takes_a_whole_request(void **s
     assert_int_equal(add_spans(intake, 8, 7).outcome, TK_OUTCOME_TAKEN); /* 14: it is full */
     assert_int_equal(add_spans(intake, 15, 2).outcome, TK_OUTCOME_TAKEN);
     assert_int_equal(add_spans(intake, 17, 20).outcome, TK_OUTCOME_TAKEN); /* has one alone */
-    assert_int_equal(add_spans(intake, 37, 21).outcome, TK_OUTCOME_TOO_LARGE);
     assert_int_equal(tk_intake_close(intake, &err), 0);
     tk_segment_sink_count(tk_intake_sink(intake), &counts);
     assert_int_equal(counts.spans, 36);
@@ -272,6 +355,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_payload_has_its_outcome),
         cmocka_unit_test(a_request_that_does_not_fit_goes_to_the_next_segment_as_a_whole),
+        cmocka_unit_test(a_request_longer_than_a_segment_gets_one_of_its_own),
+        cmocka_unit_test(a_long_request_that_is_damaged_leaves_nothing_behind),
+        cmocka_unit_test(a_request_is_too_large_when_no_segment_may_be_as_long),
         cmocka_unit_test(a_batch_with_more_room_than_a_segment_takes_a_whole_request),
         cmocka_unit_test(a_segment_that_is_old_enough_is_sealed),
         cmocka_unit_test(what_was_acknowledged_outlives_the_process),
