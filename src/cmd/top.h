@@ -97,6 +97,14 @@ TK_MUST_USE int tk_top_step(struct tk_top *top, struct tk_err *err);
 /* The last frame, which the top owns. */
 struct tk_top_frame *tk_top_read_frame(struct tk_top *top);
 
+/* Whether the interval of the frame could not be held: it is over a tenth longer. */
+bool tk_top_is_late(const struct tk_top_frame *frame);
+
+#define TK_TOP_INTERVAL_MAX 64
+
+/* "1 s", or "0.01 s (0.025 s in fact)" of a frame that is late. */
+void tk_top_format_interval(const struct tk_top_frame *frame, char text[TK_TOP_INTERVAL_MAX]);
+
 /* Views ------------------------------------------------------------------------------- */
 
 enum tk_top_sort {

@@ -102,11 +102,12 @@ static void put_status(const struct screen *screen)
     if (screen->asks_filter) {
         (void)snprintf(text, sizeof(text), " names with: %s_", screen->filter);
     } else {
+        char interval[TK_TOP_INTERVAL_MAX];
+        tk_top_format_interval(tk_top_read_frame(screen->top), interval);
         (void)snprintf(text, sizeof(text),
-                       " %s %.4g s, by %s%s%s  h help  c m i p n sort  / filter  space %s  "
+                       " %s %s, by %s%s%s  h help  c m i p n sort  / filter  space %s  "
                        "q quit",
-                       screen->paused ? "PAUSED" : "live",
-                       (double)tk_top_read_frame(screen->top)->requested_ns / 1e9,
+                       screen->paused ? "PAUSED" : "live", interval,
                        tk_top_sorts[screen->view->sort], *screen->filter ? " with " : "",
                        screen->filter, screen->paused ? "on" : "pause");
     }

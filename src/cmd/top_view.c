@@ -12,6 +12,8 @@
 #include "cmd/screen_internal.h"
 #include "cmd/top.h"
 
+#define LATE_PART 10 /* of the interval: so much longer is late */
+
 /* Orders --------------------------------------------------------------------------- */
 
 static double io_of(const struct tk_top_process *process)
@@ -280,10 +282,32 @@ static void put_quality(const struct tk_top_frame *frame, const struct tk_look *
     tk_buf_lit(&line, "; ");
     tk_style_printf(&line, look, frame->sampler.missed_ticks ? TK_STYLE_WARN : TK_STYLE_PLAIN,
                     "%lld missed", (long long)frame->sampler.missed_ticks);
+    if (tk_top_is_late(frame)) {
+        char late[TK_TOP_INTERVAL_MAX];
+        tk_top_format_interval(frame, late);
+        tk_buf_lit(&line, ", ");
+        tk_style_printf(&line, look, TK_STYLE_WARN, "every %s", late);
+    }
     tk_buf_printf(&line, "; cost %s, %s", tk_share_format(frame->own_cores, share),
                   tk_bytes_format((double)frame->own_rss_bytes, memory));
     tk_text_put_cut(out, look, tk_buf_str(&line), look->width);
     tk_buf_lit(out, "\n\n");
+}
+
+bool tk_top_is_late(const struct tk_top_frame *frame)
+{
+    return frame->interval_ns > frame->requested_ns + frame->requested_ns / LATE_PART;
+}
+
+void tk_top_format_interval(const struct tk_top_frame *frame, char text[TK_TOP_INTERVAL_MAX])
+{
+    double asked = (double)frame->requested_ns / 1e9;
+    if (tk_top_is_late(frame)) {
+        (void)snprintf(text, TK_TOP_INTERVAL_MAX, "%.4g s (%.3g s in fact)", asked,
+                       (double)frame->interval_ns / 1e9);
+    } else {
+        (void)snprintf(text, TK_TOP_INTERVAL_MAX, "%.4g s", asked);
+    }
 }
 
 /* Text: the processes ------------------------------------------------------------------- */
@@ -451,6 +475,7 @@ void tk_top_format_json(struct tk_top_frame *frame, const struct tk_top_view *vi
     tk_buf_putc(out, '{');
     tk_member_put_i64(out, "ts_ms", frame->ts_ns / TK_NS_PER_MS);
     tk_member_put_i64(out, "interval_ns", frame->interval_ns);
+    tk_member_put_i64(out, "interval_requested_ns", frame->requested_ns);
     tk_member_put_text(out, "host", tk_str_from(frame->host));
     put_machine_json(&frame->machine, out);
     tk_member_put_i64(out, "alive", frame->alive);

@@ -128,6 +128,42 @@ static void a_frame_is_drawn_in_80_columns(void **state)
     tk_look_release(&look);
 }
 
+static void an_interval_that_could_not_be_held_is_told(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t requested_ns, interval_ns;
+        const char *expected;
+    } cases[] = {
+        {TK_NS_PER_S, TK_NS_PER_S, "1 s"},
+        {TK_NS_PER_S, 1100 * TK_NS_PER_MS, "1 s"},
+        {TK_NS_PER_S, 900 * TK_NS_PER_MS, "1 s"}, /* after one that was late */
+        {TK_NS_PER_S, 1540 * TK_NS_PER_MS, "1 s (1.54 s in fact)"},
+        {10 * TK_NS_PER_MS, 25 * TK_NS_PER_MS, "0.01 s (0.025 s in fact)"},
+    };
+    for (size_t i = 0; i < TK_COUNTOF(cases); i++) {
+        struct tk_top_frame frame = frame_of(NULL, 0);
+        struct tk_look look;
+        struct tk_err err;
+        char text[TK_TOP_INTERVAL_MAX];
+        TK_CLEANUP(tk_buf_release) struct tk_buf out;
+        const struct tk_top_view view = {.limit = 3};
+        frame.requested_ns = cases[i].requested_ns;
+        frame.interval_ns = cases[i].interval_ns;
+        tk_top_format_interval(&frame, text);
+        assert_string_equal(text, cases[i].expected);
+
+        tk_look_init_plain(&look, true, 120);
+        tk_buf_init(&out, 65536);
+        assert_int_equal(tk_top_format(&frame, &view, &look, &out, &err), 0);
+        tk_buf_putc(&out, '\0');
+        bool is_late = strchr(text, '(') != NULL;
+        assert_int_equal(strstr(out.p, text) != NULL && strstr(out.p, "0 missed, every ") != NULL,
+                         is_late);
+        tk_look_release(&look);
+    }
+}
+
 /* The names in the order of the view, separated by spaces. */
 static void check_order(enum tk_top_sort sort, const char *filter, const char *expected)
 {
@@ -181,6 +217,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_frame_is_drawn_in_80_columns),
+        cmocka_unit_test(an_interval_that_could_not_be_held_is_told),
         cmocka_unit_test(processes_are_ordered_and_filtered),
         cmocka_unit_test(what_is_not_known_is_null_in_json),
     };
