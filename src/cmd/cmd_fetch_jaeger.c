@@ -78,16 +78,6 @@ static int read_ids(struct download *download, int64_t *ret_answered, struct tk_
     return rc < 0 ? rc : tk_buf_check(&download->ids, "ids of traces", err);
 }
 
-/* What the server left out cannot be known, but is told to be likely. */
-static void tell_limit(tk_str service, int64_t traces)
-{
-    (void)fprintf(
-        stderr,
-        "tracekit fetch-jaeger: service %.*s: %lld traces came, which is the limit: there "
-        "may be more; raise --limit\n",
-        TK_STR_ARG(service), (long long)traces);
-}
-
 /* The object of each trace of the answer, as it came. */
 static int put_trace(struct download *download, struct tk_out *out, bool *is_first,
                      struct tk_err *err)
@@ -150,8 +140,10 @@ static int fetch_service(struct download *download, tk_str service, struct tk_er
     tk_buf_put_i64(&download->api.url, download->opts->limit);
     int rc = tk_jaeger_api_get(&download->api, err);
     rc = rc < 0 ? rc : read_ids(download, &answered, err);
-    if (rc == 0 && answered >= download->opts->limit)
-        tell_limit(service, answered);
+    if (rc == 0) {
+        tk_jaeger_api_tell_limit(&tk_cmd_fetch_jaeger, service, answered, download->opts->limit,
+                                 "raise --limit");
+    }
     if (rc == 0 && download->ids.n == 0) /* all of them came with other services */
         return 0;
     name_file(service, name);

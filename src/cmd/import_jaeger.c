@@ -62,12 +62,8 @@ static int import_service(struct download *download, tk_str service, struct tk_e
     rc = rc < 0 ? rc : count_traces(api, &traces, err);
     if (rc < 0)
         return tk_err_prefix(err, "%s", name);
-    if (traces >= opts->limit) {
-        (void)fprintf(stderr,
-                      "tracekit %s: %s: %lld traces came, which is the limit: there may be more; "
-                      "raise --limit or shorten --lookback\n",
-                      download->cmd->name, name, (long long)traces);
-    }
+    tk_jaeger_api_tell_limit(download->cmd, service, traces, opts->limit,
+                             "raise --limit or shorten --lookback");
     rc = open_import(download, err);
     if (rc < 0)
         return rc;

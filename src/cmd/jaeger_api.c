@@ -2,11 +2,28 @@
 #include "cmd/jaeger_api.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
+#include "base/human.h"
 #ifdef TK_HAVE_S3
 #include "store/fetch.h"
 #include "store/url.h"
+#endif
+
+void tk_jaeger_api_tell_limit(const struct tk_cmd *cmd, tk_str service, int64_t traces,
+                              int64_t limit, const char *remedy)
+{
+    if (traces < limit)
+        return;
+    (void)fprintf(stderr,
+                  "tracekit %s: service %.*s: %lld trace%s came, which is the limit: there may be "
+                  "more; %s\n",
+                  cmd->name, TK_STR_ARG(service), (long long)traces, tk_count_ending(traces),
+                  remedy);
+}
+
+#ifdef TK_HAVE_S3
 
 #define ANSWER_MAX ((size_t)2 << 30)
 #define URL_MAX    8192

@@ -8,6 +8,7 @@
 #include "base/compiler.h"
 #include "base/err.h"
 #include "base/json.h"
+#include "cmd/cmd.h"
 
 struct tk_fetch;
 
@@ -42,5 +43,10 @@ TK_MUST_USE int tk_jaeger_api_enter(const struct tk_jaeger_api *api, struct tk_j
 /* Append the names of all services to `names`, each with a NUL. */
 TK_MUST_USE int tk_jaeger_api_services(struct tk_jaeger_api *api, struct tk_buf *names,
                                        struct tk_err *err);
+
+/* Tell on standard error when as many traces of a service came as `limit` allows: what the server
+ * left out cannot be known, but is likely. `remedy` is what the user may do. */
+void tk_jaeger_api_tell_limit(const struct tk_cmd *cmd, tk_str service, int64_t traces,
+                              int64_t limit, const char *remedy);
 
 #endif

@@ -33,7 +33,7 @@ teardown() {
 @test "a service with as many traces as the limit is told, as there may be more" {
     run -0 --separate-stderr "$TK" fetch-jaeger --target-dir raw_jaeger --jaeger-url "$url" --limit 1
     # shellcheck disable=SC2154  # set by run --separate-stderr
-    grep -qx 'tracekit fetch-jaeger: service web: 1 traces came, which is the limit: there may be more; raise --limit' <<<"$stderr"
+    grep -qx 'tracekit fetch-jaeger: service web: 1 trace came, which is the limit: there may be more; raise --limit' <<<"$stderr"
     run -0 --separate-stderr "$TK" fetch-jaeger --target-dir raw_jaeger --jaeger-url "$url"
     [ -z "$stderr" ]
 }
