@@ -4,7 +4,9 @@
  * empty. */
 #include "tk_store_test.h"
 
-#define MANY_KEYS 2500
+/* More than two pages of a server. A folder has no pages, and each change waits for the disk. */
+#define MANY_KEYS      2500
+#define MANY_IN_FOLDER 700
 
 /* Keys that clients and servers like to spoil, object-store.md section 17.2, and the harmless. */
 static const char *const awkward_keys[] = {
@@ -354,27 +356,74 @@ static void a_failure_of_the_caller_comes_back_to_it(void **state)
     assert_string_equal(err.msg, "no room for 3 bytes");
 }
 
-static void more_keys_than_a_page_holds_are_listed(void **state)
+/* Keys in thousands: before a number of so many digits, and behind it. */
+static const struct {
+    const char *before;
+    int digits;
+    const char *behind;
+} shapes[] = {
+    {"many/a b+", 4, ""},
+    {"many/", 4, "/x=%2F"},
+    {"many/\xC3\xA9&<", 4, ">"},
+    {"many//", 4, "//end"},
+    {"many/../", 4, "/."},
+    {"many/./", 4, "/.."},
+    {"many/100%", 4, "%"},
+    {"many/?q=", 4, "#f;:*()'!\"@$,|\\^`{}[]~"},
+    {"many/tab\t", 4, "\x7F"},
+    {"many/long", 900, ""},
+    {"many/\xF0\x9D\x84\x9E\xE6\x97\xA5", 4, "/"},
+    {"many/ ", 4, " "},
+    {"/slash", 4, "="},
+    {"+", 4, "%20"},
+};
+
+static size_t format_many(char keys[MANY_KEYS][TK_STORE_KEY_MAX], const char *sorted[MANY_KEYS])
 {
-    struct tk_store *store = *state;
-    static char keys[MANY_KEYS][32];
-    const char *sorted[MANY_KEYS];
-    struct tk_buf expected;
-    tk_buf_init(&expected, MIB);
-    for (int i = 0; i < MANY_KEYS; i++) {
-        int kind = i % 3;
-        (void)snprintf(keys[i], sizeof(keys[i]), "many/%s%04d%s",
-                       (const char *const[]){"a b+", "", "\xC3\xA9&<"}[kind], i,
-                       (const char *const[]){"", "/x=%2F", ">"}[kind]);
-        put_text(store, keys[i], "");
+    size_t count = getenv("TK_TEST_STORE") ? MANY_KEYS : MANY_IN_FOLDER;
+    for (size_t i = 0; i < count; i++) {
+        size_t shape = i % TK_COUNTOF(shapes);
+        (void)snprintf(keys[i], TK_STORE_KEY_MAX, "%s%0*d%s", shapes[shape].before,
+                       shapes[shape].digits, (int)i, shapes[shape].behind);
         sorted[i] = keys[i];
     }
-    qsort(sorted, MANY_KEYS, sizeof(sorted[0]), by_bytes);
-    for (int i = 0; i < MANY_KEYS; i++)
-        tk_buf_printf(&expected, "%s\n", sorted[i]);
+    qsort(sorted, count, sizeof(sorted[0]), by_bytes);
+    return count;
+}
+
+static void assert_many(struct tk_store *store, const char *const *keys, size_t count)
+{
+    struct tk_buf expected;
+    tk_buf_init(&expected, MIB);
+    for (size_t i = 0; i < count; i++)
+        tk_buf_printf(&expected, "%s\n", keys[i]);
     tk_buf_putc(&expected, '\0');
+    assert_true(tk_buf_ok(&expected));
     assert_list(store, "", "", 0, expected.p);
     tk_buf_release(&expected);
+}
+
+static void more_keys_than_a_page_holds_are_kept_listed_and_deleted(void **state)
+{
+    struct tk_store *store = *state;
+    static char keys[MANY_KEYS][TK_STORE_KEY_MAX];
+    const char *sorted[MANY_KEYS];
+    struct tk_err err;
+    size_t left = 0, count = format_many(keys, sorted);
+    for (size_t i = 0; i < count; i++)
+        put_text(store, keys[i], keys[i]);
+    assert_many(store, sorted, count);
+    for (size_t i = 0; i < count; i++)
+        assert_object(store, keys[i], keys[i]);
+    for (size_t i = 0; i < count; i++) {
+        if (i % 9 != 0) {
+            sorted[left++] = sorted[i];
+            continue;
+        }
+        assert_int_equal(tk_store_delete(store, tk_str_from(sorted[i]), &err), 0);
+        assert_absent(store, sorted[i]);
+    }
+    assert_many(store, sorted, left);
 }
 
 /* Bytes that differ from part to part. */
@@ -545,7 +594,7 @@ int main(void)
         IN_STORE(what_is_not_there_is_named),
         IN_STORE(a_list_starts_and_stops_where_it_is_told),
         IN_STORE(a_failure_of_the_caller_comes_back_to_it),
-        IN_STORE(more_keys_than_a_page_holds_are_listed),
+        IN_STORE(more_keys_than_a_page_holds_are_kept_listed_and_deleted),
         IN_STORE(parts_are_visible_when_all_are_there),
         IN_STORE(an_aborted_upload_leaves_nothing),
         IN_STORE(a_large_object_goes_in_one_call),
