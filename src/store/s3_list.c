@@ -39,19 +39,23 @@ struct listing {
     bool is_stopped;
 };
 
+/* A key as the server wrote it, decoded; false when it is none. */
+static bool decode_key(const char *text, const char *encoding, struct tk_buf *key)
+{
+    tk_buf_reset(key);
+    if (strcmp(encoding, "url") == 0)
+        return tk_url_decode(tk_str_from(text), key) && tk_buf_ok(key);
+    tk_buf_puts(key, text);
+    return tk_buf_ok(key);
+}
+
 /* A key as the server wrote it to one below our prefix. */
 static int read_key(struct tk_s3 *s3, const char *text, const char *encoding, struct tk_buf *key,
                     tk_str *ret_key, struct tk_err *err)
 {
-    tk_buf_reset(key);
-    bool is_good = true;
-    if (strcmp(encoding, "url") == 0) {
-        is_good = tk_url_decode(tk_str_from(text), key);
-    } else {
-        tk_buf_puts(key, text);
-    }
+    bool is_good = decode_key(text, encoding, key);
     *ret_key = tk_buf_str(key);
-    if (is_good && tk_buf_ok(key) && tk_str_take_prefix(ret_key, tk_str_from(s3->prefix)))
+    if (is_good && tk_str_take_prefix(ret_key, tk_str_from(s3->prefix)))
         return 0;
     return tk_fail(err, -EBADMSG, "list of s3://%s/%s: the server names the key '%.200s'",
                    s3->bucket, s3->prefix, text);
@@ -185,7 +189,8 @@ struct upload_listing {
     struct tk_s3 *s3;
     struct upload_page page;
     struct tk_s3_unfinished found;
-    struct tk_buf key, marker;
+    struct tk_buf key, marker; /* the last page ended with this key and upload */
+    char marker_id[TK_S3_UPLOAD_ID_MAX];
     tk_s3_unfinished_fn visit;
     void *owner;
     bool is_stopped;
@@ -221,26 +226,42 @@ static int list_upload_page(struct upload_listing *listing, struct tk_s3_exchang
     if (rc < 0)
         return rc;
     struct tk_s3_request *request = &exchange->request;
+    /* No encoding-type: radosgw 16 then encodes keys, but neither says so nor encodes markers. */
     tk_s3_request_add_param(request, TK_STR("uploads"), TK_STR(""));
-    tk_s3_request_add_param(request, TK_STR("encoding-type"), TK_STR("url"));
     tk_s3_request_add_param(request, TK_STR("prefix"), prefix);
-    char next_id[TK_S3_UPLOAD_ID_MAX];
-    memcpy(next_id, listing->page.next_id, sizeof(next_id));
-    if (listing->marker.n > 0) {
+    if (listing->marker.n > 0)
         tk_s3_request_add_param(request, TK_STR("key-marker"), tk_buf_str(&listing->marker));
-        tk_s3_request_add_param(request, TK_STR("upload-id-marker"), tk_str_from(next_id));
+    if (*listing->marker_id) {
+        tk_s3_request_add_param(request, TK_STR("upload-id-marker"),
+                                tk_str_from(listing->marker_id));
     }
     rc = tk_s3_run(s3, exchange, err);
     if (rc < 0)
         return rc;
     memset(&listing->page, 0, sizeof(listing->page));
     const struct tk_xml_reader reader = {&upload_plan, &listing->page, on_upload, listing};
-    rc = tk_xml_read(&reader, tk_buf_str(&exchange->text), err);
-    if (rc == 0 && strcmp(listing->page.next_id, next_id) == 0 && *next_id) {
-        rc = tk_fail(err, -EBADMSG, "list of uploads in s3://%s: the server repeats a page",
-                     s3->bucket);
+    return tk_xml_read(&reader, tk_buf_str(&exchange->text), err);
+}
+
+/* Go on behind the page at hand; a server that names the place where it was would do so for ever.
+ */
+static int move_marker(struct upload_listing *listing, struct tk_err *err)
+{
+    const struct upload_page *page = &listing->page;
+    struct tk_buf *next = &listing->key;
+    if (!decode_key(page->next_key, page->encoding, next)) {
+        return tk_fail(err, -EBADMSG, "list of uploads in s3://%s: marker '%.200s'",
+                       listing->s3->bucket, page->next_key);
     }
-    return rc;
+    if (tk_str_eq(tk_buf_str(next), tk_buf_str(&listing->marker)) &&
+        strcmp(page->next_id, listing->marker_id) == 0) {
+        return tk_fail(err, -EBADMSG, "list of uploads in s3://%s: the server repeats a page",
+                       listing->s3->bucket);
+    }
+    tk_buf_reset(&listing->marker);
+    tk_buf_put(&listing->marker, tk_buf_str(next));
+    memcpy(listing->marker_id, page->next_id, sizeof(listing->marker_id));
+    return tk_buf_check(&listing->marker, "list of uploads", err);
 }
 
 int tk_s3_list_uploads(struct tk_s3 *s3, tk_str start, tk_s3_unfinished_fn visit, void *owner,
@@ -264,12 +285,8 @@ int tk_s3_list_uploads(struct tk_s3 *s3, tk_str start, tk_s3_unfinished_fn visit
     while (rc == 0 && !is_last) {
         rc = list_upload_page(listing, &exchange, tk_buf_str(&prefix), err);
         is_last = listing->is_stopped || strcmp(listing->page.truncated, "true") != 0;
-        tk_buf_reset(&listing->marker);
-        if (rc == 0 && !is_last &&
-            !tk_url_decode(tk_str_from(listing->page.next_key), &listing->marker)) {
-            rc = tk_fail(err, -EBADMSG, "list of uploads in s3://%s: marker '%.200s'", s3->bucket,
-                         listing->page.next_key);
-        }
+        if (rc == 0 && !is_last)
+            rc = move_marker(listing, err);
     }
     tk_buf_release(&prefix);
     tk_buf_release(&listing->key);

@@ -87,8 +87,13 @@ tool() {
     [ "$(tool get big | sha256sum)" = "$(
         for letter in a b c d; do head -c 5242880 /dev/zero | tr '\0' $letter; done |
             head -c 17825792 | sha256sum)" ]
-    tool part left 5242880
-    [ "$("$PEER" uploads)" = left ]
+    local awkward='left/%41+ <&é'
+    tool part "$awkward" 5242880
+    [ "$("$PEER" uploads)" = "$awkward" ]
+    tool finish "$awkward" 6000000
+    grep -q 'resumed_parts=1 ' stderr
+    [ "$(tool list left)" = "6000000 $awkward" ]
+    tool part "$awkward" 5242880
     tool sweep
     grep -q 'swept=1 ' stderr
     [ -z "$("$PEER" uploads)" ]

@@ -7,13 +7,15 @@ usage: s3_stub.py FOLDER [N:FAULT]...
 
 The N-th request gets the fault ("*" = every one, "3+" = from the third on). Once it listens it
 writes its port to FOLDER/port; each request is a line of JSON in FOLDER/log; objects live in memory.
-Keys are testkey and testsecret. REGION and PAGE (keys of a page of a list) come from the
-environment, as does TLS, a file with certificate and key. Faults: see FAULTS.
+Keys are testkey and testsecret. REGION, PAGE (keys of a page of a list) and UPLOAD_AGE (seconds
+since uploads began) come from the environment, as does TLS, a file with certificate and key.
+Faults: see FAULTS.
 """
 import datetime
 import email.utils
 import hashlib
 import hmac
+import html
 import http.server
 import json
 import os
@@ -91,6 +93,33 @@ def list_objects(query):
             "</ListBucketResult>").encode()
 
 
+def list_uploads(query):
+    """Pages as radosgw makes them: nothing is encoded but for XML."""
+    size = int(os.environ.get("PAGE", "1000"))
+    after = (query.get("key-marker", ""), query.get("upload-id-marker", ""))
+    rows = sorted((u["key"], name) for name, u in uploads.items()
+                  if u["key"].startswith(query.get("prefix", "")))
+    rows = [row for row in rows if row > after]
+    text = "".join(
+        f"<Upload><Key>{html.escape(key)}</Key><UploadId>{name}</UploadId>"
+        f"<Initiated>{uploads[name]['begun']}</Initiated></Upload>" for key, name in rows[:size])
+    if rows[size:]:
+        key, name = rows[size - 1]
+        text += (f"<NextKeyMarker>{html.escape(key)}</NextKeyMarker>"
+                 f"<NextUploadIdMarker>{name}</NextUploadIdMarker>")
+    return (f"<ListMultipartUploadsResult><IsTruncated>{'true' if rows[size:] else 'false'}"
+            f"</IsTruncated>{text}</ListMultipartUploadsResult>").encode()
+
+
+def list_parts(key, name):
+    if name not in uploads or uploads[name]["key"] != key:
+        return error(404, "NoSuchUpload")
+    rows = "".join(
+        f"<Part><PartNumber>{n}</PartNumber><ETag>&quot;{etag_of(body)}&quot;</ETag>"
+        f"<Size>{len(body)}</Size></Part>" for n, body in sorted(uploads[name]["parts"].items()))
+    return 200, {}, f"<ListPartsResult>{rows}</ListPartsResult>".encode()
+
+
 def etag_of(body):
     return hashlib.md5(body).hexdigest()
 
@@ -117,7 +146,7 @@ def get(handler, key):
 
 def put(handler, key, query, body):
     if "uploadId" in query:
-        uploads[query["uploadId"]][int(query["partNumber"])] = body
+        uploads[query["uploadId"]]["parts"][int(query["partNumber"])] = body
     elif handler.headers.get("If-None-Match") == "*" and key in objects:
         return error(412, "PreconditionFailed")
     else:
@@ -128,31 +157,37 @@ def put(handler, key, query, body):
 def post(key, query, body):
     if "uploads" in query:
         name = f"upload-{len(uploads) + 1}"
-        uploads[name] = {}
+        begun = time.time() - float(os.environ.get("UPLOAD_AGE", "0"))
+        uploads[name] = {"key": key, "parts": {},
+                         "begun": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(begun))}
         return 200, {}, (f"<InitiateMultipartUploadResult><UploadId>{name}</UploadId>"
                          "</InitiateMultipartUploadResult>").encode()
-    parts = uploads.pop(query["uploadId"], None)
-    if parts is None:
+    upload = uploads.pop(query["uploadId"], None)
+    if upload is None or upload["key"] != key:
         return error(404, "NoSuchUpload")
     numbers = [int(n) for n in re.findall(rb"<PartNumber>(\d+)</PartNumber>", body)]
-    objects[key] = b"".join(parts[n] for n in numbers)
+    objects[key] = b"".join(upload["parts"][n] for n in numbers)
     return 200, {}, (b"<CompleteMultipartUploadResult><ETag>&quot;e&quot;</ETag>"
                      b"</CompleteMultipartUploadResult>")
 
 
 def obey(handler, key, query, body):
     if handler.command == "GET" and not key:
-        return 200, {}, list_objects(query)
+        return 200, {}, list_uploads(query) if "uploads" in query else list_objects(query)
+    if handler.command == "GET" and "uploadId" in query:
+        return list_parts(key, query["uploadId"])
     if handler.command in ("GET", "HEAD"):
         return get(handler, key)
     if handler.command == "PUT":
         return put(handler, key, query, body)
     if handler.command == "POST":
         return post(key, query, body)
-    if "uploadId" in query:
-        uploads.pop(query["uploadId"], None)
-    else:
+    if "uploadId" not in query:
         objects.pop(key, None)
+    elif uploads.get(query["uploadId"], {"key": None})["key"] == key:
+        del uploads[query["uploadId"]]
+    else:
+        return error(404, "NoSuchUpload")
     return 204, {}, b""
 
 
@@ -246,6 +281,8 @@ FAULTS = {
     "301": lambda h, a: error(301, "PermanentRedirect", **{"x-amz-bucket-region": h.server.region}),
     "skew": skew,
     "endless": instead(200, ENDLESS),
+    "endless-uploads": instead(200, b"<ListMultipartUploadsResult><IsTruncated>true</IsTruncated>"
+                                    b"</ListMultipartUploadsResult>"),
     "doctype": instead(200, b'<!DOCTYPE x [<!ENTITY a "b">]><ListBucketResult/>'),
     "giant": instead(200, b"<ListBucketResult>" + b" " * (17 << 20) + b"</ListBucketResult>"),
     "many-headers": instead(200, b"", **{f"x-{i}": "v" * 1000 for i in range(90)}),
