@@ -19,6 +19,9 @@
 
 #define DEADLINE_S 30
 
+/* Nobody works on an upload that is older. */
+#define UPLOAD_AGE_S ((int64_t)24 * 3600)
+
 int tk_build_store_open(const char *address, bool must_be_up, struct tk_store **ret_store,
                         struct tk_err *err)
 {
@@ -489,6 +492,23 @@ int tk_build_store_prune(struct tk_store *store, struct tk_arena *arena, struct 
         of_kind = i < keys.count && same_kind(keys.items[i], keys.items[i - 1]) ? of_kind + 1 : 0;
         rc = prune_one(store, keys.items[i - 1], of_kind, arena, prune, err);
     }
+    return rc;
+}
+
+/* A key that builds may have: others may have uploads of their own in the bucket. */
+static bool is_own_key(tk_str key)
+{
+    return is_document_key(key) || tk_str_starts_with(key, TK_STR("latest/")) ||
+           tk_str_ends_with(key, TK_STR("/" TK_PACKER_STEPS));
+}
+
+int tk_build_store_sweep(struct tk_store *store, bool dry_run, size_t *ret_count,
+                         struct tk_err *err)
+{
+    struct tk_store_sweep sweep = {
+        .age_ns = UPLOAD_AGE_S * TK_NS_PER_S, .is_ours = is_own_key, .dry_run = dry_run};
+    int rc = tk_store_sweep(store, &sweep, err);
+    *ret_count = sweep.found;
     return rc;
 }
 

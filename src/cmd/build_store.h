@@ -66,6 +66,11 @@ struct tk_prune {
 TK_MUST_USE int tk_build_store_prune(struct tk_store *store, struct tk_arena *arena,
                                      struct tk_prune *prune, struct tk_err *err);
 
+/* Remove uploads of builds that nobody finished in a day; with `dry_run` count them. -EACCES or
+ * -EOPNOTSUPP when the store does not let us see them. */
+TK_MUST_USE int tk_build_store_sweep(struct tk_store *store, bool dry_run, size_t *ret_count,
+                                     struct tk_err *err);
+
 /* Make history/ and latest/ anew from the documents, as those of the original lack them. */
 TK_MUST_USE int tk_build_store_reindex(struct tk_store *store, struct tk_arena *arena,
                                        size_t *ret_indexed, size_t *ret_bad, struct tk_err *err);

@@ -128,6 +128,30 @@ int tk_report_pull(struct tk_report *report, struct tk_err *err)
     return rc;
 }
 
+/* What writers that died left in the store. */
+struct leftovers {
+    size_t count;         /* that were removed, or would be */
+    struct tk_err unseen; /* why the store does not show them; "" = it does */
+};
+
+/* Keys for objects alone are good enough to prune. */
+static int sweep(struct tk_store *store, bool dry_run, struct leftovers *left, struct tk_err *err)
+{
+    int rc = tk_build_store_sweep(store, dry_run, &left->count, err);
+    if (rc != -EACCES && rc != -EOPNOTSUPP)
+        return rc;
+    left->unseen = *err;
+    return 0;
+}
+
+static void put_leftovers(struct tk_buf *out, const struct leftovers *left)
+{
+    if (left->count > 0) {
+        tk_buf_printf(out, " and %zu unfinished upload%s", left->count,
+                      left->count == 1 ? "" : "s");
+    }
+}
+
 int tk_report_prune(struct tk_report *report, struct tk_err *err)
 {
     struct tk_store *store;
@@ -142,16 +166,25 @@ int tk_report_prune(struct tk_report *report, struct tk_err *err)
         .dry_run = report->opts->dry_run,
     };
     rc = tk_build_store_prune(store, tk_archive_arena(report->archive), &prune, err);
+    struct leftovers left = {0};
+    rc = rc < 0 ? rc : sweep(store, prune.dry_run, &left, err);
     if (report->opts->json) {
         begin_json(report, store);
         tk_member_put_bool(&report->out, "dry_run", prune.dry_run);
         put_count(report, "removed", prune.removed);
         put_count(report, "kept", prune.kept);
+        put_count(report, "unfinished_removed", left.count);
+        tk_member_put_text(&report->out, "unfinished_error", tk_str_from(left.unseen.msg));
         end_json(report);
         return rc;
     }
     count_out(report, prune.dry_run ? "would remove" : "removed", prune.removed);
+    put_leftovers(&report->out, &left);
     tk_buf_printf(&report->out, ", %zu stay\n", prune.kept);
+    if (*left.unseen.msg) {
+        tk_buf_printf(&report->out, "unfinished uploads were not looked for: %s\n",
+                      left.unseen.msg);
+    }
     return rc;
 }
 

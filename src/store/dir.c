@@ -508,45 +508,50 @@ static int dir_delete(struct tk_store *store, tk_str key, struct tk_err *err)
 }
 
 /* What the sweep visits below %tmp. */
-struct sweep {
+struct visit_old {
     struct dir_store *dir;
+    struct tk_store_sweep *sweep;
     int64_t before_ns;
 };
 
 static int remove_one(void *into, const struct tk_store_object *object, struct tk_err *err)
 {
-    struct sweep *sweep = into;
+    struct visit_old *visit = into;
     char name[NAME_MAX + 1];
     (void)err;
-    if (object->modified_ns >= sweep->before_ns)
+    if (object->modified_ns >= visit->before_ns)
         return 0;
     int n = snprintf(name, sizeof(name), "%s/%.*s", TK_DIR_TEMPORARY, TK_STR_ARG(object->key));
-    if ((size_t)n < sizeof(name) && unlinkat(sweep->dir->rootfd, name, 0) == 0)
-        sweep->dir->store.counters.swept++;
+    if ((size_t)n >= sizeof(name) ||
+        (!visit->sweep->dry_run && unlinkat(visit->dir->rootfd, name, 0) < 0))
+        return 0;
+    visit->sweep->found++;
+    visit->dir->store.counters.swept += !visit->sweep->dry_run;
     return 0;
 }
 
-static int sweep_folder(struct dir_store *dir, int64_t age_ns, struct tk_err *err)
+static int sweep_folder(struct dir_store *dir, struct tk_store_sweep *sweep, struct tk_err *err)
 {
     struct timespec now;
     (void)clock_gettime(CLOCK_REALTIME, &now);
-    struct sweep sweep = {dir, now.tv_sec * TK_NS_PER_S + now.tv_nsec - age_ns};
+    struct visit_old visit = {dir, sweep, now.tv_sec * TK_NS_PER_S + now.tv_nsec - sweep->age_ns};
     TK_CLEANUP(tk_fd_close) int folder = folder_open(dir->rootfd, TK_DIR_TEMPORARY);
     if (folder < 0)
         return errno == ENOENT ? 0 : tk_fail_errno(err, "%s: sweep", dir->store.address);
-    struct tk_dir_query query = {.visit = remove_one, .into = &sweep};
+    struct tk_dir_query query = {.visit = remove_one, .into = &visit};
     return tk_dir_list(&dir->store, folder, &query, err);
 }
 
 /* A writer minds its own file, whether or not old ones could be removed. */
 static void remove_old(struct dir_store *dir, int64_t age_ns, struct tk_err *err)
 {
-    (void)sweep_folder(dir, age_ns, err);
+    struct tk_store_sweep sweep = {.age_ns = age_ns};
+    (void)sweep_folder(dir, &sweep, err);
 }
 
-static int dir_sweep(struct tk_store *store, int64_t age_ns, struct tk_err *err)
+static int dir_sweep(struct tk_store *store, struct tk_store_sweep *sweep, struct tk_err *err)
 {
-    return sweep_folder(dir_of(store), age_ns, err);
+    return sweep_folder(dir_of(store), sweep, err);
 }
 
 const struct tk_store_kind tk_store_kind_dir = {

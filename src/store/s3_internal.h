@@ -182,7 +182,7 @@ TK_MUST_USE int tk_s3_hash(struct tk_reader *reader, uint64_t offset, uint64_t b
 /* The rows of the table of functions that have files of their own. */
 int tk_s3_list(struct tk_store *store, tk_str prefix, tk_str after, tk_store_visit_fn visit,
                void *into, struct tk_err *err);
-int tk_s3_sweep(struct tk_store *store, int64_t age_ns, struct tk_err *err);
+int tk_s3_sweep(struct tk_store *store, struct tk_store_sweep *sweep, struct tk_err *err);
 int tk_s3_begin(struct tk_store *store, tk_str key, unsigned flags, struct tk_upload **ret_upload,
                 struct tk_err *err);
 int tk_s3_part(struct tk_upload *base, struct tk_store_source source, struct tk_err *err);

@@ -484,35 +484,42 @@ int tk_s3_put_parts(struct tk_s3 *s3, tk_str key, struct tk_reader *reader, unsi
 
 /* Sweeping ------------------------------------------------------------------------------------ */
 
-struct sweep {
+/* Old uploads, as they are found. */
+struct search_old {
     struct tk_s3 *s3;
+    const struct tk_store_sweep *sweep;
     int64_t before_ns;
-    struct tk_buf found; /* "key\0id\0..." of the old ones */
+    struct tk_buf found; /* "key\0id\0..." */
 };
 
 static int note_old(void *owner, const struct tk_s3_unfinished *upload, struct tk_err *err)
 {
-    struct sweep *sweep = owner;
-    if (upload->begun_ns > sweep->before_ns)
+    struct search_old *search = owner;
+    const struct tk_store_sweep *sweep = search->sweep;
+    const char *key = upload->key + strlen(search->s3->prefix);
+    if (upload->begun_ns > search->before_ns ||
+        (sweep->is_ours && !sweep->is_ours(tk_str_from(key))))
         return 0;
-    tk_buf_puts(&sweep->found, upload->key + strlen(sweep->s3->prefix));
-    tk_buf_putc(&sweep->found, '\0');
-    tk_buf_puts(&sweep->found, upload->id);
-    tk_buf_putc(&sweep->found, '\0');
-    return tk_buf_check(&sweep->found, "unfinished uploads", err);
+    tk_buf_puts(&search->found, key);
+    tk_buf_putc(&search->found, '\0');
+    tk_buf_puts(&search->found, upload->id);
+    tk_buf_putc(&search->found, '\0');
+    return tk_buf_check(&search->found, "unfinished uploads", err);
 }
 
-int tk_s3_sweep(struct tk_store *store, int64_t age_ns, struct tk_err *err)
+int tk_s3_sweep(struct tk_store *store, struct tk_store_sweep *sweep, struct tk_err *err)
 {
     struct tk_s3 *s3 = (struct tk_s3 *)(void *)store;
-    struct sweep sweep = {.s3 = s3, .before_ns = tk_s3_now_ns(s3) - age_ns};
-    tk_buf_init(&sweep.found, TK_S3_DOCUMENT_MAX);
-    int rc = tk_s3_list_uploads(s3, TK_STR(""), note_old, &sweep, err);
-    tk_str rest = tk_buf_str(&sweep.found), key, id;
+    struct search_old search = {
+        .s3 = s3, .sweep = sweep, .before_ns = tk_s3_now_ns(s3) - sweep->age_ns};
+    tk_buf_init(&search.found, TK_S3_DOCUMENT_MAX);
+    int rc = tk_s3_list_uploads(s3, TK_STR(""), note_old, &search, err);
+    tk_str rest = tk_buf_str(&search.found), key, id;
     while (rc == 0 && tk_str_take_until(&rest, '\0', &key) && tk_str_take_until(&rest, '\0', &id)) {
-        rc = abort_upload(s3, key, id.p, err);
-        store->counters.swept += rc == 0;
+        rc = sweep->dry_run ? 0 : abort_upload(s3, key, id.p, err);
+        sweep->found += rc == 0;
+        store->counters.swept += rc == 0 && !sweep->dry_run;
     }
-    tk_buf_release(&sweep.found);
+    tk_buf_release(&search.found);
     return rc;
 }

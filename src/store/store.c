@@ -210,10 +210,11 @@ void tk_upload_leave(struct tk_upload *upload)
     drop(upload, true);
 }
 
-int tk_store_sweep(struct tk_store *store, int64_t age_ns, struct tk_err *err)
+int tk_store_sweep(struct tk_store *store, struct tk_store_sweep *sweep, struct tk_err *err)
 {
     start_call(store);
-    return store->kind->sweep(store, age_ns, err);
+    sweep->found = 0;
+    return store->kind->sweep(store, sweep, err);
 }
 
 int tk_store_presign(struct tk_store *store, const char *method, tk_str key, int64_t seconds,

@@ -226,9 +226,18 @@ void tk_upload_abort(struct tk_upload *upload);
  * A directory store drops it. */
 void tk_upload_leave(struct tk_upload *upload);
 
-/* Remove what dead writers left behind: unfinished uploads below the prefix, temporary files, when
- * they were begun more than `age_ns` ago. Counted in `swept`. */
-TK_MUST_USE int tk_store_sweep(struct tk_store *store, int64_t age_ns, struct tk_err *err);
+/* What a sweep removes; zero is all that is unfinished below the prefix. */
+struct tk_store_sweep {
+    int64_t age_ns;              /* that was begun longer ago */
+    bool (*is_ours)(tk_str key); /* S3: uploads of these keys; NULL = all */
+    bool dry_run;                /* count only */
+    size_t found;                /* result: so many were, or would be, removed */
+};
+
+/* Remove what dead writers left behind: unfinished uploads, temporary files of a folder. What is
+ * removed counts as `swept`. -EACCES when the keys are for objects only. */
+TK_MUST_USE int tk_store_sweep(struct tk_store *store, struct tk_store_sweep *sweep,
+                               struct tk_err *err);
 
 /* A URL that lets anybody do one `method` ("GET" or "PUT") on one key for `seconds` (1..604800). It
  * is a credential: never log it whole. -EOPNOTSUPP for a directory. */

@@ -31,7 +31,7 @@ struct tk_store_kind {
     int (*finish)(struct tk_upload *upload, struct tk_store_put *ret_put, struct tk_err *err);
     void (*drop)(struct tk_upload *upload, bool keep); /* keep = leave what was sent */
 
-    int (*sweep)(struct tk_store *store, int64_t age_ns, struct tk_err *err);
+    int (*sweep)(struct tk_store *store, struct tk_store_sweep *sweep, struct tk_err *err);
     int (*presign)(struct tk_store *store, const char *method, tk_str key, int64_t seconds,
                    struct tk_buf *ret_url, struct tk_err *err); /* NULL = not supported */
 };

@@ -224,6 +224,46 @@ holds_file() {
     grep -q "response headers of more than 65536 bytes" stderr
 }
 
+@test "all uploads that nobody finished are swept, page by page" {
+    PAGE=2 stub
+    local i
+    for i in 1 2 3; do tool part "b+%41 <&é$i" 10; done
+    for i in 1 2; do tool part a 10; done # the second resumes the first
+    tool sweep
+    counted swept=4
+    tool sweep
+    counted swept=0
+    stub '*:endless-uploads'
+    run -1 tool sweep
+    grep -q "list of uploads in s3://bucket: the server repeats a page" stderr
+    [ "$(requests)" = 1 ]
+}
+
+@test "report prune ends uploads of builds that are older than a day, and no others" {
+    local document=0.9.0/20260118_013320/build_20260118_013320.json
+    UPLOAD_AGE=80000 stub
+    tool part "$document" 10
+    run -0 "$TK" report prune
+    [ "$output" = "removed 0 builds, 0 stay" ]
+    UPLOAD_AGE=90000 stub
+    tool part "$document" 10
+    tool part "others/file" 10
+    run -0 "$TK" report prune --dry-run
+    [ "$output" = "would remove 0 builds and 1 unfinished upload, 0 stay" ]
+    run -0 "$TK" report prune --json
+    jq -e '.unfinished_removed == 1 and .unfinished_error == null' <<<"$output"
+    [ "$(jq -r 'select(.method == "DELETE").path' log)" = "/bucket/$document?uploadId=upload-1" ]
+    run -0 "$TK" report prune
+    [ "$output" = "removed 0 builds, 0 stay" ]
+    stub '2+:403'
+    run -0 "$TK" report prune
+    [ "${lines[0]}" = "removed 0 builds, 0 stay" ]
+    [[ ${lines[1]} == "unfinished uploads were not looked for: GET s3://bucket/: HTTP 403 AccessDenied"* ]]
+    stub '2+:quota'
+    run -1 "$TK" report prune
+    [[ $output == *"HTTP 403 QuotaExceeded"* ]]
+}
+
 @test "small bodies are sent at once, large ones after leave" {
     stub
     tool put k file

@@ -179,7 +179,7 @@ static int run(struct tk_store *store, const char *action, int count, char **arg
     if (strcmp(action, "delete") == 0 && count == 1)
         return tk_store_delete(store, key, err);
     if (strcmp(action, "sweep") == 0)
-        return tk_store_sweep(store, 0, err);
+        return tk_store_sweep(store, &(struct tk_store_sweep){0}, err);
     if (strcmp(action, "presign") == 0 && count == 3)
         return presign(store, args, err);
     if ((strcmp(action, "part") == 0 || strcmp(action, "finish") == 0) && count == 2)

@@ -501,7 +501,9 @@ static void an_aborted_upload_leaves_nothing(void **state)
     tk_upload_abort(upload);
     assert_absent(store, "gone");
     assert_list(store, "", "", 0, "");
-    assert_int_equal(tk_store_sweep(store, 0, &err), 0);
+    struct tk_store_sweep sweep = {0};
+    assert_int_equal(tk_store_sweep(store, &sweep, &err), 0);
+    assert_int_equal(sweep.found, 0);
     assert_int_equal(tk_store_counters(store)->swept, before);
 }
 

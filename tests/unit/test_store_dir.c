@@ -116,12 +116,22 @@ static void a_dead_writers_file_is_not_listed_and_goes_with_age(void **state)
     assert_int_equal(status, 0);
     assert_absent(store, "torn");
     assert_list(store, "", "", 0, "");
-    assert_int_equal(tk_store_sweep(store, 3600 * TK_NS_PER_S, &err), 0);
-    assert_int_equal(tk_store_counters(store)->swept, 0);
-    assert_int_equal(tk_store_sweep(store, 0, &err), 0);
-    assert_int_equal(tk_store_counters(store)->swept, 1);
-    assert_int_equal(tk_store_sweep(store, 0, &err), 0);
-    assert_int_equal(tk_store_counters(store)->swept, 1);
+    static const struct {
+        struct tk_store_sweep sweep;
+        size_t found;
+        uint64_t swept;
+    } cases[] = {
+        {{.age_ns = 3600 * TK_NS_PER_S}, 0, 0},
+        {{.dry_run = true}, 1, 0},
+        {{0}, 1, 1},
+        {{0}, 0, 1},
+    };
+    for (size_t i = 0; i < TK_COUNTOF(cases); i++) {
+        struct tk_store_sweep sweep = cases[i].sweep;
+        assert_int_equal(tk_store_sweep(store, &sweep, &err), 0);
+        assert_int_equal(sweep.found, cases[i].found);
+        assert_int_equal(tk_store_counters(store)->swept, cases[i].swept);
+    }
 }
 
 static void of_many_writers_one_creates(void **state)
