@@ -24,12 +24,13 @@
 
 struct export
 {
+    const char *folder; /* of the run */
     const struct tk_span_encoder *encoder;
     struct tk_segment_set *set;
     struct tk_out out;
     void *state; /* of the encoder */
     struct tk_buf text;
-    uint64_t spans;
+    uint64_t spans, readings;
 
     /* Of formats by trace. */
     struct tk_span_batch *batch;
@@ -123,6 +124,46 @@ static int export_traces(struct export *export, uint64_t spans, struct tk_err *e
     return rc;
 }
 
+/* Machines ------------------------------------------------------------------------------------- */
+
+/* What is damaged there is told; the spans are all the same. */
+static void tell_damaged(const struct export *export, const struct tk_decode_stats *stats)
+{
+    uint64_t bad = stats->bad_rows + stats->torn_rows;
+    if (bad > 0) {
+        (void)fprintf(
+            stderr,
+            "tracekit export: %s: left out %llu damaged row%s of host_metrics; the first: "
+            "%s\n",
+            export->folder, (unsigned long long)bad, tk_count_ending((int64_t)bad),
+            stats->first_bad[0] ? stats->first_bad : "the last line is torn");
+    }
+}
+
+/* The readings of the machines, where the run has some and the format a place for them. */
+static int put_readings(struct export *export, struct tk_err *err)
+{
+    TK_CLEANUP(tk_fd_close) int run = -1;
+    struct tk_run_reader *reader = NULL;
+    const struct tk_batch *batch;
+    if (!export->encoder->host)
+        return 0;
+    int rc = tk_dir_open(AT_FDCWD, export->folder, &run, err);
+    rc = rc < 0 ? rc : tk_run_reader_open(run, TK_TABLE_HOST_METRICS, &reader, err);
+    if (rc < 0 || !reader)
+        return rc;
+    while ((rc = tk_run_reader_next(reader, &batch, err)) == 0) {
+        export->readings += batch->rows;
+        rc = export->encoder->host(export->state, batch, &export->text, err);
+        rc = rc < 0 ? rc : flush(export, TEXT_FLUSH, err);
+        if (rc < 0)
+            break;
+    }
+    tell_damaged(export, tk_run_reader_stats(reader));
+    tk_run_reader_free(reader);
+    return rc < 0 ? rc : 0;
+}
+
 /* A file --------------------------------------------------------------------------------------- */
 
 static int write_spans(struct export *export, uint64_t spans, struct tk_err *err)
@@ -136,6 +177,7 @@ static int write_spans(struct export *export, uint64_t spans, struct tk_err *err
         encoder->head(export->state, &export->text);
     int rc = encoder->by_trace ? export_traces(export, spans, err)
                                : tk_segment_set_scan(export->set, &all, visit_rows, export, err);
+    rc = rc < 0 ? rc : put_readings(export, err);
     if (rc == 0 && encoder->tail)
         encoder->tail(export->state, &export->text);
     if (encoder->release)
@@ -151,6 +193,16 @@ static void show(const char *output, const char *name, uint64_t spans, uint64_t 
            tk_count_ending((int64_t)spans), tk_bytes_format((double)bytes, size));
 }
 
+static void show_readings(const struct export *export, const char *output, const char *name)
+{
+    char count[TK_HUMAN_MAX];
+    if (export->readings > 0) {
+        printf("%s/%s: %s reading%s of the machine beside them\n", output, name,
+               tk_count_format((int64_t) export->readings, count),
+               tk_count_ending((int64_t) export->readings));
+    }
+}
+
 static int export_file(struct export *export, int out_dirfd, const char *output, uint64_t spans,
                        struct tk_err *err)
 {
@@ -160,8 +212,10 @@ static int export_file(struct export *export, int out_dirfd, const char *output,
     int rc = tk_out_open(&export->out, out_dirfd, name, NULL, err);
     rc = rc < 0 ? rc : write_spans(export, spans, err);
     rc = rc < 0 ? rc : tk_out_close(&export->out, err);
-    if (rc == 0)
+    if (rc == 0) {
         show(output, name, export->spans, (uint64_t) export->out.bytes);
+        show_readings(export, output, name);
+    }
     tk_out_release(&export->out); /* as long as its folder is open */
     return rc;
 }
@@ -215,7 +269,7 @@ int tk_export_spans(const struct tk_export_format *format, const char *folder, c
                     struct tk_err *err)
 {
     TK_CLEANUP(tk_fd_close) int spans = -1;
-    struct export export = {.out = TK_OUT_NONE};
+    struct export export = {.folder = folder, .out = TK_OUT_NONE};
     struct tk_segment_totals totals;
     char path[PATH_MAX + 8];
     (void)snprintf(path, sizeof(path), "%s/spans", folder);

@@ -15,6 +15,8 @@
 #include "span/span_batch.h"
 #include "span/span_tally.h"
 
+struct tk_batch;
+
 /* What Jaeger calls the service of a Resource that has no service.name. */
 #define TK_JAEGER_NO_SERVICE "OTLPResourceNoServiceName"
 
@@ -79,6 +81,11 @@ struct tk_span_encoder {
     void (*head)(void *state, struct tk_buf *out); /* NULL = nothing */
     TK_MUST_USE int (*spans)(void *state, const struct tk_span_rows *rows, struct tk_buf *out,
                              struct tk_err *err);
+
+    /* Readings of the machines on which they ran, rows of host_metrics: behind the spans, any
+     * number of times. NULL = the format has no place for them. */
+    TK_MUST_USE int (*host)(void *state, const struct tk_batch *batch, struct tk_buf *out,
+                            struct tk_err *err);
     void (*tail)(void *state, struct tk_buf *out); /* NULL = nothing */
     void (*release)(void *state);                  /* free what the state owns; NULL = nothing */
 };

@@ -9,15 +9,13 @@
 #include "base/hash.h"
 #include "span/any_value.h"
 #include "span/lanes.h"
-#include "span/wire.h"
+#include "span/perfetto_internal.h"
 #include "span/writing.h"
 
 enum {
     CLOCK_REALTIME_ID = 1,
     CLOCK_BOOTTIME_ID = 6,
     SEQUENCE = 1,
-    STATE_CLEARED = 1,
-    STATE_NEEDED = 2,
     SLICE_BEGIN = 1,
     SLICE_END = 2,
     INSTANT = 3,
@@ -25,25 +23,17 @@ enum {
 
 /* Fields: of Trace, TracePacket, TrackEvent, TrackDescriptor, DebugAnnotation, InternedData. */
 #define PACKET              TK_WIRE_BYTES(1)
-#define PACKET_TIMESTAMP    TK_WIRE_VARINT(8)
 #define PACKET_SEQUENCE     TK_WIRE_VARINT(10)
-#define PACKET_EVENT        TK_WIRE_BYTES(11)
 #define PACKET_INTERNED     TK_WIRE_BYTES(12)
 #define PACKET_FLAGS        TK_WIRE_VARINT(13)
 #define PACKET_DEFAULTS     TK_WIRE_BYTES(59)
-#define PACKET_TRACK        TK_WIRE_BYTES(60)
 #define PACKET_CLOCKS       TK_WIRE_BYTES(6)
 #define DEFAULTS_CLOCK      TK_WIRE_VARINT(58)
-#define EVENT_TYPE          TK_WIRE_VARINT(9)
 #define EVENT_NAME          TK_WIRE_VARINT(10)
-#define EVENT_TRACK         TK_WIRE_VARINT(11)
 #define EVENT_ANNOTATION    TK_WIRE_BYTES(4)
 #define EVENT_FLOW          TK_WIRE_FIXED64(47)
 #define EVENT_FLOW_END      TK_WIRE_FIXED64(48)
-#define TRACK_UUID          TK_WIRE_VARINT(1)
-#define TRACK_NAME          TK_WIRE_BYTES(2)
 #define TRACK_PROCESS       TK_WIRE_BYTES(3)
-#define TRACK_PARENT        TK_WIRE_VARINT(5)
 #define PROCESS_PID         TK_WIRE_VARINT(1)
 #define PROCESS_NAME        TK_WIRE_BYTES(6)
 #define ANNOTATION_NAME     TK_WIRE_VARINT(1)
@@ -69,6 +59,7 @@ struct state {
     uint32_t processes; /* that have a track */
     uint32_t *tracks;   /* [processes] lanes that have one; owned */
     bool has_clocks;
+    struct tk_map counters; /* tracks of machines */
 
     /* Of the batch at hand. */
     uint8_t *interned; /* [texts] owned */
@@ -81,7 +72,7 @@ struct state {
 
 /* Packets -------------------------------------------------------------------------------------- */
 
-static size_t begin_packet(struct tk_buf *out, uint64_t flags)
+size_t tk_perfetto_begin(struct tk_buf *out, uint64_t flags)
 {
     size_t packet = tk_wire_begin(out, PACKET, PACKET_GUESS);
     tk_wire_put_number(out, PACKET_SEQUENCE, SEQUENCE);
@@ -89,7 +80,7 @@ static size_t begin_packet(struct tk_buf *out, uint64_t flags)
     return packet;
 }
 
-static void end_packet(struct tk_buf *out, size_t packet)
+void tk_perfetto_end(struct tk_buf *out, size_t packet)
 {
     tk_wire_end(out, packet, PACKET_GUESS);
 }
@@ -110,16 +101,16 @@ static void put_clocks(struct tk_buf *out, int64_t ns)
     put_clock(out, CLOCK_REALTIME_ID, ns);
     put_clock(out, CLOCK_BOOTTIME_ID, ns);
     tk_wire_end(out, snapshot, 1);
-    end_packet(out, packet);
+    tk_perfetto_end(out, packet);
 }
 
 static void clear_state(struct tk_buf *out)
 {
-    size_t packet = begin_packet(out, STATE_CLEARED);
+    size_t packet = tk_perfetto_begin(out, STATE_CLEARED);
     size_t defaults = tk_wire_begin(out, PACKET_DEFAULTS, 1);
     tk_wire_put_number(out, DEFAULTS_CLOCK, CLOCK_REALTIME_ID);
     tk_wire_end(out, defaults, 1);
-    end_packet(out, packet);
+    tk_perfetto_end(out, packet);
 }
 
 /* Tracks --------------------------------------------------------------------------------------- */
@@ -137,7 +128,7 @@ static uint64_t process_track(uint32_t process)
 static void put_process(const struct state *state, struct tk_buf *out, uint32_t process)
 {
     tk_str name = tk_lanes_service(&state->lanes, process);
-    size_t packet = begin_packet(out, STATE_NEEDED);
+    size_t packet = tk_perfetto_begin(out, STATE_NEEDED);
     size_t track = tk_wire_begin(out, PACKET_TRACK, 1);
     tk_wire_put_number(out, TRACK_UUID, process_track(process));
     size_t about = tk_wire_begin(out, TRACK_PROCESS, 1);
@@ -145,18 +136,18 @@ static void put_process(const struct state *state, struct tk_buf *out, uint32_t 
     tk_wire_put_bytes(out, PROCESS_NAME, name.n > 0 ? name : TK_STR("(no service)"));
     tk_wire_end(out, about, 1);
     tk_wire_end(out, track, 1);
-    end_packet(out, packet);
+    tk_perfetto_end(out, packet);
 }
 
 static void put_lane(struct tk_buf *out, uint32_t process, uint32_t lane)
 {
-    size_t packet = begin_packet(out, STATE_NEEDED);
+    size_t packet = tk_perfetto_begin(out, STATE_NEEDED);
     size_t track = tk_wire_begin(out, PACKET_TRACK, 1);
     tk_wire_put_number(out, TRACK_UUID, track_of(process, lane));
     tk_wire_put_number(out, TRACK_PARENT, process_track(process));
     tk_wire_put_bytes(out, TRACK_NAME, TK_STR("spans"));
     tk_wire_end(out, track, 1);
-    end_packet(out, packet);
+    tk_perfetto_end(out, packet);
 }
 
 static int put_tracks(struct state *state, struct tk_buf *out, struct tk_err *err)
@@ -278,7 +269,7 @@ static void put_begin(struct state *state, const struct tk_span_batch *batch, ui
     size_t row = item->row;
     size_t n;
     const struct tk_attr *attrs = tk_span_attrs(batch, row, &n);
-    size_t packet = begin_packet(out, STATE_NEEDED);
+    size_t packet = tk_perfetto_begin(out, STATE_NEEDED);
     tk_wire_put_number(out, PACKET_TIMESTAMP, (uint64_t)item->start_ns);
     put_interned(state, batch, batch->names[row], attrs, n, out);
     size_t event = tk_wire_begin(out, PACKET_EVENT, PACKET_GUESS);
@@ -292,18 +283,18 @@ static void put_begin(struct state *state, const struct tk_span_batch *batch, ui
         put_note(out, TK_STR("status_message"), tk_span_text(batch, batch->messages[row]));
     put_flows(state, i, out);
     tk_wire_end(out, event, PACKET_GUESS);
-    end_packet(out, packet);
+    tk_perfetto_end(out, packet);
 }
 
 static void put_end(const struct tk_lane_item *item, struct tk_buf *out)
 {
-    size_t packet = begin_packet(out, STATE_NEEDED);
+    size_t packet = tk_perfetto_begin(out, STATE_NEEDED);
     tk_wire_put_number(out, PACKET_TIMESTAMP, (uint64_t)item->end_ns);
     size_t event = tk_wire_begin(out, PACKET_EVENT, 1);
     tk_wire_put_number(out, EVENT_TYPE, SLICE_END);
     tk_wire_put_number(out, EVENT_TRACK, track_of(item->process, item->lane));
     tk_wire_end(out, event, 1);
-    end_packet(out, packet);
+    tk_perfetto_end(out, packet);
 }
 
 static void put_instants(struct state *state, const struct tk_span_batch *batch, uint32_t i,
@@ -315,7 +306,7 @@ static void put_instants(struct state *state, const struct tk_span_batch *batch,
     for (size_t k = 0; k < n; k++) {
         const struct tk_attr_range *range = &events[k].attrs;
         const struct tk_attr *attrs = batch->side_attrs + range->begin;
-        size_t packet = begin_packet(out, STATE_NEEDED);
+        size_t packet = tk_perfetto_begin(out, STATE_NEEDED);
         tk_wire_put_number(out, PACKET_TIMESTAMP, (uint64_t)events[k].time_ns);
         put_interned(state, batch, events[k].name, attrs, range->n, out);
         size_t event = tk_wire_begin(out, PACKET_EVENT, PACKET_GUESS);
@@ -324,7 +315,7 @@ static void put_instants(struct state *state, const struct tk_span_batch *batch,
         tk_wire_put_number(out, EVENT_NAME, (uint64_t)events[k].name + 1);
         put_attrs(batch, attrs, range->n, out);
         tk_wire_end(out, event, PACKET_GUESS);
-        end_packet(out, packet);
+        tk_perfetto_end(out, packet);
     }
 }
 
@@ -442,10 +433,18 @@ static int put_spans(void *user, const struct tk_span_rows *rows, struct tk_buf 
     return rc < 0 ? rc : tk_buf_check(out, "traces", err);
 }
 
+static int put_host(void *user, const struct tk_batch *batch, struct tk_buf *out,
+                    struct tk_err *err)
+{
+    struct state *state = user;
+    return tk_perfetto_put_host(&state->counters, batch, out, err);
+}
+
 static void release(void *user)
 {
     struct state *state = user;
     tk_lanes_release(&state->lanes);
+    tk_map_release(&state->counters);
     free(state->tracks);
     free(state->interned);
     free(state->child);
@@ -461,5 +460,6 @@ const struct tk_span_encoder tk_span_encoder_perfetto = {
     .state_size = sizeof(struct state),
     .by_trace = true,
     .spans = put_spans,
+    .host = put_host,
     .release = release,
 };

@@ -33,6 +33,18 @@ setup() {
     [ ! -e out ]
 }
 
+@test "perfetto has the readings of the machine beside the spans, damaged ones are told" {
+    "$TK" import "$TK_TEST_DATA/spans/shop.json" -o run >/dev/null 2>&1
+    "$TK" export perfetto run -o without >/dev/null
+    printf '%s\n' '{"ts_ms":1661140374000,"node":"vm7","stage":"cloud","cpu_util":50}' nonsense >run/resources.jsonl
+    run -0 --separate-stderr "$TK" export perfetto run -o out
+    [ "${lines[1]}" = "out/spans.pftrace: 1 reading of the machine beside them" ]
+    # shellcheck disable=SC2154  # set by run --separate-stderr
+    [[ $stderr == "tracekit export: run: left out 1 damaged row of host_metrics; the first: "* ]]
+    [ "$(grep -c 'CPU busy' out/spans.pftrace)" -gt 0 ]
+    cmp -n "$(stat -c %s without/spans.pftrace)" without/spans.pftrace out/spans.pftrace
+}
+
 @test "a file of spans that does not fit leaves nothing behind" {
     "$TK" import "$TK_TEST_DATA/spans/shop.json" -o spans >/dev/null
     for format in jaeger zipkin otlp-proto perfetto gent; do

@@ -63,6 +63,18 @@ peer() {
     [ "$output" = "$(wc -l <spans) slices are the spans" ]
 }
 
+@test "Perfetto's own messages hold the readings of the machine as counters, from where they hold" {
+    "$TK" record -q --host-interval 100 --node vm7 -o run -- sleep 1.2
+    "$TK" import "$TK_TEST_DATA/spans/shop.json" -o shop >/dev/null 2>&1
+    mv shop/spans run/
+    run -0 "$TK" export perfetto run -o out
+    [ "${lines[1]}" = "out/spans.pftrace: $(wc -l <run/resources.jsonl) readings of the machine beside them" ]
+    run -0 peer counters out/spans.pftrace run/resources.jsonl
+    [[ $output == *" values; CPU busy: % "*"memory available: 3" ]]
+    "$TK" spans run --json >spans
+    run -0 peer perfetto out/spans.pftrace spans
+}
+
 @test "Zipkin's schema has nothing to say against an export, nor against one of every kind of field" {
     peer make sent.pb
     "$TK" import sent.pb -o every >/dev/null

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* All formats at once: what tells them apart, and spans on their way through each and back. */
 #include <errno.h>
+#include <math.h>
 
+#include "run/schemas.h"
 #include "span/lanes.h"
+#include "table/table.h"
 #include "tk_spans.h"
 
 static const struct {
@@ -209,6 +212,75 @@ static void pictures_hold_every_span(void **state)
     tk_span_batch_free(spans.batch);
 }
 
+/* How often some bytes stand in a text. */
+static size_t count_bytes(tk_str text, const void *bytes, size_t n)
+{
+    size_t count = 0;
+    for (size_t at = 0; at + n <= text.n; at++)
+        count += memcmp(text.p + at, bytes, n) == 0;
+    return count;
+}
+
+static size_t count_text(tk_str text, const char *wanted)
+{
+    return count_bytes(text, wanted, strlen(wanted));
+}
+
+/* Events whose double_counter_value, field 44, is `value`. */
+static size_t count_value(tk_str text, double value)
+{
+    char bytes[2 + sizeof(value)] = {(char)0xE1, 0x02};
+    memcpy(bytes + 2, &value, sizeof(value));
+    return count_bytes(text, bytes, sizeof(bytes));
+}
+
+static void add_reading(struct tk_batch *batch, const char *node, int64_t ts_ms, double util,
+                        int64_t available)
+{
+    tk_batch_begin(batch);
+    tk_batch_set_text(batch, TK_HOST_METRICS_NODE, tk_str_from(node));
+    tk_batch_set_i64(batch, TK_HOST_METRICS_TS_MS, ts_ms);
+    tk_batch_set_f64(batch, TK_HOST_METRICS_CPU_UTIL, util);
+    if (available >= 0)
+        tk_batch_set_i64(batch, TK_HOST_METRICS_MEM_AVAILABLE_BYTES, available);
+}
+
+static void readings_of_machines_are_counters_of_a_track_for_each(void **state)
+{
+    (void)state;
+    const struct tk_span_encoder *perfetto = &tk_span_encoder_perfetto;
+    struct tk_err err;
+    struct tk_batch *batch = NULL;
+    TK_CLEANUP(tk_buf_release) struct tk_buf out;
+    void *encoder = calloc(1, perfetto->state_size);
+    assert_non_null(encoder);
+    tk_buf_init(&out, 1 << 16);
+    assert_int_equal(tk_batch_new(&tk_schema_host_metrics, 8, 4096, &batch, &err), 0);
+    add_reading(batch, "vm1", 1661140374000, 12.5, -1);
+    add_reading(batch, "vm1", 1661140375000, 37.5, -1);
+    add_reading(batch, "vm2", 1661140374000, (double)NAN, 4096);
+    add_reading(batch, "vm3", 0, 77, 8192); /* no time */
+    assert_int_equal(perfetto->host(encoder, batch, &out, &err), 0);
+    tk_batch_reset(batch);
+    add_reading(batch, "vm1", 1661140376000, 12.5, 2048);
+    assert_int_equal(perfetto->host(encoder, batch, &out, &err), 0);
+    tk_str text = tk_buf_str(&out);
+    assert_int_equal(count_text(text, "vm1"), 1);
+    assert_int_equal(count_text(text, "vm2"), 1);
+    assert_int_equal(count_text(text, "vm3"), 0);
+    assert_int_equal(count_text(text, "CPU busy"), 1);
+    assert_int_equal(count_text(text, "memory available"), 2);
+    assert_int_equal(count_text(text, "disks"), 0);
+    assert_int_equal(count_value(text, 12.5), 2);
+    assert_int_equal(count_value(text, 37.5), 1);
+    assert_int_equal(count_value(text, 4096), 1);
+    assert_int_equal(count_value(text, 2048), 1);
+    assert_int_equal(count_value(text, 77), 0);
+    tk_batch_freep(&batch);
+    perfetto->release(encoder);
+    free(encoder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -218,6 +290,7 @@ int main(void)
         cmocka_unit_test(spans_that_come_again_are_dropped_and_what_they_have_with_them),
         cmocka_unit_test(lanes_nest_children_and_keep_others_apart),
         cmocka_unit_test(pictures_hold_every_span),
+        cmocka_unit_test(readings_of_machines_are_counters_of_a_track_for_each),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

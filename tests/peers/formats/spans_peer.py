@@ -5,6 +5,7 @@ the rules of Zipkin's schema (zipkin-api, zipkin2-api.yaml).
     spans_peer.py make FILE              requests with a field of every kind, each after its length
     spans_peer.py same SENT FILE...      do these (.pb framed, .jsonl) say what SENT says, span by span?
     spans_peer.py perfetto FILE SPANS    are its slices these spans, of `tracekit spans --json`?
+    spans_peer.py counters FILE ROWS     are its counters these rows of host_metrics?
     spans_peer.py zipkin FILE            breaches of the schema, a line each; then the count of spans
 """
 import base64
@@ -199,6 +200,33 @@ def perfetto(path, spans_path):
     print(len(slices), "slices are the spans")
 
 
+def counters(path, readings_path):
+    """Do the counters of FILE hold what the rows of host_metrics say, from the begin of their interval on?"""
+    trace = Trace.FromString(open(path, "rb").read())
+    tracks = {packet.track_descriptor.uuid: packet.track_descriptor for packet in trace.packet
+              if packet.HasField("track_descriptor")}
+    got = []
+    for packet in trace.packet:
+        event = packet.track_event
+        if packet.HasField("track_event") and event.type == TrackEvent.TYPE_COUNTER:
+            track = tracks[event.track_uuid]
+            got.append((tracks[track.parent_uuid].name, track.name, packet.timestamp,
+                        event.double_counter_value))
+    want = []
+    for row in map(json.loads, open(readings_path)):
+        begin = row["ts_us"] * 1000 - row.get("dt_ms", 0) * 1000000
+        for name, key, ns in (("CPU busy", "cpu_util", begin), ("disks read", "disk_rd_Bps", begin),
+                              ("disks written", "disk_wr_Bps", begin),
+                              ("memory available", "mem_available_bytes", row["ts_us"] * 1000)):
+            if row.get(key) is not None:
+                want.append((row["node"], name, ns, float(row[key])))
+    if sorted(got) != sorted(want):
+        sys.exit(f"{set(got) ^ set(want)}")
+    units = {track.name: track.counter.unit_name or track.counter.unit for track in tracks.values()
+             if track.HasField("counter")}
+    print(len(got), "values;", *sorted(f"{name}: {unit}" for name, unit in units.items()))
+
+
 # Zipkin -----------------------------------------------------------------------------------------
 
 TRACE_ID, SPAN_ID = re.compile("[a-f0-9]{16,32}"), re.compile("[a-f0-9]{16}")
@@ -235,4 +263,5 @@ def zipkin(path):
 
 
 if __name__ == "__main__":
-    {"make": make, "same": same, "perfetto": perfetto, "zipkin": zipkin}[sys.argv[1]](*sys.argv[2:])
+    {"make": make, "same": same, "perfetto": perfetto, "counters": counters,
+     "zipkin": zipkin}[sys.argv[1]](*sys.argv[2:])
