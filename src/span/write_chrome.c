@@ -3,8 +3,13 @@
  * browsers: a service is a process, lanes are its threads, and an arrow leads from a span to its
  * child in another service. Times are microseconds since a day that the file names, so that a
  * double holds them to the nanosecond. */
+#include <errno.h>
+
+#include "base/hash.h"
+#include "base/map.h"
 #include "base/number.h"
 #include "span/any_value.h"
+#include "span/host_counters.h"
 #include "span/lanes.h"
 #include "span/span_text.h"
 #include "span/writing.h"
@@ -17,6 +22,7 @@ struct state {
     bool has_events;
     bool has_origin;
     int64_t origin_ns;
+    struct tk_map machines; /* place by the hash of a name: they stand behind the processes */
 };
 
 static void begin_event(struct state *state, struct tk_buf *out, const char *phase)
@@ -37,15 +43,20 @@ static void put_place(struct tk_buf *out, uint32_t process, uint32_t lane)
     tk_buf_put_u64(out, lane + 1);
 }
 
+static void name_process(struct state *state, struct tk_buf *out, uint32_t process, tk_str name)
+{
+    begin_event(state, out, "M");
+    put_place(out, process, 0);
+    tk_buf_lit(out, ",\"name\":\"process_name\",\"args\":{\"name\":");
+    tk_json_put_str(out, name);
+    tk_buf_lit(out, "}}");
+}
+
 static void name_processes(struct state *state, struct tk_buf *out)
 {
     for (; state->named < state->lanes.process_count; state->named++) {
         tk_str name = tk_lanes_service(&state->lanes, state->named);
-        begin_event(state, out, "M");
-        put_place(out, state->named, 0);
-        tk_buf_lit(out, ",\"name\":\"process_name\",\"args\":{\"name\":");
-        tk_json_put_str(out, name.n > 0 ? name : TK_STR("(no service)"));
-        tk_buf_lit(out, "}}");
+        name_process(state, out, state->named, name.n > 0 ? name : TK_STR("(no service)"));
     }
 }
 
@@ -172,6 +183,58 @@ static int put_spans(void *user, const struct tk_span_rows *rows, struct tk_buf 
     return rc < 0 ? rc : tk_buf_check(out, "traces", err);
 }
 
+/* The process that stands for a machine, named when it comes first. */
+static int find_machine(struct state *state, tk_str name, struct tk_buf *out, uint32_t *ret_process,
+                        struct tk_err *err)
+{
+    uint64_t hash = tk_hash_text(name);
+    uint32_t place;
+    if (!tk_map_find(&state->machines, hash, &place)) {
+        place = state->lanes.process_count + (uint32_t)state->machines.count;
+        if (tk_map_add(&state->machines, hash, place) < 0)
+            return tk_fail(err, -ENOMEM, "out of memory");
+        name_process(state, out, place, name);
+    }
+    *ret_process = place;
+    return 0;
+}
+
+static int put_reading(struct state *state, const struct tk_batch *batch, size_t row,
+                       struct tk_buf *out, struct tk_err *err)
+{
+    for (size_t i = 0; i < TK_HOST_COUNTERS; i++) {
+        const struct tk_host_counter *counter = &tk_host_counters[i];
+        uint32_t process = 0;
+        int64_t ns;
+        double value;
+        if (!tk_host_counter_read(counter, batch, row, &ns, &value))
+            continue;
+        int rc = find_machine(state, tk_host_counter_machine(batch, row), out, &process, err);
+        if (rc < 0)
+            return rc;
+        begin_event(state, out, "C");
+        put_place(out, process, 0);
+        tk_put_key(out, "name");
+        tk_json_put_str(out, counter->name);
+        put_time(state, out, ns);
+        tk_buf_lit(out, ",\"args\":{");
+        tk_json_put_str(out, tk_str_from(counter->unit));
+        tk_buf_putc(out, ':');
+        tk_buf_put_f64(out, value, TK_SHORTEST);
+        tk_buf_lit(out, "}}");
+    }
+    return 0;
+}
+
+static int put_host(void *user, const struct tk_batch *batch, struct tk_buf *out,
+                    struct tk_err *err)
+{
+    int rc = 0;
+    for (size_t row = 0; row < batch->rows && rc == 0; row++)
+        rc = put_reading(user, batch, row, out, err);
+    return rc < 0 ? rc : tk_buf_check(out, "readings", err);
+}
+
 static void put_tail(void *user, struct tk_buf *out)
 {
     const struct state *state = user;
@@ -184,6 +247,7 @@ static void release(void *user)
 {
     struct state *state = user;
     tk_lanes_release(&state->lanes);
+    tk_map_release(&state->machines);
 }
 
 const struct tk_span_encoder tk_span_encoder_chrome = {
@@ -194,6 +258,7 @@ const struct tk_span_encoder tk_span_encoder_chrome = {
     .by_trace = true,
     .head = put_head,
     .spans = put_spans,
+    .host = put_host,
     .tail = put_tail,
     .release = release,
 };

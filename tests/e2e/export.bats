@@ -33,7 +33,7 @@ setup() {
     [ ! -e out ]
 }
 
-@test "perfetto has the readings of the machine beside the spans, damaged ones are told" {
+@test "pictures have the readings of the machine beside the spans, damaged ones are told" {
     "$TK" import "$TK_TEST_DATA/spans/shop.json" -o run >/dev/null 2>&1
     "$TK" export perfetto run -o without >/dev/null
     printf '%s\n' '{"ts_ms":1661140374000,"node":"vm7","stage":"cloud","cpu_util":50}' nonsense >run/resources.jsonl
@@ -43,6 +43,14 @@ setup() {
     [[ $stderr == "tracekit export: run: left out 1 damaged row of host_metrics; the first: "* ]]
     [ "$(grep -c 'CPU busy' out/spans.pftrace)" -gt 0 ]
     cmp -n "$(stat -c %s without/spans.pftrace)" without/spans.pftrace out/spans.pftrace
+    "$TK" export chrome run -o out 2>/dev/null
+    jq -e '(.otherData.time_origin_unix_nano | tonumber / 1000) as $origin |
+        [.traceEvents[] | select(.ph == "C")] as $counts |
+        [.traceEvents[] | select(.ph == "X").pid] as $services |
+        ($counts | length) == 1 and $counts[0].args == {"%": 50} and
+        $counts[0].ts + $origin == 1661140374000000 and
+        ([$counts[0].pid] | inside($services) | not) and
+        any(.traceEvents[]; .ph == "M" and .pid == $counts[0].pid and .args.name == "vm7")' out/spans.chrome.json
 }
 
 @test "a file of spans that does not fit leaves nothing behind" {

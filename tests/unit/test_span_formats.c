@@ -281,6 +281,47 @@ static void readings_of_machines_are_counters_of_a_track_for_each(void **state)
     free(encoder);
 }
 
+static void a_chrome_trace_has_a_process_for_each_machine(void **state)
+{
+    (void)state;
+    const struct tk_span_encoder *chrome = &tk_span_encoder_chrome;
+    struct tk_spans spans = {0};
+    struct tk_err err;
+    struct tk_batch *batch = NULL;
+    TK_CLEANUP(tk_buf_release) struct tk_buf out;
+    void *encoder = calloc(1, chrome->state_size);
+    assert_non_null(encoder);
+    tk_buf_init(&out, 1 << 16);
+    tk_spans_read(&spans, &tk_span_reader_flat, tk_str_from(spans_text), 100);
+    const uint32_t rows[] = {0, 1, 2}; /* whole traces */
+    const struct tk_span_rows all = {spans.batch, rows, spans.batch->rows};
+    assert_int_equal(spans.batch->rows, TK_COUNTOF(rows));
+    assert_int_equal(chrome->spans(encoder, &all, &out, &err), 0);
+    tk_buf_reset(&out);
+    assert_int_equal(tk_batch_new(&tk_schema_host_metrics, 8, 4096, &batch, &err), 0);
+    add_reading(batch, "vm1", 1661140375000, 12.5, -1);
+    tk_batch_set_i64(batch, TK_HOST_METRICS_DT_MS, 250);
+    add_reading(batch, "vm2", 1661140374000, (double)NAN, 4096);
+    add_reading(batch, "vm1", 1661040000000, 0, -1); /* a day before the spans */
+    assert_int_equal(chrome->host(encoder, batch, &out, &err), 0);
+    assert_str_equal(
+        tk_buf_str(&out),
+        ",\n{\"ph\":\"M\",\"pid\":3,\"tid\":1,\"name\":\"process_name\",\"args\":{\"name\":\"vm1\"}"
+        "}"
+        ",\n{\"ph\":\"C\",\"pid\":3,\"tid\":1,\"name\":\"CPU busy\",\"ts\":100374750000,"
+        "\"args\":{\"%\":12.5}}"
+        ",\n{\"ph\":\"M\",\"pid\":4,\"tid\":1,\"name\":\"process_name\",\"args\":{\"name\":\"vm2\"}"
+        "}"
+        ",\n{\"ph\":\"C\",\"pid\":4,\"tid\":1,\"name\":\"memory available\",\"ts\":100374000000,"
+        "\"args\":{\"bytes\":4096}}"
+        ",\n{\"ph\":\"C\",\"pid\":3,\"tid\":1,\"name\":\"CPU "
+        "busy\",\"ts\":0,\"args\":{\"%\":0}}");
+    tk_batch_freep(&batch);
+    chrome->release(encoder);
+    free(encoder);
+    tk_span_batch_free(spans.batch);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -291,6 +332,7 @@ int main(void)
         cmocka_unit_test(lanes_nest_children_and_keep_others_apart),
         cmocka_unit_test(pictures_hold_every_span),
         cmocka_unit_test(readings_of_machines_are_counters_of_a_track_for_each),
+        cmocka_unit_test(a_chrome_trace_has_a_process_for_each_machine),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
