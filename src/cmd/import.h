@@ -59,7 +59,8 @@ TK_MUST_USE int tk_span_import_rows(struct tk_span_import *import, const struct 
 /* Write the last segment and run.json, and print the receipt. */
 TK_MUST_USE int tk_span_import_close(struct tk_span_import *import, struct tk_err *err);
 
-/* Accepts NULL. */
+/* A run that was not closed, or could not be, is removed, with the folders that were made for it.
+ * Accepts NULL. */
 void tk_span_import_free(struct tk_span_import *import);
 
 /* Texts ---------------------------------------------------------------------------------------- */

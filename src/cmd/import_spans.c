@@ -33,7 +33,10 @@ struct tk_span_import {
     const struct tk_cmd *cmd;
     const struct tk_import_opts *opts;
     struct tk_identity identity;
+    size_t missing;    /* of the folder's path, before it was made: tk_dir_missing() */
     int folder, spans; /* descriptors */
+    bool is_ours;      /* what is in the folder: spans/ was made there */
+    bool is_whole;     /* the run is on the disk */
     struct tk_segment_sink *sink;
     struct tk_dedupe *dedupe; /* NULL = duplicates are kept */
     struct tk_span_tally tally;
@@ -57,6 +60,7 @@ static int make_folder(struct tk_span_import *import, struct tk_err *err)
 {
     static const char *const marks[] = {"run.json", "cctf", "resources.jsonl"};
     const char *folder = import->identity.folder;
+    import->missing = tk_dir_missing(folder);
     int rc = tk_run_folder_make(folder, err);
     rc = rc < 0 ? rc : tk_dir_open(AT_FDCWD, folder, &import->folder, err);
     for (size_t i = 0; i < TK_COUNTOF(marks) && rc == 0; i++) {
@@ -65,8 +69,11 @@ static int make_folder(struct tk_span_import *import, struct tk_err *err)
     }
     if (rc == 0 && mkdirat(import->folder, "spans", 0777) < 0)
         rc = errno == EEXIST ? holds_run(folder, err) : tk_fail_errno(err, "%s/spans", folder);
-    if (rc < 0)
+    import->is_ours = rc == 0;
+    if (rc < 0) {
         tk_fd_close(&import->folder);
+        tk_dir_unmake(folder, import->missing);
+    }
     return rc;
 }
 
@@ -113,11 +120,22 @@ int tk_span_import_new(const struct tk_cmd *cmd, const struct tk_import_opts *op
     return rc;
 }
 
+/* Remove what there is of a run that is not whole. */
+static void discard(const struct tk_span_import *import)
+{
+    (void)unlinkat(import->folder, tk_tables[TK_TABLE_RUN].raw, 0);
+    tk_run_folder_clear(import->folder, "spans");
+    (void)unlinkat(import->folder, "spans", AT_REMOVEDIR);
+    tk_dir_unmake(import->identity.folder, import->missing);
+}
+
 void tk_span_import_free(struct tk_span_import *import)
 {
     if (!import)
         return;
     tk_segment_sink_free(import->sink);
+    if (import->is_ours && !import->is_whole)
+        discard(import);
     tk_dedupe_free(import->dedupe);
     tk_map_release(&import->traces);
     tk_map_release(&import->services);
@@ -342,6 +360,7 @@ int tk_span_import_close(struct tk_span_import *import, struct tk_err *err)
     rc = rc < 0 ? rc : write_run(import, err);
     if (rc < 0)
         return tk_err_prefix(err, "%s", import->identity.folder);
+    import->is_whole = true;
     tk_segment_sink_count(import->sink, &counts);
     if (import->opts->json) {
         put_json(import, &counts, &out);

@@ -62,6 +62,9 @@ TK_MUST_USE int tk_run_path_resolve(const char *given, char *ret_path, size_t ca
  * the calling user. */
 TK_MUST_USE int tk_run_folder_make(const char *path, struct tk_err *err);
 
+/* Take back what we made: remove all that a folder below `dirfd` holds, files and folders. */
+void tk_run_folder_clear(int dirfd, const char *path);
+
 /* Single-object files (node_meta.json, link_meta.json, run.json) ---------------- */
 
 /* Write the only row of `batch` as NAME in the folder, whole and durably. */

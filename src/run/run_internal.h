@@ -18,9 +18,6 @@ void tk_run_adopt_name(int dirfd, const char *name);
  * descriptor. `path` is for the message. */
 TK_MUST_USE int tk_run_folder_claim(int dirfd, const char *path, struct tk_err *err);
 
-/* Take back what we made: remove all that a folder below `dirfd` holds, files and folders. */
-void tk_run_folder_clear(int dirfd, const char *path);
-
 /* The last part of a path: the name of the run. */
 tk_str tk_run_path_name(tk_str path);
 

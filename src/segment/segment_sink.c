@@ -560,8 +560,8 @@ static int tell_unwritten(const struct tk_segment_sink *sink, struct tk_err *err
     if (sink->counts.unwritten == 0)
         return 0;
     *err = sink->failure;
-    return tk_err_prefix(err, "%llu spans are in no segment%s",
-                         (unsigned long long)sink->counts.unwritten,
+    return tk_err_prefix(err, "%llu %s in no segment%s", (unsigned long long)sink->counts.unwritten,
+                         sink->counts.unwritten == 1 ? "span is" : "spans are",
                          has_logs ? ", but in their logs, which the next server takes over" : "");
 }
 

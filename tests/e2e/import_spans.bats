@@ -98,6 +98,22 @@ shop() {
     [[ $output == *"spans   1 of 1 trace "* ]]
 }
 
+@test "of a run that cannot be written whole nothing stays" {
+    shop 2 >six.csv
+    head -2 six.csv >one.csv
+    mkdir mine
+    for to in made/r mine; do
+        run -1 bash -c 'trap "" XFSZ; ulimit -f 1; exec "$TK" import six.csv -o "$1"' - "$to"
+        [ "$output" = "tracekit import: $to: 6 spans are in no segment: part-000001.parquet: File too large" ]
+    done
+    run -1 bash -c 'trap "" XFSZ; ulimit -f 1; exec "$TK" import one.csv -o made/r'
+    [ "$output" = "tracekit import: made/r: 1 span is in no segment: part-000001.parquet: File too large" ]
+    [ ! -e made ]
+    [ -d mine ] && [ -z "$(ls -A mine)" ]
+    "$TK" import six.csv -o made/r
+    [ "$("$TK" spans made/r --json | wc -l)" -eq 6 ]
+}
+
 @test "what is no file of spans is told, and so are options that cannot be" {
     echo hello >a
     run -1 "$TK" import a -o r
