@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <errno.h>
-#include <fcntl.h>
-#include <string.h>
-#include <unistd.h>
-
-#include "base/file.h"
 #include "cmd/fidelity.h"
+#include "cmd/tkz_file.h"
 #include "fidelity/sql.h"
 
 #define OUT_MAX   ((size_t)1 << 30)
@@ -15,16 +10,17 @@ struct exporting {
     const struct tk_span_table *table;
     tk_str name;
     const char *path;
-    int fd;
+    struct tk_tkz_output *output;
     struct tk_buf out;
 };
 
 static int flush(struct exporting *exporting, size_t least, struct tk_err *err)
 {
+    const struct tk_codec_output *output = &exporting->output->output;
     int rc = tk_buf_check(&exporting->out, exporting->path, err);
     if (rc < 0 || exporting->out.n < least)
         return rc;
-    rc = tk_fd_write(exporting->fd, tk_buf_str(&exporting->out), exporting->path, err);
+    rc = output->write(output->context, tk_buf_str(&exporting->out), err);
     tk_buf_reset(&exporting->out);
     return rc;
 }
@@ -41,31 +37,22 @@ static int put_table(struct exporting *exporting, struct tk_err *err)
     return rc < 0 ? rc : flush(exporting, 1, err);
 }
 
-/* Standard output, or a file, whose content is replaced. */
-static int open_out(const char *path, int *ret_fd, struct tk_err *err)
-{
-    if (strcmp(path, "-") == 0) {
-        *ret_fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
-    } else {
-        *ret_fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    }
-    return *ret_fd < 0 ? tk_fail_errno(err, "%s", path) : 0;
-}
-
 static int run(const struct tk_fidelity_call *call, struct tk_err *err)
 {
     TK_CLEANUP(tk_span_table_freep) struct tk_span_table *table = NULL;
-    TK_CLEANUP(tk_fd_close) int fd = -1;
+    TK_CLEANUP(tk_tkz_output_release) struct tk_tkz_output output = TK_TKZ_OUTPUT_NONE;
     int rc = tk_fidelity_open(call, call->argv[0], &table, err);
-    rc = rc < 0 ? rc : open_out(call->opts->sql, &fd, err);
+    rc = rc < 0 ? rc : tk_tkz_output_open(&output, call->opts->sql, err);
     if (rc < 0)
         return rc;
-    struct exporting exporting = {
-        .table = table, .name = tk_str_from(call->opts->table), .path = call->opts->sql, .fd = fd};
+    struct exporting exporting = {.table = table,
+                                  .name = tk_str_from(call->opts->table),
+                                  .path = call->opts->sql,
+                                  .output = &output};
     tk_buf_init(&exporting.out, OUT_MAX);
     rc = put_table(&exporting, err);
     tk_buf_release(&exporting.out);
-    return rc;
+    return rc < 0 ? rc : tk_tkz_output_close(&output, err);
 }
 
 int tk_fidelity_export(const struct tk_fidelity_call *call)

@@ -159,7 +159,18 @@ figure() {
     run -2 "$TK" fidelity export shop
     [[ $output == *"--sql FILE says where the table goes"* ]]
     run -1 "$TK" fidelity export shop --sql /nowhere/x.sql
-    [[ $output == *"/nowhere/x.sql: No such file or directory"* ]]
+    [ "$output" = "tracekit fidelity: /nowhere/: No such file or directory" ]
+}
+
+@test "a table that cannot be written whole leaves the file that was there" {
+    echo old >spans.sql
+    run -1 bash -c 'trap "" XFSZ; ulimit -f 1; exec "$TK" fidelity export shop --sql spans.sql'
+    [ "$output" = "tracekit fidelity: spans.sql: File too large" ]
+    [ "$(cat spans.sql)" = old ]
+    [ -z "$(find . -name '.spans.sql*')" ]
+    [ -e /dev/full ] || skip "no /dev/full"
+    run -1 bash -c 'exec "$TK" fidelity export shop --sql - >/dev/full'
+    [ "$output" = "tracekit fidelity: standard output: No space left on device" ]
 }
 
 @test "the exported table is SQL, with its view and the name that is asked for" {
