@@ -143,6 +143,12 @@ void tk_spans_put_rest(struct tk_spans *spans, uint64_t shown, uint64_t found, c
 {
     char first[TK_HUMAN_MAX];
     char second[TK_HUMAN_MAX];
+    if (found == 0) {
+        struct tk_segment_totals totals;
+        tk_segment_set_count(spans->set, &totals);
+        tk_style_printf(&spans->out, spans->look, TK_STYLE_DIM, "no span fits (%s looked at)\n",
+                        tk_count_format((int64_t)totals.spans, first));
+    }
     if (shown == found)
         return;
     if (found == TK_SPANS_MANY) {

@@ -51,7 +51,7 @@ TK_MUST_USE int tk_spans_list_traces(struct tk_spans *spans, struct tk_err *err)
 TK_MUST_USE int tk_spans_list_operations(struct tk_spans *spans, struct tk_err *err);
 
 /* Append "50 of 86,583 NOUNs (--limit 0 shows all)" where not all are shown; without the second
- * number when TK_SPANS_MANY were found. */
+ * number when TK_SPANS_MANY were found. "no span fits (86,583 looked at)" when none was found. */
 #define TK_SPANS_MANY UINT64_MAX
 void tk_spans_put_rest(struct tk_spans *spans, uint64_t shown, uint64_t found, const char *noun);
 

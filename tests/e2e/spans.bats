@@ -48,6 +48,17 @@ names() {
     [ "$(jq -r .root_name <<<"$output" | paste -sd,)" = "GET /cart,send" ]
 }
 
+@test "where nothing fits, the table says so, and JSON is empty" {
+    for list in "" --by-trace --operations "--by-trace --sort duration"; do
+        # shellcheck disable=SC2086
+        run -0 --separate-stderr "$TK" spans shop $list --service nobody
+        [ "$output" = "no span fits (19 looked at)" ]
+        # shellcheck disable=SC2086
+        run -0 --separate-stderr "$TK" spans shop $list --service nobody --json
+        [ -z "$output$stderr" ]
+    done
+}
+
 @test "every filter narrows" {
     [ "$(names --service mail)" = send ]
     [ "$(names --operation 'GET /')" = "GET /" ]
