@@ -62,6 +62,7 @@ static void put_outcome(const struct tk_summary *summary, const struct tk_look *
         [TK_STATE_ACTIVE] = "still recording, so far ",
         [TK_STATE_BROKEN] = "recorder killed after ",
         [TK_STATE_FOREIGN] = "imported, ",
+        [TK_STATE_CALLS] = "invocations alone, ",
     };
     const struct tk_summary_command *command = &summary->command;
     char wall[TK_HUMAN_MAX];

@@ -228,10 +228,9 @@ static void put_timeline(struct tk_buf *out, const struct tk_timeline *timeline)
 void tk_screen_format_json(const struct tk_summary *summary, const char *folder, struct tk_buf *out)
 {
     static const char *const states[] = {
-        [TK_STATE_STOPPED] = "stopped",
-        [TK_STATE_ACTIVE] = "recording",
-        [TK_STATE_BROKEN] = "killed",
-        [TK_STATE_FOREIGN] = "imported",
+        [TK_STATE_STOPPED] = "stopped",   [TK_STATE_ACTIVE] = "recording",
+        [TK_STATE_BROKEN] = "killed",     [TK_STATE_FOREIGN] = "imported",
+        [TK_STATE_CALLS] = "invocations",
     };
     tk_buf_putc(out, '{');
     tk_member_put_text(out, "run_id", summary->run_id);

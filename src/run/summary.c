@@ -431,9 +431,12 @@ static int make(struct tk_summary_maker *maker, const char *folder, struct tk_er
     int rc = tk_summary_add_meta(maker, err);
     if (rc < 0)
         return rc;
+    const int64_t *rows = &maker->summary->quality.rows;
     rc = set_name(maker->summary, maker->dirfd, folder, err);
     rc = rc < 0 ? rc : add_recording(maker, err);
+    int64_t before = *rows;
     rc = rc < 0 ? rc : tk_summary_add_invocations(maker, err);
+    int64_t calls = *rows - before;
     rc = rc < 0 ? rc : add_host(maker, err);
     rc = rc < 0 ? rc : add_processes(maker, err);
     rc = rc < 0 ? rc : tk_summary_add_threads(maker, err);
@@ -444,6 +447,8 @@ static int make(struct tk_summary_maker *maker, const char *folder, struct tk_er
         tk_summary_extend(maker, maker->last_ns, maker->last_ns - maker->first_ns);
     if (!maker->has_span && maker->summary->host.cores < 0)
         return tk_fail(err, -ENOENT, "no run: neither run.json, node_meta.json nor a table");
+    if (maker->summary->state == TK_STATE_CALLS && (calls == 0 || calls < *rows))
+        maker->summary->state = TK_STATE_FOREIGN; /* somebody took readings */
     finish(maker->summary);
     const struct tk_summary *summary = maker->summary;
     if (maker->options->range && summary->host.cpu_rows == 0 && summary->group_count == 0)

@@ -27,6 +27,7 @@ enum tk_state {
     TK_STATE_ACTIVE,  /* a recorder writes to it now */
     TK_STATE_BROKEN,  /* no end was written and no recorder lives: it was killed */
     TK_STATE_FOREIGN, /* made by other tools or an old version, imported or not */
+    TK_STATE_CALLS,   /* programs wrote their invocations: wrap, adapt, the library; no recorder */
 };
 
 /* The command that the run was made for. */

@@ -337,7 +337,7 @@ static int add_run(struct tk_summary_maker *maker, struct tk_err *err)
                               tk_batch_text(batch, 0, TK_RUN_HOST))) {
         set_run(maker, batch);
     } else {
-        maker->summary->state = TK_STATE_FOREIGN;
+        maker->summary->state = rc == 1 ? TK_STATE_CALLS : TK_STATE_FOREIGN;
     }
     return rc < 0 ? rc : 0;
 }

@@ -16,6 +16,16 @@ event() {
     jq -e "$1" "logs/r/events.$2.jsonl"
 }
 
+@test "a run of invocations alone is shown as what it is" {
+    "$TK" wrap -- sleep 0 2>/dev/null
+    run -0 "$TK" show logs/r
+    [[ ${lines[1]} == "invocations alone, "* ]]
+    [ "$("$TK" show --json logs/r | jq -r .state)" = invocations ]
+    # Beside readings of the machine they are part of a run that somebody recorded.
+    cp "$TK_TEST_DATA/show/cctf1/cctf/host_metrics.jsonl" logs/r/
+    [ "$("$TK" show --json logs/r | jq -r .state)" = imported ]
+}
+
 @test "one invocation is appended, and the message names the file" {
     run -0 "$TK" wrap -- sleep 0.2
     [ "$output" = "invocation appended → logs/r/events.sleep.jsonl" ]
