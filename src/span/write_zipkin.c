@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Spans as Zipkin v2 JSON (trace-protocols.md section 9). Times are whole microseconds and
- * durations at least one; attributes become texts. */
+ * durations at least one; attributes become texts, those without a value are left out. */
 #include "base/number.h"
 #include "span/any_value.h"
 #include "span/writing.h"
@@ -33,7 +33,7 @@ static void put_attrs(struct tk_buf *out, const struct tk_span_batch *batch,
 {
     for (size_t i = 0; i < n; i++) {
         tk_str key = tk_span_text(batch, attrs[i].key);
-        if (tk_str_eq(key, TK_STR("service.name")))
+        if (tk_str_eq(key, TK_STR("service.name")) || attrs[i].type == TK_ATTR_EMPTY)
             continue;
         tk_json_put_comma(out);
         tk_json_put_str(out, key);
@@ -79,8 +79,10 @@ static void put_tags(struct tk_buf *out, const struct tk_span_batch *batch, size
     tk_str message = tk_span_text(batch, batch->messages[row]);
     size_t n;
     const struct tk_attr *attrs = tk_span_attrs(batch, row, &n);
+    size_t before = out->n;
     tk_put_key(out, "tags");
     tk_buf_putc(out, '{');
+    size_t empty = out->n;
     put_attrs(out, batch, batch->side_attrs + resource->attrs.begin, resource->attrs.n);
     put_attrs(out, batch, attrs, n);
     if (scope->name != 0)
@@ -100,7 +102,11 @@ static void put_tags(struct tk_buf *out, const struct tk_span_batch *batch, size
     const struct tk_span_link *links = tk_span_links(batch, row, &n);
     for (size_t i = 0; i < n; i++)
         put_link(out, batch, &links[i], i);
-    tk_buf_putc(out, '}');
+    if (out->n == empty) {
+        out->n = before;
+    } else {
+        tk_buf_putc(out, '}');
+    }
 }
 
 /* An event as a time and a text: "name", or "name": {"k":"v"}. */

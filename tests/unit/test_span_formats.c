@@ -82,6 +82,37 @@ static void spans_come_back_from_every_format_that_is_read(void **state)
     tk_span_batch_free(spans.batch);
 }
 
+static void zipkin_gets_no_tags_that_say_nothing(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "{\"resourceSpans\":[{\"resource\":{\"attributes\":[{\"key\":\"service.name\",\"value\":{"
+        "\"stringValue\":\"shop\"}},{\"key\":\"host\",\"value\":{}}]},\"scopeSpans\":[{\"spans\":["
+        "{\"traceId\":\"0000000000000000000000000000000a\",\"spanId\":\"0000000000000001\","
+        "\"name\":\"a\",\"startTimeUnixNano\":\"1000\",\"endTimeUnixNano\":\"2000\",\"attributes\":"
+        "["
+        "{\"key\":\"none\",\"value\":{}},{\"key\":\"empty\",\"value\":{\"stringValue\":\"\"}}]},"
+        "{\"traceId\":\"0000000000000000000000000000000a\",\"spanId\":\"0000000000000002\","
+        "\"name\":\"b\",\"startTimeUnixNano\":\"1000\",\"endTimeUnixNano\":\"2000\",\"attributes\":"
+        "["
+        "{\"key\":\"none\"}]}]}]}]}";
+    struct tk_spans spans = {0};
+    size_t n;
+    tk_spans_read(&spans, tk_span_reader_find("otlp"), tk_str_from(text), 100);
+    assert_int_equal(spans.batch->rows, 2);
+    char *written = tk_spans_write(spans.batch, tk_span_encoder_find("zipkin"), &n);
+    assert_string_equal(
+        written, "[{\"traceId\":\"0000000000000000000000000000000a\",\"id\":\"0000000000000001\","
+                 "\"name\":\"a\","
+                 "\"timestamp\":1,\"duration\":1,\"localEndpoint\":{\"serviceName\":\"shop\"},"
+                 "\"tags\":{\"empty\":\"\"}},\n"
+                 "{\"traceId\":\"0000000000000000000000000000000a\",\"id\":\"0000000000000002\","
+                 "\"name\":\"b\","
+                 "\"timestamp\":1,\"duration\":1,\"localEndpoint\":{\"serviceName\":\"shop\"}}]\n");
+    free(written);
+    tk_span_batch_free(spans.batch);
+}
+
 static void little_endian_lengths_are_found_out(void **state)
 {
     (void)state;
@@ -327,6 +358,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(formats_are_known_by_their_first_bytes),
         cmocka_unit_test(spans_come_back_from_every_format_that_is_read),
+        cmocka_unit_test(zipkin_gets_no_tags_that_say_nothing),
         cmocka_unit_test(little_endian_lengths_are_found_out),
         cmocka_unit_test(spans_that_come_again_are_dropped_and_what_they_have_with_them),
         cmocka_unit_test(lanes_nest_children_and_keep_others_apart),
