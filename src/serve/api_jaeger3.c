@@ -2,6 +2,8 @@
 /* Version 3 of Jaeger's query API: OTLP in JSON (trace-protocols.md section 7.2). Parameters have
  * the names of proto3 JSON, and those with underscores that came before. */
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/json.h"
 #include "base/number.h"
@@ -48,6 +50,32 @@ static const char *kind_of(uint32_t kind)
     return tk_api_kind(kind == TK_SPAN_UNSPECIFIED ? TK_SPAN_INTERNAL : kind);
 }
 
+static int by_name_and_kind(const void *a, const void *b)
+{
+    const struct tk_span_operation *x = a;
+    const struct tk_span_operation *y = b;
+    int order = tk_str_cmp(x->name, y->name);
+    return order != 0 ? order : strcmp(kind_of(x->kind), kind_of(y->kind));
+}
+
+/* Put the operations that have the kind (n == 0 = any), sorted, each once: several services may
+ * have one, and a span without a kind is as an internal one. */
+static void put_operations(struct tk_buf *out, struct tk_span_operation *items, size_t n,
+                           tk_str kind)
+{
+    qsort(items, n, sizeof(*items), by_name_and_kind);
+    for (size_t i = 0; i < n; i++) {
+        const char *own = kind_of(items[i].kind);
+        bool is_known = i > 0 && by_name_and_kind(&items[i], &items[i - 1]) == 0;
+        if (is_known || (kind.n > 0 && !tk_str_eq(kind, tk_str_from(own))))
+            continue;
+        tk_json_put_comma(out);
+        tk_buf_lit(out, "{\"name\":");
+        tk_json_put_str(out, items[i].name);
+        tk_buf_printf(out, ",\"spanKind\":\"%s\"}", own);
+    }
+}
+
 static int handle_operations(struct tk_query_ctx *ctx, const struct tk_request *request,
                              tk_str segment, struct tk_answer *answer, struct tk_err *err)
 {
@@ -61,17 +89,16 @@ static int handle_operations(struct tk_query_ctx *ctx, const struct tk_request *
     int rc = tk_segment_set_operations(ctx->set, service, &items, &n, err);
     if (rc < 0)
         return finish(answer, rc, err);
+    struct tk_span_operation *own = malloc((n + 1) * sizeof(*own)); /* the set's are not ours */
+    if (!own)
+        return finish(answer, tk_fail(err, -ENOMEM, "operations: out of memory"), err);
+    if (n > 0)
+        memcpy(own, items, n * sizeof(*own));
     tk_api_begin(answer, 200);
     tk_buf_lit(&answer->body, "{\"operations\":[");
-    for (size_t i = 0; i < n; i++) {
-        if (kind.n > 0 && !tk_str_eq(kind, tk_str_from(kind_of(items[i].kind))))
-            continue;
-        tk_json_put_comma(&answer->body);
-        tk_buf_lit(&answer->body, "{\"name\":");
-        tk_json_put_str(&answer->body, items[i].name);
-        tk_buf_printf(&answer->body, ",\"spanKind\":\"%s\"}", kind_of(items[i].kind));
-    }
+    put_operations(&answer->body, own, n, kind);
     tk_buf_lit(&answer->body, "]}");
+    free(own);
     return 0;
 }
 

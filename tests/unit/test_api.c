@@ -92,32 +92,39 @@ static int remove_one(const char *path, const struct stat *status, int type, str
     return remove(path);
 }
 
-static void fill(struct tk_span_batch *batch)
+static void fill(struct tk_span_batch *batch, const struct made_span *spans, size_t n)
 {
-    for (size_t i = 0; i < TK_COUNTOF(shop); i++) {
-        made_begin(batch, &shop[i]);
-        if (shop[i].id == 0x1)
+    for (size_t i = 0; i < n; i++) {
+        made_begin(batch, &spans[i]);
+        if (spans[i].id == 0x1)
             made_attr_i64(batch, "http.status", 200);
-        if (shop[i].id == 0x4)
+        if (spans[i].id == 0x4)
             made_attr(batch, "db.system", "postgresql");
         assert_int_equal(tk_span_batch_end(batch), 0);
     }
 }
 
-static int setup(void **state)
+/* Spans as a segment. */
+static void store(const struct fixture *fixture, const struct made_span *spans, size_t n)
 {
     struct tk_err err;
     struct tk_segment_sink *sink;
+    assert_int_equal(
+        tk_segment_sink_new(fixture->dirfd, &(struct tk_segment_opts){.no_log = true}, &sink, &err),
+        0);
+    fill(tk_segment_sink_batch(sink), spans, n);
+    assert_int_equal(tk_segment_sink_close(sink, &err), 0);
+    tk_segment_sink_free(sink);
+}
+
+static int setup(void **state)
+{
+    struct tk_err err;
     struct fixture *fixture = calloc(1, sizeof(*fixture));
     strcpy(fixture->path, "/tmp/tracekit-api-XXXXXX");
     assert_non_null(mkdtemp(fixture->path));
     fixture->dirfd = open(fixture->path, O_RDONLY | O_DIRECTORY);
-    assert_int_equal(
-        tk_segment_sink_new(fixture->dirfd, &(struct tk_segment_opts){.no_log = true}, &sink, &err),
-        0);
-    fill(tk_segment_sink_batch(sink));
-    assert_int_equal(tk_segment_sink_close(sink, &err), 0);
-    tk_segment_sink_free(sink);
+    store(fixture, shop, TK_COUNTOF(shop));
     assert_int_equal(tk_segment_set_new(fixture->dirfd, false, &fixture->ctx.set, &err), 0);
     assert_int_equal(tk_span_batch_new(1000, &fixture->ctx.batch, &err), 0);
     assert_int_equal(tk_arena_init(&fixture->scratch, (size_t)1 << 20, &err), 0);
@@ -399,6 +406,52 @@ static void v3_lists_services_and_operations(void **state)
         {"GET /api/v3/operations?service=web&span_kind=client", 200,
          "{\"operations\":[{\"name\":\"call cart\",\"spanKind\":\"client\"}]}"},
     };
+    assert_exchanges(*state, exchanges, TK_COUNTOF(exchanges));
+}
+
+/* An operation of two services, in one of them with its kind and without. */
+static const struct made_span selects[] = {
+    {.service = "db",
+     .name = "select",
+     .id = 0x7,
+     .start_ns = T0,
+     .kind = TK_SPAN_INTERNAL,
+     .trace = 0xa4},
+    {.service = "cart",
+     .name = "select",
+     .id = 0x8,
+     .start_ns = T0,
+     .kind = TK_SPAN_CLIENT,
+     .trace = 0xa4},
+    {.service = "web",
+     .name = "select",
+     .id = 0x9,
+     .start_ns = T0,
+     .kind = TK_SPAN_CLIENT,
+     .trace = 0xa4},
+};
+
+static void v3_lists_an_operation_and_its_kind_once(void **state)
+{
+    struct fixture *fixture = *state;
+    static const struct exchange exchanges[] = {
+        {"GET /api/v3/operations?service=db", 200,
+         "{\"operations\":[{\"name\":\"select\",\"spanKind\":\"internal\"}]}"},
+        {"GET /api/v3/operations?spanKind=client", 200,
+         "{\"operations\":[{\"name\":\"call cart\",\"spanKind\":\"client\"},"
+         "{\"name\":\"select\",\"spanKind\":\"client\"}]}"},
+        {"GET /api/v3/operations", 200,
+         "{\"operations\":[{\"name\":\"GET /\",\"spanKind\":\"server\"},"
+         "{\"name\":\"GET /cart\",\"spanKind\":\"server\"},"
+         "{\"name\":\"Get\",\"spanKind\":\"server\"},"
+         "{\"name\":\"call cart\",\"spanKind\":\"client\"},"
+         "{\"name\":\"select\",\"spanKind\":\"client\"},"
+         "{\"name\":\"select\",\"spanKind\":\"internal\"}]}"},
+        {"GET /api/v3/operations?service=nobody", 200, "{\"operations\":[]}"},
+    };
+    struct tk_err err;
+    store(fixture, selects, TK_COUNTOF(selects));
+    assert_int_equal(tk_segment_set_refresh(fixture->ctx.set, &err), 0);
     assert_exchanges(*state, exchanges, TK_COUNTOF(exchanges));
 }
 
@@ -692,6 +745,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(jaeger_tells_a_trace, setup, teardown),
         cmocka_unit_test_setup_teardown(jaeger_transforms_otlp, setup, teardown),
         cmocka_unit_test_setup_teardown(v3_lists_services_and_operations, setup, teardown),
+        cmocka_unit_test_setup_teardown(v3_lists_an_operation_and_its_kind_once, setup, teardown),
         cmocka_unit_test_setup_teardown(v3_sums_traces_up, setup, teardown),
         cmocka_unit_test_setup_teardown(v3_answers_all_traces_as_one_list_of_otlp, setup, teardown),
         cmocka_unit_test_setup_teardown(zipkin_lists_names_and_calls, setup, teardown),
