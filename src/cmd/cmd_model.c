@@ -241,6 +241,56 @@ static int append(const struct call *call)
     return status;
 }
 
+/* Lock a file, and tell whom that waits for. */
+static void lock_file(const struct call *call, int fd)
+{
+    if (tk_fd_lock(fd, 0))
+        return;
+    (void)fprintf(stderr, "tracekit %s: %s: somebody else appends to it: waiting\n",
+                  call->cmd->name, call->opts->out);
+    (void)tk_fd_lock(fd, INT64_MAX);
+}
+
+/* Whether a file has the path still: who had the lock before has removed it. */
+static bool is_there(int fd, const char *path)
+{
+    struct stat ours;
+    struct stat there;
+    return fstat(fd, &ours) == 0 && stat(path, &there) == 0 && ours.st_ino == there.st_ino;
+}
+
+/* Who appends has the lock of the model: a file beside it, locked, which goes before the lock does.
+ * Somebody else who appends is waited for. */
+static int lock_model(const struct call *call, const char *path, int *ret_fd, struct tk_err *err)
+{
+    TK_CLEANUP(tk_fd_close) int fd = -1;
+    do {
+        tk_fd_close(&fd);
+        fd = open(path, O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+        if (fd < 0)
+            return tk_fail_errno(err, "%s", path);
+        lock_file(call, fd);
+    } while (!is_there(fd, path));
+    *ret_fd = tk_fd_take(&fd);
+    return 0;
+}
+
+static int append_alone(const struct call *call)
+{
+    char path[PATH_MAX];
+    TK_CLEANUP(tk_fd_close) int fd = -1;
+    struct tk_err err;
+    const char *out = call->opts->out;
+    int n = snprintf(path, sizeof(path), "%s.lock", out);
+    if (n >= (int)sizeof(path))
+        return tk_cmd_usage(call->cmd, "option '--out': too long");
+    if (lock_model(call, path, &fd, &err) < 0)
+        return tk_cmd_fail(call->cmd, &err);
+    int status = access(out, F_OK) == 0 ? append(call) : compress(call, out);
+    (void)unlink(path);
+    return status;
+}
+
 static int train(const struct call *call)
 {
     const struct opts *opts = call->opts;
@@ -251,7 +301,8 @@ static int train(const struct call *call)
     if (call->count > 0)
         return tk_cmd_usage(call->cmd, "'%s' is one argument too many", call->names[0]);
     tell_ignored(call);
-    return opts->append && access(opts->out, F_OK) == 0 ? append(call) : compress(call, opts->out);
+    bool is_file = strcmp(opts->out, "-") != 0;
+    return opts->append && is_file ? append_alone(call) : compress(call, opts->out);
 }
 
 /* Generating ----------------------------------------------------------------------------------- */

@@ -4,6 +4,7 @@
 bats_require_minimum_version 1.5.0
 
 setup() {
+    load wait_helpers
     cd "$BATS_TEST_TMPDIR" || return 1
     shop=$TK_TEST_DATA/spans/shop.json
     all=$(jq -r '[.. | objects | .traceId? // empty] | unique | length' "$shop")
@@ -45,6 +46,32 @@ traces() {
     run -0 --separate-stderr "$TK" model train --traces-dir "$shop" --out all.tkz --tx-end 1000
     [[ $stderr == *"there are $all traces, not 1000"* ]]
     [ "$(traces all.tkz)" -eq "$all" ]
+}
+
+@test "of several that append at once each has its traces in the file" {
+    pids=()
+    for i in {1..6}; do
+        "$TK" model train --traces-dir "$shop" --out many.tkz --tx-end 1 --append >"log.$i" 2>&1 3>&- &
+        pids+=($!)
+    done
+    for pid in "${pids[@]}"; do
+        wait "$pid"
+    done
+    [ "$(traces many.tkz)" -eq 6 ]
+    [ "$(echo many.tkz*)" = many.tkz ]
+}
+
+@test "who appends waits for another who does, and says so" {
+    exec 9>one.tkz.lock
+    flock 9
+    "$TK" model train --traces-dir "$shop" --out one.tkz --tx-end 1 --append >log 2>&1 3>&- 9>&- &
+    pid=$!
+    wait_until grep -q '^tracekit model train: one.tkz: somebody else appends to it: waiting$' log
+    [ ! -e one.tkz ]
+    exec 9>&-
+    wait "$pid"
+    [ "$(traces one.tkz)" -eq 1 ]
+    [ ! -e one.tkz.lock ]
 }
 
 @test "a file of options is read, and the command line wins" {
