@@ -351,15 +351,12 @@ int tk_segment_sink_widen(struct tk_segment_sink *sink, struct tk_err *err)
 {
     struct job *job = sink->current;
     struct tk_span_batch *wider = NULL;
-    size_t rows = job->batch->max_rows * 2;
     assert(job->batch->rows == 0 && job->mark.bytes == 0);
     if (job->batch->max_rows == TK_SPAN_BATCH_ROWS_MAX) {
         return tk_fail(err, -EMSGSIZE, "more spans than the %zu of a segment: send them in parts",
                        TK_SPAN_BATCH_ROWS_MAX);
     }
-    if (rows > TK_SPAN_BATCH_ROWS_MAX)
-        rows = TK_SPAN_BATCH_ROWS_MAX;
-    int rc = tk_span_batch_new(rows, &wider, err);
+    int rc = tk_span_batch_new(TK_SPAN_BATCH_ROWS_MAX, &wider, err);
     if (rc < 0)
         return rc;
     tk_span_batch_free(job->batch);

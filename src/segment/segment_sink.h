@@ -48,9 +48,9 @@ TK_MUST_USE int tk_segment_sink_new(int dirfd, const struct tk_segment_opts *opt
 /* The batch to fill; another one after each seal. */
 struct tk_span_batch *tk_segment_sink_batch(struct tk_segment_sink *sink);
 
-/* Give the batch, which has no rows, room for twice as many: for one request that fits into no
- * other. It is another batch then, until the seal. -EMSGSIZE when it has TK_SPAN_BATCH_ROWS_MAX,
- * -ENOMEM; it stays as it is then. */
+/* Give the batch, which has no rows, room for as many as a segment may have: for one request that
+ * fits into no other. It is another batch then, until the seal. -EMSGSIZE when it has the room
+ * already, -ENOMEM; it stays as it is then. */
 TK_MUST_USE int tk_segment_sink_widen(struct tk_segment_sink *sink, struct tk_err *err);
 
 /* Make the rows since the last commit as safe as `ack` says, FSYNC without the sync: that is for

@@ -175,7 +175,7 @@ static void a_request_longer_than_a_segment_gets_one_of_its_own(void **state)
     struct tk_intake *intake =
         intake_of(&place, (struct tk_segment_opts){.segment_rows = 10, .queue = 8});
     assert_int_equal(add_spans(intake, 1, 7).outcome, TK_OUTCOME_TAKEN);
-    struct tk_verdict verdict = add_spans(intake, 8, 75); /* 10, 20, 40, 80 */
+    struct tk_verdict verdict = add_spans(intake, 8, 75);
     assert_int_equal(verdict.outcome, TK_OUTCOME_TAKEN);
     assert_int_equal(verdict.tally.spans, 75);
     verdict = add_events(intake, 333, "7\n");
@@ -225,8 +225,7 @@ static void a_request_is_too_large_when_no_segment_may_be_as_long(void **state)
     struct place place;
     struct tk_err err;
     place_make(&place);
-    struct tk_intake *intake =
-        intake_of(&place, (struct tk_segment_opts){.segment_rows = TK_SPAN_BATCH_ROWS_MAX / 2 + 1});
+    struct tk_intake *intake = intake_of(&place, (struct tk_segment_opts){.segment_rows = 10});
     struct tk_segment_sink *sink = tk_intake_sink(intake);
     assert_int_equal(tk_segment_sink_widen(sink, &err), 0);
     assert_int_equal(tk_segment_sink_batch(sink)->max_rows, TK_SPAN_BATCH_ROWS_MAX);
