@@ -12,14 +12,14 @@
 #include "base/number.h"
 #include "step/session_internal.h"
 
-/* The wrapper that a note tells of runs. */
-static bool is_owned(const struct tk_kernel *kernel, int folder, const char *job)
+/* The wrapper that a note tells of runs, as far as its pid says something to us. */
+static bool is_alive(const struct tk_kernel *kernel, int marks, const char *job)
 {
     char owner[64];
     int64_t pid = 0;
     int64_t noted, born;
     pid_t above;
-    ssize_t n = readlinkat(folder, job, owner, sizeof(owner));
+    ssize_t n = readlinkat(marks, job, owner, sizeof(owner));
     tk_str text = {owner, n > 0 ? (size_t)n : 0};
     tk_str word;
     return tk_str_take_word(&text, &word) && tk_parse_i64(word, &pid) &&
@@ -83,7 +83,8 @@ size_t tk_jobs_recover(const char *folder)
         if (!opened && tk_kernel_open(&kernel, "/", &ignored) < 0)
             break;
         opened = true;
-        if (!is_owned(&kernel, dirfd(marks), entry->d_name))
+        if (!tk_state_is_held(folder, entry->d_name) &&
+            !is_alive(&kernel, dirfd(marks), entry->d_name))
             count += recover(folder, dirfd(marks), entry->d_name);
     }
     if (opened)

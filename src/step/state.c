@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -218,6 +219,8 @@ int tk_state_mark(const struct tk_state *state, pid_t pid, int64_t born, struct 
     char path[NAME_MAX + 16];
     char owner[48];
     mark_path(state, path);
+    /* Where a file system has no such locks, the pid has to do. */
+    (void)flock(state->job_fd, LOCK_EX | LOCK_NB);
     (void)snprintf(owner, sizeof(owner), "%d %lld", (int)pid, (long long)born);
     int rc = symlinkat(owner, state->fd, path);
     if (rc < 0 && errno == ENOENT &&
@@ -231,6 +234,16 @@ void tk_state_unmark(const struct tk_state *state)
     char path[NAME_MAX + 16];
     mark_path(state, path);
     (void)unlinkat(state->fd, path, 0);
+}
+
+bool tk_state_is_held(const char *folder, const char *job)
+{
+    char path[PATH_MAX];
+    int n = snprintf(path, sizeof(path), "%s/%s", folder, job);
+    if (n < 0 || (size_t)n >= sizeof(path))
+        return false;
+    TK_CLEANUP(tk_fd_close) int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
 }
 
 void tk_state_file(const struct tk_state *state, char ret_path[PATH_MAX])

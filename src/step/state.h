@@ -4,9 +4,10 @@
  *     $TELEMETRY_DIR/                        0700, ours, no link
  *         current                            name of the job that was begun last
  *         current-RUN                        ... by a run of a CI service
- *         open/JOB_YYYYmmdd_HHMMSS           link to "PID BORN": a job of one command, and its
- * wrapper JOB_YYYYmmdd_HHMMSS/journal        see journal.h JOB_YYYYmmdd_HHMMSS/samples        see
- * curve.h JOB_YYYYmmdd_HHMMSS.json           the document, once the job is finalised
+ *         open/JOB_YYYYmmdd_HHMMSS           link to "PID BORN": wrapper of a job of one command
+ *         JOB_YYYYmmdd_HHMMSS/journal        see journal.h
+ *         JOB_YYYYmmdd_HHMMSS/samples        see curve.h
+ *         JOB_YYYYmmdd_HHMMSS.json           the document, once the job is finalised
  *
  * Two jobs that are begun at once in one folder get two names; which of them a shell means is told
  * by $TRACEKIT_JOB, by the run, and last by `current`. */
@@ -57,12 +58,16 @@ TK_MUST_USE int tk_state_find_job(struct tk_state *state, const struct tk_state_
                                   struct tk_err *err);
 
 /* Note that the job at hand is that of one command, so that somebody finishes it when the process
- * that does is killed: `pid` and its start in ticks since boot. tk_state_unmark() takes that back;
- * without a note it does nothing. */
+ * that does is killed: `pid` and its start in ticks since boot. It also holds a lock on the job's
+ * folder until the state is closed, which those see who have other pids (another container).
+ * tk_state_unmark() takes the note back; without one it does nothing. */
 #define TK_STATE_OPEN "open"
 TK_MUST_USE int tk_state_mark(const struct tk_state *state, pid_t pid, int64_t born,
                               struct tk_err *err);
 void tk_state_unmark(const struct tk_state *state);
+
+/* True when a process that noted this job of a state folder still runs. */
+bool tk_state_is_held(const char *folder, const char *job);
 
 /* Path of the document of the job at hand, absolute. */
 void tk_state_file(const struct tk_state *state, char ret_path[PATH_MAX]);

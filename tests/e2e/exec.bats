@@ -277,6 +277,20 @@ END
     [ -z "$(ls "$TELEMETRY_DIR/open")" ]
 }
 
+@test "a wrapper of another container that runs is left alone, and closed when it is killed" {
+    unshare --pid --fork --mount-proc true 2>/dev/null || skip "pid namespaces may not be made"
+    "$TK" exec -n elsewhere -- sh -c 'echo $$ >pid; exec sleep 60' 2>/dev/null &
+    wrapper=$!
+    wait_until test -s pid
+    run -0 unshare --pid --fork --mount-proc "$TK" report list
+    run ! ls "$TELEMETRY_DIR"/*.json
+    kill -9 "$wrapper"
+    kill "$(cat pid)" # it would go on alone
+    wait "$wrapper" || true
+    unshare --pid --fork --mount-proc "$TK" report list >list
+    grep -q 'incomplete' list
+}
+
 @test "64 commands side by side are all there" {
     in_shell 'telemetry_init build'
     for i in $(seq 64); do "$TK" exec -n "p$i" -- true 2>/dev/null & done

@@ -26,6 +26,23 @@ static void begin(const struct tk_state_options *options, const char *job, char 
     tk_state_close(&state);
 }
 
+static void a_job_of_one_command_is_held_until_its_state_is_closed(void **state)
+{
+    (void)state;
+    const struct tk_state_options options = options_of(NULL);
+    struct tk_state at;
+    struct tk_err err;
+    assert_int_equal(tk_state_open(&at, &options, &err), 0);
+    assert_int_equal(tk_state_new_job(&at, "held", NOON_NS, &err), 0);
+    assert_false(tk_state_is_held(folder, at.job));
+    assert_int_equal(tk_state_mark(&at, 1, 1, &err), 0); /* whatever the pid means to others */
+    assert_true(tk_state_is_held(folder, at.job));
+    assert_true(tk_state_is_held(folder, at.job));
+    tk_state_close(&at);
+    assert_false(tk_state_is_held(folder, at.job));
+    assert_false(tk_state_is_held(folder, "none"));
+}
+
 static void expect_found(const struct tk_state_options *options, const char *job)
 {
     struct tk_state state;
@@ -125,6 +142,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_job_that_is_given_wins, open_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_pointer_out_of_the_folder_is_not_followed, open_folder,
                                         remove_folder),
+        cmocka_unit_test_setup_teardown(a_job_of_one_command_is_held_until_its_state_is_closed,
+                                        open_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_link_and_a_folder_open_to_all_are_refused, open_folder,
                                         remove_folder),
     };
