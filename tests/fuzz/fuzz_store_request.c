@@ -102,7 +102,8 @@ static void check_signing(tk_str path, tk_str query, int64_t time_s)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct tk_url_param params[TK_URL_PARAMS_MAX];
-    TK_CLEANUP(tk_buf_release) struct tk_buf path, query;
+    TK_CLEANUP(tk_buf_release) struct tk_buf path = {0};
+    TK_CLEANUP(tk_buf_release) struct tk_buf query = {0};
     tk_str rest = {(const char *)data, size}, key = TK_STR("");
     size_t count = 0;
     if (size > 4096)
