@@ -2,14 +2,12 @@
 #include "store/credentials.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
+#include "base/clock.h"
 #include "base/env.h"
-#include "base/file.h"
+#include "store/profile.h"
 #include "store/sigv4.h"
 
 #define DEFAULT_REGION "us-east-1"
@@ -17,76 +15,39 @@
 /* What MINIO_ENDPOINT is when only the keys are set. */
 #define DEFAULT_MINIO "http://127.0.0.1:9000"
 
+/* How long the command of a profile may take: it may ask somebody for a code. */
+#define COMMAND_PATIENCE_NS (60 * TK_NS_PER_S)
+
 /* A pair of keys, and where they stand. */
 struct pair {
     const char *access_key, *secret_key, *session_token;
-    const char *access_name, *secret_name; /* in a file: its path, and NULL */
+    const char *access_name, *secret_name; /* of a profile: its file, and NULL */
 };
 
-/* Keys in the file of the AWS tools; `text` holds them. */
-struct key_file {
-    char text[16 << 10];
-    char access_key[256], secret_key[256], session_token[4096];
-    char path[PATH_MAX];
-};
-
-/* "[default]", and "name = value" below it. */
-static void read_profile(struct key_file *file, tk_str text, tk_str profile)
+/* The keys of the profile of the AWS tools, in whose memory they stay. */
+static int find_in_profile(struct tk_profile *profile, struct pair *ret_pair, struct tk_err *err)
 {
-    const struct {
-        tk_str name;
-        char *to;
-        size_t cap;
-    } names[] = {
-        {TK_STR("aws_access_key_id"), file->access_key, sizeof(file->access_key)},
-        {TK_STR("aws_secret_access_key"), file->secret_key, sizeof(file->secret_key)},
-        {TK_STR("aws_session_token"), file->session_token, sizeof(file->session_token)},
-    };
-    tk_str line;
-    bool is_ours = false;
-    while (tk_str_take_line(&text, &line)) {
-        line = tk_str_trim(line);
-        if (line.n >= 2 && line.p[0] == '[' && line.p[line.n - 1] == ']')
-            is_ours = tk_str_eq(tk_str_trim((tk_str){line.p + 1, line.n - 2}), profile);
-        size_t equals = tk_str_find(line, '=');
-        if (!is_ours || equals == line.n)
-            continue;
-        tk_str name = tk_str_trim((tk_str){line.p, equals});
-        tk_str value = tk_str_trim((tk_str){line.p + equals + 1, line.n - equals - 1});
-        for (size_t i = 0; i < TK_COUNTOF(names); i++) {
-            if (tk_str_eq(name, names[i].name))
-                (void)tk_str_to_cstr(value, names[i].to, names[i].cap);
-        }
+    struct tk_keys *keys = &profile->keys;
+    int rc = tk_profile_read(profile, err);
+    if (rc == 0 && !*keys->access_key && *profile->command) {
+        rc = tk_key_command_run(profile->command, COMMAND_PATIENCE_NS, keys, err);
+        rc = rc < 0 ? tk_err_prefix(err, "%s", profile->origin) : 0;
     }
-}
-
-/* 1 when there is no file, or it has no keys of the profile. */
-static int read_key_file(struct key_file *file, struct tk_err *err)
-{
-    const char *named = tk_env_find("AWS_SHARED_CREDENTIALS_FILE"), *home = tk_env_find("HOME");
-    const char *profile = tk_env_find("AWS_PROFILE");
-    char *path = file->path;
-    struct stat st;
-    int n = snprintf(path, sizeof(file->path), "%s%s",
-                     named  ? named
-                     : home ? home
-                            : "",
-                     named ? "" : "/.aws/credentials");
-    if (n < 0 || (size_t)n >= sizeof(file->path) || stat(path, &st) < 0)
-        return 1;
-    if (st.st_mode & 077) {
-        return tk_fail(err, -EACCES, "%s: others may read it (mode %04o), expected 0600", path,
-                       (unsigned)st.st_mode & 07777);
-    }
-    tk_str text;
-    int rc = tk_file_read(AT_FDCWD, path, file->text, sizeof(file->text), &text, err);
     if (rc < 0)
         return rc;
-    read_profile(file, text, tk_str_from(profile ? profile : "default"));
-    return *file->access_key || *file->secret_key ? 0 : 1;
+    if (!*keys->access_key || !*keys->secret_key) {
+        return tk_fail(err, -EACCES,
+                       "S3: no keys; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or "
+                       "MINIO_ACCESS_KEY and MINIO_SECRET_KEY");
+    }
+    *ret_pair = (struct pair){.access_key = keys->access_key,
+                              .secret_key = keys->secret_key,
+                              .session_token = *keys->session_token ? keys->session_token : NULL,
+                              .access_name = profile->origin};
+    return 0;
 }
 
-static int find_pair(const struct tk_store_options *options, struct key_file *file,
+static int find_pair(const struct tk_store_options *options, struct tk_profile *profile,
                      struct pair *ret_pair, struct tk_err *err)
 {
     const struct pair pairs[] = {
@@ -109,19 +70,7 @@ static int find_pair(const struct tk_store_options *options, struct key_file *fi
         *ret_pair = *pair;
         return 0;
     }
-    int rc = read_key_file(file, err);
-    if (rc < 0)
-        return rc;
-    if (rc == 0 && *file->access_key && *file->secret_key) {
-        *ret_pair = (struct pair){.access_key = file->access_key,
-                                  .secret_key = file->secret_key,
-                                  .access_name = file->path};
-        ret_pair->session_token = *file->session_token ? file->session_token : NULL;
-        return 0;
-    }
-    return tk_fail(err, -EACCES,
-                   "S3: no keys; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or "
-                   "MINIO_ACCESS_KEY and MINIO_SECRET_KEY");
+    return find_in_profile(profile, ret_pair, err);
 }
 
 static const char *first_of(const char *const *texts, size_t count)
@@ -145,11 +94,11 @@ static char *format_endpoint(const struct tk_store_options *options, const char 
     return asprintf(&aws, "https://s3.%s.amazonaws.com", region) < 0 ? NULL : aws;
 }
 
-static int copy_access(const struct tk_store_options *options, const struct pair *pair,
-                       struct tk_access *ret_access, struct tk_err *err)
+static int copy_access(const struct tk_store_options *options, const struct tk_profile *profile,
+                       const struct pair *pair, struct tk_access *ret_access, struct tk_err *err)
 {
     const char *const regions[] = {options->region, tk_env_find("AWS_REGION"),
-                                   tk_env_find("AWS_DEFAULT_REGION")};
+                                   tk_env_find("AWS_DEFAULT_REGION"), profile->region};
     const char *region = first_of(regions, TK_COUNTOF(regions));
     region = region ? region : DEFAULT_REGION;
     ret_access->region = strdup(region);
@@ -169,12 +118,12 @@ int tk_access_read(const struct tk_store_options *options, struct tk_access *ret
                    struct tk_err *err)
 {
     struct pair pair = {0};
-    struct key_file file = {0};
+    struct tk_profile profile = {0};
     memset(ret_access, 0, sizeof(*ret_access));
-    int rc = find_pair(options, &file, &pair, err);
+    int rc = find_pair(options, &profile, &pair, err);
     if (rc == 0 && pair.access_key && pair.secret_key)
-        rc = copy_access(options, &pair, ret_access, err);
-    explicit_bzero(&file, sizeof(file));
+        rc = copy_access(options, &profile, &pair, ret_access, err);
+    explicit_bzero(&profile, sizeof(profile));
     return rc;
 }
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where an S3 store is and whose it is, object-store.md section 11: the options, then MINIO_*, then
- * AWS_*, then the file of the AWS tools ($AWS_SHARED_CREDENTIALS_FILE or ~/.aws/credentials, the
- * profile $AWS_PROFILE or "default"), which nobody else may read. A secret is wiped when it is
- * released; it stands in no message. */
+ * AWS_*, then the profile of the AWS tools (profile.h), whose region counts with its keys. They are
+ * read once for each store. A secret is wiped when it is released; it stands in no message. */
 #ifndef TK_STORE_CREDENTIALS_H
 #define TK_STORE_CREDENTIALS_H
 
@@ -15,8 +14,9 @@ struct tk_access {
     char origin[256];    /* where the keys were found, for people */
 };
 
-/* Collect them. -EACCES when there are no keys, or others may read the file; -EINVAL when one of a
- * pair is missing. Release it in any case. */
+/* Collect them. -EACCES when there are no keys, or others may read their file; -EINVAL when one of
+ * a pair is missing; what tk_profile_read() and tk_key_command_run() say. Release it in any case.
+ */
 TK_MUST_USE int tk_access_read(const struct tk_store_options *options, struct tk_access *ret_access,
                                struct tk_err *err);
 

@@ -67,6 +67,27 @@ holds_file() {
     grep -q '"refused": "SignatureDoesNotMatch"' log
 }
 
+@test "the command of a profile gives the keys, and no message tells them" {
+    REGION=eu-north-1 stub
+    unset MINIO_ACCESS_KEY MINIO_SECRET_KEY
+    export TRACEKIT_STORE=s3://bucket
+    export AWS_SHARED_CREDENTIALS_FILE=$PWD/none AWS_CONFIG_FILE=$PWD/config AWS_PROFILE=ci
+    cat >keys.sh <<'END'
+echo "asked of $*" >&2
+printf '{"Version": 1, "AccessKeyId": "testkey", "SecretAccessKey": "%s", "Expiration": "%s"}' \
+    testsecret "$1"
+END
+    printf '[profile ci]\nregion = eu-north-1\ncredential_process = sh "%s/keys.sh" "%s"\n' \
+        "$PWD" 9999-12-31T23:59:59+00:00 >config
+    tool put k file
+    counted "asked of 9999-12-31T23:59:59+00:00"
+    holds_file
+    sed -i s/9999/1999/ config
+    run -1 tool list ""
+    counted "$PWD/config: credential_process 'sh': its keys expired at 1999-12-31T23:59:59+00:00"
+    run ! grep -q testsecret stderr log
+}
+
 @test "what may pass is tried again, with a new signature, and stored once" {
     local fault
     for fault in 503 500 429 408 close-before close-after; do

@@ -15,7 +15,7 @@ static const char *const variables[] = {
     "MINIO_ENDPOINT",    "MINIO_ACCESS_KEY",      "MINIO_SECRET_KEY",
 };
 
-/* An environment that names nothing but the file "keys" of the folder. */
+/* An environment that names nothing but the files "keys" and "config" of the folder. */
 static void empty_environment(void)
 {
     char path[PATH_MAX + 8];
@@ -23,6 +23,8 @@ static void empty_environment(void)
         (void)unsetenv(variables[i]);
     (void)snprintf(path, sizeof(path), "%s/keys", folder);
     assert_int_equal(setenv("AWS_SHARED_CREDENTIALS_FILE", path, 1), 0);
+    (void)snprintf(path, sizeof(path), "%s/config", folder);
+    assert_int_equal(setenv("AWS_CONFIG_FILE", path, 1), 0);
 }
 
 static void set(const char *name, const char *value)
@@ -110,6 +112,44 @@ static void what_is_missing_or_open_is_named_without_the_secret(void **state)
     assert_refused(-EACCES, "S3: no keys;");
 }
 
+/* Prints keys; what its own words are, as the id of the key. */
+#define PRINT_KEYS                                                                                 \
+    "printf '{\"Version\":1,\"AccessKeyId\":\"%s\",\"SecretAccessKey\":\"secret1\"}' \"$*\""
+
+static void a_profile_may_name_a_command_and_a_region(void **state)
+{
+    (void)state;
+    const struct tk_store_options none = {0};
+    char text[2 * PATH_MAX];
+    empty_environment();
+    folder_put(folder, "print", PRINT_KEYS "\n");
+    (void)snprintf(text, sizeof(text),
+                   "[default]\nregion = eu-north-1\n[profile ci]\nregion=eu-west-3\n"
+                   "credential_process = sh %s/print 'a b' \"c\" d\\ e $HOME\n",
+                   folder);
+    folder_put(folder, "config", text);
+    set("AWS_PROFILE", "ci");
+    read_with(&none, "a b c d e $HOME secret1 - eu-west-3 https://s3.eu-west-3.amazonaws.com");
+    set("AWS_REGION", "eu-west-1");
+    read_with(&none, "a b c d e $HOME secret1 - eu-west-1 https://s3.eu-west-1.amazonaws.com");
+    folder_put(folder, "keys", "[ci]\naws_access_key_id=a\naws_secret_access_key=b\n");
+    assert_int_equal(fchmodat(dirfd_of_folder, "keys", 0600, 0), 0);
+    read_with(&none, "a b - eu-west-1 https://s3.eu-west-1.amazonaws.com");
+    set("AWS_PROFILE", "default");
+    assert_refused(-EACCES, "S3: no keys;");
+}
+
+static void a_command_that_others_may_write_is_not_run(void **state)
+{
+    (void)state;
+    empty_environment();
+    folder_put(folder, "config", "[default]\ncredential_process = true\n");
+    assert_int_equal(fchmodat(dirfd_of_folder, "config", 0666, 0), 0);
+    assert_refused(-EACCES, "config: names a command to run, and others may write it (mode 0666)");
+    assert_int_equal(fchmodat(dirfd_of_folder, "config", 0644, 0), 0);
+    assert_refused(-EBADMSG, "config: credential_process 'true': ");
+}
+
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, open_folder, remove_folder)
 
 int main(void)
@@ -118,6 +158,8 @@ int main(void)
         IN_FOLDER(nearer_sources_win),
         IN_FOLDER(a_profile_may_be_named),
         IN_FOLDER(what_is_missing_or_open_is_named_without_the_secret),
+        IN_FOLDER(a_profile_may_name_a_command_and_a_region),
+        IN_FOLDER(a_command_that_others_may_write_is_not_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
