@@ -364,6 +364,17 @@ has_record() {
         .samples.cols[0] == "cores"' "$(document)"
 }
 
+@test "a shell of another container is not taken for one that is gone" {
+    unshare --pid --fork --mount-proc true 2>/dev/null || skip "pid namespaces may not be made"
+    in_shell 'telemetry_init build'
+    wait_until has_watcher
+    unshare --pid --fork --mount-proc \
+        sh -c ". '$SHELL_FUNCTIONS'; telemetry_step_start elsewhere; sleep 1.3; telemetry_step_end elsewhere"
+    run ! has_record gone
+    in_shell telemetry_finalize
+    jq -e '.steps[0] | .name == "elsewhere" and .status == "success" and .duration_s >= 1.3' "$(document)"
+}
+
 @test "a watcher that is killed costs the curve, not the steps" {
     in_shell 'telemetry_init build; telemetry_step_start a'
     wait_until has_watcher
