@@ -22,8 +22,8 @@ struct tk_profile {
 };
 
 /* Read it; files that are missing hold nothing. -EACCES when others may read or write what they may
- * not, -EMSGSIZE when a file has 256 KiB or more or a value is too long. Wipe it after use, also after
- * a failure. */
+ * not, -EMSGSIZE when a file has 256 KiB or more, or a value is too long. Wipe it after use, after
+ * a failure as well. */
 TK_MUST_USE int tk_profile_read(struct tk_profile *ret_profile, struct tk_err *err);
 
 #endif
