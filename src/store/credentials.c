@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "base/env.h"
-#include "store/profile.h"
+#include "store/aws_profile.h"
 #include "store/sigv4.h"
 
 #define DEFAULT_REGION "us-east-1"
@@ -25,10 +25,11 @@ struct pair {
 };
 
 /* The keys of the profile of the AWS tools, in whose memory they stay. */
-static int find_in_profile(struct tk_profile *profile, struct pair *ret_pair, struct tk_err *err)
+static int find_in_profile(struct tk_aws_profile *profile, struct pair *ret_pair,
+                           struct tk_err *err)
 {
     struct tk_keys *keys = &profile->keys;
-    int rc = tk_profile_read(profile, err);
+    int rc = tk_aws_profile_read(profile, err);
     if (rc == 0 && !*keys->access_key && *profile->command) {
         rc = tk_key_command_run(profile->command, COMMAND_PATIENCE_NS, keys, err);
         rc = rc < 0 ? tk_err_prefix(err, "%s", profile->origin) : 0;
@@ -47,7 +48,7 @@ static int find_in_profile(struct tk_profile *profile, struct pair *ret_pair, st
     return 0;
 }
 
-static int find_pair(const struct tk_store_options *options, struct tk_profile *profile,
+static int find_pair(const struct tk_store_options *options, struct tk_aws_profile *profile,
                      struct pair *ret_pair, struct tk_err *err)
 {
     const struct pair pairs[] = {
@@ -94,7 +95,7 @@ static char *format_endpoint(const struct tk_store_options *options, const char 
     return asprintf(&aws, "https://s3.%s.amazonaws.com", region) < 0 ? NULL : aws;
 }
 
-static int copy_access(const struct tk_store_options *options, const struct tk_profile *profile,
+static int copy_access(const struct tk_store_options *options, const struct tk_aws_profile *profile,
                        const struct pair *pair, struct tk_access *ret_access, struct tk_err *err)
 {
     const char *const regions[] = {options->region, tk_env_find("AWS_REGION"),
@@ -118,7 +119,7 @@ int tk_access_read(const struct tk_store_options *options, struct tk_access *ret
                    struct tk_err *err)
 {
     struct pair pair = {0};
-    struct tk_profile profile = {0};
+    struct tk_aws_profile profile = {0};
     memset(ret_access, 0, sizeof(*ret_access));
     int rc = find_pair(options, &profile, &pair, err);
     if (rc == 0 && pair.access_key && pair.secret_key)

@@ -6,15 +6,15 @@
  *         nobody else may read it
  *     $AWS_CONFIG_FILE or ~/.aws/config: [profile NAME] or [default], a credential_process, the
  *         region; nobody else may write it where it names a command */
-#ifndef TK_STORE_PROFILE_H
-#define TK_STORE_PROFILE_H
+#ifndef TK_STORE_AWS_PROFILE_H
+#define TK_STORE_AWS_PROFILE_H
 
 #include <limits.h>
 
 #include "store/key_command.h"
 
 /* What stands in neither file is empty. */
-struct tk_profile {
+struct tk_aws_profile {
     struct tk_keys keys;
     char command[TK_KEY_COMMAND_MAX]; /* credential_process; where there are no keys */
     char region[64];
@@ -24,6 +24,6 @@ struct tk_profile {
 /* Read it; files that are missing hold nothing. -EACCES when others may read or write what they may
  * not, -EMSGSIZE when a file has 256 KiB or more, or a value is too long. Wipe it after use, after
  * a failure as well. */
-TK_MUST_USE int tk_profile_read(struct tk_profile *ret_profile, struct tk_err *err);
+TK_MUST_USE int tk_aws_profile_read(struct tk_aws_profile *ret_profile, struct tk_err *err);
 
 #endif

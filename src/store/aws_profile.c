@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "store/profile.h"
+#include "store/aws_profile.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -86,7 +86,8 @@ static int read_section(struct source *source, const struct setting *settings, s
     return rc;
 }
 
-static int read_credentials(struct source *source, struct tk_profile *profile, struct tk_err *err)
+static int read_credentials(struct source *source, struct tk_aws_profile *profile,
+                            struct tk_err *err)
 {
     struct tk_keys *keys = &profile->keys;
     const struct setting settings[] = {
@@ -106,7 +107,7 @@ static int read_credentials(struct source *source, struct tk_profile *profile, s
     return read_section(source, settings, TK_COUNTOF(settings), err);
 }
 
-static int read_config(struct source *source, struct tk_profile *profile, struct tk_err *err)
+static int read_config(struct source *source, struct tk_aws_profile *profile, struct tk_err *err)
 {
     char command[TK_KEY_COMMAND_MAX] = "";
     const struct setting settings[] = {
@@ -129,7 +130,7 @@ static int read_config(struct source *source, struct tk_profile *profile, struct
     return 0;
 }
 
-int tk_profile_read(struct tk_profile *ret_profile, struct tk_err *err)
+int tk_aws_profile_read(struct tk_aws_profile *ret_profile, struct tk_err *err)
 {
     struct source source = {
         .variable = "AWS_SHARED_CREDENTIALS_FILE", .usual = "/.aws/credentials", .prefix = ""};
