@@ -12,12 +12,16 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/number.h"
 #include "base/str.h"
 
 /* Scheduler time of a process: the complement of the pid shifted by 3, low bits 2
  * (include/linux/posix-timers_types.h; clock_getcpuclockid(3) makes the same number, with one more
  * system call). */
 #define CPUCLOCK_SCHED 2
+
+/* The initial pid namespace has a fixed number (include/linux/proc_ns.h). */
+#define INITIAL_PID_NS 4026531836
 
 static int64_t host_mono_ns(void *world)
 {
@@ -71,12 +75,15 @@ static bool has_cpu_clock(void)
     return host_cpu_clock(NULL, getpid(), &ns) == 0;
 }
 
-/* The initial namespace has a fixed number (include/linux/proc_ns.h). */
-static bool is_in_pid_namespace(const struct tk_kernel *kernel)
+/* A link to "pid:[NUMBER]"; 0 when this kernel has none. */
+static int64_t read_pid_ns(const struct tk_kernel *kernel)
 {
-    char link[32] = "";
-    return readlinkat(kernel->procfd, "self/ns/pid", link, sizeof(link) - 1) > 0 &&
-           strcmp(link, "pid:[4026531836]") != 0;
+    char link[32];
+    int64_t number;
+    ssize_t n = readlinkat(kernel->procfd, "self/ns/pid", link, sizeof(link));
+    tk_str text = {link, n > 0 ? (size_t)n : 0};
+    bool is_known = tk_str_take_prefix(&text, TK_STR("pid:[")) && tk_scan_i64(&text, &number);
+    return is_known ? number : 0;
 }
 
 /* "" when this kernel has none: identity is then (pid, start ticks) alone. */
@@ -110,7 +117,8 @@ int tk_kernel_open(struct tk_kernel *kernel, const char *root, struct tk_err *er
         return rc;
     }
     read_boot_id(kernel);
-    kernel->pid_namespace = is_in_pid_namespace(kernel);
+    kernel->pid_ns = read_pid_ns(kernel);
+    kernel->pid_namespace = kernel->pid_ns != 0 && kernel->pid_ns != INITIAL_PID_NS;
     if (kernel->live && is_own_proc(kernel)) {
         kernel->cpu_clock = has_cpu_clock() ? host_cpu_clock : NULL;
         kernel->read_memory = host_read_memory;

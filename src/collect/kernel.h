@@ -15,6 +15,7 @@ struct tk_kernel {
     bool live;          /* the root is "/": system calls tell of the same machine as the files */
     bool pid_namespace; /* ours is not the initial one: /proc shows a part of the machine's
                            processes, while its counters are of all */
+    int64_t pid_ns;     /* number of our pid namespace; 0 = unknown */
     int rootfd;         /* an open folder that stands for "/": rootfd + "proc/stat" */
     int procfd;         /* rootfd's "proc", open */
     int64_t clk_tck;    /* ticks per second in /proc/PID/stat */

@@ -258,16 +258,6 @@ bool tk_step_usage_read(const struct tk_kernel *kernel, pid_t pid, struct tk_ste
     return true;
 }
 
-int64_t tk_step_pid_ns(const struct tk_kernel *kernel)
-{
-    char link[32];
-    int64_t number;
-    ssize_t n = readlinkat(kernel->procfd, "self/ns/pid", link, sizeof(link));
-    tk_str text = {link, n > 0 ? (size_t)n : 0};
-    bool is_known = tk_str_take_prefix(&text, TK_STR("pid:[")) && tk_scan_i64(&text, &number);
-    return is_known ? number : TK_JOB_NONE;
-}
-
 bool tk_step_process_read(const struct tk_kernel *kernel, pid_t pid, pid_t *ret_parent,
                           int64_t *ret_born)
 {

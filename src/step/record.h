@@ -70,7 +70,7 @@ struct tk_step_record {
     tk_str span;               /* of the step; "" = of the job */
     int64_t real_ns, boot_ns;  /* when; CLOCK_REALTIME and CLOCK_BOOTTIME */
     int64_t owner, owner_born; /* pid of shell or wrapper, and its start in ticks since boot */
-    int64_t pid_ns;            /* in which `owner` is a pid: tk_step_pid_ns() */
+    int64_t pid_ns;            /* number of the namespace in which `owner` is a pid */
     tk_str cgroup;             /* as of tk_cgroup_leaf_describe() */
     int64_t private;           /* truth: the job was made for one command */
     struct tk_step_usage usage;
@@ -94,9 +94,6 @@ void tk_step_host_take(struct tk_step_host *host, const struct tk_host_view *vie
 
 /* Read what a process has used. False when it is gone or may not be read. */
 bool tk_step_usage_read(const struct tk_kernel *kernel, pid_t pid, struct tk_step_usage *ret);
-
-/* Our pid namespace, in which the pids of others may mean nothing; TK_JOB_NONE = unknown. */
-int64_t tk_step_pid_ns(const struct tk_kernel *kernel);
 
 /* Parent and start of a process; false when it is gone. */
 bool tk_step_process_read(const struct tk_kernel *kernel, pid_t pid, pid_t *ret_parent,

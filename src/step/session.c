@@ -330,7 +330,8 @@ static void set_owner(const struct tk_session *session, const struct tk_session_
         return;
     record->owner = owner;
     record->owner_born = born;
-    record->pid_ns = tk_step_pid_ns(&session->kernel);
+    if (session->kernel.pid_ns != 0)
+        record->pid_ns = session->kernel.pid_ns;
     if (wanted->usage) {
         record->usage = *wanted->usage;
     } else {

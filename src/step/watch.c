@@ -42,7 +42,6 @@ struct watch {
     bool seen;
     off_t journal_bytes;
     int journal_fd; /* inotify: readable when the journal has grown */
-    int64_t pid_ns; /* ours */
     struct owner owners[OWNERS_MAX];
     size_t owner_count;
     int64_t eager_until_ns, busy_ns; /* CLOCK_BOOTTIME; the last at which a step was open */
@@ -163,7 +162,7 @@ static void add_owner(struct watch *watch, const struct tk_step_span *span)
     const struct tk_step_record *start = span->start;
     if (watch->owner_count == OWNERS_MAX || is_watched(watch, start->span))
         return;
-    if (start->pid_ns != TK_JOB_NONE && start->pid_ns != watch->pid_ns)
+    if (start->pid_ns != TK_JOB_NONE && start->pid_ns != watch->session->kernel.pid_ns)
         return; /* of another container, whose pids say nothing here: finalize closes the step */
     TK_CLEANUP(tk_fd_close) int fd = (int)syscall(SYS_pidfd_open, (pid_t)start->owner, 0);
     if (fd < 0 && errno != ESRCH)
@@ -375,7 +374,6 @@ static void be_watcher(const char *job)
         return;
     if (tk_session_open(&options, &watch.session, &ignored) < 0)
         return;
-    watch.pid_ns = tk_step_pid_ns(&watch.session->kernel);
     if (tk_session_find(watch.session, &ignored) == 0) {
         tell_pid(watch.session);
         run(&watch);
