@@ -61,6 +61,14 @@ bool tk_fd_lock(int fd, int64_t patience_ns)
     return true;
 }
 
+bool tk_fd_is_at(int fd, int dirfd, const char *path)
+{
+    struct stat ours;
+    struct stat named;
+    return fstat(fd, &ours) == 0 && fstatat(dirfd, path, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+           ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
+}
+
 int tk_file_read(int dirfd, const char *path, char *buf, size_t cap, tk_str *ret_text,
                  struct tk_err *err)
 {

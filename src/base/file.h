@@ -37,6 +37,10 @@ void tk_fd_limit_write(uint64_t max_fds);
  * than so. False when somebody keeps the lock; true also where a file system has no locks. */
 bool tk_fd_lock(int fd, int64_t patience_ns);
 
+/* True when the path, not followed if it is a link, still names the open file: whoever had the lock
+ * of a file before may have removed it. */
+bool tk_fd_is_at(int fd, int dirfd, const char *path);
+
 /* Read a small file whole into buf; -EMSGSIZE when it does not fit (`cap` - 1 bytes at most). */
 TK_MUST_USE int tk_file_read(int dirfd, const char *path, char *buf, size_t cap, tk_str *ret_text,
                              struct tk_err *err);

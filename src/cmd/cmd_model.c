@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -251,14 +250,6 @@ static void lock_file(const struct call *call, int fd)
     (void)tk_fd_lock(fd, INT64_MAX);
 }
 
-/* Whether a file has the path still: who had the lock before has removed it. */
-static bool is_there(int fd, const char *path)
-{
-    struct stat ours;
-    struct stat there;
-    return fstat(fd, &ours) == 0 && stat(path, &there) == 0 && ours.st_ino == there.st_ino;
-}
-
 /* Who appends has the lock of the model: a file beside it, locked, which goes before the lock does.
  * Somebody else who appends is waited for. */
 static int lock_model(const struct call *call, const char *path, int *ret_fd, struct tk_err *err)
@@ -270,7 +261,7 @@ static int lock_model(const struct call *call, const char *path, int *ret_fd, st
         if (fd < 0)
             return tk_fail_errno(err, "%s", path);
         lock_file(call, fd);
-    } while (!is_there(fd, path));
+    } while (!tk_fd_is_at(fd, AT_FDCWD, path));
     *ret_fd = tk_fd_take(&fd);
     return 0;
 }

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -152,18 +151,9 @@ static int busy(int dirfd, struct tk_err *err)
     return tk_fail(err, -EBUSY, "a recorder is running there already (pid %ld)", (long)owner.pid);
 }
 
-/* The locked file is still the one of that name: a recorder that ended removes it. */
-static bool is_current(int dirfd, int fd)
-{
-    struct stat ours;
-    struct stat named;
-    return fstat(fd, &ours) == 0 && fstatat(dirfd, PID_FILE, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-           ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
-}
-
 void tk_run_unlock(int dirfd, int *fd)
 {
-    if (*fd >= 0 && is_current(dirfd, *fd))
+    if (*fd >= 0 && tk_fd_is_at(*fd, dirfd, PID_FILE))
         (void)unlinkat(dirfd, PID_FILE, 0);
     tk_fd_close(fd);
 }
@@ -188,8 +178,8 @@ static int open_locked(int dirfd, int *ret_fd, struct tk_err *err)
             return tk_fail_errno(err, PID_FILE);
         if (flock(fd, LOCK_EX | LOCK_NB) < 0)
             return errno == EWOULDBLOCK ? busy(dirfd, err) : tk_fail_errno(err, PID_FILE);
-        if (!is_current(dirfd, fd))
-            continue;
+        if (!tk_fd_is_at(fd, dirfd, PID_FILE))
+            continue; /* a recorder that ended has removed it */
         *ret_fd = tk_fd_take(&fd);
         return 0;
     }
